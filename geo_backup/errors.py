@@ -1,0 +1,72 @@
+"""Every error the package raises on purpose.
+
+    GeoBackupError
+    ├── MapError            a map source or folder cannot be used
+    ├── LogError            an event log cannot be opened, read or written
+    │   ├── WrongMapError       the log was written on another map
+    │   └── LogFullError        the disk is full: nothing was acknowledged
+    ├── BadValueError       a value is out of range (names the field and the remedy)
+    ├── OutsideMapError     a place is too far from any road one can drive
+    ├── UnknownIdError      no such unit, incident, closure
+    ├── ConflictError       the request contradicts what stands
+    └── TrackError          a recorded track cannot be read
+
+Bad *data* inside a stream (one impossible fix among a thousand) is a value with a reason, never an exception.
+"""
+
+from __future__ import annotations
+
+
+class GeoBackupError(Exception):
+    """Base of all errors here; its text is fit to be shown to a person."""
+
+
+class MapError(GeoBackupError):
+    """A map source or map folder cannot be used; the text says what to do."""
+
+
+class LogError(GeoBackupError):
+    """The event log cannot be opened, read or written."""
+
+
+class WrongMapError(LogError):
+    """The log's events were recorded on a map with another content id."""
+
+
+class LogFullError(LogError):
+    """The log's disk is full; the events of this call were not recorded."""
+
+
+class BadValueError(GeoBackupError):
+    """A value is out of its range.
+
+    `field` is the JSON pointer of the value, `reason` a short code, the text the remedy.
+    """
+
+    def __init__(self, field: str, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.reason = reason
+
+
+class OutsideMapError(BadValueError):
+    """A place is further from any drivable road than the rules allow."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(field, "outside_map", message)
+
+
+class UnknownIdError(GeoBackupError):
+    """No unit, incident or closure has this id."""
+
+
+class ConflictError(GeoBackupError):
+    """The request contradicts what stands (an id taken, a unit already assigned)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TrackError(GeoBackupError):
+    """A recorded track cannot be read; the text names the file, the place in it and the remedy."""

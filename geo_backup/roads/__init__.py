@@ -1,0 +1,1 @@
+"""The road network and the field of arrival times that an incident radiates over it."""
