@@ -1,0 +1,44 @@
+"""The one port of the package: an ordered log of facts that only grows, and the checkpoints of its fold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from geo_backup.events import Event
+
+
+class EventLog(Protocol):
+    """What every engine promises; `tests/conformance` holds it to that.
+
+    `seq` counts from 1 and grows with every event. `epoch` is the id of the log, made when the log is made.
+    """
+
+    epoch: str
+
+    async def append(self, events: Sequence[Event]) -> list[int]:
+        """Record the events, all or none, and answer with their seqs once they are safe on the disk.
+
+        A fact whose `event_id` already stands is not recorded again; its answer is the seq that stands.
+        Raises LogFullError if the disk is full, LogError for an event that cannot be written; nothing is recorded then.
+        """
+        ...
+
+    def read(self, after: int = 0, *, follow: bool = False) -> AsyncIterator[list[tuple[int, Event]]]:
+        """Batches of (seq, event) past `after`, in order, each event once; with `follow` also all that is to come.
+
+        A batch is never empty. Ends at what was committed when it was called, or with `follow` when the log is closed.
+        """
+        ...
+
+    def load_snapshot(self) -> tuple[int, bytes] | None:
+        """(seq, data) of the newest snapshot that is whole, or None."""
+        ...
+
+    def save_snapshot(self, seq: int, data: bytes) -> None:
+        """Keep `data` as the state after event `seq`; blocks until it is on the disk. Older ones may go."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun, then refuse everything; blocks. May be called twice."""
+        ...

@@ -1,0 +1,40 @@
+"""A live map as canonical bytes: equal folds have equal bytes, and a fold may begin at them instead of at the start.
+
+Units, incidents and closures stand in the order in which the fold made them, which is part of the truth; so two maps
+are the same map exactly if their bytes are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+
+import orjson
+
+from geo_backup.errors import LogError
+from geo_backup.live_map import LiveMap
+from geo_backup.wire.strict import codec
+
+FORMAT = 1
+_CODEC = codec(LiveMap)
+
+
+def dump(live_map: LiveMap) -> bytes:
+    """The map as compact JSON (UTF-8); values at their default are left out."""
+    return orjson.dumps({"format": FORMAT, **_CODEC.encode(live_map, "")})
+
+
+def parse(data: bytes) -> LiveMap:
+    """The map that `dump` wrote. LogError if it is none, or of another format: fold the log from its start instead."""
+    try:
+        value: Any = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise LogError(f"not a checkpoint ({error})") from None
+    if type(value) is not dict or value.pop("format", None) != FORMAT:
+        raise LogError(f"not a checkpoint of format {FORMAT}")
+    return cast("LiveMap", _CODEC.decode(value, ""))
+
+
+def digest(live_map: LiveMap) -> str:
+    """SHA-256 of `dump`, in hex: the name of this exact state."""
+    return hashlib.sha256(dump(live_map)).hexdigest()
