@@ -1,0 +1,356 @@
+"""Assembly: a table of ways becomes the arrays of a `RoadNetwork`, cut where ways meet.
+
+In order: cut at shared vertices, drop what cannot be driven, number the junctions along a space-filling curve, make the
+directed edges, then the turns between them (`turns`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from geo_backup.cartography.tags import NodeFacts
+from geo_backup.cartography.turns import Arms, make_turns
+from geo_backup.cartography.ways import Columns, Ways
+from geo_backup.errors import MapError
+from geo_backup.geodesy import bearing_deg, distance_m
+from geo_backup.roads.network import Array, EdgeFlag, WayClass, WayFlag
+
+LONGEST_CONTRAFLOW_M = 150.0
+"""Sirens go against a one-way street only where the whole one-way stretch is at most this long."""
+
+SIGN_REACH_M = 30.0
+"""Signals and signs on the way to a junction belong to it when they stand at most this far before it."""
+
+ARM_M = 15.0
+"""Bearings at a junction are taken over this much of an edge, so that a kerb's curve does not count as the direction."""
+
+DUAL_WITHIN_M = 40.0
+"""Two one-way streets of one name and opposite direction this close are the halves of a dual carriageway."""
+
+SHORTEST_M = 0.1
+"""Length given to a piece between two vertices at the same place: no edge has length zero."""
+
+FAST = np.isin(np.arange(20), [WayClass.MOTORWAY, WayClass.MOTORWAY_LINK, WayClass.TRUNK, WayClass.TRUNK_LINK])
+
+
+@dataclass(frozen=True, eq=False)
+class Assembled:
+    """Arrays named as in `network.ARRAYS`, the names, and what was counted on the way."""
+
+    arrays: dict[str, Array]
+    names: tuple[str, ...]
+    counts: Counter[str]
+
+
+def assemble(ways: Ways) -> Assembled:
+    """Make the network's arrays.
+
+    Raises `MapError` when no road is left that a vehicle can drive.
+    """
+    if len(ways) == 0:
+        raise MapError("no drivable roads in this source. It needs lines with `highway` tags, such as an OSM extract.")
+    columns = ways.columns()
+    counts: Counter[str] = Counter()
+    keys, vertex = np.unique(columns.key, return_inverse=True)
+    vertex, node, blocked = _cut_at_barriers(columns, ways.nodes, keys, vertex, counts)
+    vertex_count = int(vertex.max()) + 1
+
+    # ---- pieces: from each cut to the next one on the same way
+    uses = np.bincount(vertex, minlength=vertex_count)
+    is_cut = uses[vertex] > 1
+    is_cut[columns.vertex_start[:-1]] = True
+    is_cut[columns.vertex_start[1:] - 1] = True
+    cut = np.flatnonzero(is_cut)
+    vertex_way = columns.vertex_way
+    same_way = vertex_way[cut[:-1]] == vertex_way[cut[1:]]
+    first, last = cut[:-1][same_way], cut[1:][same_way]
+    lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
+    step_m = np.zeros(len(lon))
+    step_m[1:] = distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:])
+    step_m[columns.vertex_start[:-1]] = 0.0
+    run_m = np.cumsum(step_m)
+    way = vertex_way[first]
+    length_m = np.maximum(run_m[last] - run_m[first], SHORTEST_M)
+
+    # ---- junctions along a Morton curve, then pieces by the junction they start at
+    at_junction = np.unique(vertex[np.concatenate((first, last))])
+    sample = np.zeros(vertex_count, np.int64)
+    sample[vertex] = np.arange(len(vertex))
+    j_lon, j_lat = columns.lon_e7[sample[at_junction]], columns.lat_e7[sample[at_junction]]
+    order = np.lexsort((at_junction, morton(j_lon, j_lat)))
+    number = np.full(vertex_count, -1, np.int64)
+    number[at_junction[order]] = np.arange(len(order))
+    j_lon, j_lat = j_lon[order], j_lat[order]
+    piece_from, piece_to = number[vertex[first]], number[vertex[last]]
+    by_start = np.lexsort((first, piece_from))
+    first, last, way, length_m = first[by_start], last[by_start], way[by_start], length_m[by_start]
+    piece_from, piece_to = piece_from[by_start], piece_to[by_start]
+
+    # ---- ways and their facts
+    way_class = columns.facts[:, 0].astype(np.uint8)
+    way_flags = columns.facts[:, 3].astype(np.uint8)
+    oneway_along = (columns.facts[:, 1] & EdgeFlag.LEGAL != 0) & (columns.facts[:, 2] & EdgeFlag.LEGAL == 0)
+    name_number: dict[str, int] = {"": 0}
+    way_name = np.array([name_number.setdefault(name, len(name_number)) for name in columns.name], np.int32)
+    way_flags[_dual(columns, way_class, way_flags, way_name, oneway_along, vertex_way, step_m)] |= int(
+        WayFlag.DUAL_CARRIAGEWAY
+    )
+
+    # ---- directed edges
+    flags = columns.facts[way][:, 1:3].astype(np.uint8)  # [P, 2] along, against
+    way_length_m = np.bincount(way, length_m, minlength=len(columns.way_id))
+    contraflow = (
+        (way_flags & WayFlag.ONEWAY != 0)
+        & (way_flags & (WayFlag.ROUNDABOUT | WayFlag.DUAL_CARRIAGEWAY) == 0)
+        & ~FAST[way_class]
+        & (way_length_m <= LONGEST_CONTRAFLOW_M)
+    )[way]
+    for side in (0, 1):
+        flags[(flags[:, side] == 0) & contraflow, side] = EdgeFlag.AGAINST_ONEWAY
+    where = _Places(first, last, run_m, vertex)
+    gated = where.pieces_with(node, "gate", inner_only=False)
+    flags[gated] |= np.where(flags[gated] != 0, np.uint8(EdgeFlag.GATE), np.uint8(0))
+
+    piece, side = np.nonzero(flags)
+    tail = np.where(side == 1, piece_to[piece], piece_from[piece])
+    by_tail = np.lexsort((side, piece, tail))
+    piece, side, tail = piece[by_tail], side[by_tail], tail[by_tail]
+    head = np.where(side == 1, piece_from[piece], piece_to[piece])
+    edge_flags = flags[piece, side]
+
+    signs = where.signs_before_junctions(node)
+    arms = Arms(
+        tail=tail,
+        head=head,
+        piece=piece,
+        way=way[piece],
+        flags=edge_flags,
+        length_m=length_m[piece],
+        leaving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=False),
+        arriving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=True),
+        signals=signs[0][piece, side] | where.at_junction(node, "signals", number, len(order))[head],
+        stop=signs[1][piece, side],
+        way_class=way_class,
+        way_flags=way_flags,
+        way_id=columns.way_id,
+        junctions=len(order),
+    )
+    junction_of_key = dict(zip(keys.tolist(), number[: len(keys)].tolist(), strict=True))
+    turns = make_turns(arms, ways.restrictions, junction_of_key, counts)
+    edge_flags = edge_flags | np.where(turns.main, np.uint8(EdgeFlag.MAIN), np.uint8(0))
+
+    shape_start, shape_step = _shapes(columns, first, last, piece_from, j_lon, j_lat)
+    arrays: dict[str, Array] = {
+        "junction_lon_e7": j_lon,
+        "junction_lat_e7": j_lat,
+        "piece_from": piece_from,
+        "piece_to": piece_to,
+        "piece_way": way,
+        "piece_length_m": length_m,
+        "shape_start": shape_start,
+        "shape_step": shape_step,
+        "edge_code": piece << 1 | side,
+        "edge_flags": edge_flags,
+        "turn_start": turns.start,
+        "turn_from": turns.turn_from,
+        "turn_facts": turns.facts,
+        "way_id": columns.way_id,
+        "way_class": way_class,
+        "way_flags": way_flags,
+        "way_layer": columns.facts[:, 4],
+        "way_maxspeed_kmh": columns.facts[:, 5:7],
+        "way_name": way_name,
+    }
+    counts["blocking_barriers"] = blocked
+    counts["contraflow_edges"] = int(np.count_nonzero(edge_flags & EdgeFlag.AGAINST_ONEWAY))
+    return Assembled(arrays, tuple(name_number), counts)
+
+
+def morton(lon_e7: Array, lat_e7: Array) -> Array:
+    """uint64: place on a Morton (Z) curve; near places are mostly near on it."""
+    code = np.zeros(len(lon_e7), np.uint64)
+    for shift, axis in enumerate((lon_e7.astype(np.int64) + 1_800_000_000, lat_e7.astype(np.int64) + 900_000_000)):
+        x = axis.astype(np.uint64)
+        for bits, mask in (
+            (16, 0x0000FFFF0000FFFF),
+            (8, 0x00FF00FF00FF00FF),
+            (4, 0x0F0F0F0F0F0F0F0F),
+            (2, 0x3333333333333333),
+            (1, 0x5555555555555555),
+        ):
+            x = (x | (x << np.uint64(bits))) & np.uint64(mask)
+        code |= x << np.uint64(shift)
+    return code
+
+
+def _cut_at_barriers(
+    columns: Columns, nodes: dict[int, NodeFacts], keys: Array, vertex: Array, counts: Counter[str]
+) -> tuple[Array, dict[int, NodeFacts], int]:
+    """Give each way its own copy of a vertex nobody can drive over; node facts by vertex number; how many were cut.
+
+    A bollard drawn on the crossing of three or more roads is a drawing error (it stands on one arm): not cut, counted.
+    """
+    node: dict[int, NodeFacts] = {}
+    place = {}
+    if nodes:
+        wanted = np.fromiter(nodes, np.int64, len(nodes))
+        index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        for at in np.flatnonzero(keys[index] == wanted).tolist():
+            place[int(index[at])] = nodes[int(wanted[at])]
+    node.update({at: facts for at, facts in place.items() if not facts.block})
+    blocks = sorted(at for at, facts in place.items() if facts.block)
+    if not blocks:
+        return vertex, node, 0
+    is_block = np.zeros(len(keys), np.bool_)
+    is_block[blocks] = True
+    end = np.zeros(len(vertex), np.bool_)
+    end[columns.vertex_start[:-1]] = end[columns.vertex_start[1:] - 1] = True
+    arms = np.bincount(vertex, np.where(end, 1, 2), minlength=len(keys))
+    counts["barriers_on_crossings"] = int(np.count_nonzero(is_block & (arms > 2)))
+    is_block &= arms == 2
+    at = np.flatnonzero(is_block[vertex] & end)
+    vertex = vertex.copy()
+    # where two ways end at the barrier each gets its own end; a barrier in the middle of a way is kept as a gate,
+    # which the profiles shut or open: cutting there would need a second vertex at the same place
+    vertex[at] = len(keys) + np.arange(len(at))
+    for middle in np.flatnonzero(is_block).tolist():
+        node[middle] = NodeFacts(False, False, True, False, 0)
+    return vertex, node, int(np.count_nonzero(is_block))
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Finds the pieces on which a vertex lies; `first`, `last` are places in the run of all vertices."""
+
+    first: Array
+    last: Array
+    run_m: Array
+    vertex: Array
+
+    def _occurrences(self, node: dict[int, NodeFacts], what: str) -> tuple[Array, Array]:
+        """Places of the vertices that bear `what`, and the direction each counts for."""
+        facing = np.zeros(int(self.vertex.max()) + 1, np.int8)
+        bears = np.zeros(len(facing), np.bool_)
+        for at, facts in node.items():
+            if getattr(facts, what):
+                bears[at], facing[at] = True, facts.facing
+        places = np.flatnonzero(bears[self.vertex])
+        return places, facing[self.vertex[places]]
+
+    def _piece_of(self, places: Array) -> tuple[Array, Array]:
+        """Piece with the place strictly inside it, for those places that have one; and which of the places have."""
+        by_first = np.argsort(self.first)
+        found = by_first[np.maximum(np.searchsorted(self.first[by_first], places, side="left") - 1, 0)]
+        inside = (self.first[found] < places) & (places < self.last[found])
+        return found[inside], inside
+
+    def pieces_with(self, node: dict[int, NodeFacts], what: str, inner_only: bool) -> Array:
+        """Pieces with such a vertex inside; with `inner_only` false also where it is the end of the piece."""
+        places, _ = self._occurrences(node, what)
+        pieces, _ = self._piece_of(places)
+        if not inner_only:
+            pieces = np.concatenate((pieces, np.flatnonzero(np.isin(self.first, places) | np.isin(self.last, places))))
+        return np.unique(pieces)
+
+    def at_junction(self, node: dict[int, NodeFacts], what: str, number: Array, junctions: int) -> Array:
+        """bool[J]: junctions that bear `what` themselves."""
+        out = np.zeros(junctions, np.bool_)
+        here = [int(number[at]) for at, facts in node.items() if getattr(facts, what) and number[at] >= 0]
+        out[here] = True
+        return out
+
+    def signs_before_junctions(self, node: dict[int, NodeFacts]) -> tuple[Array, Array]:
+        """bool[P, 2] twice, signals and stop signs: who drives the piece along or against meets one near its end."""
+        out = []
+        for what in ("signals", "stop"):
+            hit = np.zeros((len(self.first), 2), np.bool_)
+            places, facing = self._occurrences(node, what)
+            pieces, inside = self._piece_of(places)
+            places, facing = places[inside], facing[inside]
+            to_last = self.run_m[self.last[pieces]] - self.run_m[places]
+            to_first = self.run_m[places] - self.run_m[self.first[pieces]]
+            hit[pieces[(to_last <= SIGN_REACH_M) & (facing >= 0) & ((to_last <= to_first) | (facing > 0))], 0] = True
+            hit[pieces[(to_first <= SIGN_REACH_M) & (facing <= 0) & ((to_first <= to_last) | (facing < 0))], 1] = True
+            out.append(hit)
+        return out[0], out[1]
+
+
+def _bearings(
+    columns: Columns, run_m: Array, first: Array, last: Array, piece: Array, side: Array, *, arriving: bool
+) -> Array:
+    """float64[E]: bearing in degrees at an edge's end (`arriving`) or start, over its nearest `ARM_M` metres."""
+    at_last = (side == 0) == arriving
+    a, b = first[piece], last[piece]
+    anchor = np.where(at_last, b, a)
+    reach = np.minimum(ARM_M, run_m[b] - run_m[a])
+    goal = np.where(at_last, run_m[b] - reach, run_m[a] + reach)
+    following = np.clip(np.searchsorted(run_m, goal), a + 1, b)
+    span = run_m[following] - run_m[following - 1]
+    share = np.clip(np.divide(goal - run_m[following - 1], span, out=np.zeros(len(goal)), where=span > 0), 0.0, 1.0)
+    at = [
+        (axis[following - 1] + share * (axis[following].astype(np.int64) - axis[following - 1])) / 1e7
+        for axis in (columns.lon_e7, columns.lat_e7)
+    ]
+    near = (columns.lon_e7[anchor] / 1e7, columns.lat_e7[anchor] / 1e7)
+    if arriving:
+        return np.asarray(bearing_deg(at[0], at[1], near[0], near[1]))
+    return np.asarray(bearing_deg(near[0], near[1], at[0], at[1]))
+
+
+def _shapes(
+    columns: Columns, first: Array, last: Array, piece_from: Array, j_lon: Array, j_lat: Array
+) -> tuple[Array, Array]:
+    """Interior vertices of each piece as steps in whole 1e-6 degrees from the vertex before."""
+    inner = last - first - 1
+    start = np.concatenate(([0], np.cumsum(inner)))
+    owner = np.repeat(np.arange(len(first)), inner)
+    place = first[owner] + 1 + np.arange(start[-1]) - start[owner]
+    steps = np.empty((len(place), 2), np.int64)
+    begins = start[:-1][inner > 0]
+    for axis, (values, junction) in enumerate(((columns.lon_e7, j_lon), (columns.lat_e7, j_lat))):
+        e6 = np.rint(values[place] / 10.0).astype(np.int64)
+        step = np.diff(e6, prepend=0)
+        step[begins] = e6[begins] - np.rint(junction[piece_from[inner > 0]] / 10.0).astype(np.int64)
+        steps[:, axis] = step
+    return start, steps
+
+
+def _dual(
+    columns: Columns,
+    way_class: Array,
+    way_flags: Array,
+    way_name: Array,
+    oneway: Array,
+    vertex_way: Array,
+    step_m: Array,
+) -> Array:
+    """Indices of ways that are half of a dual carriageway: another one-way way of the same name runs the other way
+    close by."""
+    from scipy.spatial import cKDTree
+
+    plain = oneway & (way_flags & WayFlag.ROUNDABOUT == 0) & (way_name > 0)
+    plain &= np.isin(way_class, [c for c in WayClass if not c.name.endswith("_LINK") and c <= WayClass.RESIDENTIAL])
+    # segments of such ways, seen from their middles
+    ends = np.flatnonzero(plain[vertex_way] & (step_m > 5.0))
+    if len(ends) < 2:
+        return np.zeros(0, np.int64)
+    lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
+    shrink = np.cos(np.radians(lat[ends].mean()))
+    # long segments get a middle every 50 m, so that two long halves of unlike division still see each other
+    copies = np.maximum(1, np.rint(step_m[ends] / 50.0).astype(np.int64))
+    owner = np.repeat(ends, copies)
+    nth = np.arange(len(owner)) - np.repeat(np.cumsum(copies) - copies, copies)
+    share = (nth + 0.5) / np.repeat(copies, copies)
+    x = (lon[owner - 1] + share * (lon[owner] - lon[owner - 1])) * 111_195.0 * shrink
+    y = (lat[owner - 1] + share * (lat[owner] - lat[owner - 1])) * 111_195.0
+    pairs = cKDTree(np.column_stack((x, y))).query_pairs(DUAL_WITHIN_M, output_type="ndarray")
+    a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
+    way_a, way_b = vertex_way[a], vertex_way[b]
+    named_alike = way_name[way_a] == way_name[way_b]
+    a, b, way_a, way_b = a[named_alike], b[named_alike], way_a[named_alike], way_b[named_alike]
+    heading = [bearing_deg(lon[i - 1], lat[i - 1], lon[i], lat[i]) for i in (a, b)]
+    opposite = np.abs((heading[0] - heading[1]) % 360.0 - 180.0) < 30.0
+    return np.unique(np.concatenate((way_a[opposite], way_b[opposite])))

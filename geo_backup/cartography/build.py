@@ -1,0 +1,269 @@
+"""Build: a source of roads becomes a map folder, all or nothing, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geo_backup.cartography import lines, osm
+from geo_backup.cartography.assembly import Assembled, assemble
+from geo_backup.cartography.turns import OUTCOMES
+from geo_backup.cartography.ways import Ways
+from geo_backup.errors import MapError
+from geo_backup.roads.network import ARRAYS, FORMAT, Area, EdgeFlag, RoadNetwork, content_id
+
+Progress = Callable[[str, float], None]
+"""Told the name of a stage and how far the build is, 0 to 1."""
+
+LEFT_DRIVING = frozenset(
+    {
+        "Europe/London", "Europe/Belfast", "Europe/Dublin", "Europe/Jersey", "Europe/Guernsey", "Europe/Isle_of_Man",
+        "Europe/Malta", "Asia/Nicosia", "Asia/Famagusta", "Asia/Tokyo", "Asia/Kolkata", "Asia/Colombo",
+        "Asia/Karachi", "Asia/Dhaka", "Asia/Kathmandu", "Asia/Thimphu", "Asia/Bangkok", "Asia/Singapore",
+        "Asia/Kuala_Lumpur", "Asia/Kuching", "Asia/Brunei", "Asia/Jakarta", "Asia/Makassar", "Asia/Pontianak",
+        "Asia/Jayapura", "Asia/Dili", "Asia/Hong_Kong", "Asia/Macau", "Indian/Maldives", "Indian/Mauritius",
+        "Indian/Mahe", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Fiji", "Pacific/Port_Moresby",
+        "Pacific/Bougainville", "Pacific/Guadalcanal", "Pacific/Tongatapu", "Pacific/Apia", "Africa/Johannesburg",
+        "Africa/Maseru", "Africa/Mbabane", "Africa/Gaborone", "Africa/Windhoek", "Africa/Harare", "Africa/Lusaka",
+        "Africa/Blantyre", "Africa/Maputo", "Africa/Dar_es_Salaam", "Africa/Nairobi", "Africa/Kampala",
+        "America/Jamaica", "America/Barbados", "America/Nassau", "America/Port_of_Spain", "America/Guyana",
+        "America/Paramaribo", "America/Antigua", "America/Dominica", "America/Grenada", "America/St_Kitts",
+        "America/St_Lucia", "America/St_Vincent", "America/Cayman", "America/Anguilla", "America/Montserrat",
+        "America/Tortola", "America/St_Thomas", "America/Grand_Turk", "Atlantic/Bermuda", "Atlantic/Stanley",
+        "Atlantic/St_Helena",
+    }
+)  # fmt: skip
+"""Timezones whose countries drive on the left; the zones of Australia are meant too."""
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """Figures of one build. Kilometres are of pieces (both directions together), shares are 0 to 1."""
+
+    name: str
+    content_id: str
+    ways: int
+    junctions: int
+    edges: int
+    turns: int
+    kilometres: float
+    main_share: float
+    """Share of legal directed edges in the largest strong component."""
+    restrictions_applied: int
+    restrictions_exempt: int
+    restrictions_malformed: int
+    restrictions_unmatched: int
+    restrictions_via_way: int
+    restrictions_conditional: int
+    maxspeed_share: float
+    """Share of ways with a posted limit."""
+    names_share: float
+    reversible_ways: int
+    closed_ways: int
+    blocking_barriers: int
+    contraflow_edges: int
+    tiles: str
+    """`ok`, or why the map has no tiles."""
+    seconds: float
+    peak_memory_mb: float
+    folder_bytes: int
+
+
+NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
+"""Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
+
+
+def build_map(
+    source: str | Path,
+    out: Path | str,
+    *,
+    name: str | None = None,
+    origin: str | None = None,
+    source_date: str | None = None,
+    licence: str | None = None,
+    attribution: str | None = None,
+    tiles: bool = True,
+    progress: Progress | None = None,
+) -> BuildSummary:
+    """Read `source` and write the map folder `out`.
+
+    `origin` is how `area.toml` names the source (default: the file's name); date, licence and attribution default to
+    what the source says of itself. An older map at `out` is replaced in one step when the new one is complete; nothing
+    else is overwritten. Raises `MapError` with the remedy when the source cannot be used.
+    """
+    began = time.perf_counter()
+    tell = progress or (lambda stage, share: None)
+    out = Path(out)
+    _check_target(out)
+    ways, path = read_source(source, lambda share: tell("reading", 0.45 * share))
+    tell("joining roads", 0.45)
+    assembled = assemble_named(ways, path)
+    network = _network(
+        assembled,
+        name=name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
+        source=origin or path.name,
+        source_date=source_date if source_date is not None else ways.source_date,
+        licence=licence if licence is not None else ways.licence or "not stated",
+        attribution=attribution if attribution is not None else ways.attribution,
+    )
+    summary = _summary(network, ways, assembled.counts)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        work.chmod(0o755)
+        tell("writing the network", 0.6)
+        network.save(work)
+        said = "left out on request"
+        if tiles:
+            from geo_backup.cartography.basemap import write_basemap
+
+            tell("drawing the basemap", 0.65)
+            said = write_basemap(network, work / "basemap.pmtiles", path)
+        summary["tiles"] = said
+        (work / "area.toml").write_text(area_toml(network, summary), encoding="utf-8", newline="\n")
+        folder_bytes = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
+        _swap(work, out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    tell("done", 1.0)
+    return BuildSummary(
+        name=network.area.name,
+        content_id=network.content_id,
+        seconds=time.perf_counter() - began,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        folder_bytes=folder_bytes,
+        **summary,
+    )
+
+
+def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[Ways, Path]:
+    """Read any kind of source into ways; the path says what it was called."""
+    path = Path(source)
+    if not path.exists():
+        raise MapError(f"{path} does not exist. Give the path of an .osm.pbf, .osm or .geojson file.")
+    if path.is_dir():
+        raise MapError(f"{path} is a folder. Give the path of an .osm.pbf, .osm or .geojson file.")
+    lower = path.name.lower()
+    if path.stat().st_size == 0:
+        raise MapError(f"{path} is empty. Fetch it again.")
+    if lower.endswith(osm.ENDINGS):
+        return osm.read_osm(path, progress), path
+    if lower.endswith(lines.ENDINGS):
+        return lines.read_lines(path), path
+    raise MapError(
+        f"{path} has an ending this program does not know. It reads .osm.pbf, .osm, .osm.gz, .osm.bz2, .geojson, .json."
+    )
+
+
+def assemble_named(ways: Ways, path: Path) -> Assembled:
+    """`assemble`, with the source named in the error."""
+    try:
+        return assemble(ways)
+    except MapError as error:
+        raise MapError(f"{path}: {error}") from None
+
+
+def _check_target(out: Path) -> None:
+    if out.is_file():
+        raise MapError(f"{out} is a file. Give the path of a folder for the map.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "area.toml").is_file():
+        raise MapError(f"{out} is a folder with something else in it. Give the path of a new folder, or of a map.")
+
+
+def _swap(work: Path, out: Path) -> None:
+    """Put the finished folder in place; an older map leaves in the same breath."""
+    if not out.exists():
+        work.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        out.rename(old / "old")
+        work.rename(out)
+    finally:
+        if not out.exists() and (old / "old").exists():
+            (old / "old").rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _network(
+    assembled: Assembled, *, name: str, source: str, source_date: str, licence: str, attribution: str
+) -> RoadNetwork:
+    arrays = {
+        key: np.ascontiguousarray(assembled.arrays[key], dtype=np.dtype(f"<{kind}")) for key, kind in ARRAYS.items()
+    }
+    lon, lat = arrays["junction_lon_e7"], arrays["junction_lat_e7"]
+    extent = (int(lon.min()) / 1e7, int(lat.min()) / 1e7, int(lon.max()) / 1e7, int(lat.max()) / 1e7)
+    timezone = timezone_at((extent[0] + extent[2]) / 2.0, (extent[1] + extent[3]) / 2.0)
+    of = {key: assembled.counts[f"restrictions_{key}"] for key in OUTCOMES}
+    total = sum(of.values())
+    area = Area(
+        name=name,
+        source=source,
+        source_date=source_date,
+        licence=licence,
+        attribution=attribution,
+        timezone=timezone,
+        extent=extent,
+        drives_on="left" if timezone in LEFT_DRIVING or timezone.startswith("Australia/") else "right",
+        turn_restrictions=f"{of['applied']} of {total} applied" if total else "none in the source",
+    )
+    network = RoadNetwork(
+        **arrays, names=assembled.names, area=area, content_id=content_id(arrays, assembled.names), folder=None
+    )
+    network.check()
+    return network
+
+
+def timezone_at(lon: float, lat: float) -> str:
+    """IANA name of the timezone of a place; UTC on the open sea."""
+    from tzfpy import get_tz
+
+    return str(get_tz(lon, lat) or "UTC")
+
+
+def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str, Any]:
+    legal = network.edge_flags & EdgeFlag.LEGAL != 0
+    main = network.edge_flags & EdgeFlag.MAIN != 0
+    return {
+        "ways": len(network.way_id),
+        "junctions": network.junctions,
+        "edges": network.edges,
+        "turns": network.turns,
+        "kilometres": round(float(network.piece_length_m.sum(dtype=np.float64)) / 1000.0, 1),
+        "main_share": round(float(main.sum() / max(1, legal.sum())), 4),
+        **{f"restrictions_{outcome}": counts[f"restrictions_{outcome}"] for outcome in OUTCOMES},
+        "maxspeed_share": round(float((network.way_maxspeed_kmh.max(axis=1) > 0).mean()), 4),
+        "names_share": round(float((network.way_name > 0).mean()), 4),
+        "reversible_ways": ways.left_out["reversible"],
+        "closed_ways": ways.left_out["closed"],
+        "blocking_barriers": counts["blocking_barriers"],
+        "contraflow_edges": counts["contraflow_edges"],
+    }
+
+
+def area_toml(network: RoadNetwork, summary: dict[str, Any]) -> str:
+    """Text of `area.toml`: what the map is and where it comes from."""
+    rows = [f"format = {FORMAT}", f"content_id = {_toml(network.content_id)}", "", "[area]"]
+    rows += [f"{key} = {_toml(value)}" for key, value in asdict(network.area).items() if key != "summary"]
+    rows += ["", "[summary]"]
+    rows += [f"{key} = {_toml(value)}" for key, value in summary.items() if key not in NOT_STORED]
+    return "\n".join(rows) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, str):
+        # a JSON string is a TOML basic string, but for DEL
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -1,0 +1,121 @@
+"""OpenStreetMap files (.osm.pbf, .osm, .osm.gz, .osm.bz2) read into ways in one pass, by pyosmium.
+
+pyosmium keeps what other readers drop: turn restrictions with their members and `except`, and nodes that bear signals,
+signs and barriers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from geo_backup.cartography.tags import CLASSES, FOOT_AND_CYCLE, read_node
+from geo_backup.cartography.ways import Restriction, Ways
+from geo_backup.errors import MapError
+
+ENDINGS = (".osm.pbf", ".osm", ".osm.gz", ".osm.bz2", ".pbf")
+
+LICENCE = "ODbL-1.0"
+ATTRIBUTION = "© OpenStreetMap contributors"
+
+CARS = frozenset({"motorcar", "motor_vehicle", "vehicle"})
+KINDS = ("no_", "only_")
+
+
+def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Ways:
+    """Read one file.
+
+    Raises `MapError` when it is broken or cut off.
+    """
+    import osmium
+
+    ways = Ways(licence=LICENCE, attribution=ATTRIBUTION)
+    try:
+        processor = (
+            osmium.FileProcessor(str(path))
+            .with_locations()
+            .with_filter(osmium.filter.KeyFilter("highway", "barrier", "restriction", "type"))
+        )
+        ways.source_date = _header_date(processor.header)
+        seen = 0
+        for thing in processor:
+            if thing.is_way():
+                _take_way(ways, thing)
+            elif thing.is_node():
+                if (facts := read_node(_tags(thing))) is not None:
+                    ways.nodes[thing.id] = facts
+            elif thing.is_relation():
+                tags = _tags(thing)
+                if tags.get("type", "").startswith("restriction"):
+                    ways.restrictions.append(read_restriction(tags, [(m.role, m.type, m.ref) for m in thing.members]))
+            seen += 1
+            if progress is not None and seen % 20_000 == 0:
+                # the length of a compressed stream is not known ahead: an ever slower approach to the end
+                progress(1.0 - 1.0 / (1.0 + seen / 60_000))
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise MapError(
+            f"{path} cannot be read as OpenStreetMap data ({reason}). It is broken or cut off: fetch it again."
+        ) from None
+    if not ways.source_date and not path.name.endswith("pbf"):
+        ways.source_date = ""
+    return ways
+
+
+def _tags(thing: Any) -> dict[str, str]:
+    # copied: pyosmium's objects die after the step of the loop
+    return {tag.k: tag.v for tag in thing.tags}
+
+
+def _take_way(ways: Ways, way: Any) -> None:
+    highway = way.tags.get("highway")
+    if highway not in CLASSES and highway not in FOOT_AND_CYCLE:
+        ways.left_out["not_a_road"] += 1
+        return
+    tags = _tags(way)
+    run: list[tuple[int, int, int]] = []
+    runs = [run]
+    for node in way.nodes:
+        place = node.location
+        if place.valid():
+            run.append((node.ref, place.x, place.y))
+        elif run:
+            # the extract was cut here: a line drawn over the gap would be a road that does not exist
+            runs.append(run := [])
+    for run in runs:
+        if run or len(runs) == 1:
+            ways.add(way.id, tags, run)
+
+
+def _header_date(header: Any) -> str:
+    for key in ("osmosis_replication_timestamp", "timestamp"):
+        if value := header.get(key, ""):
+            return str(value)
+    return ""
+
+
+def read_restriction(tags: dict[str, str], members: list[tuple[str, str, int]]) -> Restriction:
+    """A relation's tags and members (role, `n`/`w`/`r`, id) as a `Restriction`; whether it can be used is seen later."""
+    kind, conditional, exempt = "", False, False
+    for key in ("restriction:motorcar", "restriction:motor_vehicle", "restriction"):
+        if value := tags.get(key):
+            kind = value.strip()
+            break
+    if not kind:
+        conditional = any(key.startswith("restriction") and key.endswith(":conditional") for key in tags)
+        # restriction:hgv, restriction:bus, ...: not for those we send
+        exempt = not conditional and any(key.startswith("restriction:") for key in tags)
+    if tags.get("type", "") not in ("restriction", "restriction:motorcar", "restriction:motor_vehicle"):
+        exempt = True
+    excepted = {value.strip() for value in tags.get("except", "").split(";")}
+    return Restriction(
+        kind=kind,
+        from_ways=tuple(ref for role, of, ref in members if role == "from" and of == "w"),
+        via_nodes=tuple(ref for role, of, ref in members if role == "via" and of == "n"),
+        via_ways=tuple(ref for role, of, ref in members if role == "via" and of == "w"),
+        to_ways=tuple(ref for role, of, ref in members if role == "to" and of == "w"),
+        exempt=exempt or bool(excepted & CARS),
+        emergency_exempt="emergency" in excepted,
+        conditional=conditional,
+    )

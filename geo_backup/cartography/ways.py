@@ -1,0 +1,134 @@
+"""Ways: the neutral table every source is read into, before any junction is known.
+
+A way is a run of vertices with a class, flags and a name. Vertices meet where their keys are equal: node ids where
+the source has them, else positions in whole 1e-7 degrees.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from geo_backup.cartography.tags import NodeFacts, NoRoad, read_road
+from geo_backup.roads.network import Array
+
+LONGEST_STEP_E7 = 300_000
+"""Shapes are stored in int16 steps of 1e-6 degrees; a longer step gets vertices in between."""
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """A turn restriction as the source has it; ids are way ids and one vertex key."""
+
+    kind: str
+    from_ways: tuple[int, ...]
+    via_nodes: tuple[int, ...]
+    via_ways: tuple[int, ...]
+    to_ways: tuple[int, ...]
+    exempt: bool = False
+    emergency_exempt: bool = False
+    conditional: bool = False
+
+
+def position_key(lon_e7: int, lat_e7: int) -> int:
+    """A number that names a position of whole 1e-7 degrees; fits int64."""
+    return lon_e7 * 1_800_000_001 + lat_e7
+
+
+@dataclass
+class Ways:
+    """Columns by way [W] and by vertex [N]; grows by `add`, read as arrays by `columns`."""
+
+    way_id: array[int] = field(default_factory=lambda: array("q"))
+    facts: array[int] = field(default_factory=lambda: array("h"))  # [W, 7] the numbers of tags.Road
+    name: list[str] = field(default_factory=list)
+    vertex_start: array[int] = field(default_factory=lambda: array("q", [0]))
+    key: array[int] = field(default_factory=lambda: array("q"))
+    lon_e7: array[int] = field(default_factory=lambda: array("i"))
+    lat_e7: array[int] = field(default_factory=lambda: array("i"))
+    nodes: dict[int, NodeFacts] = field(default_factory=dict)
+    restrictions: list[Restriction] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    source_date: str = ""
+    licence: str = ""
+    attribution: str = ""
+
+    def __len__(self) -> int:
+        return len(self.way_id)
+
+    def add(self, way_id: int, tags: Mapping[str, str], vertices: Iterable[tuple[int, int, int]]) -> bool:
+        """Take one way with its vertices (key, lon_e7, lat_e7); False when it is no road, which is counted."""
+        road = read_road(tags)
+        if isinstance(road, NoRoad):
+            self.left_out[road.reason] += 1
+            return False
+        begin, last = len(self.key), None
+        for key, lon, lat in vertices:
+            if key != last:
+                self.key.append(key)
+                self.lon_e7.append(lon)
+                self.lat_e7.append(lat)
+                last = key
+        if len(self.key) - begin < 2:
+            del self.key[begin:], self.lon_e7[begin:], self.lat_e7[begin:]
+            self.left_out["one_vertex"] += 1
+            return False
+        self.way_id.append(way_id)
+        self.facts.extend(road[:7])
+        self.name.append(road.name)
+        self.vertex_start.append(len(self.key))
+        return True
+
+    def columns(self) -> Columns:
+        """The table as arrays, with long steps divided."""
+        start = np.frombuffer(self.vertex_start, np.int64)
+        key = np.array(self.key, np.int64)
+        lon, lat = np.array(self.lon_e7, np.int32), np.array(self.lat_e7, np.int32)
+        parts = _parts(start, lon, lat)
+        if np.any(parts > 1):
+            start, key, lon, lat = _divide(start, key, lon, lat, parts)
+        facts = np.array(self.facts, np.int16).reshape(-1, 7)
+        return Columns(np.array(self.way_id, np.int64), facts, tuple(self.name), start, key, lon, lat)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """`Ways` frozen into arrays; `facts` columns are those of `tags.Road` up to the name."""
+
+    way_id: Array
+    facts: Array
+    name: tuple[str, ...]
+    vertex_start: Array
+    key: Array
+    lon_e7: Array
+    lat_e7: Array
+
+    @property
+    def vertex_way(self) -> Array:
+        """int64[N]: the way each vertex belongs to."""
+        return np.repeat(np.arange(len(self.way_id)), np.diff(self.vertex_start))
+
+
+def _parts(start: Array, lon: Array, lat: Array) -> Array:
+    """Number of parts each vertex's step to the next is divided in (1 at the end of a way)."""
+    step = np.maximum(np.abs(np.diff(lon.astype(np.int64))), np.abs(np.diff(lat.astype(np.int64))))
+    parts = np.ones(len(lon), np.int64)
+    parts[:-1] = np.maximum(1, -(-step // LONGEST_STEP_E7))
+    parts[start[1:] - 1] = 1
+    return parts
+
+
+def _divide(start: Array, key: Array, lon: Array, lat: Array, parts: Array) -> tuple[Array, Array, Array, Array]:
+    first = np.concatenate(([0], np.cumsum(parts)))
+    owner = np.repeat(np.arange(len(key)), parts)
+    within = np.arange(first[-1]) - first[owner]
+    following = np.minimum(owner + 1, len(key) - 1)
+    share = within / parts[owner]
+    out = [np.rint(axis[owner] + share * (axis[following].astype(np.int64) - axis[owner])) for axis in (lon, lat)]
+    # new vertices meet nothing: keys no source uses
+    new_key = np.where(within == 0, key[owner], np.iinfo(np.int64).min + np.arange(first[-1]))
+    return first[start], new_key, out[0].astype(np.int32), out[1].astype(np.int32)
