@@ -289,7 +289,9 @@ class RoadNetwork:
             origin_e6 = np.rint(junction_e7[self.piece_from] / 10.0).astype(np.int64)
             steps = self.shape_step[:, axis].astype(np.int64) if len(self.shape_step) else np.zeros(0, np.int64)
             running = np.concatenate(([0], np.cumsum(steps)))
-            inner_e6 = running[1:] - np.repeat(running[self.shape_start[:-1]], interior) + np.repeat(origin_e6, interior)
+            inner_e6 = (
+                running[1:] - np.repeat(running[self.shape_start[:-1]], interior) + np.repeat(origin_e6, interior)
+            )
             out = np.empty(int(start[-1]))
             is_end = np.zeros(len(out), np.bool_)
             is_end[start[:-1]] = True
@@ -342,7 +344,9 @@ class RoadNetwork:
             with (folder / "area.toml").open("rb") as file:
                 text = tomllib.load(file)
         except FileNotFoundError:
-            raise MapError(f"{folder} is not a map: it has no area.toml. Make one with `geo-backup map build`.") from None
+            raise MapError(
+                f"{folder} is not a map: it has no area.toml. Make one with `geo-backup map build`."
+            ) from None
         except tomllib.TOMLDecodeError as error:
             raise MapError(f"{folder / 'area.toml'} is not valid TOML ({error}). Build the map again.") from None
         if text.get("format") != FORMAT:
