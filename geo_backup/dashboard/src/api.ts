@@ -1,0 +1,73 @@
+/** Requests to the server; a refused one becomes a Problem whose message is words for people. */
+import type { Geometry } from "geojson";
+import type { Incident, LonLat, Ranking, Reach, ReplayClock, Route } from "./types";
+
+export class Problem extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+interface ProblemBody {
+  title?: string;
+  detail?: string;
+  errors?: { message?: string }[];
+}
+
+async function request<T>(method: string, path: string, body?: unknown, retries = 0): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch {
+    if (retries > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return request(method, path, body, retries - 1);
+    }
+    throw new Problem(0, "The server does not answer.");
+  }
+  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  const problem = (await response.json().catch(() => ({}))) as ProblemBody;
+  const words = (problem.errors ?? []).map((error) => error.message).filter(Boolean).join(" ");
+  throw new Problem(response.status, words || problem.detail || problem.title || `The server answered ${response.status}.`);
+}
+
+/** Ids made here make a repeated request harmless. */
+export function newId(prefix: string): string {
+  const letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return `${prefix}-${Array.from(bytes, (byte) => letters[byte % letters.length]).join("")}`;
+}
+
+const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
+
+export const api = {
+  openIncident: (incident_id: string, [lon, lat]: LonLat, priority: number) =>
+    request<Incident>("POST", "/v1/incidents", { incident_id, lon, lat, priority }, 2),
+  changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
+    request<Incident>("PATCH", at(id), change),
+  closeIncident: (id: string) => request<unknown>("POST", `${at(id)}/close`),
+  ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
+  route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
+  reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
+  assign: (id: string, assignment: { unit_id: string; as_of_seq?: number; as_of_time?: string; replaces?: string; preempt?: true }) =>
+    request<unknown>("POST", `${at(id)}/assignments`, assignment),
+  setAssignment: (id: string, unit: string, state: string) =>
+    request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
+  close: (closure_id: string, geometry: Geometry, reason: string) =>
+    request<unknown>(
+      "POST",
+      "/v1/closures",
+      { closure_id, geometry, reason, applies_to: "all", ...(geometry.type === "LineString" ? { buffer_m: 15 } : {}) },
+      2,
+    ),
+  lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
+  replay: () => request<ReplayClock>("GET", "/v1/replay"),
+  setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
+};

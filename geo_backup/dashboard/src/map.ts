@@ -1,0 +1,230 @@
+/** The map: MapLibre for what stands still, one canvas above it for what moves. */
+import "maplibre-gl/dist/maplibre-gl.css";
+import type { FeatureCollection } from "geojson";
+import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl, addProtocol, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { Protocol } from "pmtiles";
+import { basemap } from "./basemap";
+import { freshness } from "./freshness";
+import { Fleet } from "./motion";
+import { drawIncident, drawUnit, lookOf } from "./symbols";
+import type { Area, Incident, LonLat, Position, Unit } from "./types";
+
+setWorkerUrl(workerUrl);
+addProtocol("pmtiles", new Protocol().tile);
+
+export interface Scene {
+  units: Record<string, Unit>;
+  positions: Record<string, Position>;
+  incidents: Incident[];
+  selectedIncident: string | null;
+  selectedUnit: string | null;
+  opening: { id: string; place: LonLat } | null;
+}
+
+export interface MapEvents {
+  onPlace: (place: LonLat) => void;
+  onIncident: (id: string) => void;
+  onUnit: (id: string) => void;
+  onDouble: () => void;
+}
+
+type Layer = "reach" | "closures" | "route" | "drawn";
+const LAYERS: Layer[] = ["reach", "closures", "route", "drawn"];
+const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+const LABELS_FROM_ZOOM = 12;
+const TOUCH_PX = 16;
+
+export class LiveMap {
+  readonly #map: MapLibre;
+  readonly #canvas = document.createElement("canvas");
+  readonly #context: CanvasRenderingContext2D;
+  readonly #fleet = new Fleet();
+  readonly #data: Record<Layer, FeatureCollection> = { reach: NOTHING, closures: NOTHING, route: NOTHING, drawn: NOTHING };
+  readonly #area: Area;
+  readonly #serverNow: () => number;
+  #theme: "light" | "dark";
+  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null };
+  #tools = false;
+  #frame = 0;
+
+  /** Throws where there is no WebGL. */
+  constructor(box: HTMLElement, area: Area, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+    this.#area = area;
+    this.#theme = theme;
+    this.#serverNow = serverNow;
+    const [west, south, east, north] = area.extent;
+    this.#map = new MapLibre({
+      container: box,
+      style: this.#style(),
+      bounds: [west, south, east, north],
+      fitBoundsOptions: { padding: 10 },
+      attributionControl: false,
+      doubleClickZoom: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      maxZoom: 19,
+      minZoom: 5,
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.addControl(new AttributionControl({ compact: false, customAttribution: area.has_basemap ? [] : [escape(area.attribution)] }), "bottom-left");
+    this.#map.addControl(new ScaleControl({}), "bottom-left");
+    this.#map.addControl(new NavigationControl({ showCompass: false }), "top-left");
+    this.#canvas.className = "marks";
+    this.#map.getCanvasContainer().append(this.#canvas);
+    this.#context = this.#canvas.getContext("2d")!;
+    this.#map.on("style.load", () => this.#addLayers());
+    this.#map.on("render", () => this.#draw(performance.now()));
+    this.#map.on("click", (event) => {
+      const hit = this.#tools ? null : this.#hit(event.point.x, event.point.y);
+      if (hit?.what === "incident") events.onIncident(hit.id);
+      else if (hit?.what === "unit") events.onUnit(hit.id);
+      else events.onPlace([round(event.lngLat.lng), round(event.lngLat.lat)]);
+    });
+    this.#map.on("dblclick", () => events.onDouble());
+    this.#map.on("mousemove", (event) => {
+      const over = !this.#tools && this.#hit(event.point.x, event.point.y);
+      this.#map.getCanvas().style.cursor = over ? "pointer" : "crosshair";
+    });
+    // Freshness changes while nothing else does.
+    setInterval(() => this.#redraw(), 1000);
+  }
+
+  show(scene: Scene): void {
+    if (scene.positions !== this.#scene.positions) this.#fleet.update(scene.positions, performance.now());
+    this.#scene = scene;
+    this.#redraw();
+  }
+
+  set(layer: Layer, data: FeatureCollection | null): void {
+    this.#data[layer] = data ?? NOTHING;
+    (this.#map.getSource(layer) as GeoJSONSource | undefined)?.setData(this.#data[layer]);
+  }
+
+  theme(theme: "light" | "dark"): void {
+    if (theme === this.#theme) return;
+    this.#theme = theme;
+    this.#map.setStyle(this.#style(), { diff: false });
+  }
+
+  /** Clicks go to a tool, not to what lies under them. */
+  tools(on: boolean): void {
+    this.#tools = on;
+  }
+
+  centre(): LonLat {
+    const { lng, lat } = this.#map.getCenter();
+    return [round(lng), round(lat)];
+  }
+
+  pan(x: number, y: number): void {
+    this.#map.panBy([x, y], { duration: 150 });
+  }
+
+  /** The part of the map that no panel covers. */
+  uncovered(padding: { bottom: number; right: number }): void {
+    this.#map.setPadding({ top: 0, left: 0, ...padding });
+  }
+
+  /** Moves only when the place cannot be seen. */
+  reveal(place: LonLat): void {
+    const { x, y } = this.#map.project(place);
+    const box = this.#map.getContainer();
+    const { bottom = 0, right = 0 } = this.#map.getPadding();
+    const margin = 40;
+    if (x < margin || y < margin || x > box.clientWidth - right - margin || y > box.clientHeight - bottom - margin) this.#map.easeTo({ center: place });
+  }
+
+  #style() {
+    const tiles = this.#area.has_basemap ? new URL("/tiles/basemap.pmtiles", location.href).href : null;
+    return basemap(this.#theme, tiles, escape(this.#area.attribution));
+  }
+
+  #addLayers(): void {
+    const map = this.#map;
+    for (const id of LAYERS) map.addSource(id, { type: "geojson", data: this.#data[id] });
+    const dark = this.#theme === "dark";
+    map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#56B4E9", "fill-opacity": dark ? 0.16 : 0.2 } });
+    map.addLayer({ id: "reach-line", type: "line", source: "reach", paint: { "line-color": "#0072B2", "line-width": 1.2 } });
+    map.addLayer({
+      id: "closures-area", type: "fill", source: "closures", filter: ["==", ["geometry-type"], "Polygon"],
+      paint: { "fill-color": "#D55E00", "fill-opacity": 0.3 },
+    });
+    map.addLayer({ id: "closures", type: "line", source: "closures", paint: { "line-color": "#D55E00", "line-width": 3, "line-dasharray": [2, 1] } });
+    const route = { type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" } } as const;
+    map.addLayer({ id: "route-casing", ...route, paint: { "line-color": dark ? "#000000" : "#ffffff", "line-width": 9, "line-opacity": 0.85 } });
+    map.addLayer({ id: "route", ...route, paint: { "line-color": dark ? "#56B4E9" : "#0072B2", "line-width": 5 } });
+    map.addLayer({ id: "drawn", type: "line", source: "drawn", paint: { "line-color": "#D55E00", "line-width": 4, "line-dasharray": [1, 1] } });
+    map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
+  }
+
+  #redraw(): void {
+    if (!this.#frame) this.#frame = requestAnimationFrame((now) => {
+      this.#frame = 0;
+      this.#draw(now);
+      if (this.#fleet.moves(now)) this.#redraw();
+    });
+  }
+
+  #draw(now: number): void {
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    const ratio = devicePixelRatio || 1;
+    if (this.#canvas.width !== Math.round(width * ratio) || this.#canvas.height !== Math.round(height * ratio)) {
+      this.#canvas.width = Math.round(width * ratio);
+      this.#canvas.height = Math.round(height * ratio);
+      this.#canvas.style.width = `${width}px`;
+      this.#canvas.style.height = `${height}px`;
+    }
+    const context = this.#context;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const { units, positions, incidents, selectedIncident, selectedUnit, opening } = this.#scene;
+    const dark = this.#theme === "dark";
+    const serverNow = this.#serverNow();
+    const labels = this.#map.getZoom() >= LABELS_FROM_ZOOM;
+    for (const [id, unit] of Object.entries(units)) {
+      const position = positions[id];
+      const place = this.#fleet.at(id, now);
+      if (!position || !place) continue;
+      const { x, y } = this.#map.project(place);
+      if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
+      const [, , speed, course, fixMs] = position;
+      const chosen = id === selectedUnit;
+      drawUnit(context, {
+        x, y, chosen,
+        look: lookOf(unit.status),
+        freshness: freshness(serverNow - fixMs, speed),
+        course: speed !== null && speed > 1 ? course : null,
+        label: labels || chosen || unit.incident_id ? unit.callsign : null,
+      }, dark);
+    }
+    for (const incident of incidents) {
+      const { x, y } = this.#map.project([incident.lon, incident.lat]);
+      drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
+    }
+    if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
+      const { x, y } = this.#map.project(opening.place);
+      drawIncident(context, x, y, "…", true, dark);
+    }
+  }
+
+  #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
+    let best: { what: "incident" | "unit"; id: string; far: number } | null = null;
+    const look = (what: "incident" | "unit", id: string, place: LonLat) => {
+      const at = this.#map.project(place);
+      const far = Math.hypot(at.x - x, at.y - y);
+      if (far < (best?.far ?? TOUCH_PX)) best = { what, id, far };
+    };
+    for (const incident of this.#scene.incidents) look("incident", incident.incident_id, [incident.lon, incident.lat]);
+    const now = performance.now();
+    for (const id of Object.keys(this.#scene.units)) {
+      const place = this.#fleet.at(id, now);
+      if (place) look("unit", id, place);
+    }
+    return best;
+  }
+}
+
+const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
+const escape = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+

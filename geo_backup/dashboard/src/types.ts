@@ -1,0 +1,96 @@
+/** What the server says, as its contract names it. */
+import type { Feature, FeatureCollection, Geometry } from "geojson";
+
+export type Freshness = "live" | "delayed" | "stale" | "lost";
+export type Mode = "live" | "simulated" | "replay";
+export type LonLat = [number, number];
+/** lon, lat, speed_mps, course_deg, fix_ms */
+export type Position = [number, number, number | null, number | null, number];
+
+export interface Unit {
+  unit_id: string;
+  callsign: string;
+  agency: string;
+  kind: string;
+  capabilities: string[];
+  status: string;
+  source: string;
+  incident_id: string | null;
+}
+
+export interface Assignment {
+  unit_id: string;
+  state: string;
+  at: string;
+  source: string;
+}
+
+export interface Incident {
+  incident_id: string;
+  lon: number;
+  lat: number;
+  priority: number;
+  kind: string | null;
+  note: string | null;
+  profile: string;
+  exercise: boolean;
+  for_unit_id: string | null;
+  pinned: boolean;
+  opened_time: string;
+  state: string;
+  assignments: Assignment[];
+}
+
+export interface Candidate {
+  unit_id: string;
+  eta_s: number;
+  parts: { turnout_s: number; clear_s: number; drive_s: number; last_leg_s: number };
+  arrival_time: string;
+  distance_m: number;
+  status: string;
+  freshness: Freshness;
+  warnings: string[];
+}
+
+export interface Ranking {
+  incident_id: string;
+  as_of_seq: number;
+  as_of_time: string;
+  candidates: Candidate[];
+  candidates_total?: number;
+  assigned: { unit_id: string; state: string; eta_s: number | null }[];
+  excluded_counts?: Record<string, number>;
+  excluded?: { unit_id: string; reason: string }[];
+  warnings?: string[];
+}
+
+export interface Closure {
+  closure_id: string;
+  geometry: Geometry;
+  reason: string;
+  valid_from: string | null;
+  valid_to: string | null;
+  applies_to: string;
+  edges: number;
+}
+
+export interface Area {
+  name: string;
+  extent: [number, number, number, number];
+  timezone: string;
+  attribution: string;
+  licence: string;
+  network_id: string;
+  has_basemap: boolean;
+}
+
+export interface ReplayClock {
+  now_ms: number;
+  speed: number;
+  playing: boolean;
+  start_ms: number;
+  end_ms: number;
+}
+
+export type Route = Feature<Geometry, { eta_s?: number; distance_m?: number; streets?: string[] }>;
+export type Reach = FeatureCollection<Geometry, { minutes: number }>;

@@ -1,0 +1,63 @@
+/** Codes of the contract in the words of a dispatcher, and numbers as people read them. */
+const REASONS: Record<string, string> = {
+  NOT_ASSIGNABLE_STATUS: "not free (status)",
+  STALE_POSITION: "position too old",
+  NO_POSITION: "no position known",
+  NO_ROAD: "not near a road",
+  WRONG_CAPABILITY: "lacks what is asked for",
+  WRONG_AGENCY_OR_NO_AGREEMENT: "other agency, no agreement",
+  UNSTAFFED: "no crew",
+  UNREACHABLE: "cannot reach it by road",
+  OUTSIDE_HORIZON: "more than an hour away",
+  ALREADY_ASSIGNED: "assigned to another incident",
+  REQUESTER: "asked for the backup",
+  EXCLUDED_BY_DISPATCHER: "left out by the dispatcher",
+  SLOWER: "slower than those listed",
+};
+
+const STATUSES: Record<string, string> = {
+  available: "available",
+  on_station: "on station",
+  returning: "returning",
+  en_route: "en route",
+  staging: "staging",
+  on_scene: "on scene",
+  transporting: "transporting",
+  busy: "busy",
+  limited: "limited",
+  out_of_service: "out of service",
+};
+
+const WARNINGS: Record<string, string> = {
+  stale_position: "old position: confirm by radio",
+  limited: "limited duty",
+  on_call: "on call: has to come in first",
+};
+
+const plain = (code: string): string => code.toLowerCase().replaceAll("_", " ");
+
+export const reasonWords = (code: string): string => REASONS[code] ?? plain(code);
+export const statusWords = (code: string): string => STATUSES[code] ?? plain(code);
+export const warningWords = (code: string): string => WARNINGS[code.toLowerCase()] ?? plain(code);
+
+/** 200.4 -> "3:20"; an hour and more as "1:02:05". */
+export function minutesSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = `${String(s).padStart(2, "0")}`;
+  return h ? `${h}:${String(m).padStart(2, "0")}:${tail}` : `${m}:${tail}`;
+}
+
+export function distance(metres: number): string {
+  return metres < 995 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`;
+}
+
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
+}
+
+export function clockTime(ms: number, timezone: string | undefined): string {
+  return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: timezone }).format(ms);
+}

@@ -1,0 +1,12 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+// `npm run dev` shows this source beside a server that runs on its default port.
+const server = "http://127.0.0.1:8000";
+
+export default defineConfig({
+  base: "./",
+  plugins: [svelte()],
+  build: { target: "es2022", chunkSizeWarningLimit: 1500 },
+  server: { proxy: { "/v1": { target: server, ws: true }, "/tiles": server } },
+});
