@@ -3,11 +3,11 @@ import type { FilterSpecification, LayerSpecification, StyleSpecification } from
 
 const FLAVOURS = {
   light: {
-    ground: "#f1efea", green: "#dfe8d3", water: "#b9d3e6", building: "#e4e0d8", casing: "#d3cdc2", minor: "#ffffff", middle: "#ffffff",
-    major: "#fbe9c4", motorway: "#f6d79b", path: "#d9d3c7", text: "#5c574e", halo: "#ffffffd0",
+    ground: "#e9e6df", green: "#d5e2c6", water: "#b9d3e6", building: "#dcd7cc", casing: "#c4bdb0", minor: "#ffffff", middle: "#ffffff",
+    major: "#fbe3b0", motorway: "#f3cd85", path: "#cfc8ba", text: "#5c574e", halo: "#ffffffd0",
   },
   dark: {
-    ground: "#14181d", green: "#18211d", water: "#0c2233", building: "#1c2127", casing: "#0d1013", minor: "#2a3037", middle: "#343b43",
+    ground: "#14181d", green: "#18211d", water: "#0c2233", building: "#1c2127", casing: "#0d1013", minor: "#303740", middle: "#3b434c",
     major: "#4a4f52", motorway: "#5d5846", path: "#232930", text: "#9aa3ad", halo: "#14181dd0",
   },
 } as const;

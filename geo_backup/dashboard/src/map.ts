@@ -49,16 +49,15 @@ export class LiveMap {
   #frame = 0;
 
   /** Throws where there is no WebGL. */
-  constructor(box: HTMLElement, area: Area, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+  constructor(box: HTMLElement, area: Area, positions: Record<string, Position>, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
     this.#serverNow = serverNow;
-    const [west, south, east, north] = area.extent;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
-      bounds: [west, south, east, north],
-      fitBoundsOptions: { padding: 10 },
+      bounds: busiest(area, positions),
+      fitBoundsOptions: { padding: 30 },
       attributionControl: false,
       doubleClickZoom: false,
       dragRotate: false,
@@ -223,6 +222,19 @@ export class LiveMap {
     }
     return best;
   }
+}
+
+/** Where nine of ten units are, or the whole area when there are too few to tell. */
+function busiest(area: Area, positions: Record<string, Position>): [number, number, number, number] {
+  const places = Object.values(positions);
+  if (places.length < 10) return area.extent;
+  const span = (axis: 0 | 1): [number, number] => {
+    const sorted = places.map((place) => place[axis]).sort((a, b) => a - b);
+    const cut = Math.floor(sorted.length / 20);
+    return [sorted[cut]!, sorted[sorted.length - 1 - cut]!];
+  };
+  const [[west, east], [south, north]] = [span(0), span(1)];
+  return [west, south, east, north];
 }
 
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
