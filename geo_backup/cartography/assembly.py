@@ -7,7 +7,7 @@ directed edges, then the turns between them (`turns`).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,10 +25,13 @@ SIGN_REACH_M = 30.0
 """Signals and signs on the way to a junction belong to it when they stand at most this far before it."""
 
 ARM_M = 15.0
-"""Bearings at a junction are taken over this much of an edge, so that a kerb's curve does not count as the direction."""
+"""Bearings at a junction are taken over this much of an edge, so that a kerb's curve does not count."""
 
 DUAL_WITHIN_M = 40.0
 """Two one-way streets of one name and opposite direction this close are the halves of a dual carriageway."""
+
+FIRST_COPY_KEY = np.iinfo(np.int64).max // 4 * 3
+"""From here on keys name copies of vertices at barriers."""
 
 SHORTEST_M = 0.1
 """Length given to a piece between two vertices at the same place: no edge has length zero."""
@@ -42,6 +45,8 @@ class Assembled:
 
     arrays: dict[str, Array]
     names: tuple[str, ...]
+    extent: tuple[float, float, float, float]
+    """West, south, east, north of all vertices."""
     counts: Counter[str]
 
 
@@ -54,18 +59,20 @@ def assemble(ways: Ways) -> Assembled:
         raise MapError("no drivable roads in this source. It needs lines with `highway` tags, such as an OSM extract.")
     columns = ways.columns()
     counts: Counter[str] = Counter()
+    columns, gap = _cut_at_barriers(columns, ways.nodes, counts)
     keys, vertex = np.unique(columns.key, return_inverse=True)
-    vertex, node, blocked = _cut_at_barriers(columns, ways.nodes, keys, vertex, counts)
-    vertex_count = int(vertex.max()) + 1
+    node = _at_vertices(ways.nodes, keys)
+    vertex_count = len(keys)
 
     # ---- pieces: from each cut to the next one on the same way
     uses = np.bincount(vertex, minlength=vertex_count)
-    is_cut = uses[vertex] > 1
+    is_cut = (uses[vertex] > 1) | gap
+    is_cut[1:] |= gap[:-1]
     is_cut[columns.vertex_start[:-1]] = True
     is_cut[columns.vertex_start[1:] - 1] = True
     cut = np.flatnonzero(is_cut)
     vertex_way = columns.vertex_way
-    same_way = vertex_way[cut[:-1]] == vertex_way[cut[1:]]
+    same_way = (vertex_way[cut[:-1]] == vertex_way[cut[1:]]) & ~gap[cut[:-1]]
     first, last = cut[:-1][same_way], cut[1:][same_way]
     lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
     step_m = np.zeros(len(lon))
@@ -80,8 +87,8 @@ def assemble(ways: Ways) -> Assembled:
     sample = np.zeros(vertex_count, np.int64)
     sample[vertex] = np.arange(len(vertex))
     j_lon, j_lat = columns.lon_e7[sample[at_junction]], columns.lat_e7[sample[at_junction]]
-    order = np.lexsort((at_junction, morton(j_lon, j_lat)))
-    number = np.full(vertex_count, -1, np.int64)
+    order: Array = np.lexsort((at_junction, morton(j_lon, j_lat)))
+    number: Array = np.full(vertex_count, -1, np.int64)
     number[at_junction[order]] = np.arange(len(order))
     j_lon, j_lat = j_lon[order], j_lat[order]
     piece_from, piece_to = number[vertex[first]], number[vertex[last]]
@@ -108,8 +115,8 @@ def assemble(ways: Ways) -> Assembled:
         & ~FAST[way_class]
         & (way_length_m <= LONGEST_CONTRAFLOW_M)
     )[way]
-    for side in (0, 1):
-        flags[(flags[:, side] == 0) & contraflow, side] = EdgeFlag.AGAINST_ONEWAY
+    for direction in (0, 1):
+        flags[(flags[:, direction] == 0) & contraflow, direction] = EdgeFlag.AGAINST_ONEWAY
     where = _Places(first, last, run_m, vertex)
     gated = where.pieces_with(node, "gate", inner_only=False)
     flags[gated] |= np.where(flags[gated] != 0, np.uint8(EdgeFlag.GATE), np.uint8(0))
@@ -164,9 +171,9 @@ def assemble(ways: Ways) -> Assembled:
         "way_maxspeed_kmh": columns.facts[:, 5:7],
         "way_name": way_name,
     }
-    counts["blocking_barriers"] = blocked
     counts["contraflow_edges"] = int(np.count_nonzero(edge_flags & EdgeFlag.AGAINST_ONEWAY))
-    return Assembled(arrays, tuple(name_number), counts)
+    extent = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
+    return Assembled(arrays, tuple(name_number), extent, counts)
 
 
 def morton(lon_e7: Array, lat_e7: Array) -> Array:
@@ -186,39 +193,48 @@ def morton(lon_e7: Array, lat_e7: Array) -> Array:
     return code
 
 
-def _cut_at_barriers(
-    columns: Columns, nodes: dict[int, NodeFacts], keys: Array, vertex: Array, counts: Counter[str]
-) -> tuple[Array, dict[int, NodeFacts], int]:
-    """Give each way its own copy of a vertex nobody can drive over; node facts by vertex number; how many were cut.
+def _cut_at_barriers(columns: Columns, nodes: dict[int, NodeFacts], counts: Counter[str]) -> tuple[Columns, Array]:
+    """Give each road end its own copy of a vertex nobody can drive over.
 
+    Answers the table with those copies and, as bool[N], the vertices from which no road leads to the next of the way.
     A bollard drawn on the crossing of three or more roads is a drawing error (it stands on one arm): not cut, counted.
     """
-    node: dict[int, NodeFacts] = {}
-    place = {}
-    if nodes:
-        wanted = np.fromiter(nodes, np.int64, len(nodes))
-        index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        for at in np.flatnonzero(keys[index] == wanted).tolist():
-            place[int(index[at])] = nodes[int(wanted[at])]
-    node.update({at: facts for at, facts in place.items() if not facts.block})
-    blocks = sorted(at for at, facts in place.items() if facts.block)
-    if not blocks:
-        return vertex, node, 0
-    is_block = np.zeros(len(keys), np.bool_)
-    is_block[blocks] = True
-    end = np.zeros(len(vertex), np.bool_)
+    blocks = np.array(sorted(key for key, facts in nodes.items() if facts.block), np.int64)
+    at = np.flatnonzero(np.isin(columns.key, blocks)) if len(blocks) else blocks
+    end = np.zeros(len(columns.key), np.bool_)
     end[columns.vertex_start[:-1]] = end[columns.vertex_start[1:] - 1] = True
-    arms = np.bincount(vertex, np.where(end, 1, 2), minlength=len(keys))
-    counts["barriers_on_crossings"] = int(np.count_nonzero(is_block & (arms > 2)))
-    is_block &= arms == 2
-    at = np.flatnonzero(is_block[vertex] & end)
-    vertex = vertex.copy()
-    # where two ways end at the barrier each gets its own end; a barrier in the middle of a way is kept as a gate,
-    # which the profiles shut or open: cutting there would need a second vertex at the same place
-    vertex[at] = len(keys) + np.arange(len(at))
-    for middle in np.flatnonzero(is_block).tolist():
-        node[middle] = NodeFacts(False, False, True, False, 0)
-    return vertex, node, int(np.count_nonzero(is_block))
+    found, which = np.unique(columns.key[at], return_inverse=True)
+    arms = np.bincount(which, np.where(end[at], 1, 2), minlength=len(found))
+    counts["barriers_on_crossings"] = int(np.count_nonzero(arms > 2))
+    counts["blocking_barriers"] = int(np.count_nonzero(arms == 2))
+    at = at[arms[which] == 2]
+    copies = np.ones(len(columns.key), np.int64)
+    copies[at] = np.where(end[at], 1, 2)
+    owner = np.repeat(np.arange(len(columns.key)), copies)
+    moved = np.zeros(len(columns.key), np.bool_)
+    moved[at] = True
+    # copies meet nothing: keys no source uses
+    key = np.where(moved[owner], FIRST_COPY_KEY + np.arange(len(owner)), columns.key[owner])
+    gap = np.zeros(len(owner), np.bool_)
+    gap[:-1] = owner[:-1] == owner[1:]
+    first = np.concatenate(([0], np.cumsum(copies)))
+    return replace(
+        columns,
+        vertex_start=first[columns.vertex_start],
+        key=key,
+        lon_e7=columns.lon_e7[owner],
+        lat_e7=columns.lat_e7[owner],
+    ), gap
+
+
+def _at_vertices(nodes: dict[int, NodeFacts], keys: Array) -> dict[int, NodeFacts]:
+    """Node facts by vertex number; `keys` sorted."""
+    if not nodes:
+        return {}
+    wanted = np.array(sorted(nodes), np.int64)
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    known = keys[index] == wanted
+    return {at: nodes[key] for at, key in zip(index[known].tolist(), wanted[known].tolist(), strict=True)}
 
 
 @dataclass(frozen=True, eq=False)

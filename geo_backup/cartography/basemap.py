@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from geo_backup.cartography.osm import SCENERY_KEYS
 from geo_backup.roads.network import RoadNetwork, WayClass, WayFlag
 
 MIN_ZOOM, MAX_ZOOM = 5, 14
@@ -23,6 +25,30 @@ ROAD_BANDS: tuple[tuple[int, int, int], ...] = (
     (13, MAX_ZOOM, WayClass.UNKNOWN),
 )
 """First zoom, last zoom, smallest class drawn."""
+
+
+NAMES_FROM = 12
+
+SCENERY_BANDS = ((5, 9), (10, 12), (13, 13), (14, MAX_ZOOM))
+SMALLEST_M2 = {5: 1_000_000.0, 10: 40_000.0, 13: 2_000.0, 14: 0.0}
+"""Smallest area drawn from the first zoom of a band on."""
+BUILDINGS_FROM = 14
+
+GREEN: dict[str, tuple[str, ...]] = {
+    "natural": ("wood", "scrub", "grassland", "heath", "wetland", "beach"),
+    "landuse": ("forest", "grass", "meadow", "recreation_ground", "village_green", "cemetery", "orchard", "vineyard",
+                "allotments"),
+    "leisure": ("park", "garden", "golf_course", "pitch", "nature_reserve", "common"),
+}  # fmt: skip
+
+_AREA = {"class": "String"}
+FIELDS: dict[str, dict[str, str]] = {
+    "roads": {"class": "String", "name": "String", "bridge": "Boolean", "tunnel": "Boolean", "oneway": "Boolean"},
+    "water": _AREA,
+    "green": _AREA,
+    "buildings": _AREA,
+}
+"""Properties by layer."""
 
 
 def class_text(way_class: int) -> str:
@@ -47,23 +73,81 @@ def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None) 
         parts: list[Path] = []
         for low, high, smallest in ROAD_BANDS:
             some = roads[roads["rank"] <= smallest].drop(columns="rank")
-            if low < 12:
+            if low < NAMES_FROM:
                 # far out a name or a bridge cannot be seen; without them more lines are one
                 some = some[["class", "geometry"]]
             if len(some):
+                some = coalesced(some, 360.0 / 2**high)
                 parts.append(_tile({"roads": some}, Path(folder) / f"roads{low}.pmtiles", low, high))
-        _merge(parts, path, network)
+        drawn = scenery(source) if source is not None else {}
+        if drawn:
+            for low, high in SCENERY_BANDS:
+                layers = {
+                    name: frame[frame["size_m2"] >= SMALLEST_M2[low]].drop(columns="size_m2")
+                    for name, frame in drawn.items()
+                    if name != "buildings" or low >= BUILDINGS_FROM
+                }
+                layers = {name: frame for name, frame in layers.items() if len(frame)}
+                if layers:
+                    parts.append(_tile(layers, Path(folder) / f"scenery{low}.pmtiles", low, high))
+        _merge(parts, path, network, ["roads", *drawn])
     return "ok"
 
 
+def scenery(source: Path) -> dict[str, Any]:
+    """Areas of an OSM file by layer, as GeoDataFrames with `class` and `size_m2`; layers without any are left out."""
+    import geopandas
+    import osmium
+    import shapely
+
+    factory = osmium.geom.WKBFactory()
+    filters = osmium.filter.KeyFilter(*SCENERY_KEYS)
+    shapes: dict[str, tuple[list[str], list[str]]] = {"water": ([], []), "green": ([], []), "buildings": ([], [])}
+    for thing in osmium.FileProcessor(str(source)).with_areas(filters).with_filter(filters):
+        if not thing.is_area():
+            continue
+        kind = scenery_kind({tag.k: tag.v for tag in thing.tags})
+        if kind is None:
+            continue
+        try:
+            shape = factory.create_multipolygon(thing)
+        except (RuntimeError, ValueError):
+            # a broken multipolygon is one lake less on the picture, and no road less
+            continue
+        shapes[kind[0]][0].append(shape)
+        shapes[kind[0]][1].append(kind[1])
+    out = {}
+    for name, (wkb, classes) in shapes.items():
+        if wkb:
+            geometry = shapely.from_wkb(wkb)
+            shrink = np.cos(np.radians(shapely.bounds(geometry)[:, 1]))
+            size_m2 = shapely.area(geometry) * 111_195.0**2 * shrink
+            out[name] = geopandas.GeoDataFrame({"class": classes, "size_m2": size_m2}, geometry=geometry, crs=4326)
+    return out
+
+
+def scenery_kind(tags: dict[str, str]) -> tuple[str, str] | None:
+    """Layer and `class` of an area; None when the basemap does not draw it."""
+    if tags.get("building", "no") != "no":
+        return "buildings", "building"
+    for key, value in tags.items():
+        if (key == "natural" and value in ("water", "bay")) or (key == "waterway" and value in ("riverbank", "dock")):
+            return "water", value
+        if key == "landuse" and value in ("reservoir", "basin"):
+            return "water", value
+        if value in GREEN.get(key, ()):
+            return "green", value
+    return None
+
+
 def _roads(network: RoadNetwork) -> Any:
-    """One line a way, joined from its pieces."""
+    """One line a piece, with what its way says; tiles join those alike."""
     import geopandas
     import pandas
     import shapely
 
     start, lon, lat = network.vertices
-    line = shapely.linestrings(
+    line: Any = shapely.linestrings(
         np.column_stack((lon, lat)), indices=np.repeat(np.arange(network.pieces), np.diff(start))
     )
     way = network.piece_way
@@ -79,42 +163,63 @@ def _roads(network: RoadNetwork) -> Any:
         }
     )
     for key, flag in (("bridge", WayFlag.BRIDGE), ("tunnel", WayFlag.TUNNEL), ("oneway", WayFlag.ONEWAY)):
-        frame[key] = np.where(flags & flag != 0, True, None)
-        frame[key] = frame[key].astype("boolean")
+        # absent rather than false: most roads are neither, and tiles are smaller
+        frame[key] = pandas.array([True if said else None for said in (flags & flag != 0).tolist()], dtype="boolean")
     return geopandas.GeoDataFrame(frame, geometry=line, crs=4326)
+
+
+def coalesced(lines: Any, cell_deg: float) -> Any:
+    """Lines with equal properties in the same square of the earth joined into one (multi)line.
+
+    freestiler can join lines itself, but in another order each time, and a map is to be the same bytes every time.
+    """
+    import geopandas
+    import shapely
+
+    bounds = shapely.bounds(lines.geometry.values)
+    keys = lines.drop(columns="geometry")
+    squares = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2.0 / cell_deg).astype(np.int64)
+    keys = keys.assign(column=squares[:, 0], row=squares[:, 1])
+    group = keys.groupby(list(keys.columns), dropna=False, sort=False).ngroup().to_numpy()
+    first = np.unique(group, return_index=True)[1]
+    order = np.argsort(group, kind="stable")
+    joined: Any = shapely.line_merge(shapely.multilinestrings(lines.geometry.values[order], indices=group[order]))
+    told = lines.iloc[first].drop(columns="geometry").reset_index(drop=True)
+    return geopandas.GeoDataFrame(told, geometry=joined, crs=4326)
 
 
 def _tile(layers: dict[str, Any], path: Path, low: int, high: int) -> Path:
     from freestiler import freestile
 
-    freestile(layers, path, min_zoom=low, max_zoom=high, coalesce=True, generate_ids=False, quiet=True)
+    freestile(layers, path, min_zoom=low, max_zoom=high, coalesce=False, generate_ids=False, quiet=True)
     return path
 
 
-def _merge(parts: list[Path], path: Path, network: RoadNetwork) -> None:
-    """Join archives of different zooms into one, with the metadata freestiler leaves out."""
-    from pmtiles.reader import MmapSource, Reader, all_tiles
+def _merge(parts: list[Path], path: Path, network: RoadNetwork, layers: list[str]) -> None:
+    """Join archives into one, with the metadata freestiler leaves out.
+
+    Two archives may hold the same tile with different layers: a vector tile is a list of layers, so the two put one
+    after the other are one tile.
+    """
+    from pmtiles.reader import MmapSource, all_tiles
     from pmtiles.tile import Compression, TileType, zxy_to_tileid
     from pmtiles.writer import Writer
 
     west, south, east, north = network.area.extent
     with contextlib.ExitStack() as stack:
         writer = Writer(stack.enter_context(path.open("wb")))
-        tiles: list[tuple[int, bytes]] = []
-        fields: dict[str, dict[str, str]] = {}
+        tiles: dict[int, bytes] = {}
         for part in parts:
             source = MmapSource(stack.enter_context(part.open("rb")))
-            compression = Reader(source).header()["tile_compression"]
-            tiles += [(zxy_to_tileid(*zxy), data) for zxy, data in all_tiles(source)]
-        fields["roads"] = {
-            "class": "String", "name": "String", "bridge": "Boolean", "tunnel": "Boolean", "oneway": "Boolean",
-        }  # fmt: skip
-        for tile, data in sorted(tiles):
-            writer.write_tile(tile, data)
+            for zxy, data in all_tiles(source):
+                tile = zxy_to_tileid(*zxy)
+                tiles[tile] = tiles.get(tile, b"") + gzip.decompress(data)
+        for tile, plain in sorted(tiles.items()):
+            writer.write_tile(tile, gzip.compress(plain, compresslevel=9, mtime=0))
         writer.finalize(
             {
                 "tile_type": TileType.MVT,
-                "tile_compression": compression if parts else Compression.GZIP,
+                "tile_compression": Compression.GZIP,
                 "min_lon_e7": int(west * 1e7),
                 "min_lat_e7": int(south * 1e7),
                 "max_lon_e7": int(east * 1e7),
@@ -127,8 +232,7 @@ def _merge(parts: list[Path], path: Path, network: RoadNetwork) -> None:
                 "name": network.area.name,
                 "attribution": network.area.attribution,
                 "vector_layers": [
-                    {"id": layer, "minzoom": MIN_ZOOM, "maxzoom": MAX_ZOOM, "fields": of}
-                    for layer, of in fields.items()
+                    {"id": layer, "minzoom": MIN_ZOOM, "maxzoom": MAX_ZOOM, "fields": FIELDS[layer]} for layer in layers
                 ],
             },
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -128,7 +128,7 @@ def build_map(
             from geo_backup.cartography.basemap import write_basemap
 
             tell("drawing the basemap", 0.65)
-            said = write_basemap(network, work / "basemap.pmtiles", path)
+            said = write_basemap(network, work / "basemap.pmtiles", path if ways.scenery else None)
         summary["tiles"] = said
         (work / "area.toml").write_text(area_toml(network, summary), encoding="utf-8", newline="\n")
         folder_bytes = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
@@ -140,10 +140,20 @@ def build_map(
         name=network.area.name,
         content_id=network.content_id,
         seconds=time.perf_counter() - began,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        peak_memory_mb=peak_memory_mb(),
         folder_bytes=folder_bytes,
         **summary,
     )
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
 
 
 def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[Ways, Path]:
@@ -201,8 +211,7 @@ def _network(
     arrays = {
         key: np.ascontiguousarray(assembled.arrays[key], dtype=np.dtype(f"<{kind}")) for key, kind in ARRAYS.items()
     }
-    lon, lat = arrays["junction_lon_e7"], arrays["junction_lat_e7"]
-    extent = (int(lon.min()) / 1e7, int(lat.min()) / 1e7, int(lon.max()) / 1e7, int(lat.max()) / 1e7)
+    extent = assembled.extent
     timezone = timezone_at((extent[0] + extent[2]) / 2.0, (extent[1] + extent[3]) / 2.0)
     of = {key: assembled.counts[f"restrictions_{key}"] for key in OUTCOMES}
     total = sum(of.values())

@@ -6,6 +6,9 @@ signs and barriers.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,10 @@ ENDINGS = (".osm.pbf", ".osm", ".osm.gz", ".osm.bz2", ".pbf")
 LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
 
+SCENERY_KEYS = ("building", "natural", "landuse", "leisure", "waterway")
+"""Keys of what the basemap draws besides roads."""
+
 CARS = frozenset({"motorcar", "motor_vehicle", "vehicle"})
-KINDS = ("no_", "only_")
 
 
 def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Ways:
@@ -35,11 +40,10 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
         processor = (
             osmium.FileProcessor(str(path))
             .with_locations()
-            .with_filter(osmium.filter.KeyFilter("highway", "barrier", "restriction", "type"))
+            .with_filter(osmium.filter.KeyFilter("highway", "barrier", "type", *SCENERY_KEYS))
         )
         ways.source_date = _header_date(processor.header)
-        seen = 0
-        for thing in processor:
+        for seen, thing in enumerate(processor):
             if thing.is_way():
                 _take_way(ways, thing)
             elif thing.is_node():
@@ -49,7 +53,6 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
                 tags = _tags(thing)
                 if tags.get("type", "").startswith("restriction"):
                     ways.restrictions.append(read_restriction(tags, [(m.role, m.type, m.ref) for m in thing.members]))
-            seen += 1
             if progress is not None and seen % 20_000 == 0:
                 # the length of a compressed stream is not known ahead: an ever slower approach to the end
                 progress(1.0 - 1.0 / (1.0 + seen / 60_000))
@@ -59,8 +62,17 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
             f"{path} cannot be read as OpenStreetMap data ({reason}). It is broken or cut off: fetch it again."
         ) from None
     if not ways.source_date and not path.name.endswith("pbf"):
-        ways.source_date = ""
+        ways.source_date = _overpass_date(path)
     return ways
+
+
+def _overpass_date(path: Path) -> str:
+    """Date an Overpass reply gives at its head; empty where there is none."""
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
+    with opener(path, "rb") as file:
+        head = file.read(2000).decode("utf-8", "replace")
+    found = re.search(r'osm_base="([^"]+)"', head)
+    return found[1] if found else ""
 
 
 def _tags(thing: Any) -> dict[str, str]:
@@ -70,6 +82,9 @@ def _tags(thing: Any) -> dict[str, str]:
 
 def _take_way(ways: Ways, way: Any) -> None:
     highway = way.tags.get("highway")
+    if highway is None:
+        ways.scenery += 1
+        return
     if highway not in CLASSES and highway not in FOOT_AND_CYCLE:
         ways.left_out["not_a_road"] += 1
         return
@@ -96,7 +111,7 @@ def _header_date(header: Any) -> str:
 
 
 def read_restriction(tags: dict[str, str], members: list[tuple[str, str, int]]) -> Restriction:
-    """A relation's tags and members (role, `n`/`w`/`r`, id) as a `Restriction`; whether it can be used is seen later."""
+    """A relation's tags and members (role, `n`/`w`/`r`, id); whether the restriction can be used is seen later."""
     kind, conditional, exempt = "", False, False
     for key in ("restriction:motorcar", "restriction:motor_vehicle", "restriction"):
         if value := tags.get(key):

@@ -56,8 +56,8 @@ EMERGENCY_OPEN = frozenset({"yes", "designated", "official", "permissive"})
 
 UNPAVED = frozenset(
     {
-        "unpaved", "gravel", "fine_gravel", "pebblestone", "compacted", "dirt", "earth", "ground", "grass", "mud", "sand",
-        "woodchips", "grass_paver", "rock", "snow", "ice",
+        "unpaved", "gravel", "fine_gravel", "pebblestone", "compacted", "dirt", "earth", "ground", "grass", "mud",
+        "sand", "woodchips", "grass_paver", "rock", "snow", "ice",
     }
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ _UNIT_KMH = {"mph": 1.609344, "knots": 1.852}
 
 @lru_cache(maxsize=4096)
 def speed_kmh(text: str) -> int:
-    """One written speed limit in whole km/h, 1 to 255; 0 when it says nothing that stays true (`signals`, typing errors).
+    """One written speed limit in whole km/h, 1 to 255; 0 when it says nothing lasting (`signals`, typing errors).
 
     Of several values the lowest holds (`50; 40`); `none` is `NO_LIMIT_KMH`, `walk` is `WALK_KMH`.
     """

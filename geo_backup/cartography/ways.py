@@ -53,6 +53,8 @@ class Ways:
     nodes: dict[int, NodeFacts] = field(default_factory=dict)
     restrictions: list[Restriction] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    scenery: int = 0
+    """Things in the source that are no road but that a basemap could draw."""
     source_date: str = ""
     licence: str = ""
     attribution: str = ""
