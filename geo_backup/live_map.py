@@ -205,14 +205,20 @@ def _position(live_map: LiveMap, event: PositionReported) -> Delta:
         return Delta(ignored="older_fix")
     if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
         return Delta(ignored="inaccurate")
-    if last is not None and _speed_between_mps(last, fix) > rules.jump_mps:
+    waited_ms = order_ms - unit.order_ms
+    # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
+    if (
+        last is not None
+        and _speed_between_mps(last, fix, waited_ms) > rules.jump_mps
+        and waited_ms < rules.jump_hold_ms
+    ):
         held = unit.held
-        if held and (fix.fix_ms <= held[-1].fix_ms or _speed_between_mps(held[-1], fix) > rules.jump_mps):
+        if held and fix.fix_ms <= held[-1].fix_ms:
+            return Delta(ignored="jump")  # late or again: says nothing about the ones after it
+        if held and _speed_between_mps(held[-1], fix) > rules.jump_mps:
             held = ()  # not borne out by the one before: begin again
-        held = (*held, fix)
-        waited_ms = order_ms - unit.order_ms
-        if len(held) < rules.jump_fixes and waited_ms < rules.jump_hold_ms:
-            unit.held = held
+        if len(held) + 1 < rules.jump_fixes:
+            unit.held = (*held, fix)
             return Delta(ignored="jump")
     unit.held = ()
     moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat)) if last is not None else float("inf")
@@ -232,8 +238,8 @@ def _position(live_map: LiveMap, event: PositionReported) -> Delta:
     return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
 
 
-def _speed_between_mps(earlier: Fix, later: Fix) -> float:
-    seconds = max((later.fix_ms - earlier.fix_ms) / 1000.0, 1.0)
+def _speed_between_mps(earlier: Fix, later: Fix, at_least_ms: int = 0) -> float:
+    seconds = max(later.fix_ms - earlier.fix_ms, at_least_ms, 1_000) / 1000.0
     return float(distance_m(earlier.lon, earlier.lat, later.lon, later.lat)) / seconds
 
 
@@ -276,6 +282,11 @@ def _registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
             event.home,
             event.source,
             status_ms=event.received_ms,
+            pinned_by=tuple(
+                incident.incident_id
+                for incident in live_map.open_incidents()
+                if incident.pinned and incident.for_unit_id == event.unit_id
+            ),
         )
     else:
         unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
@@ -501,9 +512,20 @@ def _network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
 
 def _rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
     groups = {f.name: getattr(Rules(), f.name) for f in fields(Rules)}
-    if not set(event.rules) <= set(groups):
-        return Delta(ignored="unknown_rule")
-    live_map.rules = Rules(**{name: replace(group, **event.rules.get(name, {})) for name, group in groups.items()})
+    for name, changes in event.rules.items():
+        if name not in groups:
+            return Delta(ignored="unknown_rule")
+        exact: dict[str, int | float] = {}
+        for rule, value in changes.items():
+            default = getattr(groups[name], rule, None)
+            if default is None:
+                return Delta(ignored="unknown_rule")
+            # a rule of the wrong type would make every later event a fault
+            if type(value) not in (int, type(default)) or not 0 <= value < float("inf"):
+                return Delta(ignored="bad_rule")
+            exact[rule] = type(default)(value)
+        groups[name] = replace(groups[name], **exact)
+    live_map.rules = Rules(**groups)
     return NOTHING
 
 

@@ -101,7 +101,7 @@ class SqliteLog:
         self._lock_file = lock
         self._guard = threading.Condition()
         self._waiting: deque[_Append | _Snapshot] = deque()
-        self._slots: asyncio.Semaphore | None = None
+        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._closed = False
         self._broken: LogError | None = None
         self._last = _last_seq(connection)
@@ -158,10 +158,11 @@ class SqliteLog:
         """Record the events, all or none; see EventLog.append."""
         if not events:
             return []
-        item = _Append(events, asyncio.get_running_loop())
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(WAITING_APPENDS)
-        async with self._slots:
+        loop = asyncio.get_running_loop()
+        item = _Append(events, loop)
+        if self._slots is None or self._slots[0] is not loop:
+            self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
+        async with self._slots[1]:
             self._enqueue(item)
             return await item.future
 
@@ -174,12 +175,9 @@ class SqliteLog:
             raise item.error
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
-        """(seq, data) of the newest snapshot whose hash fits and whose seq the log has reached."""
+        """(seq, data) of the newest snapshot whose hash fits, or None."""
         with self._reading() as connection:
-            last = _last_seq(connection)
-            rows = connection.execute(
-                "SELECT seq, data, sha256 FROM snapshots WHERE seq <= ? ORDER BY seq DESC", (last,)
-            )
+            rows = connection.execute("SELECT seq, data, sha256 FROM snapshots ORDER BY seq DESC")
             for seq, data, sha256 in rows:
                 if hashlib.sha256(data).hexdigest() == sha256:
                     return seq, data
@@ -206,7 +204,7 @@ class SqliteLog:
             if self._closed:
                 raise LogError(f"{self.path} is closed")
             if self._broken is not None:
-                raise self._broken
+                raise LogError(str(self._broken))
             self._waiting.append(item)
             self._guard.notify_all()
 

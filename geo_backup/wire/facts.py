@@ -2,8 +2,9 @@
 
     {"fact":"UnitStatusChanged","received_ms":1700000000000,"unit_id":"P7","status":"busy","at_ms":1700000000000}
 
-`fact` is the kind's name (`kind` is a field of units and incidents). Fields at their default are left out; a field added later with a default reads old facts unchanged. Types are checked,
-ranges are not: a range that narrows one day must not make an old log unreadable.
+`fact` is the kind's name (`kind` is a field of units and incidents). Fields at their default are left out; a field
+added later with a default reads old facts unchanged. Types are checked, ranges are not: a range that narrows one day
+must not make an old log unreadable.
 """
 
 from __future__ import annotations
