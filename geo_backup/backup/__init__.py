@@ -1,0 +1,1 @@
+"""Whom to send: from what is asked to a ranking of every unit."""

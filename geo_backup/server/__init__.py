@@ -1,0 +1,1 @@
+"""The HTTP and websocket face of a node, as the contract has it."""

@@ -1,0 +1,367 @@
+"""rank(): who reaches an incident first. Every unit is a candidate, assigned, or excluded with a reason.
+
+A ranking is a pure function of the units' columns, one arrival field, an incident and a time. It is array work from
+end to end; objects are made only for the rows that leave the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from geo_backup.backup.requirement import fits
+from geo_backup.events import Fix, Need, UnitStatus
+from geo_backup.live_map import OPEN_STATES, Incident, Unit
+from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.search import INF_MS
+from geo_backup.roads.snap import RoadPoints, snap_units
+from geo_backup.rules import Rules
+
+Array = npt.NDArray[Any]
+
+STATUSES: tuple[str, ...] = get_args(UnitStatus)
+_CODE = {status: code for code, status in enumerate(STATUSES)}
+ASSIGNABLE = ("available", "on_station", "returning", "limited")
+
+FRESHNESS = ("live", "delayed", "stale", "lost")
+_STALE, _LOST = 2, 3
+
+REASONS = (
+    "",
+    "REQUESTER",
+    "ASSIGNED_HERE",
+    "ALREADY_ASSIGNED",
+    "NOT_ASSIGNABLE_STATUS",
+    "WRONG_CAPABILITY",
+    "NO_POSITION",
+    "STALE_POSITION",
+    "UNREACHABLE",
+    "OUTSIDE_HORIZON",
+)
+_REASON = {name: code for code, name in enumerate(REASONS)}
+
+
+class UnitRow(NamedTuple):
+    """What a ranking must know of one unit: frozen, so it may cross to another thread."""
+
+    unit_id: str
+    status: str
+    capabilities: tuple[str, ...]
+    incident_id: str | None
+    home: tuple[float, float] | None
+    fixes: tuple[Fix, ...]
+    order_ms: int
+    parked: bool
+
+    @classmethod
+    def of(cls, unit: Unit) -> UnitRow:
+        """The unit as it stands now."""
+        return cls(
+            unit.unit_id,
+            unit.status,
+            unit.capabilities,
+            unit.incident_id,
+            unit.home,
+            unit.fixes,
+            unit.order_ms,
+            unit.parked,
+        )
+
+
+class IncidentRow(NamedTuple):
+    """What a ranking must know of one incident."""
+
+    incident_id: str
+    lon: float
+    lat: float
+    profile: str
+    for_unit_id: str | None
+    requirement: tuple[Need, ...]
+    assigned: tuple[tuple[str, str], ...]
+    """(unit_id, state) of the units that are on it."""
+
+    @classmethod
+    def of(cls, incident: Incident) -> IncidentRow:
+        """The incident as it stands now."""
+        parts = tuple((p.unit_id, p.state) for p in incident.assignments.values() if p.state in OPEN_STATES)
+        return cls(
+            incident.incident_id,
+            incident.lon,
+            incident.lat,
+            incident.profile,
+            incident.for_unit_id,
+            incident.requirement,
+            parts,
+        )
+
+
+class UnitTable:
+    """The fleet as columns, rows in the order of the unit ids (so a row number breaks ties as the id would).
+
+    `points` are the units' places on the network; they are found again only for the rows that `put` replaced.
+    """
+
+    def __init__(self, network: RoadNetwork, rules: Rules) -> None:
+        self.network = network
+        self.rules = rules
+        self.rows: dict[str, UnitRow] = {}
+        self._lay_out()
+
+    def put(self, rows: Sequence[UnitRow], gone: Sequence[str] = ()) -> None:
+        """Replace rows by their newest values and forget units that are gone."""
+        known = len(self.rows)
+        for unit_id in gone:
+            self.rows.pop(unit_id, None)
+        self.rows.update((row.unit_id, row) for row in rows)
+        if gone or len(self.rows) != known:
+            self._lay_out()
+            self._fill(list(self.rows.values()))
+        elif rows:
+            self._fill(rows)
+
+    def _lay_out(self) -> None:
+        self.ids = sorted(self.rows)
+        self.row_of = {unit_id: row for row, unit_id in enumerate(self.ids)}
+        n = len(self.ids)
+        self.status = np.zeros(n, np.int8)
+        self.busy = np.zeros(n, np.bool_)
+        self.order_ms = np.zeros(n, np.int64)
+        self.parked = np.zeros(n, np.bool_)
+        self.placed = np.zeros(n, np.bool_)
+        self.at_post = np.zeros(n, np.bool_)
+        self.speed_mps = np.zeros(n, np.float32)
+        self.points = RoadPoints.empty(n)
+
+    def _fill(self, rows: Sequence[UnitRow]) -> None:
+        n = len(rows)
+        at = np.fromiter((self.row_of[row.unit_id] for row in rows), np.int64, n)
+        lon, lat = np.full(n, np.nan), np.full(n, np.nan)
+        course, speed = np.full(n, np.nan), np.full(n, np.nan)
+        for i, row in enumerate(rows):
+            r = at[i]
+            self.status[r] = _CODE[row.status]
+            self.busy[r] = row.incident_id is not None
+            self.order_ms[r] = row.order_ms
+            self.parked[r] = row.parked
+            fix = row.fixes[-1] if row.fixes else None
+            self.at_post[r] = fix is None and row.home is not None and row.status in ("on_station", "out_of_service")
+            self.placed[r] = fix is not None or self.at_post[r]
+            self.speed_mps[r] = 0.0
+            if fix is not None:
+                lon[i], lat[i] = fix.lon, fix.lat
+                if fix.speed_mps is not None:
+                    speed[i] = self.speed_mps[r] = fix.speed_mps
+                if fix.course_deg is not None:
+                    course[i] = fix.course_deg
+            elif self.at_post[r] and row.home is not None:
+                lon[i], lat[i] = row.home
+        self.points.put(at, snap_units(self.network, lon, lat, course, speed, self.rules.snap))
+
+    def freshness(self, as_of_ms: int) -> Array:
+        """int8[N]: index into `FRESHNESS` at a time."""
+        rules, age_ms = self.rules.freshness, as_of_ms - self.order_ms
+        live = np.where(self.parked, rules.live_parked_ms, rules.live_moving_ms)
+        delayed = np.where(self.parked, rules.delayed_parked_ms, rules.delayed_moving_ms)
+        stale = np.where(self.parked, rules.stale_parked_ms, rules.stale_moving_ms)
+        grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
+        return np.where(self.at_post, 0, grade).astype(np.int8)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One unit that can go. `eta_ms` is the sum of the four parts; times in ms, distance by road in metres."""
+
+    unit_id: str
+    eta_ms: int
+    turnout_ms: int
+    clear_ms: int
+    drive_ms: int
+    last_leg_ms: int
+    distance_m: float
+    status: str
+    freshness: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The answer for one incident at one moment; rows are made on demand by `candidates`.
+
+    `order` holds the table rows of the candidates, best first; `reason` says of every row why it is not one of them.
+    """
+
+    incident: IncidentRow
+    as_of_seq: int
+    as_of_ms: int
+    network_id: str
+    weights_id: str
+    rules_id: str
+    warnings: tuple[str, ...]
+    ids: Sequence[str]
+    order: Array
+    reason: Array
+    eta_ms: Array
+    turnout_ms: Array
+    which: Array
+    status: Array
+    fresh: Array
+    points: RoadPoints
+    field: ArrivalField | None
+
+    @property
+    def total(self) -> int:
+        """How many units can go."""
+        return len(self.order)
+
+    def candidates(self, limit: int) -> list[Candidate]:
+        """The best `limit` units, best first: fresh before stale, then ETA in ms, then unit id."""
+        rows = self.order[:limit]
+        if self.field is None or not len(rows):
+            return []
+        distance_m, target = self.field.distances_m(self.points.take(rows), self.which[rows])
+        legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
+        out = []
+        for row, distance, leg in zip(rows.tolist(), distance_m.tolist(), legs.tolist(), strict=True):
+            eta, turnout = int(self.eta_ms[row]), int(self.turnout_ms[row])
+            out.append(
+                Candidate(
+                    self.ids[row],
+                    eta,
+                    turnout,
+                    0,
+                    eta - turnout - leg,
+                    leg,
+                    distance,
+                    STATUSES[self.status[row]],
+                    FRESHNESS[self.fresh[row]],
+                    self._warnings(row),
+                )
+            )
+        return out
+
+    def assigned(self) -> list[tuple[str, str, int | None]]:
+        """(unit_id, state, eta_ms) of the units on the incident; 0 on scene, None where none can be told."""
+        out: list[tuple[str, str, int | None]] = []
+        row_of = {self.ids[row]: row for row in np.flatnonzero(self.reason == _REASON["ASSIGNED_HERE"]).tolist()}
+        for unit_id, state in self.incident.assigned:
+            row = row_of.get(unit_id)
+            eta = None if row is None or self.eta_ms[row] >= INF_MS else int(self.eta_ms[row])
+            out.append((unit_id, state, 0 if state == "on_scene" else eta))
+        return out
+
+    def excluded(self) -> list[tuple[str, str]]:
+        """(unit_id, reason) of every unit that cannot go, in the order of the ids."""
+        rows = np.flatnonzero((self.reason != 0) & (self.reason != _REASON["ASSIGNED_HERE"]))
+        return [(self.ids[row], REASONS[self.reason[row]]) for row in rows.tolist()]
+
+    def excluded_counts(self) -> dict[str, int]:
+        """How many units each reason keeps out."""
+        counts = np.bincount(self.reason, minlength=len(REASONS))
+        return {REASONS[c]: int(counts[c]) for c in range(len(REASONS)) if c > 2 and counts[c]} | (
+            {"REQUESTER": int(counts[1])} if counts[1] else {}
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over order, ETAs, assigned and excluded: equal answers have equal digests."""
+        sha = hashlib.sha256(
+            f"{self.incident.incident_id} {self.network_id} {self.weights_id} {self.rules_id}".encode()
+        )
+        sha.update("\n".join(self.ids[row] for row in self.order.tolist()).encode())
+        sha.update(self.eta_ms[self.order].astype("<i4").tobytes())
+        sha.update(repr((self.assigned(), self.excluded())).encode())
+        return sha.hexdigest()
+
+    def _warnings(self, row: int) -> tuple[str, ...]:
+        out = []
+        if self.fresh[row] == _STALE:
+            out.append("STALE_POSITION")
+        if STATUSES[self.status[row]] == "limited":
+            out.append("LIMITED")
+        if STATUSES[self.status[row]] == "out_of_service":
+            out.append("ON_CALL")
+        return tuple(out)
+
+
+def rank(
+    table: UnitTable,
+    incident: IncidentRow,
+    field: ArrivalField | None,
+    *,
+    as_of_seq: int,
+    as_of_ms: int,
+    warnings: tuple[str, ...] = (),
+) -> Ranking:
+    """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go."""
+    rules, n = table.rules, len(table.ids)
+    fresh = table.freshness(as_of_ms)
+    status = table.status
+    on_call = np.zeros(n, np.bool_)
+    wrong = np.zeros(n, np.bool_)
+    if incident.requirement:
+        wrong = ~np.fromiter(
+            (fits(table.rows[unit_id].capabilities, incident.requirement) for unit_id in table.ids), np.bool_, n
+        )
+        on_call = ~wrong & (status == _CODE["out_of_service"]) & table.placed
+
+    # a position is predicted to now along its own edge, as far as a live fix can be trusted
+    age_s = np.clip((as_of_ms - table.order_ms) / 1000.0, 0.0, rules.freshness.live_moving_ms / 1000.0)
+    advance_m = np.where(fresh == 0, table.speed_mps * age_s, 0.0).astype(np.float32)
+    if field is None:
+        drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
+    else:
+        drive_ms, which = field.etas_ms(table.points, advance_m)
+    turnout_ms = np.full(n, rules.turnout.mobile_ms, np.int32)
+    turnout_ms[status == _CODE["on_station"]] = rules.turnout.on_station_ms
+    turnout_ms[on_call] = rules.turnout.on_call_ms
+    part_of = dict(incident.assigned)
+    here = [table.row_of[unit_id] for unit_id in part_of if unit_id in table.row_of]
+    # who is rolling already has no turnout left
+    turnout_ms[[row for row in here if part_of[table.ids[row]] in ("en_route", "on_scene")]] = 0
+    reached = drive_ms < INF_MS
+    eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
+
+    assignable = np.isin(status, [_CODE[name] for name in ASSIGNABLE]) | on_call
+    beyond = "UNREACHABLE" if field is None or field.exhausted else "OUTSIDE_HORIZON"
+    reason = np.zeros(n, np.int8)
+    for name, applies in (  # the last that applies is the one that is said
+        (beyond, ~reached),
+        ("UNREACHABLE", ~reached & (table.points.edge[:, 0] < 0)),
+        ("STALE_POSITION", (fresh == _LOST) & ~on_call),
+        ("NO_POSITION", ~table.placed),
+        ("WRONG_CAPABILITY", wrong),
+        ("NOT_ASSIGNABLE_STATUS", ~assignable),
+        ("ALREADY_ASSIGNED", table.busy),
+    ):
+        reason[applies] = _REASON[name]
+    reason[here] = _REASON["ASSIGNED_HERE"]
+    requester = table.row_of.get(incident.for_unit_id) if incident.for_unit_id is not None else None
+    if requester is not None:
+        reason[requester] = _REASON["REQUESTER"]
+
+    rows = np.flatnonzero(reason == 0)
+    order = rows[np.lexsort((rows, eta_ms[rows], fresh[rows] >= _STALE))]
+    return Ranking(
+        incident,
+        as_of_seq,
+        as_of_ms,
+        table.network.content_id,
+        field.weights.weights_id if field is not None else "",
+        rules.rules_id,
+        warnings,
+        table.ids,
+        order,
+        reason,
+        eta_ms,
+        turnout_ms,
+        which,
+        status.copy(),
+        fresh,
+        table.points,
+        field,
+    )

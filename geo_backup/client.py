@@ -1,0 +1,176 @@
+"""A typed client of a geo_backup server: send facts over HTTP, watch the feed and resume by itself.
+
+>>> async with Client("http://127.0.0.1:8000") as client:
+...     incident = await client.open_incident(11.97, 57.70, priority=1)
+...     async for world in client.watch():
+...         print(world.rankings.get(incident["incident_id"]))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import websockets
+from websockets.asyncio.client import connect
+
+from geo_backup.errors import GeoBackupError
+from geo_backup.feed import TOPICS
+
+SILENCE_S = 12.0
+"""The server sends a heartbeat every 5 s: after this long without a word the link is lost."""
+BACK_OFF_MAX_S = 10.0
+
+
+class ServerError(GeoBackupError):
+    """The server said no; `status` is the HTTP status, `errors` its list of fields and reasons."""
+
+    def __init__(self, status: int, detail: str, errors: list[dict[str, str]]) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status, self.errors = status, errors
+
+
+@dataclass
+class World:
+    """What the feed has told so far: the latest value of each thing, by id."""
+
+    epoch: str = ""
+    seq: int = 0
+    mode: str = ""
+    connected: bool = False
+    area: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, dict[str, Any]] = field(default_factory=dict)
+    positions: dict[str, list[Any]] = field(default_factory=dict)
+    incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rankings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    closures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, message: Mapping[str, Any]) -> bool:
+        """Fold one message of the server into what is known; whether anything was in it."""
+        kind = message["type"]
+        if kind == "snapshot":
+            self.epoch, self.mode, self.area = message["epoch"], message["mode"], message["area"]
+            for topic in TOPICS:
+                setattr(self, topic, dict(message.get(topic, {})))
+        elif kind == "resumed":
+            self.epoch = message["epoch"]
+        elif kind == "frame":
+            for topic in TOPICS:
+                things = getattr(self, topic)
+                for thing, value in message.get(topic, {}).items():
+                    if value is None:
+                        things.pop(thing, None)
+                    else:
+                        things[thing] = value
+        else:
+            return False
+        self.seq = message["seq"]
+        return True
+
+
+class Client:
+    """One server, by its URL. Use it as an async context manager."""
+
+    def __init__(self, url: str, *, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise GeoBackupError(f"{url!r} is no server address; it looks like http://127.0.0.1:8000")
+        self.url = f"{parts.scheme}://{parts.netloc}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.AsyncClient(base_url=self.url, headers=self._headers, timeout=30.0, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One request. Raises `ServerError` for an answer that is no success, `GeoBackupError` without an answer."""
+        try:
+            reply = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise GeoBackupError(
+                f"{self.url} does not answer ({type(error).__name__}); is the server running?"
+            ) from None
+        if reply.is_success:
+            return reply.json() if reply.content else None
+        try:
+            problem = reply.json()
+        except json.JSONDecodeError:
+            problem = {}
+        raise ServerError(reply.status_code, problem.get("detail", reply.reason_phrase), problem.get("errors", []))
+
+    async def report(self, positions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """POST /v1/positions, at most 1,000; says which were accepted, refused, ignored."""
+        answer: dict[str, Any] = await self.call("POST", "/v1/positions", {"positions": list(positions)})
+        return answer
+
+    async def register(
+        self, unit_id: str, callsign: str, agency: str, kind: str, capabilities: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """PUT /v1/units/{id}."""
+        body = {"callsign": callsign, "agency": agency, "kind": kind, "capabilities": list(capabilities)}
+        answer: dict[str, Any] = await self.call("PUT", f"/v1/units/{unit_id}", body)
+        return answer
+
+    async def open_incident(self, lon: float, lat: float, *, priority: int, **more: Any) -> dict[str, Any]:
+        """POST /v1/incidents."""
+        body = {"lon": lon, "lat": lat, "priority": priority, **more}
+        answer: dict[str, Any] = await self.call("POST", "/v1/incidents", body)
+        return answer
+
+    async def ranking(self, incident_id: str, limit: int = 20) -> dict[str, Any]:
+        """GET /v1/incidents/{id}/ranking."""
+        answer: dict[str, Any] = await self.call("GET", f"/v1/incidents/{incident_id}/ranking?limit={limit}")
+        return answer
+
+    async def send(self, incident_id: str, unit_id: str, **more: Any) -> dict[str, Any]:
+        """POST /v1/incidents/{id}/assignments."""
+        body = {"unit_id": unit_id, **more}
+        answer: dict[str, Any] = await self.call("POST", f"/v1/incidents/{incident_id}/assignments", body)
+        return answer
+
+    async def watch(self, topics: Collection[str] = TOPICS) -> AsyncIterator[World]:
+        """The world after every message, for ever; the same object each time.
+
+        A lost link is yielded once with `connected` False; then the client comes back by itself, with growing
+        pauses, and resumes where it was. A server that refuses the hello raises `GeoBackupError`.
+        """
+        world, pause_s = World(), 0.5
+        while True:
+            try:
+                async with connect(
+                    self.url.replace("http", "ws", 1) + "/v1/feed",
+                    additional_headers=self._headers,
+                    max_size=64 << 20,
+                    proxy=None,
+                ) as socket:
+                    hello: dict[str, Any] = {"type": "hello", "topics": list(topics)}
+                    if world.epoch:
+                        hello["resume"] = {"epoch": world.epoch, "after": world.seq}
+                    await socket.send(json.dumps(hello))
+                    while True:
+                        message = json.loads(await asyncio.wait_for(socket.recv(), SILENCE_S))
+                        if message["type"] == "error":
+                            raise GeoBackupError(message["message"])
+                        world.connected, pause_s = True, 0.5
+                        if world.take(message):
+                            yield world
+            except (OSError, TimeoutError, websockets.WebSocketException) as error:
+                if isinstance(error, websockets.InvalidStatus) and error.response.status_code in (401, 403):
+                    raise GeoBackupError(f"{self.url} refuses: a token is needed") from None
+                if world.connected:
+                    world.connected = False
+                    yield world
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+            pause_s = min(2 * pause_s, BACK_OFF_MAX_S)

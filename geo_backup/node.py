@@ -1,0 +1,420 @@
+"""Node: one running process. It puts events into the log, folds the log into the live map, keeps the open incidents
+ranked and tells the viewers.
+
+Three tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, `_pulse` hands viewers what changed. The
+arithmetic of fields and rankings happens in one worker thread, on frozen views.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from geo_backup import __version__
+from geo_backup.backup.ranking import Ranking
+from geo_backup.backup.standing import Standing, View, closure_shape_and_edges, view
+from geo_backup.clock import Clock
+from geo_backup.errors import WrongMapError
+from geo_backup.eventlog import EventLog
+from geo_backup.events import BackupRecommended, ClosureAdded, Event, NetworkAdopted
+from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
+from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
+from geo_backup.roads.field import warm_up
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.wire import checkpoint, documents
+
+log_ = logging.getLogger("geo_backup.node")
+
+FRAME_PERIOD_S = 0.1
+"""At most ten frames a second leave for a viewer, but urgent things at once."""
+RANK_PERIOD_S = 0.5
+"""An incident's ranking is pushed at most twice a second."""
+LOOK_AGAIN_S = 1.0
+"""Time passes without an event: freshness and closures are looked at again this often."""
+DELTAS_KEPT = 50_000
+CHECKPOINT_EVERY = 100_000
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an event stands in the log, and what it changed on this node."""
+
+    seq: int
+    delta: Delta
+
+
+class Viewer:
+    """An outbox with a bell."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        self.outbox = Outbox(topics)
+        self.bell = asyncio.Event()
+
+
+class Node:
+    """One process on one log and one map; see the module. `start` before use, `stop` after."""
+
+    def __init__(self, network: RoadNetwork, log: EventLog, clock: Clock) -> None:
+        self.network = network
+        self.clock = clock
+        self.log = log
+        self.live_map = LiveMap()
+        self.rankings: dict[str, documents.Document] = {}
+        """Latest pushed ranking of each open incident."""
+        self.digests: dict[str, str] = {}
+        """Digest of each of them."""
+        self.closure_edges: dict[str, int] = {}
+        self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0, "rankings": 0}
+        self.ignored: dict[str, int] = {}
+        self.lag_s = 0.0
+        self._standing = Standing(network)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ranking")
+        self._deltas: OrderedDict[int, Delta] = OrderedDict()
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._viewers: set[Viewer] = set()
+        self._pending: dict[str, set[str]] = {name: set() for name in TOPICS}
+        self._unseen_units: set[str] | None = None  # None: the ranking worker has yet to see them all
+        self._urgent = asyncio.Event()
+        self._rank_now = asyncio.Event()
+        self._fresh_incidents: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._follower: asyncio.Task[None] | None = None
+        self._index = ChangeIndex(0)
+        self._checkpointed = 0
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Compile the kernels, restore the live map from the log, adopt the map, start the tasks.
+
+        Raises `WrongMapError` when the log was written on another map.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._worker, warm_up)
+        await self._restore()
+        self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._pulse)]
+
+    async def stop(self) -> None:
+        """End the tasks, write a checkpoint, close the log."""
+        for task in (*self._tasks, *((self._follower,) if self._follower else ())):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *((self._follower,) if self._follower else ()), return_exceptions=True)
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        if self.live_map.seq > self._checkpointed:
+            self.log.save_snapshot(self.live_map.seq, checkpoint.dump(self.live_map))
+        self.log.close()
+
+    async def reset(self, log: EventLog) -> None:
+        """Begin again on another log (a replay that jumps): every viewer is sent a new snapshot."""
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        old, self.log = self.log, log
+        self.live_map, self._deltas = LiveMap(), OrderedDict()
+        self.rankings, self.digests, self.closure_edges, self._unseen_units = {}, {}, {}, None
+        self._pending = {name: set() for name in TOPICS}
+        self._checkpointed = 0
+        await self._in_worker(self._renew_standing)
+        old.close()
+        await self._restore()
+        for viewer in self._viewers:
+            viewer.outbox.reset()
+            viewer.bell.set()
+
+    def _renew_standing(self) -> None:
+        self._standing = Standing(self.network)
+
+    async def _restore(self) -> None:
+        snapshot = self.log.load_snapshot()
+        if snapshot is not None:
+            self.live_map = checkpoint.parse(snapshot[1])
+            self._checkpointed = snapshot[0]
+        async for batch in self.log.read(self.live_map.seq):
+            for seq, event in batch:
+                apply(self.live_map, seq, event)
+        adopted = self.live_map.network_id
+        if adopted and adopted != self.network.content_id:
+            raise WrongMapError(
+                f"the log belongs to the map {adopted}, but {self.network.area.name} is {self.network.content_id}: "
+                "start with the map it was recorded on (--map), or with another log (--log)."
+            )
+        for closure in self.live_map.closures.values():
+            self.closure_edges[closure.closure_id] = len(closure_shape_and_edges(self.network, closure.added)[1])
+        self._index = ChangeIndex(self.live_map.seq)
+        self._follower = asyncio.create_task(self._forever(self._follow))
+        if not adopted:
+            await self.submit(
+                NetworkAdopted(
+                    event_id=f"network:{self.network.content_id}",
+                    received_ms=self.clock.now_ms(),
+                    said_by="node",
+                    network_id=self.network.content_id,
+                    area=self.network.area.name,
+                    software_version=__version__,
+                )
+            )
+
+    async def _forever(self, task: Callable[[], Any]) -> None:
+        """A task that fails is an error in this program: say so loudly, go on with the rest of the world."""
+        while True:
+            try:
+                await task()
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log_.exception("the node's %s failed; it starts again in 1 s", getattr(task, "__name__", "task"))
+                await asyncio.sleep(1.0)
+
+    # ---- events in
+
+    async def submit(self, *events: Event) -> list[Outcome]:
+        """Log the events (all or none), wait until they are folded here, and say what each did.
+
+        Raises `LogFullError` when the disk is full: then nothing was logged.
+        """
+        if not events:
+            return []
+        seqs = await self.log.append(events)
+        last = max(seqs)
+        if self.live_map.seq < last:
+            folded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(last, []).append(folded)
+            await folded
+        return [Outcome(seq, self._deltas.get(seq, NOTHING)) for seq in seqs]
+
+    async def _follow(self) -> None:
+        async for batch in self.log.read(self.live_map.seq, follow=True):
+            urgent = False
+            for seq, event in batch:
+                urgent |= self._fold(seq, event)
+            for seq in [seq for seq in self._waiting if seq <= self.live_map.seq]:
+                for folded in self._waiting.pop(seq):
+                    if not folded.done():
+                        folded.set_result(None)
+            if urgent:
+                self._urgent.set()
+            if self.live_map.seq - self._checkpointed >= CHECKPOINT_EVERY:
+                self._checkpointed = self.live_map.seq
+                data = checkpoint.dump(self.live_map)
+                await asyncio.get_running_loop().run_in_executor(None, self.log.save_snapshot, self._checkpointed, data)
+
+    def _fold(self, seq: int, event: Event) -> bool:
+        delta = apply(self.live_map, seq, event)
+        self._deltas[seq] = delta
+        if len(self._deltas) > DELTAS_KEPT:
+            self._deltas.popitem(last=False)
+        self.counters["events"] += 1
+        self.counters["positions"] += len(delta.positions)
+        if delta.ignored is not None:
+            self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
+            return False
+        pending = self._pending
+        pending["units"].update(delta.units)
+        pending["positions"].update(delta.positions)
+        pending["incidents"].update(delta.incidents)
+        pending["closures"].update(delta.closures)
+        if self._unseen_units is not None:
+            self._unseen_units.update(delta.units)
+            self._unseen_units.update(delta.positions)
+        if delta.closures and isinstance(event, ClosureAdded):
+            self.closure_edges[event.closure_id] = len(closure_shape_and_edges(self.network, event)[1])
+        if delta.incidents or delta.closures:
+            self._fresh_incidents.update(delta.incidents or self.rankings)
+            self._rank_now.set()
+        return bool(delta.units or delta.incidents or delta.closures)
+
+    # ---- rankings
+
+    async def ranking(self, incident_id: str, limit: int) -> documents.Document:
+        """The ranking as of now, whole. Raises `KeyError` when the incident is not open."""
+        return await self._read(lambda standing: documents.ranking(standing.rank(incident_id), limit))
+
+    async def read_field(self, question: Callable[[Standing], Result]) -> Result:
+        """Ask the standing fields anything, as of now, in the worker."""
+        return await self._read(question)
+
+    async def _read(self, question: Callable[[Standing], Result]) -> Result:
+        now = self._view()
+
+        def answer() -> Result:
+            self._standing.update(now)
+            return question(self._standing)
+
+        return await self._in_worker(answer)
+
+    def _view(self) -> View:
+        now = view(self.live_map, self.clock.now_ms(), self._unseen_units)
+        self._unseen_units = set()
+        return now
+
+    async def _in_worker(self, job: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, job)
+
+    async def _rank(self) -> None:
+        loop = asyncio.get_running_loop()
+        looked: dict[str, float] = {}
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rank_now.wait(), RANK_PERIOD_S / 5)
+            self._rank_now.clear()
+            now = loop.time()
+            open_ids = {incident.incident_id for incident in self.live_map.open_incidents()}
+            ended = self.rankings.keys() - open_ids
+            for incident_id in ended:
+                del self.rankings[incident_id], self.digests[incident_id]
+                looked.pop(incident_id, None)
+            self._pending["rankings"].update(ended)
+            first = self._fresh_incidents & open_ids
+            self._fresh_incidents.clear()
+            stirred = bool(self._unseen_units) or self._unseen_units is None
+            period = max(RANK_PERIOD_S, 2 * self.lag_s)  # never more than half the worker's time
+            due = [
+                incident_id
+                for incident_id in sorted(open_ids)
+                if incident_id in first or now - looked.get(incident_id, 0.0) >= (period if stirred else LOOK_AGAIN_S)
+            ]
+            # the newest first: it is the one that somebody waits for
+            due.sort(key=lambda incident_id: incident_id not in first)
+            if not due:
+                continue
+            started = loop.time()
+            ranked = await self._read(lambda standing, due=due: _rank_all(standing, due))  # type: ignore[misc]
+            self.lag_s = loop.time() - started
+            news: list[Event] = []
+            for incident_id, document, recommended in ranked:
+                looked[incident_id] = now
+                self.counters["rankings"] += 1
+                incident = self.live_map.incidents.get(incident_id)
+                if incident is None or not incident.open:
+                    continue
+                if incident_id not in self.rankings:
+                    news.append(recommended)
+                if documents.moved_enough(self.rankings.get(incident_id), document):
+                    self.rankings[incident_id] = document
+                    self.digests[incident_id] = recommended.digest
+                    self._pending["rankings"].add(incident_id)
+            if first:
+                self._urgent.set()
+            if news:
+                await self.log.append(news)
+
+    # ---- viewers
+
+    def watch(self, topics: Collection[str]) -> Viewer:
+        """Begin to collect what one viewer has not seen; end with `unwatch`."""
+        viewer = Viewer(topics)
+        self._viewers.add(viewer)
+        return viewer
+
+    def unwatch(self, viewer: Viewer) -> None:
+        """Forget a viewer."""
+        self._viewers.discard(viewer)
+
+    @property
+    def viewers(self) -> int:
+        """How many are watching."""
+        return len(self._viewers)
+
+    def since(self, epoch: str, after_seq: int) -> Frame | None:
+        """What a viewer that saw the log up to a position has missed; None when only a snapshot can tell."""
+        if epoch != self.log.epoch or after_seq > self.live_map.seq:
+            return None
+        missed = self._index.since(after_seq)
+        if missed is None:
+            return None
+        return Frame(
+            **{name: missed.topic(name) for name in TOPICS if name != "rankings"}, rankings=frozenset(self.rankings)
+        )
+
+    async def _pulse(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            self._urgent.clear()
+            self._flush()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), max(FRAME_PERIOD_S - (loop.time() - started), 0.001))
+
+    def _flush(self) -> None:
+        if not any(self._pending.values()):
+            return
+        frame = Frame(**{name: frozenset(ids) for name, ids in self._pending.items()})
+        self._pending = {name: set() for name in TOPICS}
+        self._index.touch(frame, self.live_map.seq)
+        standing = len(self.live_map.units) + len(self.live_map.incidents) + len(self.live_map.closures)
+        self._index.forget(3 * standing)
+        for viewer in self._viewers:
+            viewer.outbox.mark(frame)
+            viewer.bell.set()
+
+    # ---- documents
+
+    def value(self, topic: str, thing: str) -> Any:
+        """The latest value of one thing as the feed sends it; None when it is gone."""
+        if topic in ("units", "positions"):
+            unit = self.live_map.units.get(thing)
+            if unit is None:
+                return None
+            return documents.unit(unit) if topic == "units" else documents.position(unit)
+        if topic == "incidents":
+            incident = self.live_map.incidents.get(thing)
+            return None if incident is None or not incident.open else documents.incident(incident)
+        if topic == "rankings":
+            return self.rankings.get(thing)
+        closure = self.live_map.closures.get(thing)
+        return None if closure is None else documents.closure(closure, self.closure_edges.get(thing, 0))
+
+    def things(self, topic: str) -> Iterable[str]:
+        """Every id of a topic that has a value now."""
+        if topic == "units":
+            return list(self.live_map.units)
+        if topic == "positions":
+            return [unit.unit_id for unit in self.live_map.units.values() if unit.fixes]
+        if topic == "incidents":
+            return [incident.incident_id for incident in self.live_map.open_incidents()]
+        return list(self.rankings) if topic == "rankings" else list(self.live_map.closures)
+
+
+def _rank_all(
+    standing: Standing, incident_ids: Iterable[str]
+) -> list[tuple[str, documents.Document, BackupRecommended]]:
+    out = []
+    for incident_id in incident_ids:
+        ranking = standing.rank(incident_id)
+        limit = ranking_limit(standing)
+        out.append((incident_id, documents.ranking(ranking, limit, frame=True), recommendation(ranking, limit)))
+    return out
+
+
+def ranking_limit(standing: Standing) -> int:
+    """Rows of a ranking in a frame."""
+    return standing.table.rules.limit.ranking_frame
+
+
+def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:
+    """The first answer to an incident as a fact for the log; a second node's copy has the same id."""
+    head = ranking.order[:limit]
+    return BackupRecommended(
+        event_id=f"recommended:{ranking.incident.incident_id}",
+        received_ms=ranking.as_of_ms,
+        said_by="node",
+        incident_id=ranking.incident.incident_id,
+        as_of_seq=ranking.as_of_seq,
+        as_of_ms=ranking.as_of_ms,
+        network_id=ranking.network_id,
+        weights_id=ranking.weights_id,
+        rules_id=ranking.rules_id,
+        software_version=__version__,
+        candidates=tuple((ranking.ids[row], int(ranking.eta_ms[row])) for row in np.asarray(head).tolist()),
+        digest=ranking.digest(),
+    )

@@ -1,0 +1,63 @@
+"""Who may speak to the server: a token when it listens beyond loopback, and only its own page from a browser."""
+
+from __future__ import annotations
+
+import hmac
+from http.cookies import SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geo_backup.server.problems import answer
+
+COOKIE = "geo_backup_token"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BODY_MAX = 2_000_000
+OPEN_PATHS = ("/healthz", "/readyz")
+
+
+class Access:
+    """ASGI middleware that checks Host, Origin, token and body size before anything else sees the request."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None, hosts: tuple[str, ...]) -> None:
+        self.app, self.token, self.hosts = app, token, (*LOOPBACK, *hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = self.refusal(scope)
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4401 if refusal[0] == 401 else 4403, "reason": refusal[1]})
+        else:
+            await answer(*refusal)(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """(status, words) when the request is not to be served."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        name = (urlsplit(f"//{host}").hostname or "").lower()
+        if self.token is None and name not in self.hosts:
+            return 403, f"this server does not answer for the host {name!r}"
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, f"the origin {origin} is not this server's own page"
+        try:
+            if int(headers.get("content-length", "0")) > BODY_MAX:
+                return 413, f"a request may be at most {BODY_MAX} bytes"
+        except ValueError:
+            return 400, "Content-Length is not a number"
+        if self.token is None or scope["path"] in OPEN_PATHS:
+            return None
+        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if scope["path"] == "/" else ""
+        for text in (given, cookie.value if cookie else "", query):
+            if hmac.compare_digest(text.encode(), self.token.encode()):
+                return None
+        return 401, "send the server's token as `Authorization: Bearer ...`, or open the page with ?token=..."

@@ -1,0 +1,93 @@
+"""Closed roads over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import shapely
+from fastapi import APIRouter, Path, Response
+from shapely.geometry import shape
+
+from geo_backup.backup.standing import closure_shape_and_edges
+from geo_backup.events import ID_PATTERN, ClosureAdded, ClosureLifted
+from geo_backup.node import Node
+from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.writes import new_id, record
+from geo_backup.wire import documents
+from geo_backup.wire.requests import NewClosure
+
+VERTICES_MAX = 10_000
+EDGES_MAX = 10_000
+
+
+def router(node: Node) -> APIRouter:
+    """Routes of one node."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.post("/closures", status_code=201)
+    async def add(body: NewClosure, response: Response) -> dict[str, Any]:
+        """Close the roads under a geometry, or the edges it names."""
+        _check(body.geometry, node.network.edges)
+        if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
+            raise bad_value("/valid_to", "order", "must be later than valid_from")
+        standing = node.live_map.closures.get(body.closure_id or "")
+        said = {
+            "geometry": body.geometry,
+            "buffer_m": body.buffer_m,
+            "reason": body.reason,
+            "valid_from_ms": body.valid_from,
+            "valid_to_ms": body.valid_to,
+            "applies_to": body.applies_to,
+        }
+        if standing is not None:
+            if any(getattr(standing.added, name) != value for name, value in said.items()):
+                raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")
+            response.status_code = 200
+            return documents.closure(standing, node.closure_edges[standing.closure_id])
+        event = ClosureAdded(
+            event_id=new_id("closure"),
+            received_ms=node.clock.now_ms(),
+            closure_id=(closure_id := body.closure_id or new_id("c")),
+            **said,
+        )
+        if len(closure_shape_and_edges(node.network, event)[1]) == 0:
+            raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
+        await record(node, event)
+        return documents.closure(node.live_map.closures[closure_id], node.closure_edges[closure_id])
+
+    @routes.get("/closures")
+    async def closures() -> dict[str, Any]:
+        """All closures that stand, those yet to begin included."""
+        standing = node.live_map.closures.values()
+        return {"closures": [documents.closure(c, node.closure_edges.get(c.closure_id, 0)) for c in standing]}
+
+    @routes.delete("/closures/{closure_id}", status_code=204)
+    async def lift(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> None:
+        """Open the roads again; the closure stays in the log."""
+        event = ClosureLifted(event_id=new_id("lifted"), received_ms=node.clock.now_ms(), closure_id=closure_id)
+        await record(node, event)
+
+    return routes
+
+
+def _check(geometry: dict[str, Any], edges: int) -> None:
+    if "edges" in geometry:
+        named = geometry["edges"]
+        fine = isinstance(named, list) and 0 < len(named) <= EDGES_MAX and set(geometry) == {"edges"}
+        if not fine or not all(type(edge) is int and 0 <= edge < edges for edge in named):
+            raise bad_value("/geometry/edges", "out_of_range", f"is a list of edge numbers from 0 to {edges - 1}")
+        return
+    if geometry.get("type") not in ("Polygon", "MultiPolygon", "LineString"):
+        raise bad_value("/geometry/type", "type", 'is Polygon, MultiPolygon or LineString (or send {"edges": [...]})')
+    try:
+        drawn = shape(geometry)
+        places = shapely.get_coordinates(drawn)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
+        raise bad_value("/geometry/coordinates", "geometry", "is not valid GeoJSON") from None
+    if not 0 < len(places) <= VERTICES_MAX:
+        raise bad_value("/geometry/coordinates", "size", f"needs 1 to {VERTICES_MAX} vertices")
+    if not np.isfinite(places).all() or (np.abs(places) > (180.0, 90.0)).any():
+        raise bad_value("/geometry/coordinates", "out_of_range", "are [lon, lat] in degrees; are they swapped?")
+    if not drawn.is_valid:
+        raise bad_value("/geometry", "invalid", shapely.is_valid_reason(drawn))

@@ -1,0 +1,135 @@
+"""The websocket feed: hello, then a snapshot or what was missed, then frames and heartbeats until one side leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any, Protocol
+
+import orjson
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import Field, ValidationError
+
+from geo_backup.feed import TOPICS
+from geo_backup.node import Node, Viewer
+from geo_backup.server.frames import FrameWriter
+from geo_backup.server.problems import pointer
+from geo_backup.wire.requests import Request
+from geo_backup.wire.times import to_text
+
+HELLO_WITHIN_S = 5.0
+HEARTBEAT_S = 5.0
+VIEWERS_MAX = 1_000
+CLOSE_BAD_HELLO = 4400
+
+
+class Resume(Request):
+    epoch: Annotated[str, Field(max_length=64)]
+    after: Annotated[int, Field(ge=0)]
+
+
+class Hello(Request):
+    type: Annotated[str, Field(pattern="^hello$")]
+    topics: Annotated[list[str], Field(default_factory=lambda: list(TOPICS), max_length=2 * len(TOPICS))]
+    resume: Resume | None = None
+
+
+class Steering(Protocol):
+    """What a replay offers the page: its state, and orders for it."""
+
+    def state(self) -> dict[str, Any]:
+        """now_ms, speed, playing, start_ms, end_ms."""
+
+    async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
+        """Play, pause, change the speed, jump."""
+
+
+def router(node: Node, steering: Steering | None) -> APIRouter:
+    """The feed of one node."""
+    routes = APIRouter()
+    writer = FrameWriter(node)
+
+    @routes.websocket("/v1/feed")
+    async def feed(socket: WebSocket) -> None:
+        await socket.accept()
+        hello = await _hello(socket)
+        if hello is None:
+            return
+        if node.viewers >= VIEWERS_MAX:
+            await socket.close(1013, "too many viewers")
+            return
+        viewer = node.watch(hello.topics)  # before the snapshot, so that nothing falls between
+        sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
+        try:
+            while True:  # the client has nothing more to say, but only reading tells that it left
+                await socket.receive_text()
+        except (WebSocketDisconnect, KeyError, RuntimeError):
+            pass
+        finally:
+            node.unwatch(viewer)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    return routes
+
+
+async def _hello(socket: WebSocket) -> Hello | None:
+    try:
+        text = await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN_S)
+        hello = Hello.model_validate(orjson.loads(text))
+        unknown = [name for name in hello.topics if name not in TOPICS]
+        if not unknown:
+            return hello
+        problem = f"/topics: unknown topic {unknown[0]!r}; topics are {', '.join(TOPICS)}"
+    except TimeoutError:
+        problem = f"no hello within {HELLO_WITHIN_S:g} s"
+    except (WebSocketDisconnect, RuntimeError, KeyError):
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{pointer(first['loc'])}: {first['msg']}"
+    except orjson.JSONDecodeError as error:
+        problem = f"hello is not JSON: {error}"
+    await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())
+    await socket.close(CLOSE_BAD_HELLO, problem[:120])
+    return None
+
+
+async def _send(
+    node: Node, socket: WebSocket, viewer: Viewer, hello: Hello, writer: FrameWriter, steering: Steering | None
+) -> None:
+    outbox, loop = viewer.outbox, asyncio.get_running_loop()
+    topics = outbox.topics
+    missed = node.since(hello.resume.epoch, hello.resume.after) if hello.resume is not None else None
+    if missed is None:
+        outbox.snapshot_due = True
+    else:
+        head = {"type": "resumed", "epoch": node.log.epoch, "seq": node.live_map.seq, "mode": node.clock.mode}
+        await socket.send_text(orjson.dumps(head).decode())
+        outbox.mark(missed)
+    viewer.bell.set()
+    beat_at = loop.time() + HEARTBEAT_S
+    clock_at, told = loop.time(), None
+    while True:
+        wake_at = min(beat_at, clock_at) if steering is not None else beat_at
+        with suppress(TimeoutError):
+            await asyncio.wait_for(viewer.bell.wait(), max(wake_at - loop.time(), 0.0))
+        viewer.bell.clear()
+        if outbox.snapshot_due:
+            outbox.snapshot_due = False
+            outbox.take()
+            await socket.send_text(writer.snapshot(topics))
+            told = None
+        frames = outbox.take()
+        text = writer.frame(topics, frames) if frames else None
+        if text is not None:
+            node.counters["frames"] += 1
+            await socket.send_text(text)
+        if loop.time() >= beat_at:
+            beat_at = loop.time() + HEARTBEAT_S
+            beat = {"type": "heartbeat", "seq": node.live_map.seq, "server_time": to_text(node.clock.now_ms())}
+            await socket.send_text(orjson.dumps(beat).decode())
+        if steering is not None and (loop.time() >= clock_at or told is None):
+            clock_at = loop.time() + 1.0
+            told = steering.state()
+            await socket.send_text(orjson.dumps({"type": "clock", **told}).decode())

@@ -1,0 +1,291 @@
+"""Incidents, their assignments, and the readings of their fields, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from shapely.geometry import mapping
+
+from geo_backup.backup.standing import Standing
+from geo_backup.events import (
+    ID_PATTERN,
+    AssignmentChanged,
+    BackupRequested,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    Need,
+)
+from geo_backup.node import Node
+from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, unit_of
+from geo_backup.wire import documents
+from geo_backup.wire.requests import (
+    AssignmentPatch,
+    BackupCall,
+    EtasQuestion,
+    IncidentPatch,
+    NewAssignment,
+    NewIncident,
+)
+from geo_backup.wire.times import to_ms
+
+IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
+REACH_VALUES_MAX = 5
+REACH_MINUTES_MAX = 60.0
+
+
+def router(node: Node) -> APIRouter:
+    """Routes of one node."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.post("/incidents", status_code=201)
+    async def open_incident(body: NewIncident, response: Response) -> dict[str, Any]:
+        """Somebody needs help at a place, or (`for_unit_id`) where that unit is."""
+        lon, lat = body.lon, body.lat
+        if body.for_unit_id is not None:
+            if lon is not None or lat is not None:
+                raise bad_value("/for_unit_id", "both", "send lon and lat, or for_unit_id, not both")
+            fix = unit_of(node, body.for_unit_id).fix
+            if fix is None:
+                raise bad_value("/for_unit_id", "no_position", "this unit has no position yet; send lon and lat")
+            lon, lat = fix.lon, fix.lat
+        elif body.pinned:
+            raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
+        if lon is None or lat is None:
+            raise bad_value("/lon" if lon is None else "/lat", "missing", "send lon and lat, or for_unit_id")
+        standing = node.live_map.incidents.get(body.incident_id or "")
+        if standing is not None:
+            return _again(standing.opened, body, standing, response)
+        off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
+        await record(
+            node,
+            IncidentOpened(
+                event_id=new_id("opened"),
+                received_ms=node.clock.now_ms(),
+                incident_id=(incident_id := body.incident_id or new_id("i")),
+                lon=lon,
+                lat=lat,
+                priority=body.priority,
+                kind=body.kind,
+                note=body.note,
+                profile=body.profile,
+                for_unit_id=body.for_unit_id,
+                pinned=body.pinned,
+                exercise=body.exercise,
+                off_road_m=off_road_m,
+            ),
+        )
+        return documents.incident(incident_of(node, incident_id))
+
+    @routes.get("/incidents")
+    async def incidents() -> dict[str, Any]:
+        """All open incidents, in the order in which they were opened."""
+        return {"incidents": [documents.incident(incident) for incident in node.live_map.open_incidents()]}
+
+    @routes.get("/incidents/{incident_id}")
+    async def one(incident_id: IncidentId) -> dict[str, Any]:
+        """One incident, open or closed."""
+        return documents.incident(incident_of(node, incident_id))
+
+    @routes.patch("/incidents/{incident_id}")
+    async def change(incident_id: IncidentId, body: IncidentPatch) -> dict[str, Any]:
+        """Change what is named."""
+        incident = open_incident_of(node, incident_id)
+        if (body.lon is None) != (body.lat is None):
+            raise bad_value("/lon" if body.lon is None else "/lat", "missing", "a new place needs both lon and lat")
+        off_road_m = None
+        if body.lon is not None and body.lat is not None:
+            lon, lat = body.lon, body.lat
+            off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
+        if body.pinned and incident.for_unit_id is None:
+            raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
+        await record(
+            node,
+            IncidentChanged(
+                event_id=new_id("changed"),
+                received_ms=node.clock.now_ms(),
+                incident_id=incident_id,
+                off_road_m=off_road_m,
+                **body.model_dump(),
+            ),
+        )
+        return documents.incident(incident_of(node, incident_id))
+
+    @routes.post("/incidents/{incident_id}/close")
+    async def close(incident_id: IncidentId) -> dict[str, Any]:
+        """The incident is over: its units are released, its ranking ends. Closing it twice is no error."""
+        if incident_of(node, incident_id).open:
+            event = IncidentClosed(
+                event_id=f"closed:{incident_id}", received_ms=node.clock.now_ms(), incident_id=incident_id
+            )
+            await record(node, event)
+        return documents.incident(incident_of(node, incident_id))
+
+    @routes.post("/incidents/{incident_id}/backup", status_code=201)
+    async def backup(incident_id: IncidentId, body: BackupCall) -> dict[str, Any]:
+        """Say what capabilities are asked for; the ranking follows."""
+        needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
+        await record(
+            node,
+            BackupRequested(
+                event_id=new_id("backup"),
+                received_ms=node.clock.now_ms(),
+                incident_id=incident_id,
+                requirement=needs,
+            ),
+        )
+        return await node.ranking(incident_id, node.live_map.rules.limit.ranking_frame)
+
+    @routes.post("/incidents/{incident_id}/assignments", status_code=201)
+    async def assign(incident_id: IncidentId, body: NewAssignment) -> dict[str, Any]:
+        """Send a unit, perhaps in place of another."""
+        now_ms = node.clock.now_ms()
+        open_incident_of(node, incident_id)
+        if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
+            raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
+        await record(
+            node,
+            AssignmentChanged(
+                event_id=new_id("assigned"),
+                received_ms=now_ms,
+                incident_id=incident_id,
+                unit_id=body.unit_id,
+                state="assigned",
+                at_ms=now_ms,
+                preempt=body.preempt,
+                replaces=body.replaces,
+                reason=body.reason,
+                as_of_seq=body.as_of_seq,
+                as_of_ms=body.as_of_time,
+                digest=await _digest_seen(incident_id, body),
+            ),
+        )
+        return documents.incident(incident_of(node, incident_id))
+
+    @routes.patch("/incidents/{incident_id}/assignments/{unit_id}")
+    async def progress(
+        incident_id: IncidentId, unit_id: Annotated[str, Path(pattern=ID_PATTERN)], body: AssignmentPatch
+    ) -> dict[str, Any]:
+        """A unit's part in the incident has come further, or ends (`cleared`, `cancelled`)."""
+        now_ms = node.clock.now_ms()
+        if body.at is not None and body.at > now_ms + 30_000:
+            raise bad_value("/at", "future", "lies more than 30 s in the future; check the sender's clock")
+        if body.state == "assigned":
+            raise bad_value("/state", "assigned", "POST to /assignments to assign a unit")
+        await record(
+            node,
+            AssignmentChanged(
+                event_id=new_id("progress"),
+                received_ms=now_ms,
+                incident_id=incident_id,
+                unit_id=unit_id,
+                state=body.state,
+                at_ms=now_ms if body.at is None else body.at,
+            ),
+        )
+        return documents.incident(incident_of(node, incident_id))
+
+    async def _digest_seen(incident_id: str, body: NewAssignment) -> str:
+        """Digest of the ranking that stands in the page now, if it is the one that the dispatcher says they saw."""
+        shown = node.rankings.get(incident_id)
+        if shown is None or body.as_of_seq != shown["as_of_seq"] or body.as_of_time != to_ms(shown["as_of_time"]):
+            return ""
+        return node.digests.get(incident_id, "")
+
+    @routes.get("/incidents/{incident_id}/ranking")
+    async def ranking(incident_id: IncidentId, limit: Annotated[int, Query(ge=1, le=1_000)] = 20) -> dict[str, Any]:
+        """Every unit's place in the queue, now."""
+        open_incident_of(node, incident_id)
+        return await node.ranking(incident_id, limit)
+
+    @routes.get("/incidents/{incident_id}/route")
+    async def route(incident_id: IncidentId, unit_id: Annotated[str, Query(pattern=ID_PATTERN)]) -> dict[str, Any]:
+        """The way one unit would take: a GeoJSON feature."""
+        open_incident_of(node, incident_id)
+        unit_of(node, unit_id)
+        document = await node.read_field(lambda now: _route(now, incident_id, unit_id))
+        if document is None:
+            raise Problem(409, f"unit {unit_id!r} cannot reach incident {incident_id!r} by road")
+        return document
+
+    @routes.get("/incidents/{incident_id}/reach")
+    async def reach(incident_id: IncidentId, minutes: str = "2,5,10") -> dict[str, Any]:
+        """From where the incident is reached within so many minutes of driving: cumulative polygons."""
+        open_incident_of(node, incident_id)
+        values = _minutes(minutes)
+
+        def question(now: Standing) -> dict[str, Any]:
+            field = now.field(incident_id)
+            shapes = field.reach(values) if field is not None else []
+            return {
+                "type": "FeatureCollection",
+                "features": [
+                    {"type": "Feature", "geometry": mapping(shape), "properties": {"minutes": value}}
+                    for value, shape in zip(values, shapes, strict=bool(shapes))
+                ],
+            }
+
+        return await node.read_field(question)
+
+    @routes.post("/etas")
+    async def etas(body: EtasQuestion) -> dict[str, Any]:
+        """Drive times from many places to one, with the closures in force, for systems that keep their own units."""
+        lon, lat = _place("/target", body.target)
+        for index, start in enumerate(body.starts):
+            _place(f"/starts/{index}", start)
+            if len(start) == 3 and not 0 <= start[2] <= 360:
+                raise bad_value(f"/starts/{index}/2", "out_of_range", "course_deg is 0 to 360")
+        return await node.read_field(lambda now: now.etas(lon, lat, body.starts, body.profile))
+
+    return routes
+
+
+def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: Response) -> dict[str, Any]:
+    """The same incident sent twice: 200 with what stands if the body is the same, else 409."""
+    said = body.model_dump(exclude={"incident_id"})
+    if body.for_unit_id is not None:
+        del said["lon"], said["lat"]
+    if any(getattr(opened, name) != value for name, value in said.items()):
+        raise Problem(409, f"incident {opened.incident_id!r} exists with another content; choose another id")
+    response.status_code = 200
+    return documents.incident(standing)
+
+
+def _route(now: Standing, incident_id: str, unit_id: str) -> dict[str, Any] | None:
+    found = now.route(incident_id, unit_id)
+    if found is None:
+        return None
+    return {
+        "type": "Feature",
+        "geometry": {"type": "LineString", "coordinates": found.coordinates.tolist()},
+        "properties": {
+            "incident_id": incident_id,
+            "unit_id": unit_id,
+            "eta_s": (found.drive_ms + found.last_leg_ms) / 1000,
+            "distance_m": round(found.distance_m),
+            "last_leg_m": round(found.last_leg_m),
+            "streets": list(found.streets),
+            "steps": list(found.steps),
+        },
+    }
+
+
+def _minutes(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= REACH_VALUES_MAX or not all(0 < value <= REACH_MINUTES_MAX for value in values):
+        raise bad_value("/minutes", "out_of_range", "is one to five numbers above 0 and at most 60, such as 2,5,10")
+    return sorted(values)
+
+
+def _place(field: str, place: list[float]) -> tuple[float, float]:
+    lon, lat = place[0], place[1]
+    if not -180 <= lon <= 180:
+        raise bad_value(f"{field}/0", "out_of_range", "lon is -180 to 180 degrees")
+    if not -90 <= lat <= 90:
+        raise bad_value(f"{field}/1", "out_of_range", "lat is -90 to 90 degrees; is it lon, lat?")
+    return lon, lat

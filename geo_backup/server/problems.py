@@ -1,0 +1,94 @@
+"""Errors as problem details (RFC 9457), with the field, a code and words that help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from geo_backup.errors import BadValueError, ConflictError, LogFullError, OutsideMapError, UnknownIdError
+
+TITLES = {
+    400: "Not JSON",
+    401: "Token required",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    422: "Bad value",
+    429: "Too many",
+    503: "Not available",
+}
+
+
+class Problem(Exception):
+    """An answer that is not a success."""
+
+    def __init__(self, status: int, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors = status, detail, errors or []
+
+
+def bad_value(field: str, reason: str, message: str) -> Problem:
+    """422 for one field."""
+    return Problem(422, f"{field}: {message}", [{"field": field, "reason": reason, "message": message}])
+
+
+def pointer(location: tuple[Any, ...]) -> str:
+    """Pydantic's location as a JSON pointer, without the part that names the request's part."""
+    parts = location[1:] if location and location[0] in ("body", "query", "path") else location
+    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def answer(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
+    """The response itself."""
+    headers = {"Retry-After": "5"} if status in (429, 503) else None
+    body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
+    return JSONResponse(
+        {**body, "errors": errors or []}, status, headers=headers, media_type="application/problem+json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error of the package and of the framework into problem details."""
+
+    @app.exception_handler(Problem)
+    def problem(_: Request, error: Problem) -> JSONResponse:
+        return answer(error.status, error.detail, error.errors)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        rows = error.errors()
+        if any(row["type"] == "json_invalid" for row in rows):
+            return answer(400, f"the body is not JSON: {rows[0].get('ctx', {}).get('error', '')}")
+        errors = [
+            {"field": pointer(row["loc"]), "reason": row["type"], "message": row["msg"].removeprefix("Value error, ")}
+            for row in rows[:100]
+        ]
+        return answer(422, "; ".join(f"{row['field']}: {row['message']}" for row in errors[:3]), errors)
+
+    @app.exception_handler(BadValueError)
+    def out_of_range(_: Request, error: BadValueError) -> JSONResponse:
+        return answer(422, str(error), [{"field": error.field, "reason": error.reason, "message": str(error)}])
+
+    app.add_exception_handler(OutsideMapError, out_of_range)  # type: ignore[arg-type]
+
+    @app.exception_handler(UnknownIdError)
+    def unknown(_: Request, error: UnknownIdError) -> JSONResponse:
+        return answer(404, str(error))
+
+    @app.exception_handler(ConflictError)
+    def conflict(_: Request, error: ConflictError) -> JSONResponse:
+        return answer(409, str(error), [{"field": "", "reason": error.reason, "message": str(error)}])
+
+    @app.exception_handler(LogFullError)
+    def full(_: Request, error: LogFullError) -> JSONResponse:
+        return answer(503, f"{error} Nothing was recorded; free some disk space and send it again.")
+
+    @app.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> JSONResponse:
+        return answer(error.status_code, str(error.detail))

@@ -1,0 +1,80 @@
+"""Run a node behind its port until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from geo_backup.errors import BadValueError
+from geo_backup.node import Node
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow happens. Raises `BadValueError` when it is taken or may not be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} is in use; choose another with --port {port + 1}, or --port 0 for any free one"
+        else:
+            text = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise BadValueError("--port", "port", text) from None
+    return listener
+
+
+async def serve(
+    node: Node,
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (),
+    on_ready: Callable[[int], None] = lambda port: None,
+) -> None:
+    """Serve a started node on a bound socket, with tasks of its own beside it; stop all of them in order."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=65_536,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    tasks = [asyncio.create_task(task()) for task in beside]
+
+    async def announce() -> None:
+        while not server.started and not server.should_exit:
+            await asyncio.sleep(0.02)
+        on_ready(listener.getsockname()[1])
+
+    tasks.append(asyncio.create_task(announce()))
+    for task in tasks:
+        task.add_done_callback(lambda done: _stop_on_failure(done, server))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await node.stop()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+def _stop_on_failure(task: asyncio.Task[None], server: uvicorn.Server) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        server.should_exit = True

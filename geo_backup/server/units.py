@@ -1,0 +1,204 @@
+"""Units and their positions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import ValidationError
+
+from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported, UnitRegistered, UnitRetired, UnitStatusChanged
+from geo_backup.node import Node
+from geo_backup.server.problems import Problem, bad_value, pointer
+from geo_backup.server.writes import new_id, record, unit_of
+from geo_backup.wire import documents
+from geo_backup.wire.requests import Position, Positions, StatusChange, UnitDescription
+
+UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
+
+UNKNOWN_UNIT = "unknown_unit: register it with PUT /v1/units/{id}, or start the server with --adopt-unknown"
+
+
+def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
+    """Routes of one node."""
+    routes = APIRouter(prefix="/v1")
+    source = node.clock.mode
+
+    @routes.post(
+        "/positions",
+        status_code=202,
+        openapi_extra={"requestBody": {"content": {"application/json": {"schema": Positions.model_json_schema()}}}},
+    )
+    async def positions(request: Request) -> dict[str, Any]:
+        """Report positions, at most 1,000. Each stands or falls alone; see the contract for refused and ignored."""
+        rows = _rows(await request.body(), node.live_map.rules.limit.positions_per_request)
+        now_ms = node.clock.now_ms()
+        events: list[Event] = []
+        index_of: list[int] = []  # of each event in `rows`; -1 for a registration
+        refused: list[dict[str, Any]] = []
+        adopted: set[str] = set()
+        for index, row in enumerate(rows):
+            try:
+                position = Position.model_validate(row)
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = f"/positions/{index}{pointer(first['loc']) if first['loc'] else ''}"
+                refused.append({"index": index, "reason": first["msg"].removeprefix("Value error, "), "field": field})
+                continue
+            unit_id = position.unit_id
+            if unit_id not in node.live_map.units and unit_id not in adopted:
+                if not adopt_unknown:
+                    refused.append({"index": index, "reason": UNKNOWN_UNIT, "field": f"/positions/{index}/unit_id"})
+                    continue
+                adopted.add(unit_id)
+                index_of.append(-1)
+                events.append(
+                    UnitRegistered(
+                        event_id=new_id("adopted"),
+                        received_ms=now_ms,
+                        said_by="node",
+                        unit_id=unit_id,
+                        callsign=unit_id,
+                        agency="unknown",
+                        kind="unknown",
+                        source=source,
+                    )
+                )
+            index_of.append(index)
+            fix = Fix(
+                position.fix_time,
+                position.lon,
+                position.lat,
+                position.speed_mps,
+                None if position.course_deg is None else position.course_deg % 360.0,
+                position.accuracy_m,
+            )
+            events.append(
+                PositionReported(
+                    # recorded time runs faster than the network: on a replay clock a fix is never ahead of it
+                    received_ms=max(now_ms, fix.fix_ms) if source == "replay" else now_ms,
+                    said_by="unit",
+                    unit_id=unit_id,
+                    fix=fix,
+                    device_id=position.device_id or "",
+                )
+            )
+        outcomes = await node.submit(*events)
+        ignored = [
+            {"index": index, "reason": outcome.delta.ignored}
+            for index, outcome in zip(index_of, outcomes, strict=True)
+            if outcome.delta.ignored is not None and index >= 0
+        ]
+        return {
+            "accepted": sum(index >= 0 for index in index_of),
+            "refused": refused,
+            "ignored": ignored,
+            "seq": outcomes[-1].seq if outcomes else None,
+        }
+
+    @routes.get("/units")
+    async def units(bbox: str | None = None) -> dict[str, Any]:
+        """All units as GeoJSON, or those whose last fix lies in `bbox=west,south,east,north`."""
+        now_ms = node.clock.now_ms()
+        box = _bbox(bbox)
+        return {
+            "type": "FeatureCollection",
+            "features": [
+                documents.unit_feature(node.live_map, unit, now_ms)
+                for unit in node.live_map.units.values()
+                if box is None or (unit.fix is not None and _inside(unit.fix.lon, unit.fix.lat, box))
+            ],
+        }
+
+    @routes.get("/units/{unit_id}")
+    async def one(unit_id: UnitId) -> dict[str, Any]:
+        """One unit as a GeoJSON feature."""
+        return documents.unit_feature(node.live_map, unit_of(node, unit_id), node.clock.now_ms())
+
+    @routes.put("/units/{unit_id}")
+    async def register(unit_id: UnitId, body: UnitDescription, response: Response) -> dict[str, Any]:
+        """Register a unit, or describe it anew."""
+        home = tuple(body.home) if body.home is not None else None
+        if home is not None and not (-180 <= home[0] <= 180 and -90 <= home[1] <= 90):
+            raise bad_value("/home", "out_of_range", "home is [lon, lat] in degrees")
+        if unit_id not in node.live_map.units:
+            response.status_code = 201
+        await record(
+            node,
+            UnitRegistered(
+                event_id=new_id("unit"),
+                received_ms=node.clock.now_ms(),
+                unit_id=unit_id,
+                callsign=body.callsign,
+                agency=body.agency,
+                kind=body.kind,
+                capabilities=tuple(body.capabilities),
+                home=(home[0], home[1]) if home is not None else None,
+                source=source,
+            ),
+        )
+        return documents.unit(unit_of(node, unit_id))
+
+    @routes.delete("/units/{unit_id}", status_code=204)
+    async def retire(unit_id: UnitId) -> None:
+        """Take a unit out of the fleet; its history stays in the log."""
+        unit_of(node, unit_id)
+        await record(node, UnitRetired(event_id=new_id("retire"), received_ms=node.clock.now_ms(), unit_id=unit_id))
+
+    @routes.put("/units/{unit_id}/status")
+    async def status(unit_id: UnitId, body: StatusChange) -> dict[str, Any]:
+        """Say a unit's status."""
+        now_ms = node.clock.now_ms()
+        _not_future("/at", body.at, now_ms)
+        await record(
+            node,
+            UnitStatusChanged(
+                event_id=new_id("status"),
+                received_ms=now_ms,
+                said_by="desk",
+                unit_id=unit_id,
+                status=body.status,
+                at_ms=body.at if body.at is not None else now_ms,
+                note=body.note,
+            ),
+        )
+        return documents.unit(unit_of(node, unit_id))
+
+    return routes
+
+
+def _not_future(field: str, at_ms: int | None, now_ms: int) -> None:
+    if at_ms is not None and at_ms > now_ms + 30_000:
+        raise bad_value(field, "future", "lies more than 30 s in the future; check the sender's clock")
+
+
+def _rows(body: bytes, limit: int) -> list[Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    if not isinstance(document, dict) or set(document) != {"positions"} or not isinstance(document["positions"], list):
+        raise bad_value("/positions", "missing", 'send {"positions": [...]} and nothing else')
+    rows: list[Any] = document["positions"]
+    if len(rows) > limit:
+        raise Problem(413, f"at most {limit} positions a request, here are {len(rows)}; send them in parts")
+    return rows
+
+
+def _bbox(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not (abs(box[0]) <= 180 and abs(box[2]) <= 180 and -90 <= box[1] <= box[3] <= 90):
+        raise bad_value("/bbox", "bbox", "is west,south,east,north in degrees")
+    return box
+
+
+def _inside(lon: float, lat: float, box: tuple[float, ...]) -> bool:
+    west, south, east, north = box
+    across = west <= lon <= east if west <= east else (lon >= west or lon <= east)  # across the antimeridian
+    return across and south <= lat <= north

@@ -1,0 +1,68 @@
+"""From a request to facts in the log: what every write shares. Refusals of the fold become problem details here."""
+
+from __future__ import annotations
+
+import secrets
+
+from geo_backup.errors import UnknownIdError
+from geo_backup.events import Event
+from geo_backup.live_map import Incident, Unit
+from geo_backup.node import Node, Outcome
+from geo_backup.server.problems import Problem
+
+NOT_FOUND = {"unknown_unit": "unit", "unknown_incident": "incident", "unknown_closure": "closure"}
+TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures")
+WORDS = {
+    "id_taken": "this id is taken",
+    "incident_closed": "the incident is closed",
+    "assigned_elsewhere": 'the unit is assigned to another incident; send "preempt": true to take it away from there',
+    "already_here": "the unit is already assigned to this incident",
+    "not_assigned": "the unit is not assigned to this incident",
+    "requester": "the unit is the one that asks for help",
+    "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
+    "older_status": "a newer status of this unit stands",
+    "too_many_incidents": "too many incidents are open; close some first",
+    "too_many_units": "too many units are registered; retire some first",
+    "too_many_closures": "too many closures stand; lift some first",
+}
+
+
+def new_id(prefix: str) -> str:
+    """An id that nobody else will make."""
+    return f"{prefix}-{secrets.token_hex(6)}"
+
+
+async def record(node: Node, event: Event) -> Outcome:
+    """Log one event and fold it. Raises `Problem` with the fold's reason when it was ignored."""
+    outcome = (await node.submit(event))[0]
+    reason = outcome.delta.ignored
+    if reason is None:
+        return outcome
+    words = WORDS.get(reason, reason)
+    if reason in NOT_FOUND:
+        raise Problem(404, f"there is no such {NOT_FOUND[reason]}")
+    raise Problem(429 if reason in TOO_MANY else 409, words, [{"field": "", "reason": reason, "message": words}])
+
+
+def unit_of(node: Node, unit_id: str) -> Unit:
+    """The unit, or `UnknownIdError`."""
+    unit = node.live_map.units.get(unit_id)
+    if unit is None:
+        raise UnknownIdError(f"there is no unit {unit_id!r}; register it with PUT /v1/units/{{id}}")
+    return unit
+
+
+def incident_of(node: Node, incident_id: str) -> Incident:
+    """The incident, open or closed, or `UnknownIdError`."""
+    incident = node.live_map.incidents.get(incident_id)
+    if incident is None:
+        raise UnknownIdError(f"there is no incident {incident_id!r}")
+    return incident
+
+
+def open_incident_of(node: Node, incident_id: str) -> Incident:
+    """The incident if it is open; `Problem` 409 when it is closed."""
+    incident = incident_of(node, incident_id)
+    if not incident.open:
+        raise Problem(409, f"incident {incident_id!r} is closed")
+    return incident

@@ -1,0 +1,166 @@
+"""The live map and its rankings as the JSON documents that the contract promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geo_backup import __version__
+from geo_backup.backup.ranking import Candidate, Ranking
+from geo_backup.live_map import Closure, Incident, LiveMap, Unit, freshness
+from geo_backup.wire.times import to_text
+
+Document = dict[str, Any]
+
+
+def unit(unit: Unit) -> Document:
+    """A unit in the feed: everything but its position."""
+    return {
+        "unit_id": unit.unit_id,
+        "callsign": unit.callsign,
+        "agency": unit.agency,
+        "kind": unit.kind,
+        "capabilities": list(unit.capabilities),
+        "home": list(unit.home) if unit.home is not None else None,
+        "status": unit.status,
+        "source": unit.source,
+        "incident_id": unit.incident_id,
+    }
+
+
+def position(unit: Unit) -> list[Any] | None:
+    """[lon, lat, speed_mps, course_deg, fix_ms] of the feed."""
+    fix = unit.fix
+    return None if fix is None else [fix.lon, fix.lat, fix.speed_mps, fix.course_deg, fix.fix_ms]
+
+
+def unit_feature(live_map: LiveMap, unit_: Unit, now_ms: int) -> Document:
+    """A unit as a GeoJSON feature: the fix as reported, never the snapped place."""
+    fix = unit_.fix
+    age_ms = now_ms - unit_.order_ms
+    return {
+        "type": "Feature",
+        "id": unit_.unit_id,
+        "geometry": None if fix is None else {"type": "Point", "coordinates": [fix.lon, fix.lat]},
+        "properties": {
+            **unit(unit_),
+            "fix_time": None if fix is None else to_text(fix.fix_ms),
+            "age_s": None if fix is None else max(age_ms, 0) / 1000,
+            "speed_mps": None if fix is None else fix.speed_mps,
+            "course_deg": None if fix is None else fix.course_deg,
+            "accuracy_m": None if fix is None else fix.accuracy_m,
+            "freshness": "lost" if fix is None else freshness(age_ms, unit_.parked, live_map.rules.freshness),
+        },
+    }
+
+
+def incident(incident: Incident) -> Document:
+    """An incident with the units on it and the history of each assignment."""
+    return {
+        "incident_id": incident.incident_id,
+        "lon": incident.lon,
+        "lat": incident.lat,
+        "priority": incident.priority,
+        "kind": incident.kind,
+        "note": incident.note,
+        "profile": incident.profile,
+        "for_unit_id": incident.for_unit_id,
+        "pinned": incident.pinned,
+        "exercise": incident.exercise,
+        "opened_time": to_text(incident.opened_ms),
+        "closed_time": None if incident.closed_ms is None else to_text(incident.closed_ms),
+        "state": "open" if incident.open else "closed",
+        "requirement": [
+            {"capability": n.capability, "count": n.count, "need": n.need, "substitutes": list(n.substitutes)}
+            for n in incident.requirement
+        ],
+        "assignments": [
+            {
+                "unit_id": part.unit_id,
+                "state": part.state,
+                "at": to_text(part.at_ms),
+                "source": part.said_by,
+                "reason": part.reason,
+                "history": [{"state": s, "at": to_text(at), "source": by} for s, at, by in part.history],
+            }
+            for part in incident.assignments.values()
+        ],
+    }
+
+
+def closure(closure: Closure, edges: int) -> Document:
+    """A closure as it was added, with the number of directed edges it closes."""
+    added = closure.added
+    return {
+        "closure_id": closure.closure_id,
+        "geometry": added.geometry,
+        "buffer_m": added.buffer_m,
+        "reason": added.reason,
+        "valid_from": None if added.valid_from_ms is None else to_text(added.valid_from_ms),
+        "valid_to": None if added.valid_to_ms is None else to_text(added.valid_to_ms),
+        "applies_to": added.applies_to,
+        "edges": edges,
+        "added_time": to_text(added.received_ms),
+        "source": added.said_by,
+    }
+
+
+def ranking(ranking: Ranking, limit: int, *, frame: bool = False) -> Document:
+    """A ranking with its first `limit` candidates; in a frame the excluded are counted, else listed."""
+    excluded: Document = (
+        {"excluded_counts": ranking.excluded_counts()}
+        if frame
+        else {"excluded": [{"unit_id": unit_id, "reason": reason} for unit_id, reason in ranking.excluded()]}
+    )
+    return {
+        "incident_id": ranking.incident.incident_id,
+        "as_of_seq": ranking.as_of_seq,
+        "as_of_time": to_text(ranking.as_of_ms),
+        "network_id": ranking.network_id,
+        "weights_id": ranking.weights_id,
+        "rules_id": ranking.rules_id,
+        "software_version": __version__,
+        "warnings": list(ranking.warnings),
+        "candidates": [_candidate(row, ranking.as_of_ms) for row in ranking.candidates(limit)],
+        "candidates_total": ranking.total,
+        "assigned": [
+            {"unit_id": unit_id, "state": state, "eta_s": None if eta is None else eta / 1000}
+            for unit_id, state, eta in ranking.assigned()
+        ],
+        **excluded,
+    }
+
+
+def _candidate(row: Candidate, as_of_ms: int) -> Document:
+    return {
+        "unit_id": row.unit_id,
+        "eta_s": row.eta_ms / 1000,
+        "parts": {
+            "turnout_s": row.turnout_ms / 1000,
+            "clear_s": row.clear_ms / 1000,
+            "drive_s": row.drive_ms / 1000,
+            "last_leg_s": row.last_leg_ms / 1000,
+        },
+        "arrival_time": to_text(as_of_ms + row.eta_ms),
+        "distance_m": round(row.distance_m),
+        "status": row.status,
+        "freshness": row.freshness,
+        "warnings": list(row.warnings),
+    }
+
+
+def moved_enough(before: Document | None, after: Document) -> bool:
+    """Whether a viewer should hear of a ranking again: order, membership, reasons, or an ETA by a second or more."""
+    if before is None:
+        return True
+    for key in ("candidates_total", "excluded_counts", "warnings", "weights_id"):
+        if before[key] != after[key]:
+            return True
+    for key in ("candidates", "assigned"):
+        if [row["unit_id"] for row in before[key]] != [row["unit_id"] for row in after[key]]:
+            return True
+        for old, new in zip(before[key], after[key], strict=True):
+            if old.get("state") != new.get("state") or (old["eta_s"] is None) != (new["eta_s"] is None):
+                return True
+            if old["eta_s"] is not None and abs(old["eta_s"] - new["eta_s"]) >= 1.0:
+                return True
+    return False

@@ -1,0 +1,136 @@
+"""What other programs may send over HTTP, decoded strictly: ranges on every number, unknown fields refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from geo_backup import events as e
+from geo_backup.events import AssignmentState, UnitStatus
+from geo_backup.wire.times import to_ms
+
+
+def _time(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError("must be an RFC 3339 time with offset, such as 2026-11-23T12:00:00Z")
+    ms = to_ms(value)
+    if not e.TIME_MS[0] <= ms <= e.TIME_MS[1]:
+        raise ValueError("must lie between 1970 and 2100")
+    return ms
+
+
+Id = Annotated[str, Field(pattern=e.ID_PATTERN)]
+Time = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Lon = Annotated[float, Field(ge=e.LON_DEG[0], le=e.LON_DEG[1])]
+Lat = Annotated[float, Field(ge=e.LAT_DEG[0], le=e.LAT_DEG[1])]
+Course = Annotated[float, Field(ge=e.COURSE_DEG[0], le=e.COURSE_DEG[1])]
+Priority = Annotated[int, Field(ge=e.PRIORITY[0], le=e.PRIORITY[1])]
+Text = Annotated[str, Field(max_length=2_000)]
+Word = Annotated[str, Field(min_length=1, max_length=64)]
+ProfileName = Literal["response", "routine"]
+
+
+class Request(BaseModel):
+    """Base: strict types, no NaN, no unknown field."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Position(Request):
+    unit_id: Id
+    fix_time: Time
+    lon: Lon
+    lat: Lat
+    speed_mps: Annotated[float, Field(ge=e.SPEED_MPS[0], le=e.SPEED_MPS[1])] | None = None
+    course_deg: Course | None = None
+    accuracy_m: Annotated[float, Field(ge=e.ACCURACY_M[0], le=e.ACCURACY_M[1])] | None = None
+    device_id: Id | None = None
+
+
+class Positions(Request):
+    positions: Annotated[list[Position], Field(max_length=1_000)]
+
+
+class UnitDescription(Request):
+    callsign: Word
+    agency: Word
+    kind: Word
+    capabilities: Annotated[list[Word], Field(max_length=64)]
+    home: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+
+class StatusChange(Request):
+    status: UnitStatus
+    at: Time | None = None
+    note: Text = ""
+
+
+class NewIncident(Request):
+    incident_id: Id | None = None
+    lon: Lon | None = None
+    lat: Lat | None = None
+    for_unit_id: Id | None = None
+    pinned: bool = False
+    priority: Priority
+    kind: Annotated[str, Field(max_length=64)] = ""
+    note: Text = ""
+    profile: ProfileName = "response"
+    exercise: bool = False
+
+
+class IncidentPatch(Request):
+    lon: Lon | None = None
+    lat: Lat | None = None
+    priority: Priority | None = None
+    kind: Annotated[str, Field(max_length=64)] | None = None
+    note: Text | None = None
+    profile: ProfileName | None = None
+    pinned: bool | None = None
+
+
+class NeedRow(Request):
+    capability: Word
+    count: Annotated[int, Field(ge=1, le=50)] = 1
+    need: Literal["must", "want"] = "must"
+    substitutes: Annotated[list[Word], Field(max_length=16)] = []
+
+
+class BackupCall(Request):
+    requirement: Annotated[list[NeedRow], Field(max_length=32)]
+
+
+class NewAssignment(Request):
+    unit_id: Id
+    as_of_seq: Annotated[int, Field(ge=0)] | None = None
+    as_of_time: Time | None = None
+    replaces: Id | None = None
+    preempt: bool = False
+    reason: Text = ""
+
+
+class AssignmentPatch(Request):
+    state: AssignmentState
+    at: Time | None = None
+
+
+class NewClosure(Request):
+    closure_id: Id | None = None
+    geometry: dict[str, Any]
+    buffer_m: Annotated[float, Field(ge=e.BUFFER_M[0], le=e.BUFFER_M[1])] = 0.0
+    reason: Text
+    valid_from: Time | None = None
+    valid_to: Time | None = None
+    applies_to: Literal["all", "routine"] = "all"
+
+
+class EtasQuestion(Request):
+    target: Annotated[list[float], Field(min_length=2, max_length=2)]
+    starts: Annotated[list[Annotated[list[float], Field(min_length=2, max_length=3)]], Field(max_length=10_000)]
+    profile: ProfileName = "response"
+
+
+class ReplayControl(Request):
+    playing: bool | None = None
+    speed: Annotated[float, Field(gt=0, le=600)] | None = None
+    time: Time | None = None

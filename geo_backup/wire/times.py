@@ -1,0 +1,19 @@
+"""RFC 3339 on the wire, integer milliseconds inside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def to_text(ms: int) -> str:
+    """UTC with `Z` and milliseconds."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
+
+
+def to_ms(text: str) -> int:
+    """Milliseconds of an RFC 3339 time; raises `ValueError` when it has no offset or is no such time."""
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        raise ValueError("a time needs its offset from UTC, such as 2026-11-23T12:00:00Z")
+    whole = int(when.replace(microsecond=0).timestamp())
+    return whole * 1000 + when.microsecond // 1000
