@@ -416,9 +416,9 @@ def _failing(item: _Append, error: LogError) -> Callable[[], None]:
 
 def _row(event: Event) -> Row:
     """The columns after `seq`."""
-    facts.check(event)
     if not isinstance(event, PositionReported):
         return (facts.kind_of(event), event.event_id or None, facts.dump(event))
+    facts.check(event)
     if event.event_id:
         raise LogError("/event_id: a position has none; its unit, device, time and place name it")
     return (event.unit_id, event.device_id or None, event.said_by, event.received_ms, *event.fix)
