@@ -90,6 +90,7 @@ class _Graph:
 
 
 _GRAPHS: WeakKeyDictionary[RoadNetwork, _Graph] = WeakKeyDictionary()
+_ARCS: WeakKeyDictionary[Weights, Array] = WeakKeyDictionary()
 
 
 def _graph(network: RoadNetwork) -> _Graph:
@@ -105,6 +106,17 @@ def _graph(network: RoadNetwork) -> _Graph:
             length_m=_plain(network.edge_length_m, np.float32),
         )
     return graph
+
+
+def _arcs(weights: Weights) -> Array:
+    """Arcs of some weights, packed once for all fields that are built on them."""
+    arcs = _ARCS.get(weights)
+    if arcs is None:
+        graph = _graph(weights.network)
+        arcs = search.pack_arcs(graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms)
+        arcs.setflags(write=False)
+        _ARCS[weights] = arcs
+    return arcs
 
 
 def _plain(values: Any, kind: Any) -> Array:
@@ -134,9 +146,7 @@ class ArrivalField:
         horizon_ms = min(int(horizon_ms), INF_MS >> 1)
         graph = _graph(weights.network)
         seed_edge, seed_ms, _, _ = _seeds(weights, target)
-        at_end = search.build(
-            graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms, seed_edge, seed_ms, horizon_ms
-        )
+        at_end = search.build(graph.turn_start, _arcs(weights), seed_edge, seed_ms, horizon_ms)
         at_end.setflags(write=False)
         return cls(weights.network, weights, target, horizon_ms, at_end)
 
@@ -144,8 +154,10 @@ class ArrivalField:
     def exhausted(self) -> bool:
         """The search ran out before the horizon: what has no value is unreachable, not merely far."""
         graph, weights = _graph(self.network), self.weights
+        if (self.at_end_ms[self._seed_arrays[0]] >= INF_MS).any():
+            return False
         return not search.cut_by_horizon(
-            graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms, self.at_end_ms, self.horizon_ms
+            graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms, self.at_end_ms
         )
 
     def reason(self) -> Literal["unreachable", "outside_horizon"]:

@@ -288,7 +288,8 @@ def _edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
     limit = np.asarray(network.way_maxspeed_kmh)[way, network.edge_against.astype(np.intp)].astype(np.float64)
 
     def has(flag: EdgeFlag) -> Array:
-        return (flags & int(flag)) != 0
+        held: Array = (flags & int(flag)) != 0
+        return held
 
     stated = limit > 0
     kmh = np.where(stated, limit * profile.limit_factor, _by_class(profile.class_kmh)[klass]) * profile.exceed_factor

@@ -8,8 +8,8 @@ is at least 1, so the fixed point of
 
 is unique: a repaired field equals a rebuilt one to the last bit. Values above the horizon are INF_MS.
 
-The queue of a build is a row of buckets (Dial 1969; Denardo and Fox 1979), each a doubly linked list through the
-states, so that it never grows; inside a bucket labels may be corrected. Repair follows Ramalingam and Reps 1996.
+The queue of a build is a row of buckets (Dial 1969; Denardo and Fox 1979), linked lists whose entries are reused and
+so stay in the cache; inside a bucket labels may be corrected. Repair follows Ramalingam and Reps 1996.
 
 Arrays that are indices come as uint32: numba then spares the test for negative ones.
 """
@@ -39,82 +39,78 @@ kernel = cast(Callable[[F], F], numba.njit(cache=True, nogil=True))
 
 
 @kernel
-def build(
-    turn_start: Array,
-    turn_from: Array,
-    turn_ms: Array,
-    edge_ms: Array,
-    seed_edge: Array,
-    seed_ms: Array,
-    horizon_ms: int,
-) -> Array:
+def pack_arcs(turn_start: Array, turn_from: Array, turn_ms: Array, edge_ms: Array) -> Array:
+    """Arcs int32[T, 2] for `build`: the edge a turn leaves and the whole weight of the arc, INF_MS where closed."""
+    arcs = np.empty((turn_from.size, 2), np.int32)
+    for t in range(edge_ms.size):
+        for i in range(turn_start[t], turn_start[t + 1]):
+            arcs[i, 0] = turn_from[i]
+            arcs[i, 1] = min(INF_MS, turn_ms[i] + edge_ms[t])
+    return arcs
+
+
+@kernel
+def build(turn_start: Array, arcs: Array, seed_edge: Array, seed_ms: Array, horizon_ms: int) -> Array:
     """at_end int32[E] from seeds (edge uint32[S], ms int32[S])."""
-    edges = edge_ms.size
-    # one row a state: value, next, previous (-2: not queued, -1: first of its bucket); a row is one cache access
-    state = np.empty((edges, 4), np.int32)
-    for e in range(edges):
-        state[e, 0] = INF_MS
-        state[e, 2] = -2
-    buckets = (horizon_ms >> BUCKET_SHIFT) + 1
-    head = np.full(buckets, -1, np.int32)
+    room = turn_start.size + seed_edge.size
+    while True:
+        fits, at_end = _build(turn_start, arcs, seed_edge, seed_ms, horizon_ms, room)
+        if fits:
+            return at_end
+        room *= 2
+
+
+@kernel
+def _build(
+    turn_start: Array, arcs: Array, seed_edge: Array, seed_ms: Array, horizon_ms: int, room: int
+) -> tuple[bool, Array]:
+    """One try with a queue of `room` entries; a queue that could grow inside the loop costs a third more time."""
+    at_end = np.full(turn_start.size - 1, INF_MS, np.int32)
+    # entries: state, value, next in the bucket or among the free; the freed are used first, so few are ever touched
+    pool = np.empty((room, 4), np.int32)
+    used, free = np.uint32(0), np.int32(-1)
+    head = np.full((horizon_ms >> BUCKET_SHIFT) + 1, -1, np.int32)
     for s in range(seed_edge.size):
-        if seed_ms[s] <= horizon_ms:
-            _relax(state, head, seed_edge[s], np.int32(seed_ms[s]))
-    for b in range(buckets):
-        while head[b] >= 0:
-            t = np.uint32(head[b])
-            after = state[t, 1]
-            head[b] = after
-            if after >= 0:
-                state[np.uint32(after), 2] = -1
-            state[t, 2] = -2
-            if edge_ms[t] >= INF_MS:
-                continue
-            base = state[t, 0] + edge_ms[t]
-            if base > horizon_ms:
-                continue
-            for i in range(turn_start[t], turn_start[t + np.uint32(1)]):
-                value = base + turn_ms[np.uint32(i)]
-                if value <= horizon_ms:
-                    e = turn_from[np.uint32(i)]
-                    if value < state[e, 0]:
-                        _relax(state, head, e, np.int32(value))
-    out = np.empty(edges, np.int32)
-    for e in range(edges):
-        out[e] = state[e, 0]
-    return out
+        value = seed_ms[s]
+        e = seed_edge[s]
+        if value <= horizon_ms and value < at_end[e]:
+            at_end[e] = value
+            bucket = np.uint32(value >> BUCKET_SHIFT)
+            pool[used, 0], pool[used, 1], pool[used, 2] = e, value, head[bucket]
+            head[bucket] = used
+            used += np.uint32(1)
+    for b in range(head.size):
+        entry = head[b]
+        while entry >= 0:
+            p = np.uint32(entry)
+            t, reached = np.uint32(pool[p, 0]), pool[p, 1]
+            head[b] = pool[p, 2]
+            pool[p, 2] = free
+            free = np.int32(p)
+            # an entry whose state was lowered since is stale
+            if reached == at_end[t]:
+                for i in range(turn_start[t], turn_start[t + np.uint32(1)]):
+                    value = reached + arcs[np.uint32(i), 1]
+                    e = np.uint32(arcs[np.uint32(i), 0])
+                    if value < at_end[e] and value <= horizon_ms:
+                        at_end[e] = value
+                        if free >= 0:
+                            q = np.uint32(free)
+                            free = pool[q, 2]
+                        else:
+                            q = used
+                            if q >= room:
+                                return False, at_end
+                            used += np.uint32(1)
+                        bucket = np.uint32(value >> BUCKET_SHIFT)
+                        pool[q, 0], pool[q, 1], pool[q, 2] = e, value, head[bucket]
+                        head[bucket] = np.int32(q)
+            entry = head[b]
+    return True, at_end
 
 
 @kernel
-def _relax(state: Array, head: Array, e: Number, value: Number) -> None:
-    """Lower state e to value and move it to its bucket."""
-    old = state[e, 0]
-    if value >= old:
-        return
-    state[e, 0] = value
-    bucket = np.uint32(value >> BUCKET_SHIFT)
-    if state[e, 2] != -2:
-        if bucket == np.uint32(old >> BUCKET_SHIFT):
-            return
-        after, before = state[e, 1], state[e, 2]
-        if before >= 0:
-            state[np.uint32(before), 1] = after
-        else:
-            head[np.uint32(old >> BUCKET_SHIFT)] = after
-        if after >= 0:
-            state[np.uint32(after), 2] = before
-    first = head[bucket]
-    state[e, 1] = first
-    state[e, 2] = -1
-    if first >= 0:
-        state[np.uint32(first), 2] = np.int32(e)
-    head[bucket] = np.int32(e)
-
-
-@kernel
-def cut_by_horizon(
-    turn_start: Array, turn_from: Array, turn_ms: Array, edge_ms: Array, at_end: Array, horizon_ms: int
-) -> bool:
+def cut_by_horizon(turn_start: Array, turn_from: Array, turn_ms: Array, edge_ms: Array, at_end: Array) -> bool:
     """Whether some state without a value would have one beyond the horizon."""
     for t in range(at_end.size):
         if at_end[t] >= INF_MS or edge_ms[t] >= INF_MS:
