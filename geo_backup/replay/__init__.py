@@ -1,0 +1,1 @@
+"""Recorded tracks played again: read from any format, merged into one timeline, sent in step."""

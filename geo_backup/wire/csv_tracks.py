@@ -1,0 +1,144 @@
+"""Tables of positions: any CSV with named columns, and the Porto taxi trips (one trip a row, a place every 15 s)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from geo_backup.errors import TrackError
+from geo_backup.events import Fix
+from geo_backup.wire.tracks import KMH, KNOTS, MPH, Collector, Recording, number, time_ms
+
+PORTO_STEP_MS = 15_000
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "unit_id": ("unit_id", "unit", "vehicle_id", "vehicle", "callsign", "device_id", "device", "taxi_id", "id", "name"),
+    "time": ("fix_time", "time", "timestamp", "datetime", "date_time", "utc", "ts", "fix_ms", "recorded_at"),
+    "lon": ("lon", "lng", "long", "longitude", "x"),
+    "lat": ("lat", "latitude", "y"),
+    "speed_mps": ("speed_mps", "speed_ms"),
+    "speed_kmh": ("speed_kmh", "speed_kph", "kmh"),
+    "speed_knots": ("speed_knots", "speed_kn", "knots"),
+    "speed_mph": ("speed_mph", "mph"),
+    "course_deg": ("course_deg", "course", "heading", "bearing", "direction"),
+    "accuracy_m": ("accuracy_m", "accuracy", "hacc"),
+    "segment": ("segment", "trip_id", "trip"),
+}
+"""What a column may be called when no mapping says so; an unlabelled `speed` is not read, its unit is not known."""
+
+SPEED_FACTORS = {"speed_mps": 1.0, "speed_kmh": KMH, "speed_knots": KNOTS, "speed_mph": MPH}
+
+
+def is_porto(head: str) -> bool:
+    """Whether a table's first line is that of the Porto taxi trips."""
+    return all(word in head for word in ("TRIP_ID", "TAXI_ID", "TIMESTAMP", "POLYLINE"))
+
+
+def read(
+    text: str, name: str = "tracks.csv", *, columns: Mapping[str, str] | None = None, timezone: str | None = None
+) -> Recording:
+    """Tracks of a CSV (comma, semicolon or tab); `columns` maps our names (`NAMES`) to the file's.
+
+    `timezone` (IANA) is that of times without an offset.
+    """
+    first = text.split("\n", 1)[0]
+    if is_porto(first) and columns is None:
+        return read_porto(text, name)
+    zone = None
+    if timezone is not None:
+        try:
+            zone = ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise TrackError(f"{timezone!r} is no timezone: give an IANA name such as Europe/Lisbon.") from None
+    delimiter = max(",;\t", key=first.count)
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    header = [(field or "").strip() for field in rows.fieldnames or ()]
+    rows.fieldnames = header
+    use = _columns(header, columns or {}, name)
+    found = Collector(name)
+    last_ms: dict[str, int] = {}
+    stem = name.rsplit(".", 1)[0]
+    try:
+        for row in rows:
+            where = f"line {rows.line_num}"
+            cell = {ours: (row.get(theirs) or "").strip() for ours, theirs in use.items()}
+            unit_id = cell.get("unit_id") or ("" if "unit_id" in use else stem)
+            if not unit_id:
+                found.skip(where, "it names no unit")
+                continue
+            lon, lat = number(cell["lon"]), number(cell["lat"])
+            if lon is None or lat is None:
+                found.skip(where, "longitude or latitude is not a number")
+                continue
+            try:
+                at_ms = time_ms(cell["time"], zone, last_ms.get(unit_id))
+            except (ValueError, OverflowError) as error:
+                found.skip(where, str(error))
+                continue
+            last_ms[unit_id] = at_ms
+            speed = next(
+                (v * factor for key, factor in SPEED_FACTORS.items() if (v := number(cell.get(key))) is not None), None
+            )
+            fix = Fix(at_ms, lon, lat, speed, number(cell.get("course_deg")), number(cell.get("accuracy_m")))
+            found.add(unit_id, cell.get("segment", ""), fix, where)
+    except csv.Error as error:
+        raise TrackError(f"{name} line {rows.line_num} is no CSV: {error}") from None
+    return found.recording()
+
+
+def _columns(header: list[str], columns: Mapping[str, str], name: str) -> dict[str, str]:
+    unknown = sorted(set(columns) - set(NAMES))
+    if unknown:
+        raise TrackError(f"no such column meaning: {', '.join(unknown)}. There are {', '.join(NAMES)}.")
+    missing = sorted(set(columns.values()) - set(header))
+    if missing:
+        raise TrackError(f"{name} has no column {', '.join(missing)}; it has {', '.join(header)}.")
+    lower = {field.lower(): field for field in reversed(header)}
+    use = dict(columns)
+    for ours, theirs in NAMES.items():
+        if ours not in use:
+            known = next((lower[name] for name in theirs if name in lower), None)
+            if known is not None and known not in columns.values():
+                use[ours] = known
+    wanted = [ours for ours in ("time", "lon", "lat") if ours not in use]
+    if wanted:
+        raise TrackError(
+            f"{name} line 1: no column is known as {', '.join(wanted)} (it has {', '.join(header) or 'none'}). "
+            f"Name it: --columns {','.join(f'{ours}=...' for ours in wanted)}"
+        )
+    return use
+
+
+def read_porto(text: str, name: str = "porto.csv") -> Recording:
+    """Taxi trips: each its own segment of its taxi's track (`taxi-<id>`); a trip given twice counts once."""
+    found = Collector(name)
+    rows = csv.DictReader(io.StringIO(text))
+    seen: set[str] = set()
+    try:
+        for row in rows:
+            where = f"line {rows.line_num}"
+            trip, start = row.get("TRIP_ID") or "", number(row.get("TIMESTAMP"))
+            if trip in seen:
+                found.skip(where, f"trip {trip} stands here twice")
+                continue
+            seen.add(trip)
+            try:
+                places = orjson.loads(row.get("POLYLINE") or "[]")
+            except orjson.JSONDecodeError:
+                places = None
+            if start is None or not isinstance(places, list):
+                found.skip(where, "it has no TIMESTAMP or no POLYLINE")
+                continue
+            for n, place in enumerate(places):
+                if not isinstance(place, list) or len(place) != 2 or None in map(number, place):
+                    found.skip(where, "a place is not [lon, lat]")
+                    continue
+                fix = Fix(round(start * 1000) + n * PORTO_STEP_MS, float(place[0]), float(place[1]))
+                found.add(f"taxi-{row.get('TAXI_ID')}", trip, fix, where)
+    except csv.Error as error:
+        raise TrackError(f"{name} line {rows.line_num} is no CSV: {error}") from None
+    return found.recording()
