@@ -335,9 +335,11 @@ async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
 
         async def drive() -> None:
             while True:
-                wanted = {unit.incident_id for unit in node.live_map.units.values() if unit.incident_id is not None}
-                fields = await node.read_field(partial(_fields_of, wanted))
-                await node.submit(*fleet.tick(node.clock.now_ms(), node.live_map, fields.get))
+                live_map = node.live_map
+                wanted = {unit.incident_id for unit in live_map.units.values() if unit.incident_id is not None}
+                fields, fleet.patrol_weights = await node.read_field(partial(_roads_now, wanted))
+                fleet.field_for = fields.get
+                await node.submit(*fleet.tick(node.clock.now_ms(), live_map))
                 await asyncio.sleep(0.2)
 
         return None, (drive,)
@@ -345,8 +347,10 @@ async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
     await _compose(settings, compose, browser, f"{units} simulated patrol units")
 
 
-def _fields_of(incident_ids: set[str], standing: Any) -> dict[str, Any]:
-    return {incident_id: standing.field(incident_id) for incident_id in incident_ids if standing.is_open(incident_id)}
+def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], Any]:
+    """What simulated drivers know: the fields of their incidents, and the roads that are closed to patrols."""
+    fields = {incident_id: standing.field(incident_id) for incident_id in incident_ids if standing.is_open(incident_id)}
+    return fields, standing.weights("routine")
 
 
 async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> None:

@@ -22,7 +22,7 @@ from geo_backup import __version__
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.standing import Standing, View, closure_shape_and_edges, view
 from geo_backup.clock import Clock
-from geo_backup.errors import WrongMapError
+from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import BackupRecommended, ClosureAdded, Event, NetworkAdopted
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
@@ -84,6 +84,7 @@ class Node:
         self._viewers: set[Viewer] = set()
         self._pending: dict[str, set[str]] = {name: set() for name in TOPICS}
         self._unseen_units: set[str] | None = None  # None: the ranking worker has yet to see them all
+        self._stirred = True
         self._urgent = asyncio.Event()
         self._rank_now = asyncio.Event()
         self._fresh_incidents: set[str] = set()
@@ -136,8 +137,11 @@ class Node:
     async def _restore(self) -> None:
         snapshot = self.log.load_snapshot()
         if snapshot is not None:
-            self.live_map = checkpoint.parse(snapshot[1])
-            self._checkpointed = snapshot[0]
+            try:
+                self.live_map = checkpoint.parse(snapshot[1])
+                self._checkpointed = snapshot[0]
+            except LogError:  # of another version: the facts themselves are all there
+                log_.warning("the checkpoint at seq %d cannot be read; folding the whole log", snapshot[0])
         async for batch in self.log.read(self.live_map.seq):
             for seq, event in batch:
                 apply(self.live_map, seq, event)
@@ -223,6 +227,7 @@ class Node:
         pending["positions"].update(delta.positions)
         pending["incidents"].update(delta.incidents)
         pending["closures"].update(delta.closures)
+        self._stirred = self._stirred or bool(delta.units or delta.positions)
         if self._unseen_units is not None:
             self._unseen_units.update(delta.units)
             self._unseen_units.update(delta.positions)
@@ -276,17 +281,18 @@ class Node:
             self._pending["rankings"].update(ended)
             first = self._fresh_incidents & open_ids
             self._fresh_incidents.clear()
-            stirred = bool(self._unseen_units) or self._unseen_units is None
-            period = max(RANK_PERIOD_S, 2 * self.lag_s)  # never more than half the worker's time
+            # never more than half the worker's time
+            period = max(RANK_PERIOD_S if self._stirred else LOOK_AGAIN_S, 2 * self.lag_s)
             due = [
                 incident_id
                 for incident_id in sorted(open_ids)
-                if incident_id in first or now - looked.get(incident_id, 0.0) >= (period if stirred else LOOK_AGAIN_S)
+                if incident_id in first or now - looked.get(incident_id, 0.0) >= period
             ]
             # the newest first: it is the one that somebody waits for
             due.sort(key=lambda incident_id: incident_id not in first)
             if not due:
                 continue
+            self._stirred = False
             started = loop.time()
             ranked = await self._read(lambda standing, due=due: _rank_all(standing, due))  # type: ignore[misc]
             self.lag_s = loop.time() - started
