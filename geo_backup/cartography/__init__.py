@@ -1,0 +1,1 @@
+"""Cartography: sources of roads (OpenStreetMap files, GeoJSON lines, OSMnx graphs, place names) become map folders."""

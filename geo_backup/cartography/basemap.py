@@ -33,6 +33,8 @@ SCENERY_BANDS = ((5, 9), (10, 12), (13, 13), (14, MAX_ZOOM))
 SMALLEST_M2 = {5: 1_000_000.0, 10: 40_000.0, 13: 2_000.0, 14: 0.0}
 """Smallest area drawn from the first zoom of a band on."""
 BUILDINGS_FROM = 14
+SCENERY_TILE_BYTES = 55_000
+"""With the roads a tile then stays under 100 KB."""
 
 GREEN: dict[str, tuple[str, ...]] = {
     "natural": ("wood", "scrub", "grassland", "heath", "wetland", "beach"),
@@ -82,16 +84,32 @@ def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None) 
         drawn = scenery(source) if source is not None else {}
         if drawn:
             for low, high in SCENERY_BANDS:
-                layers = {
-                    name: frame[frame["size_m2"] >= SMALLEST_M2[low]].drop(columns="size_m2")
-                    for name, frame in drawn.items()
-                    if name != "buildings" or low >= BUILDINGS_FROM
-                }
-                layers = {name: frame for name, frame in layers.items() if len(frame)}
-                if layers:
-                    parts.append(_tile(layers, Path(folder) / f"scenery{low}.pmtiles", low, high))
+                part = _tile_scenery(drawn, Path(folder) / f"scenery{low}.pmtiles", low, high)
+                parts += [part] if part else []
         _merge(parts, path, network, ["roads", *drawn])
     return "ok"
+
+
+def _tile_scenery(drawn: dict[str, Any], path: Path, low: int, high: int) -> Path | None:
+    """Areas of one band of zooms; the smallest are left out until the tiles are light enough. None when all are."""
+    from pmtiles.reader import MmapSource, all_tiles
+
+    smallest_m2 = SMALLEST_M2[low]
+    while True:
+        layers = {
+            name: frame[frame["size_m2"] >= smallest_m2].drop(columns="size_m2")
+            for name, frame in drawn.items()
+            if name != "buildings" or low >= BUILDINGS_FROM
+        }
+        layers = {name: frame for name, frame in layers.items() if len(frame)}
+        if not layers:
+            return None
+        _tile(layers, path, low, high)
+        with path.open("rb") as file:
+            largest = max((len(data) for _, data in all_tiles(MmapSource(file))), default=0)
+        if largest <= SCENERY_TILE_BYTES:
+            return path
+        smallest_m2 = max(25.0, 2.0 * smallest_m2)
 
 
 def scenery(source: Path) -> dict[str, Any]:

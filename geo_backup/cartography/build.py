@@ -79,6 +79,8 @@ class BuildSummary:
     folder_bytes: int
 
 
+GRAPHML = ".graphml"
+
 NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
 """Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
 
@@ -108,7 +110,7 @@ def build_map(
     ways, path = read_source(source, lambda share: tell("reading", 0.45 * share))
     tell("joining roads", 0.45)
     assembled = assemble_named(ways, path)
-    network = _network(
+    network = network_of(
         assembled,
         name=name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
         source=origin or path.name,
@@ -159,20 +161,27 @@ def peak_memory_mb() -> float:
 def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[Ways, Path]:
     """Read any kind of source into ways; the path says what it was called."""
     path = Path(source)
+    lower = path.name.lower()
+    known = (*osm.ENDINGS, *lines.ENDINGS, GRAPHML)
     if not path.exists():
+        if isinstance(source, str) and path.name == source and not path.suffix:
+            from geo_backup.cartography.graphs import read_place
+
+            return read_place(source), path
         raise MapError(f"{path} does not exist. Give the path of an .osm.pbf, .osm or .geojson file.")
     if path.is_dir():
         raise MapError(f"{path} is a folder. Give the path of an .osm.pbf, .osm or .geojson file.")
-    lower = path.name.lower()
     if path.stat().st_size == 0:
         raise MapError(f"{path} is empty. Fetch it again.")
     if lower.endswith(osm.ENDINGS):
         return osm.read_osm(path, progress), path
     if lower.endswith(lines.ENDINGS):
         return lines.read_lines(path), path
-    raise MapError(
-        f"{path} has an ending this program does not know. It reads .osm.pbf, .osm, .osm.gz, .osm.bz2, .geojson, .json."
-    )
+    if lower.endswith(GRAPHML):
+        from geo_backup.cartography.graphs import read_graphml
+
+        return read_graphml(path), path
+    raise MapError(f"{path} has an ending this program does not know. It reads {', '.join(known)}.")
 
 
 def assemble_named(ways: Ways, path: Path) -> Assembled:
@@ -205,9 +214,10 @@ def _swap(work: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _network(
+def network_of(
     assembled: Assembled, *, name: str, source: str, source_date: str, licence: str, attribution: str
 ) -> RoadNetwork:
+    """Freeze assembled arrays into a network, with what is said of its area."""
     arrays = {
         key: np.ascontiguousarray(assembled.arrays[key], dtype=np.dtype(f"<{kind}")) for key, kind in ARRAYS.items()
     }

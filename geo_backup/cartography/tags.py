@@ -96,7 +96,7 @@ def speed_kmh(text: str) -> int:
 
     Of several values the lowest holds (`50; 40`); `none` is `NO_LIMIT_KMH`, `walk` is `WALK_KMH`.
     """
-    found = [kmh for part in re.split(r"[;|,](?!\d)|\s/\s", text) if (kmh := _one_speed_kmh(part.strip()))]
+    found = [kmh for part in re.split(r"[;|]|,(?!\d)|\s/\s", text) if (kmh := _one_speed_kmh(part.strip()))]
     return min(found, default=0)
 
 

@@ -1,0 +1,195 @@
+"""Ways become junctions, directed edges and turns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geo_backup.geodesy import distance_m
+from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnFlag, TurnKind, WayFlag
+
+from .drawing import Drawing
+
+CROSS = {"W": (-3.0, 0.0), "X": (0.0, 0.0), "E": (3.0, 0.0), "N": (0.0, 3.0), "S": (0.0, -3.0)}
+
+
+def cross() -> Drawing:
+    """
+        N
+        |
+    W - X - E
+        |
+        S
+    """
+    drawing = Drawing(dict(CROSS))
+    drawing.way("WXE", name="Long Road")
+    drawing.way("NXS", name="Short Road")
+    return drawing
+
+
+def kind(facts: int | None) -> TurnKind:
+    assert facts is not None
+    return TurnKind(facts & TURN_KIND_MASK)
+
+
+def check_whole(network: RoadNetwork) -> None:
+    """Every turn joins; edges are grouped by tail."""
+    assert np.all(network.edge_head[network.turn_from] == network.edge_tail[network.turn_to])
+    assert np.all(np.diff(network.edge_tail) >= 0)
+    assert np.all(network.piece_length_m > 0)
+
+
+def test_a_crossing(tmp_path: Path) -> None:
+    drawing = cross()
+    network, summary = drawing.build(tmp_path)
+    check_whole(network)
+    assert (network.junctions, network.pieces, network.edges) == (5, 4, 8)
+    assert kind(drawing.turn(network, "WXE")) == TurnKind.STRAIGHT
+    assert kind(drawing.turn(network, "WXN")) == TurnKind.LEFT
+    assert kind(drawing.turn(network, "WXS")) == TurnKind.RIGHT
+    assert drawing.turn(network, "WXW") is None, "no U-turn where one can go on"
+    assert kind(drawing.turn(network, "XWX")) == TurnKind.U_TURN, "a dead end lets one turn"
+    assert network.turns == 4 * 3 + 4
+    assert all(network.edge_flags & EdgeFlag.MAIN)
+    assert summary.main_share == 1.0
+    assert summary.kilometres == pytest.approx(1.2, abs=0.01)
+    edge = drawing.edge(network, "W", "X")
+    assert edge is not None
+    assert network.edge_name(edge) == "Long Road"
+    assert network.edge_length_m[edge] == pytest.approx(300.0, rel=1e-3)
+
+
+def test_shapes_survive_the_folder(tmp_path: Path) -> None:
+    """A bend, and a straight step of 12 km that does not fit an int16 of 1e-6 degrees."""
+    drawing = Drawing({"A": (0.0, 0.0), "B": (1.0, 2.0), "C": (3.0, 1.0), "D": (123.0, 1.0)})
+    drawing.way("ABCD")
+    network, _ = drawing.build(tmp_path)
+    edge = drawing.edge(network, "A", "D")
+    assert edge is not None
+    line = network.edge_line(edge)
+    assert len(line) > 4
+    along = distance_m(line[:-1, 0], line[:-1, 1], line[1:, 0], line[1:, 1]).sum()
+    assert along == pytest.approx(float(network.edge_length_m[edge]), abs=0.5)
+    assert network.area.extent[2] == pytest.approx(line[-1, 0], abs=1e-6)
+
+
+def test_short_one_way_streets_can_be_driven_the_wrong_way_by_siren(tmp_path: Path) -> None:
+    """
+    A > B > C   A-B is 140 m, B-C is 160 m, both one-way
+    """
+    drawing = Drawing({"A": (0.0, 0.0), "B": (1.4, 0.0), "C": (3.0, 0.0), "D": (-1.0, 0.0)})
+    drawing.way("AB", oneway="yes")
+    drawing.way("BC", oneway="yes")
+    drawing.way("DA")
+    network, _ = drawing.build(tmp_path)
+    against = drawing.edge(network, "B", "A")
+    assert against is not None
+    assert network.edge_flags[against] == EdgeFlag.AGAINST_ONEWAY
+    assert drawing.edge(network, "C", "B") is None
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{"highway": "trunk"}, {"highway": "motorway_link"}, {"junction": "roundabout"}, {"dual_carriageway": "yes"}],
+)
+def test_never_the_wrong_way_where_it_kills(tmp_path: Path, tags: dict[str, str]) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "B": (1.0, 0.0)})
+    drawing.way("AB", **({"oneway": "yes"} | tags))
+    network, _ = drawing.build(tmp_path)
+    assert drawing.edge(network, "B", "A") is None
+
+
+def test_wrong_way_stretches_do_not_add_up(tmp_path: Path) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "B": (1.0, 0.0), "C": (2.0, 0.0)})
+    drawing.way("AB", oneway="yes")
+    drawing.way("BC", oneway="yes")
+    network, _ = drawing.build(tmp_path)
+    assert drawing.edge(network, "C", "B") is not None
+    assert drawing.turn(network, "CBA") is None
+    assert drawing.turn(network, "ABC") is not None
+
+
+def test_the_halves_of_a_dual_carriageway_are_seen(tmp_path: Path) -> None:
+    """
+    A > > > B   15 m apart, same name
+    D < < < C
+    """
+    drawing = Drawing({"A": (0.0, 0.15), "B": (1.2, 0.15), "C": (1.2, 0.0), "D": (0.0, 0.0)})
+    drawing.way("AB", name="Avenyn", oneway="yes")
+    drawing.way("CD", name="Avenyn", oneway="yes")
+    network, _ = drawing.build(tmp_path)
+    assert all(network.way_flags & WayFlag.DUAL_CARRIAGEWAY)
+    assert drawing.edge(network, "B", "A") is None
+
+
+def test_signals_stand_at_the_junction_or_shortly_before(tmp_path: Path) -> None:
+    drawing = cross()
+    drawing.nodes |= {"w": (-0.2, 0.0), "e": (1.0, 0.0)}
+    drawing.ways[0] = ("WwXeE", drawing.ways[0][1])
+    drawing.node_tags = {"w": {"highway": "traffic_signals"}, "e": {"highway": "traffic_signals"}}
+    network, _ = drawing.build(tmp_path)
+    assert network.junctions == 5, "a signal on the way is no junction"
+    signals = {path for path in ("WXE", "EXW", "NXE") if (drawing.turn(network, path) or 0) & TurnFlag.SIGNALS}
+    assert signals == {"WXE"}, "20 m before counts, 100 m before does not"
+
+
+def test_signals_on_a_junction_count_for_all(tmp_path: Path) -> None:
+    drawing = cross()
+    drawing.node_tags = {"X": {"highway": "traffic_signals"}}
+    network, _ = drawing.build(tmp_path)
+    assert all((drawing.turn(network, path) or 0) & TurnFlag.SIGNALS for path in ("WXE", "EXW", "NXE", "SXW"))
+
+
+def test_the_smaller_road_yields(tmp_path: Path) -> None:
+    drawing = cross()
+    drawing.ways[0][1]["highway"] = "primary"  # type: ignore[index]
+    network, _ = drawing.build(tmp_path)
+    assert (drawing.turn(network, "NXE") or 0) & TurnFlag.STOP
+    assert not (drawing.turn(network, "WXN") or 0) & TurnFlag.STOP
+
+
+def test_bollards_cut_and_gates_do_not(tmp_path: Path) -> None:
+    """A - b - C with a bollard at b, and C - g - D with a gate at g."""
+    drawing = Drawing({"A": (0.0, 0.0), "b": (1.0, 0.0), "C": (2.0, 0.0), "g": (3.0, 0.0), "D": (4.0, 0.0)})
+    drawing.way("AbC")
+    drawing.way("CgD")
+    drawing.node_tags = {"b": {"barrier": "bollard"}, "g": {"barrier": "gate"}}
+    network, summary = drawing.build(tmp_path)
+    assert summary.blocking_barriers == 1
+    assert drawing.edge(network, "A", "C") is None
+    gated = drawing.edge(network, "C", "D")
+    assert gated is not None
+    assert network.edge_flags[gated] & EdgeFlag.GATE
+    assert network.junctions == 5, "each side of the bollard has its own end"
+    check_whole(network)
+
+
+def test_islands_are_kept_and_marked(tmp_path: Path) -> None:
+    drawing = cross()
+    drawing.nodes |= {"P": (5.0, 5.0), "Q": (6.0, 5.0)}
+    drawing.way("PQ")
+    network, summary = drawing.build(tmp_path)
+    island = drawing.edge(network, "P", "Q")
+    assert island is not None
+    assert not network.edge_flags[island] & EdgeFlag.MAIN
+    assert summary.main_share == 0.8
+
+
+def test_crossing_without_a_shared_vertex_does_not_join(tmp_path: Path) -> None:
+    drawing = Drawing({"W": (-3.0, 0.0), "E": (3.0, 0.0), "N": (0.0, 3.0), "S": (0.0, -3.0)})
+    drawing.way("WE")
+    drawing.way("NS", bridge="yes", layer="1")
+    network, _ = drawing.build(tmp_path)
+    assert network.pieces == 2
+
+
+def test_a_loop_back_to_its_own_start(tmp_path: Path) -> None:
+    """A cul-de-sac that ends in a loop: A - B, B - C - D - B."""
+    drawing = Drawing({"A": (0.0, 0.0), "B": (1.0, 0.0), "C": (2.0, 1.0), "D": (2.0, -1.0)})
+    drawing.way("ABCDB")
+    network, summary = drawing.build(tmp_path)
+    check_whole(network)
+    assert network.edges == 4
+    assert summary.main_share == 1.0

@@ -1,0 +1,129 @@
+"""Turn restrictions: each is counted once, and those that hold mark their turns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from geo_backup.cartography.build import BuildSummary, build_map
+from geo_backup.roads.network import RoadNetwork, TurnFlag
+
+from .drawing import Drawing
+
+DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def arms() -> tuple[Drawing, dict[str, int]]:
+    """
+        N
+        |
+    W - X - E     each arm a way of its own
+        |
+        S
+    """
+    drawing = Drawing({"W": (-3.0, 0.0), "X": (0.0, 0.0), "E": (3.0, 0.0), "N": (0.0, 3.0), "S": (0.0, -3.0)})
+    return drawing, {arm: drawing.way(f"{arm}X") for arm in "WENS"}
+
+
+def restricted(drawing: Drawing, network: RoadNetwork) -> set[str]:
+    paths = [f"{a}X{b}" for a in "WENS" for b in "WENS" if a != b]
+    return {path for path in paths if (drawing.turn(network, path) or 0) & TurnFlag.RESTRICTED}
+
+
+def total(s: BuildSummary) -> int:
+    return (
+        s.restrictions_applied + s.restrictions_exempt + s.restrictions_malformed + s.restrictions_unmatched
+        + s.restrictions_via_way + s.restrictions_conditional
+    )  # fmt: skip
+
+
+def test_no_left_turn(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"])
+    network, summary = drawing.build(tmp_path)
+    assert restricted(drawing, network) == {"WXN"}
+    assert drawing.turn(network, "WXN") is not None, "kept: a siren may overrule it"
+    assert summary.restrictions_applied == total(summary) == 1
+    assert network.area.turn_restrictions == "1 of 1 applied"
+
+
+def test_only_straight_on(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.forbid("only_straight_on", way["W"], "X", way["E"])
+    network, _ = drawing.build(tmp_path)
+    assert restricted(drawing, network) == {"WXN", "WXS"}
+
+
+def test_exceptions(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"], **{"except": "psv;emergency"})
+    drawing.forbid("no_left_turn", way["N"], "X", way["E"], **{"except": "motorcar"})
+    drawing.forbid("no_left_turn", way["S"], "X", way["W"], **{"except": "bicycle"})
+    network, summary = drawing.build(tmp_path)
+    assert restricted(drawing, network) == {"WXN", "SXW"}
+    assert (drawing.turn(network, "WXN") or 0) & TurnFlag.EMERGENCY_EXEMPT
+    assert not (drawing.turn(network, "SXW") or 0) & TurnFlag.EMERGENCY_EXEMPT
+    assert (summary.restrictions_applied, summary.restrictions_exempt) == (2, 1)
+
+
+def test_the_strict_one_of_two_has_the_last_word(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"])
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"], **{"except": "emergency"})
+    network, _ = drawing.build(tmp_path)
+    assert not (drawing.turn(network, "WXN") or 0) & TurnFlag.EMERGENCY_EXEMPT
+
+
+def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
+    drawing, way = arms()
+    path = drawing.way("NE", highway="footway")
+    drawing.forbid("no_left_turn", way["W"], "X", path)
+    drawing.forbid("no_left_turn", way["W"], "E", way["N"])
+    drawing.forbid("keep_smiling", way["W"], "X", way["N"])
+    drawing.restrictions.append(({"type": "restriction", "restriction": "no_left_turn"}, [("from", "way", way["W"])]))
+    drawing.restrictions.append(
+        (
+            {"type": "restriction", "restriction": "no_u_turn"},
+            [("from", "way", way["W"]), ("via", "way", way["N"]), ("to", "way", way["E"])],
+        )
+    )
+    drawing.restrictions.append(
+        ({"type": "restriction", "restriction:conditional": "no_left_turn @ (07:00-09:00)"}, [("from", "way", 1)])
+    )
+    drawing.restrictions.append(({"type": "restriction", "restriction:hgv": "no_left_turn"}, [("from", "way", 1)]))
+    network, summary = drawing.build(tmp_path)
+    assert restricted(drawing, network) == set()
+    assert summary.restrictions_unmatched == 1
+    assert summary.restrictions_malformed == 3
+    assert summary.restrictions_via_way == 1
+    assert summary.restrictions_conditional == 1
+    assert summary.restrictions_exempt == 1
+    assert total(summary) == 7
+
+
+def test_a_restriction_that_traps_leaves_the_u_turn(tmp_path: Path) -> None:
+    """W - X - E with no way on from W at X: who comes from W may turn round."""
+    drawing = Drawing({"W": (-3.0, 0.0), "X": (0.0, 0.0), "E": (3.0, 0.0)})
+    west, east = drawing.way("WX"), drawing.way("XE")
+    drawing.forbid("no_straight_on", west, "X", east)
+    drawing.forbid("no_u_turn", west, "X", west)
+    network, _ = drawing.build(tmp_path)
+    facts = drawing.turn(network, "WXW")
+    assert facts is not None
+    assert not facts & TurnFlag.RESTRICTED
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found at {DATA} (set GEO_BACKUP_DATA)")
+@pytest.mark.parametrize(
+    ("area", "relations", "applied_at_least", "via_way"),
+    [("heidelberg", 476, 448, 0), ("liechtenstein", 85, 75, 7), ("monaco", 45, 42, 0)],
+)
+def test_real_restrictions_are_all_accounted_for(
+    tmp_path: Path, area: str, relations: int, applied_at_least: int, via_way: int
+) -> None:
+    summary = build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / area, tiles=False)
+    assert total(summary) == relations
+    assert summary.restrictions_applied >= applied_at_least
+    assert summary.restrictions_via_way == via_way
