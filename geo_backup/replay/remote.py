@@ -60,15 +60,15 @@ async def play_to(
         return content if isinstance(content, dict) else {}
 
     try:
-        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": True})
+        # the clock stands while the units are made known, so that the first positions are not late
+        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": False})
         for unit in player.units():
             await call(
                 "PUT",
                 f"/v1/units/{unit.unit_id}",
                 {"callsign": unit.callsign, "agency": unit.agency, "kind": unit.kind, "capabilities": []},
             )
-        # registering took a moment: the clock begins where the tracks do
-        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": True})
+        await call("POST", "/v1/replay", {"playing": True})
         began, sent, accepted = time.monotonic(), 0, 0
         total = len(player.timeline.at_ms)
         while not player.finished:
