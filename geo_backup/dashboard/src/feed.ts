@@ -17,7 +17,7 @@ export type Message =
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
-  | { type: "error"; detail?: string; reason?: string };
+  | { type: "error"; message: string };
 
 export interface World {
   epoch: string | null;

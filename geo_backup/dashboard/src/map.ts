@@ -181,6 +181,7 @@ export class LiveMap {
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
     const labels = this.#map.getZoom() >= LABELS_FROM_ZOOM;
+    const lettered = new Set<string>();
     for (const [id, unit] of Object.entries(units)) {
       const position = positions[id];
       const place = this.#fleet.at(id, now);
@@ -189,12 +190,16 @@ export class LiveMap {
       if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
       const [, , speed, course, fixMs] = position;
       const chosen = id === selectedUnit;
+      // One label in a cell of this size, so that a crowd stays readable.
+      const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
+      const wanted = chosen || unit.incident_id !== null || (labels && !lettered.has(cell));
+      if (wanted) lettered.add(cell);
       drawUnit(context, {
         x, y, chosen,
         look: lookOf(unit.status),
         freshness: freshness(serverNow - fixMs, speed),
         course: speed !== null && speed > 1 ? course : null,
-        label: labels || chosen || unit.incident_id ? unit.callsign : null,
+        label: wanted ? unit.callsign : null,
       }, dark);
     }
     for (const incident of incidents) {

@@ -35,13 +35,21 @@ class Page {
 
   readonly clock = new ServerClock();
 
+  // A derived value that stays identical wakes nobody: a frame of positions leaves the lists alone.
+  mode = $derived(this.world.mode);
+  area = $derived(this.world.area);
+  units = $derived(this.world.units);
+  positions = $derived(this.world.positions);
+  incidentOf = $derived(this.world.incidents);
+  rankings = $derived(this.world.rankings);
+  closures = $derived(this.world.closures);
   incidents = $derived(
-    Object.values(this.world.incidents).sort(
+    Object.values(this.incidentOf).sort(
       (a, b) => a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
     ),
   );
-  selected = $derived<Incident | undefined>(this.selectedId ? this.world.incidents[this.selectedId] : undefined);
-  ranking = $derived<Ranking | undefined>(this.selectedId ? this.world.rankings[this.selectedId] : undefined);
+  selected = $derived<Incident | undefined>(this.selectedId ? this.incidentOf[this.selectedId] : undefined);
+  ranking = $derived<Ranking | undefined>(this.selectedId ? this.rankings[this.selectedId] : undefined);
   /** Whose route is drawn: the chosen unit, else one on its way, else the best. */
   routeUnit = $derived(
     this.selectedUnit ??
@@ -64,7 +72,7 @@ class Page {
   }
 
   callsign(unit: string): string {
-    return this.world.units[unit]?.callsign ?? unit;
+    return this.units[unit]?.callsign ?? unit;
   }
 
   say(words: string): void {
@@ -209,7 +217,7 @@ class Page {
   #hear(message: Message): void {
     if (message.type === "heartbeat") this.clock.heard(Date.parse(message.server_time));
     if (message.type === "clock") this.#replayed(message);
-    if (message.type === "error") this.error = message.detail ?? message.reason ?? "The feed refused this page.";
+    if (message.type === "error") this.error = message.message;
     this.world = merge(this.world, message);
     if (message.type === "snapshot" && message.mode === "replay") {
       api.replay().then((clock) => this.#replayed(clock), () => undefined);

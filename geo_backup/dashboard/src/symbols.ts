@@ -46,66 +46,94 @@ export interface UnitMark {
   chosen: boolean;
 }
 
-export function drawUnit(context: CanvasRenderingContext2D, mark: UnitMark, dark: boolean): void {
-  const { x, y, look, freshness, course } = mark;
-  const r = mark.chosen ? 9 : 7;
+type Context = CanvasRenderingContext2D;
+
+/** Each distinct picture is painted once: a thousand units are then a thousand copies, not ten thousand strokes. */
+const sprites = new Map<string, HTMLCanvasElement>();
+
+function stamp(context: Context, key: string, width: number, height: number, paint: (context: Context) => void): void {
+  const ratio = devicePixelRatio || 1;
+  const name = `${key} ${ratio}`;
+  let sprite = sprites.get(name);
+  if (!sprite) {
+    if (sprites.size > 5000) sprites.clear();
+    sprite = document.createElement("canvas");
+    sprite.width = Math.ceil(width * ratio);
+    sprite.height = Math.ceil(height * ratio);
+    const inside = sprite.getContext("2d")!;
+    inside.scale(ratio, ratio);
+    inside.translate(width / 2, height / 2);
+    paint(inside);
+    sprites.set(name, sprite);
+  }
+  context.drawImage(sprite, -width / 2, -height / 2, width, height);
+}
+
+export function drawUnit(context: Context, mark: UnitMark, dark: boolean): void {
+  const { x, y, look, freshness, course, chosen } = mark;
+  const r = chosen ? 9 : 7;
   const edge = dark ? "#0b0e11" : "#ffffff";
   context.save();
   context.translate(x, y);
-  context.globalAlpha = freshness === "stale" ? 0.5 : 1;
-  if (mark.chosen) {
-    context.beginPath();
-    context.arc(0, 0, r + 7, 0, 2 * Math.PI);
-    context.lineWidth = 2.5;
-    context.strokeStyle = dark ? "#ffffff" : "#111111";
-    context.stroke();
-  }
-  if (freshness === "delayed" || freshness === "stale") {
-    context.beginPath();
-    context.arc(0, 0, r + 4, 0, 2 * Math.PI);
-    context.lineWidth = 2;
-    context.strokeStyle = "#8a8f96";
-    context.setLineDash(freshness === "stale" ? [3, 3] : []);
-    context.stroke();
-    context.setLineDash([]);
-  }
+  if (freshness === "stale") context.globalAlpha = 0.5;
   if (course !== null && freshness !== "lost") {
     context.save();
     context.rotate((course * Math.PI) / 180);
-    context.beginPath();
-    context.moveTo(0, -r - 8);
-    context.lineTo(4.5, -r - 1.5);
-    context.lineTo(-4.5, -r - 1.5);
-    context.closePath();
-    context.lineWidth = 2;
-    context.strokeStyle = edge;
-    context.stroke();
-    context.fillStyle = look.colour;
-    context.fill();
+    stamp(context, `arrow ${look.colour} ${r} ${dark}`, 40, 40, (paint) => paintArrow(paint, look.colour, r, edge));
     context.restore();
   }
-  outline(context, look.shape, r);
-  context.lineJoin = "round";
-  context.lineWidth = freshness === "lost" ? 2 : 3;
-  context.strokeStyle = freshness === "lost" ? look.colour : edge;
-  context.stroke();
-  if (freshness !== "lost") {
-    context.fillStyle = look.colour;
-    context.fill();
+  stamp(context, `unit ${look.shape} ${freshness} ${chosen} ${dark}`, 44, 44, (paint) => {
+    if (chosen) ring(paint, r + 7, 2.5, dark ? "#ffffff" : "#111111", []);
+    if (freshness === "delayed" || freshness === "stale") ring(paint, r + 4, 2, "#8a8f96", freshness === "stale" ? [3, 3] : []);
+    outline(paint, look.shape, r);
+    paint.lineJoin = "round";
+    paint.lineWidth = freshness === "lost" ? 2 : 3;
+    paint.strokeStyle = freshness === "lost" ? look.colour : edge;
+    paint.stroke();
+    paint.fillStyle = look.colour;
+    if (freshness !== "lost") paint.fill();
+  });
+  const label = mark.label;
+  if (label) {
+    context.translate(0, r + 13);
+    stamp(context, `label ${label} ${dark}`, 8 * label.length + 10, 18, (paint) => paintLabel(paint, label, dark));
   }
-  if (mark.label) drawText(context, mark.label, 0, r + 6, dark);
   context.restore();
 }
 
-function drawText(context: CanvasRenderingContext2D, text: string, x: number, y: number, dark: boolean): void {
+function ring(context: Context, r: number, width: number, colour: string, dash: number[]): void {
+  context.beginPath();
+  context.arc(0, 0, r, 0, 2 * Math.PI);
+  context.lineWidth = width;
+  context.strokeStyle = colour;
+  context.setLineDash(dash);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+function paintArrow(context: Context, colour: string, r: number, edge: string): void {
+  context.beginPath();
+  context.moveTo(0, -r - 8);
+  context.lineTo(4.5, -r - 1.5);
+  context.lineTo(-4.5, -r - 1.5);
+  context.closePath();
+  context.lineWidth = 2;
+  context.strokeStyle = edge;
+  context.stroke();
+  context.fillStyle = colour;
+  context.fill();
+}
+
+function paintLabel(context: Context, text: string, dark: boolean): void {
   context.font = "600 11px system-ui, sans-serif";
   context.textAlign = "center";
-  context.textBaseline = "top";
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
   context.lineWidth = 3;
   context.strokeStyle = dark ? "#0b0e11d0" : "#ffffffe0";
-  context.strokeText(text, x, y);
+  context.strokeText(text, 0, 0);
   context.fillStyle = dark ? "#e8ebee" : "#1c2126";
-  context.fillText(text, x, y);
+  context.fillText(text, 0, 0);
 }
 
 export function drawIncident(context: CanvasRenderingContext2D, x: number, y: number, priority: string, chosen: boolean, dark: boolean): void {
