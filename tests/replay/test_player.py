@@ -129,7 +129,8 @@ class FakeServer:
     """Answers like `serve --clock replay`, and writes down what it is sent."""
 
     def __init__(self, mode: str) -> None:
-        self.mode, self.calls = mode, []
+        self.mode = mode
+        self.calls: list[tuple[str, str, dict[str, Any]]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         body: dict[str, Any] = json.loads(request.content)

@@ -40,7 +40,8 @@ def test_gpx_segments_are_gaps_and_extensions_are_read() -> None:
 def test_gpx_1_0_has_speed_and_course_of_its_own() -> None:
     found = gpx.read(
         '<gpx version="1.0" creator="t" xmlns="http://www.topografix.com/GPX/1/0"><trk><trkseg><trkpt lat="57.7"'
-        ' lon="11.9"><time>2026-11-23T12:00:00Z</time><course>84</course><speed>3.5</speed></trkpt></trkseg></trk></gpx>',
+        ' lon="11.9"><time>2026-11-23T12:00:00Z</time><course>84</course><speed>3.5</speed></trkpt>'
+        "</trkseg></trk></gpx>",
         "walk.gpx",
     )
     assert found[0].unit_id == "walk"
@@ -60,18 +61,28 @@ def test_gpx_entities_are_never_expanded() -> None:
 @pytest.mark.parametrize(
     "feature",
     [
-        '{"type":"Feature","properties":{"name":"P-1","coordTimes":["2026-11-23T12:00:00Z",1795435205000]},'
-        '"geometry":{"type":"LineString","coordinates":[[11.9,57.7],[11.91,57.7]]}}',
-        '{"type":"Feature","id":"P-1","properties":{"coordinateProperties":{"times":[["2026-11-23T12:00:00Z",1795435205]]}},'
-        '"geometry":{"type":"MultiLineString","coordinates":[[[11.9,57.7],[11.91,57.7]]]}}',
-        '{"type":"Feature","id":"P-1","geometry":{"type":"LineString","coordinates":'
-        "[[11.9,57.7,0,1795435200],[11.91,57.7,0,1795435205000]]}}",
-        '{"type":"Feature","id":"P-1","properties":{},"temporalGeometry":{"type":"MovingPoint","datetimes":'
-        '["2026-11-23T12:00:00Z","2026-11-23T12:00:05Z"],"coordinates":[[11.9,57.7],[11.91,57.7]]}}',
-        '\x1e{"type":"Feature","properties":{"unit_id":"P-1","time":"2026-11-23T12:00:00Z"},'
-        '"geometry":{"type":"Point","coordinates":[11.9,57.7]}}\n'
-        '\x1e{"type":"Feature","properties":{"unit_id":"P-1","time":"2026-11-23T12:00:05Z"},'
-        '"geometry":{"type":"Point","coordinates":[11.91,57.7]}}\n',
+        (
+            '{"type":"Feature","properties":{"name":"P-1","coordTimes":["2026-11-23T12:00:00Z",1795435205000]},'
+            '"geometry":{"type":"LineString","coordinates":[[11.9,57.7],[11.91,57.7]]}}'
+        ),
+        (
+            '{"type":"Feature","id":"P-1","properties":{"coordinateProperties":{"times":[["2026-11-23T12:00:00Z",1795435205]]}},'
+            '"geometry":{"type":"MultiLineString","coordinates":[[[11.9,57.7],[11.91,57.7]]]}}'
+        ),
+        (
+            '{"type":"Feature","id":"P-1","geometry":{"type":"LineString","coordinates":'
+            "[[11.9,57.7,0,1795435200],[11.91,57.7,0,1795435205000]]}}"
+        ),
+        (
+            '{"type":"Feature","id":"P-1","properties":{},"temporalGeometry":{"type":"MovingPoint","datetimes":'
+            '["2026-11-23T12:00:00Z","2026-11-23T12:00:05Z"],"coordinates":[[11.9,57.7],[11.91,57.7]]}}'
+        ),
+        (
+            '\x1e{"type":"Feature","properties":{"unit_id":"P-1","time":"2026-11-23T12:00:00Z"},'
+            '"geometry":{"type":"Point","coordinates":[11.9,57.7]}}\n'
+            '\x1e{"type":"Feature","properties":{"unit_id":"P-1","time":"2026-11-23T12:00:05Z"},'
+            '"geometry":{"type":"Point","coordinates":[11.91,57.7]}}\n'
+        ),
     ],
 )
 def test_geojson_says_the_time_in_many_ways(feature: str) -> None:
