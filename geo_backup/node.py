@@ -37,6 +37,9 @@ FRAME_PERIOD_S = 0.1
 """At most ten frames a second leave for a viewer, but urgent things at once."""
 RANK_PERIOD_S = 0.5
 """An incident's ranking is pushed at most twice a second."""
+RANKINGS_PER_S = 5.0
+"""All incidents together, when nothing but driving changes: viewers count ETAs down by themselves. An incident that
+changes (a unit sent, a closure, a new place) is ranked and pushed at once, whatever its turn."""
 LOOK_AGAIN_S = 1.0
 """Time passes without an event: freshness and closures are looked at again this often."""
 DELTAS_KEPT = 50_000
@@ -119,6 +122,9 @@ class Node:
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
+        for folded in (folded for waiting in self._waiting.values() for folded in waiting if not folded.done()):
+            folded.set_exception(LogError("the replay jumped meanwhile; send it again"))
+        self._waiting.clear()
         old, self.log = self.log, log
         self.live_map, self._deltas = LiveMap(), OrderedDict()
         self.rankings, self.digests, self.closure_edges, self._unseen_units = {}, {}, {}, None
@@ -281,8 +287,10 @@ class Node:
             self._pending["rankings"].update(ended)
             first = self._fresh_incidents & open_ids
             self._fresh_incidents.clear()
-            # never more than half the worker's time
-            period = max(RANK_PERIOD_S if self._stirred else LOOK_AGAIN_S, 2 * self.lag_s)
+            # many incidents take turns: a viewer's line and half the worker's time are the bounds
+            period = max(
+                RANK_PERIOD_S if self._stirred else LOOK_AGAIN_S, len(open_ids) / RANKINGS_PER_S, 2 * self.lag_s
+            )
             due = [
                 incident_id
                 for incident_id in sorted(open_ids)
@@ -339,7 +347,9 @@ class Node:
         if missed is None:
             return None
         return Frame(
-            **{name: missed.topic(name) for name in TOPICS if name != "rankings"}, rankings=frozenset(self.rankings)
+            **{name: missed.topic(name) for name in TOPICS if name != "rankings"},
+            # rankings change with time alone, between two positions of the log: all of them, and those that ended
+            rankings=missed.rankings.union(self.rankings),
         )
 
     async def _pulse(self) -> None:
