@@ -116,7 +116,7 @@ def scenery(source: Path) -> dict[str, Any]:
     """Areas of an OSM file by layer, as GeoDataFrames with `class` and `size_m2`; layers without any are left out."""
     import geopandas
     import osmium
-    import shapely
+    import shapely  # type: ignore[import-untyped, unused-ignore]
 
     factory = osmium.geom.WKBFactory()
     filters = osmium.filter.KeyFilter(*SCENERY_KEYS)
@@ -162,7 +162,7 @@ def _roads(network: RoadNetwork) -> Any:
     """One line a piece, with what its way says; tiles join those alike."""
     import geopandas
     import pandas
-    import shapely
+    import shapely  # type: ignore[import-untyped, unused-ignore]
 
     start, lon, lat = network.vertices
     line: Any = shapely.linestrings(
@@ -192,7 +192,7 @@ def coalesced(lines: Any, cell_deg: float) -> Any:
     freestiler can join lines itself, but in another order each time, and a map is to be the same bytes every time.
     """
     import geopandas
-    import shapely
+    import shapely  # type: ignore[import-untyped, unused-ignore]
 
     bounds = shapely.bounds(lines.geometry.values)
     keys = lines.drop(columns="geometry")

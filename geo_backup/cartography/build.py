@@ -164,7 +164,7 @@ def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[
     lower = path.name.lower()
     known = (*osm.ENDINGS, *lines.ENDINGS, GRAPHML)
     if not path.exists():
-        if isinstance(source, str) and path.name == source and not path.suffix:
+        if isinstance(source, str) and path.name == source and (not path.suffix or " " in source):
             from geo_backup.cartography.graphs import read_place
 
             return read_place(source), path

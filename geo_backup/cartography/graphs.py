@@ -58,7 +58,7 @@ def to_networkx(network: RoadNetwork, *, legal_only: bool = True) -> nx.MultiDiG
     holds what only a siren may drive.
     """
     import networkx as nx
-    import shapely
+    import shapely  # type: ignore[import-untyped, unused-ignore]
 
     graph = nx.MultiDiGraph(crs="epsg:4326", name=network.area.name, attribution=network.area.attribution)
     for junction in range(network.junctions):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -158,6 +158,7 @@ def _restricted(
         ways_at[int(arms.head[edge])].add(int(of_edge[edge]))
     # those with an exemption first: where two forbid one turn, the strict one has the last word
     for r in sorted(restrictions, key=lambda r: not r.emergency_exempt):
+        r = _near_via(r, junction_of_key, ways_at)
         outcome = _outcome(r, junction_of_key, in_network, ways_at)
         if outcome == "applied":
             junction = junction_of_key[r.via_nodes[0]]
@@ -170,9 +171,7 @@ def _restricted(
                 if not np.any(leaves & enters):
                     # the one turn left does not exist (a one-way the other way): forbidding all others is no sense
                     outcome, hit = "malformed", np.zeros(len(here), np.bool_)
-            elif r.kind == "no_u_turn" and set(r.from_ways) == set(r.to_ways):
-                hit = leaves & enters & back[here]
-            elif r.kind == "no_entry" or r.kind == "no_exit" or r.from_ways != r.to_ways:
+            elif r.from_ways != r.to_ways:
                 hit = leaves & enters
             else:
                 # one way on both sides of the junction: only the kind tells which of its turns is meant
@@ -184,6 +183,16 @@ def _restricted(
                 flags[here[hit]] &= np.uint8(~np.uint8(TurnFlag.EMERGENCY_EXEMPT))
         counts[f"restrictions_{outcome}"] += 1
     return flags
+
+
+def _near_via(r: Restriction, junction_of_key: Mapping[int, int], ways_at: Mapping[int, set[int]]) -> Restriction:
+    """Without the members that do not touch the via node, where others do: they were left behind when a way was cut."""
+    if len(r.via_nodes) != 1 or len(r.from_ways) + len(r.to_ways) <= 2:
+        return r
+    here = ways_at.get(junction_of_key.get(r.via_nodes[0], -1), set())
+    near_from = tuple(way for way in r.from_ways if way in here)
+    near_to = tuple(way for way in r.to_ways if way in here)
+    return replace(r, from_ways=near_from or r.from_ways, to_ways=near_to or r.to_ways)
 
 
 def _outcome(

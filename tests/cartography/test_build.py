@@ -15,7 +15,7 @@ import pytest
 
 from geo_backup.cartography.build import build_map
 from geo_backup.errors import MapError
-from geo_backup.roads.network import ARRAYS, RoadNetwork
+from geo_backup.roads.network import ARRAYS, RoadNetwork, content_id
 
 from .drawing import Drawing
 
@@ -214,3 +214,14 @@ def test_a_real_city_twice(tmp_path: Path) -> None:
     assert metadata["attribution"] == "© OpenStreetMap contributors"
     assert [layer["id"] for layer in metadata["vector_layers"]] == ["roads", "water", "green", "buildings"]
     assert largest < 100_000
+
+
+def test_the_map_that_is_shipped() -> None:
+    folder = Path(__file__).parents[2] / "maps" / "gothenburg"
+    network = RoadNetwork.load(folder)
+    assert content_id({name: getattr(network, name) for name in ARRAYS}, network.names) == network.content_id
+    assert sum(len(data) for data in contents(folder).values()) < 2_500_000
+    assert (network.area.name, network.area.licence) == ("Gothenburg", "ODbL-1.0")
+    assert network.area.attribution == "© OpenStreetMap contributors"
+    assert network.area.source_date == "2016-12-27T10:04:02Z"
+    assert network.area.timezone == "Europe/Stockholm"

@@ -103,6 +103,21 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
     assert total(summary) == 7
 
 
+def test_a_member_left_behind_when_its_way_was_cut_does_no_harm(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.nodes["V"] = (-6.0, 0.0)
+    behind = drawing.way("VW")
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"])
+    drawing.restrictions[0][1].append(("from", "way", behind))  # type: ignore[attr-defined]
+    drawing.restrictions[0][1].append(("to", "way", way["S"]))  # type: ignore[attr-defined]
+    network, summary = drawing.build(tmp_path)
+    assert summary.restrictions_malformed == 1, "two ways to go to, both at the node: nobody knows which is meant"
+    drawing.restrictions[0][1].pop()  # type: ignore[attr-defined]
+    network, summary = drawing.build(tmp_path)
+    assert summary.restrictions_applied == 1
+    assert restricted(drawing, network) == {"WXN"}
+
+
 def test_a_restriction_that_traps_leaves_the_u_turn(tmp_path: Path) -> None:
     """W - X - E with no way on from W at X: who comes from W may turn round."""
     drawing = Drawing({"W": (-3.0, 0.0), "X": (0.0, 0.0), "E": (3.0, 0.0)})
