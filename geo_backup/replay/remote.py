@@ -19,8 +19,8 @@ from geo_backup.wire.tracks import Track
 BATCH = 1_000
 STEP_S = 0.25
 
-Progress = Callable[[int, int, int], None]
-"""(recorded time in ms, positions sent, positions in all)."""
+Progress = Callable[[float], None]
+"""Takes the share of the positions that has been sent, 0 to 1."""
 
 
 async def play_to(
@@ -80,7 +80,7 @@ async def play_to(
                 sent += len(batch)
                 accepted += int(answer.get("accepted", 0))
             if progress is not None:
-                progress(now_ms, sent, total)
+                progress(sent / total)
             if not player.finished:
                 await asyncio.sleep(STEP_S)
         return accepted

@@ -33,6 +33,7 @@ ACKNOWLEDGE_MS = 2_000
 ROLLING_MS = 4_000
 REPLAN_MS = 5_000
 """A vehicle without a way to its incident looks for one again after this."""
+FIELD_WAIT_MS = 500
 NOISE_M = 3.0
 NOISE_KEPT = 0.8
 """Share of a receiver's error that is still there in its next fix: real GPS wanders, it does not jitter."""
@@ -202,9 +203,8 @@ class Fleet:
     # ---- orders
 
     def _ordered(self, vehicle: _Vehicle, incident_id: str | None, now_ms: int) -> None:
-        vehicle.incident_id, vehicle.field, vehicle.way = incident_id, None, []
-        if vehicle.responding:
-            self._change_profile(vehicle, responding=False)
+        vehicle.incident_id = incident_id
+        self._forget_way(vehicle)
         vehicle.acknowledge_ms = now_ms + ACKNOWLEDGE_MS
         vehicle.roll_ms, vehicle.replan_ms = now_ms + ROLLING_MS, 0
 
@@ -253,7 +253,7 @@ class Fleet:
     def _plan(self, vehicle: _Vehicle, found: ArrivalField | None, now_ms: int) -> None:
         """Take the fastest way to the incident, turning round first where that is faster and the street allows it."""
         if found is None:
-            vehicle.replan_ms = now_ms + REPLAN_MS
+            vehicle.replan_ms = now_ms + FIELD_WAIT_MS
             return
         fraction = self._fraction(vehicle)
         route, edge = found.route(vehicle.edge, fraction), vehicle.edge
@@ -267,7 +267,9 @@ class Fleet:
         if turned:
             route, edge, fraction = back, other, FRACTION_ONE - fraction
         if route is None:
-            vehicle.field, vehicle.way, vehicle.replan_ms = None, [], now_ms + REPLAN_MS
+            # no way there: it patrols, and may find one from elsewhere or when a road opens
+            self._forget_way(vehicle)
+            vehicle.replan_ms = now_ms + REPLAN_MS
             return
         vehicle.field, vehicle.responding, vehicle.edge = found, True, edge
         vehicle.wait_ms = float(penalty_ms) if turned else 0.0
@@ -281,9 +283,10 @@ class Fleet:
         ]
         vehicle.stop_fraction = min(places, key=lambda place: place[1])[0] if places else FRACTION_ONE
 
-    def _change_profile(self, vehicle: _Vehicle, *, responding: bool) -> None:
+    def _forget_way(self, vehicle: _Vehicle) -> None:
+        """Back to patrol, at the same place: the routine takes another time for the same share of the edge."""
         fraction = self._fraction(vehicle)
-        vehicle.responding = responding
+        vehicle.field, vehicle.way, vehicle.responding = None, [], False
         vehicle.done_ms = fraction * self._edge_ms(vehicle) / FRACTION_ONE
 
     # ---- driving

@@ -157,3 +157,31 @@ def test_a_restarted_fleet_begins_where_its_units_stood(network: RoadNetwork) ->
     for event in again.tick(world.now_ms + 3000, world.live_map):
         assert isinstance(event, PositionReported)
         assert apply(world.live_map, world.live_map.seq + 1, event).ignored is None
+
+
+def test_no_vehicle_jumps_when_it_is_sent_released_or_cut_off(network: RoadNetwork) -> None:
+    fields: dict[str, ArrivalField] = {}
+    world = World(Fleet(network, 20, 11, START, field_for=fields.get))
+    world.run(10)
+    weights = weigh(network, RESPONSE)
+    for n in range(10):
+        goal = world.live_map.units[f"P-{n + 11}"].fix
+        assert goal is not None
+        target = snap_place(network, goal.lon, goal.lat, world.live_map.rules.snap)
+        fields[f"I-{n}"] = ArrivalField.build(weights, target)
+        send(world, f"P-{n + 1:02d}", goal.lon, goal.lat, f"I-{n}")
+        world.run(20)
+        if n % 2:
+            world.add(IncidentClosed(event_id=f"close {n}", received_ms=world.now_ms, incident_id=f"I-{n}"))
+        else:
+            shut = weights.with_closed(np.unique(np.concatenate((target.edges, network.turn_from[:50]))))
+            fields[f"I-{n}"] = ArrivalField.build(shut, target)
+    world.run(60)
+    last: dict[str, PositionReported] = {}
+    for event in world.events:
+        if isinstance(event, PositionReported):
+            before = last.get(event.unit_id)
+            if before is not None:
+                moved = distance_m(before.fix.lon, before.fix.lat, event.fix.lon, event.fix.lat)
+                assert moved < 45.0 * (event.received_ms - before.received_ms) / 1000.0 + 15.0, event
+            last[event.unit_id] = event
