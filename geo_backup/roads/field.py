@@ -15,6 +15,7 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import shapely
 
 from geo_backup.geodesy import bearing_deg, turn_deg
 from geo_backup.roads import search
@@ -31,12 +32,15 @@ from geo_backup.roads.network import (
     WayFlag,
 )
 from geo_backup.roads.profile import PROFILES, Weights, weigh
+from geo_backup.roads.reach import reach_polygons
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.rules import SnapRules
 
 UNREACHABLE: Literal["unreachable"] = "unreachable"
 OUTSIDE_HORIZON: Literal["outside_horizon"] = "outside_horizon"
+
+_KEPT = ("_seed_arrays", "_target_arrays")
 
 _PATH_MAX = 1 << 16
 """Edges in one route at most."""
@@ -270,6 +274,12 @@ class ArrivalField:
             steps=_steps(network, edges, turns, metres, [t + w for t, w in zip(times, waits, strict=True)]),
         )
 
+    def reach(self, minutes: Sequence[float]) -> list[shapely.MultiPolygon]:
+        """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller."""
+        limits = [min(self.horizon_ms, int(m * 60_000)) for m in minutes]
+        ends = list(zip(self.target.edges, self.target.fractions, self.target.last_leg_ms, strict=True))
+        return reach_polygons(self.network, self.at_end_ms, self.weights.edge_ms, ends, limits)
+
     def repaired(self, weights: Weights, changed_edges: Array, budget: int | None = None) -> ArrivalField | None:
         """This field under other edge weights, equal to a fresh build bit for bit; None when a build is cheaper.
 
@@ -289,7 +299,10 @@ class ArrivalField:
         if code < 0:
             return None
         at_end.setflags(write=False)
-        return ArrivalField(self.network, weights, self.target, self.horizon_ms, at_end)
+        field = ArrivalField(self.network, weights, self.target, self.horizon_ms, at_end)
+        # neither turns nor target edges have changed, so what was derived from them holds
+        field.__dict__.update({key: self.__dict__[key] for key in _KEPT if key in self.__dict__})
+        return field
 
 
 def fields_rebuilt(

@@ -240,3 +240,18 @@ def test_no_road_near_and_rows_of_points() -> None:
     assert (copy.edge == points.edge[0]).all()
     nowhere = snap_units(network, *(np.array([NAN]) for _ in range(4)), RULES)
     assert candidates(nowhere) == []
+
+
+def test_reach_grows_and_is_valid() -> None:
+    places = {"a": (0, 0), "b": (3000, 0), "c": (3000, 3000), "d": (0, 3000)}
+    network = draw(places, [Street("abcda")])
+    field = ArrivalField.build(weigh(network, RESPONSE), snap_place(network, *place(1500, 0), RULES))
+    far, near, none = field.reach([5, 1, 0])
+    assert all(area.is_valid and area.geom_type == "MultiPolygon" for area in (far, near, none))
+    assert far.buffer(1e-9).contains(near)
+    assert far.area > 3 * near.area > 0
+    assert near.contains(shapely.Point(place(1500, 0)))
+    assert not near.contains(shapely.Point(place(3000, 3000)))
+    # a unit just inside has the time, one well outside has not
+    eta, _ = field.etas_ms(units(network, (1200, 0, NAN), (3000, 2000, NAN)))
+    assert eta[0] < 60_000 < eta[1]
