@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -50,7 +51,7 @@ def main() -> None:
     try:
         app()
     except GeoBackupError as error:
-        say.print(f"[bold red]geo-backup:[/] {error}", soft_wrap=True)
+        say.print(f"[bold red]geo-backup:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -139,7 +140,7 @@ def replay(
     from geo_backup.settings import Settings
 
     mapping = _mapping(columns) if columns else None
-    tracks = []
+    tracks: list[Any] = []
     for path in files:
         found = read_tracks(path, columns=mapping, timezone=timezone)
         tracks.extend(found)
@@ -148,7 +149,11 @@ def replay(
 
         with _progress() as progress:
             bar = progress.add_task(f"replay to {to}", total=1.0)
-            asyncio.run(play_to(to, tracks, speed, lambda done: progress.update(bar, completed=done)))
+
+            def show(done: float) -> None:
+                progress.update(bar, completed=done)
+
+            asyncio.run(play_to(to, tracks, speed, show))
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")

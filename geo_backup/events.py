@@ -59,7 +59,7 @@ class Need(NamedTuple):
     """So many units with a capability; `want` may stay unmet, a substitute counts as the capability."""
 
     capability: str
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # hides tuple.count, which nobody calls here
     need: Literal["must", "want"] = "must"
     substitutes: tuple[str, ...] = ()
 

@@ -30,7 +30,7 @@ def distance_m(lon_a: Number, lat_a: Number, lon_b: Number, lat_b: Number) -> Nu
     half_lat = (phi_b - phi_a) / 2.0
     half_lon = np.radians(wrap_lon_deg(lon_b - lon_a)) / 2.0
     h = np.sin(half_lat) ** 2 + np.cos(phi_a) * np.cos(phi_b) * np.sin(half_lon) ** 2
-    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(h, 1.0)))
+    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(h, 1.0)))  # type: ignore[no-any-return]
 
 
 def bearing_deg(lon_a: Number, lat_a: Number, lon_b: Number, lat_b: Number) -> Number:
@@ -39,12 +39,12 @@ def bearing_deg(lon_a: Number, lat_a: Number, lon_b: Number, lat_b: Number) -> N
     dlon = np.radians(wrap_lon_deg(lon_b - lon_a))
     y = np.sin(dlon) * np.cos(phi_b)
     x = np.cos(phi_a) * np.sin(phi_b) - np.sin(phi_a) * np.cos(phi_b) * np.cos(dlon)
-    return np.degrees(np.arctan2(y, x)) % 360.0
+    return np.degrees(np.arctan2(y, x)) % 360.0  # type: ignore[no-any-return]
 
 
 def turn_deg(from_bearing_deg: Number, to_bearing_deg: Number) -> Number:
     """Signed change of direction, -180 <= x < 180; positive is to the right."""
-    return wrap_lon_deg(to_bearing_deg - from_bearing_deg)
+    return wrap_lon_deg(to_bearing_deg - from_bearing_deg)  # type: ignore[no-any-return]
 
 
 def local_m(lon: Number, lat: Number, origin_lon: float, origin_lat: float) -> tuple[Number, Number]:

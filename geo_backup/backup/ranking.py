@@ -279,7 +279,7 @@ class Ranking:
 
     def _warnings(self, row: int) -> tuple[str, ...]:
         out = []
-        if self.fresh[row] == _STALE:
+        if self.fresh[row] >= _STALE:
             out.append("STALE_POSITION")
         if STATUSES[self.status[row]] == "limited":
             out.append("LIMITED")

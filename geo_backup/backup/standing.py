@@ -58,6 +58,10 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
     )
 
 
+STALE = frozenset({""})
+"""Closures of a stand that is to be looked at again: no closure has an empty id."""
+
+
 @dataclass(slots=True)
 class _Stand:
     place: tuple[float, float, str]
@@ -73,6 +77,8 @@ class Standing:
         self.network = network
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
+        self._added: dict[str, ClosureAdded] = {}
+        """Content of each closure id that `_weights` may know, those no longer in force included."""
         self._edges: dict[str, Edges] = {}
         self._shapes: dict[str, shapely.Geometry | None] = {}
         self._weights: dict[tuple[str, frozenset[str]], Weights] = {}
@@ -84,12 +90,17 @@ class Standing:
             rows = list(self.table.rows.values())
             self.table = UnitTable(self.network, view.rules)
             self.table.put(rows)
+            self._stands.clear()  # horizon and snapping may be others
         self.table.put(view.units, view.gone)
-        for closure_id, added in view.closures.items():
-            if closure_id not in self._edges:
-                self._shapes[closure_id], self._edges[closure_id] = closure_shape_and_edges(self.network, added)
         for closure_id in [known for known in self._edges if known not in view.closures]:
             del self._edges[closure_id], self._shapes[closure_id]
+        for closure_id, added in view.closures.items():
+            known = self._added.get(closure_id)
+            if known is not None and known is not added and known != added:
+                self._forget(closure_id)  # lifted and made again with the same id
+            if closure_id not in self._edges:
+                self._shapes[closure_id], self._edges[closure_id] = closure_shape_and_edges(self.network, added)
+            self._added[closure_id] = added
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             del self._stands[incident_id]
         self._view = view
@@ -158,6 +169,7 @@ class Standing:
         Raises `OutsideMapError` for the target.
         """
         rules = self.table.rules
+        self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
         weights = self.weights(profile, self._waived(target))
         field = ArrivalField.build(weights, target, rules.limit.horizon_ms)
@@ -178,6 +190,15 @@ class Standing:
             "network_id": self.network.content_id,
             "weights_id": weights.weights_id,
         }
+
+    def _forget(self, closure_id: str) -> None:
+        """Nothing worked out from an earlier closure with this id holds."""
+        self._edges.pop(closure_id, None)
+        self._shapes.pop(closure_id, None)
+        self._weights = {key: kept for key, kept in self._weights.items() if closure_id not in key[1]}
+        for stand in self._stands.values():
+            if closure_id in stand.closed:
+                stand.closed = STALE
 
     @property
     def _now(self) -> View:

@@ -7,13 +7,14 @@ from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geo_backup.server.problems import answer
+from geo_backup.server.problems import Problem, answer
 
 COOKIE = "geo_backup_token"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY_MAX = 2_000_000
+TOO_LARGE = f"a request may be at most {BODY_MAX} bytes"
 OPEN_PATHS = ("/healthz", "/readyz")
 
 
@@ -30,6 +31,8 @@ class Access:
             return
         refusal = self.refusal(scope)
         if refusal is None:
+            if scope["type"] == "http":
+                receive = _bounded(receive)
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -41,15 +44,15 @@ class Access:
         """(status, words) when the request is not to be served."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        name = (urlsplit(f"//{host}").hostname or "").lower()
+        name = _host_name(host)
         if self.token is None and name not in self.hosts:
             return 403, f"this server does not answer for the host {name!r}"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return 403, f"the origin {origin} is not this server's own page"
         try:
             if int(headers.get("content-length", "0")) > BODY_MAX:
-                return 413, f"a request may be at most {BODY_MAX} bytes"
+                return 413, TOO_LARGE
         except ValueError:
             return 400, "Content-Length is not a number"
         if self.token is None or scope["path"] in OPEN_PATHS:
@@ -61,3 +64,25 @@ class Access:
             if hmac.compare_digest(text.encode(), self.token.encode()):
                 return None
         return 401, "send the server's token as `Authorization: Bearer ...`, or open the page with ?token=..."
+
+
+def _host_name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:  # brackets that do not match
+        return ""
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body without Content-Length is counted while it comes in, and cut off at the limit."""
+    got = 0
+
+    async def counted() -> Message:
+        nonlocal got
+        message = await receive()
+        got += len(message.get("body", b""))
+        if got > BODY_MAX:
+            raise Problem(413, TOO_LARGE)
+        return message
+
+    return counted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -139,9 +140,10 @@ def _add_page(app: FastAPI, node: Node, token: str | None) -> None:
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
-        if token is not None and request.query_params.get("token") == token:
+        if token is not None and hmac.compare_digest(request.query_params.get("token", "").encode(), token.encode()):
             response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return response
 
-    if DIST.exists():
-        app.mount("/", StaticFiles(directory=DIST), name="page")
+    # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
+    if (DIST / "assets").exists():
+        app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")

@@ -32,7 +32,7 @@ def router(node: Node) -> APIRouter:
         if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
             raise bad_value("/valid_to", "order", "must be later than valid_from")
         standing = node.live_map.closures.get(body.closure_id or "")
-        said = {
+        said: dict[str, Any] = {
             "geometry": body.geometry,
             "buffer_m": body.buffer_m,
             "reason": body.reason,
@@ -78,12 +78,22 @@ def _check(geometry: dict[str, Any], edges: int) -> None:
         if not fine or not all(type(edge) is int and 0 <= edge < edges for edge in named):
             raise bad_value("/geometry/edges", "out_of_range", f"is a list of edge numbers from 0 to {edges - 1}")
         return
+    for name in geometry.keys() - {"type", "coordinates"}:
+        raise bad_value("/geometry", "extra_forbidden", f"has type and coordinates only, not {name!r}")
     if geometry.get("type") not in ("Polygon", "MultiPolygon", "LineString"):
         raise bad_value("/geometry/type", "type", 'is Polygon, MultiPolygon or LineString (or send {"edges": [...]})')
     try:
         drawn = shape(geometry)
         places = shapely.get_coordinates(drawn)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        shapely.errors.ShapelyError,
+    ):
         raise bad_value("/geometry/coordinates", "geometry", "is not valid GeoJSON") from None
     if not 0 < len(places) <= VERTICES_MAX:
         raise bad_value("/geometry/coordinates", "size", f"needs 1 to {VERTICES_MAX} vertices")

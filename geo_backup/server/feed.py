@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Annotated, Any, Protocol
 
@@ -16,6 +17,8 @@ from geo_backup.server.frames import FrameWriter
 from geo_backup.server.problems import pointer
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
+
+log_ = logging.getLogger("geo_backup.feed")
 
 HELLO_WITHIN_S = 5.0
 HEARTBEAT_S = 5.0
@@ -60,17 +63,29 @@ def router(node: Node, steering: Steering | None) -> APIRouter:
             return
         viewer = node.watch(hello.topics)  # before the snapshot, so that nothing falls between
         sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
+        reader = asyncio.create_task(_until_left(socket))
         try:
-            while True:  # the client has nothing more to say, but only reading tells that it left
-                await socket.receive_text()
-        except (WebSocketDisconnect, KeyError, RuntimeError):
-            pass
+            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
             node.unwatch(viewer)
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            reader.cancel()
+            ends = await asyncio.gather(sender, reader, return_exceptions=True)
+        if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):
+            # better a viewer that comes back by itself than one that waits in silence
+            log_.error("a viewer's feed failed", exc_info=ends[0])
+        if reader.cancelled():
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await socket.close(1011)
 
     return routes
+
+
+async def _until_left(socket: WebSocket) -> None:
+    """The client has nothing more to say, but only reading tells that it left."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
 
 
 async def _hello(socket: WebSocket) -> Hello | None:
@@ -83,15 +98,18 @@ async def _hello(socket: WebSocket) -> Hello | None:
         problem = f"/topics: unknown topic {unknown[0]!r}; topics are {', '.join(TOPICS)}"
     except TimeoutError:
         problem = f"no hello within {HELLO_WITHIN_S:g} s"
-    except (WebSocketDisconnect, RuntimeError, KeyError):
+    except (WebSocketDisconnect, RuntimeError):
         return None
+    except KeyError:
+        problem = "hello is a text message"
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"{pointer(first['loc'])}: {first['msg']}"
     except orjson.JSONDecodeError as error:
         problem = f"hello is not JSON: {error}"
-    await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())
-    await socket.close(CLOSE_BAD_HELLO, problem[:120])
+    with suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
+        await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())
+        await socket.close(CLOSE_BAD_HELLO, problem.encode()[:120].decode(errors="ignore"))
     return None
 
 
@@ -104,7 +122,9 @@ async def _send(
     if missed is None:
         outbox.snapshot_due = True
     else:
-        head = {"type": "resumed", "epoch": node.log.epoch, "seq": node.live_map.seq, "mode": node.clock.mode}
+        # what was missed follows in a frame: until then the viewer is no further than it says it was
+        after = hello.resume.after if hello.resume is not None else 0
+        head = {"type": "resumed", "epoch": node.log.epoch, "seq": after, "mode": node.clock.mode}
         await socket.send_text(orjson.dumps(head).decode())
         outbox.mark(missed)
     viewer.bell.set()

@@ -44,6 +44,9 @@ def router(node: Node) -> APIRouter:
     async def open_incident(body: NewIncident, response: Response) -> dict[str, Any]:
         """Somebody needs help at a place, or (`for_unit_id`) where that unit is."""
         lon, lat = body.lon, body.lat
+        standing = node.live_map.incidents.get(body.incident_id or "")
+        if standing is not None:
+            return _again(standing.opened, body, standing, response)
         if body.for_unit_id is not None:
             if lon is not None or lat is not None:
                 raise bad_value("/for_unit_id", "both", "send lon and lat, or for_unit_id, not both")
@@ -55,9 +58,6 @@ def router(node: Node) -> APIRouter:
             raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
         if lon is None or lat is None:
             raise bad_value("/lon" if lon is None else "/lat", "missing", "send lon and lat, or for_unit_id")
-        standing = node.live_map.incidents.get(body.incident_id or "")
-        if standing is not None:
-            return _again(standing.opened, body, standing, response)
         off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
         await record(
             node,
@@ -245,7 +245,7 @@ def router(node: Node) -> APIRouter:
 def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: Response) -> dict[str, Any]:
     """The same incident sent twice: 200 with what stands if the body is the same, else 409."""
     said = body.model_dump(exclude={"incident_id"})
-    if body.for_unit_id is not None:
+    if body.for_unit_id is not None and body.lon is None and body.lat is None:
         del said["lon"], said["lat"]
     if any(getattr(opened, name) != value for name, value in said.items()):
         raise Problem(409, f"incident {opened.incident_id!r} exists with another content; choose another id")

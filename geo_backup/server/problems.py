@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from geo_backup.errors import BadValueError, ConflictError, LogFullError, OutsideMapError, UnknownIdError
+from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, OutsideMapError, UnknownIdError
 
 TITLES = {
     400: "Not JSON",
@@ -21,6 +23,7 @@ TITLES = {
     413: "Too large",
     422: "Bad value",
     429: "Too many",
+    500: "Server error",
     503: "Not available",
 }
 
@@ -44,12 +47,20 @@ def pointer(location: tuple[Any, ...]) -> str:
     return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def answer(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> JSONResponse:
-    """The response itself."""
-    headers = {"Retry-After": "5"} if status in (429, 503) else None
+def answer(
+    status: int,
+    detail: str,
+    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response itself. ASCII, since it may quote what is no text (half a surrogate pair)."""
+    all_headers = {**(headers or {}), **({"Retry-After": "5"} if status in (429, 503) else {})}
     body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
-    return JSONResponse(
-        {**body, "errors": errors or []}, status, headers=headers, media_type="application/problem+json"
+    return Response(
+        json.dumps({**body, "errors": errors or []}),
+        status,
+        headers=all_headers,
+        media_type="application/problem+json",
     )
 
 
@@ -57,11 +68,11 @@ def install(app: FastAPI) -> None:
     """Turn every error of the package and of the framework into problem details."""
 
     @app.exception_handler(Problem)
-    def problem(_: Request, error: Problem) -> JSONResponse:
+    def problem(_: Request, error: Problem) -> Response:
         return answer(error.status, error.detail, error.errors)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(_: Request, error: RequestValidationError) -> Response:
         rows = error.errors()
         if any(row["type"] == "json_invalid" for row in rows):
             return answer(400, f"the body is not JSON: {rows[0].get('ctx', {}).get('error', '')}")
@@ -72,23 +83,32 @@ def install(app: FastAPI) -> None:
         return answer(422, "; ".join(f"{row['field']}: {row['message']}" for row in errors[:3]), errors)
 
     @app.exception_handler(BadValueError)
-    def out_of_range(_: Request, error: BadValueError) -> JSONResponse:
+    def out_of_range(_: Request, error: BadValueError) -> Response:
         return answer(422, str(error), [{"field": error.field, "reason": error.reason, "message": str(error)}])
 
     app.add_exception_handler(OutsideMapError, out_of_range)  # type: ignore[arg-type]
 
     @app.exception_handler(UnknownIdError)
-    def unknown(_: Request, error: UnknownIdError) -> JSONResponse:
+    def unknown(_: Request, error: UnknownIdError) -> Response:
         return answer(404, str(error))
 
     @app.exception_handler(ConflictError)
-    def conflict(_: Request, error: ConflictError) -> JSONResponse:
+    def conflict(_: Request, error: ConflictError) -> Response:
         return answer(409, str(error), [{"field": "", "reason": error.reason, "message": str(error)}])
 
     @app.exception_handler(LogFullError)
-    def full(_: Request, error: LogFullError) -> JSONResponse:
+    def full(_: Request, error: LogFullError) -> Response:
         return answer(503, f"{error} Nothing was recorded; free some disk space and send it again.")
 
+    @app.exception_handler(LogError)
+    def log(_: Request, error: LogError) -> Response:
+        return answer(503, str(error))
+
     @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, str(error.detail))
+    def http(_: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def unexpected(_: Request, error: Exception) -> Response:
+        """The traceback goes to the server's own log, not to the client."""
+        return answer(500, "this is an error in geo_backup; its log says more")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII).fullmatch
 
 
 def to_text(ms: int) -> str:
@@ -12,7 +15,9 @@ def to_text(ms: int) -> str:
 
 def to_ms(text: str) -> int:
     """Milliseconds of an RFC 3339 time; raises `ValueError` when it has no offset or is no such time."""
-    when = datetime.fromisoformat(text)
+    if _RFC_3339(text) is None:
+        raise ValueError("must be an RFC 3339 time with offset, such as 2026-11-23T12:00:00Z")
+    when = datetime.fromisoformat(text.upper())
     if when.tzinfo is None:
         raise ValueError("a time needs its offset from UTC, such as 2026-11-23T12:00:00Z")
     whole = int(when.replace(microsecond=0).timestamp())
