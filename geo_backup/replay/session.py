@@ -65,17 +65,18 @@ class ReplaySession:
     async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
         """Obey the page. Raises `ValueError` for an impossible speed."""
         async with self._lock:
-            clock = self.node.clock
-            if time_ms is not None and self.player is not None:
-                time_ms = min(max(time_ms, self.player.start_ms), self.player.end_ms)
-                clock.set(now_ms=time_ms)
-                await self._jump(self.player, time_ms)
-            elif time_ms is not None:
-                clock.set(now_ms=time_ms)
-            if playing and self.player is not None and clock.now_ms() >= self.player.end_ms:
-                clock.set(now_ms=self.player.start_ms)
-                await self._jump(self.player, self.player.start_ms)
-            clock.set(speed=speed, playing=playing)
+            clock, player = self.node.clock, self.player
+            clock.set(speed=speed)
+            playing = clock.playing if playing is None else playing
+            if time_ms is None and player is not None and playing and clock.now_ms() >= player.end_ms:
+                time_ms = player.start_ms  # played to its end: begin again
+            if time_ms is not None:
+                if player is not None:
+                    time_ms = min(max(time_ms, player.start_ms), player.end_ms)
+                clock.set(now_ms=time_ms, playing=False)  # time stands still while the tracks are laid out anew
+                if player is not None:
+                    await self._jump(player, time_ms)
+            clock.set(playing=playing)
 
     async def _jump(self, player: Player, time_ms: int) -> None:
         if self._new_log is None:

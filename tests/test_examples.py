@@ -1,0 +1,92 @@
+"""Every example runs as a newcomer would run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def run(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "geo_backup", "demo", "--no-browser", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(400):
+            try:
+                urllib.request.urlopen(f"{url}/readyz", timeout=2).read()
+                break
+            except OSError:
+                assert server.poll() is None
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_rank_once_puts_the_unit_on_this_side_of_the_river_first() -> None:
+    lines = run("examples/rank_once.py").splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("P-3")  # P-1 is nearer by air, across the river
+    seconds = [float(re.findall(r"([\d.]+) s", line)[0]) for line in lines]
+    assert seconds == sorted(seconds)
+
+
+def test_the_field_is_drawn() -> None:
+    picture = run("examples/draw_field.py")
+    assert picture.startswith("<svg")
+    assert picture == (ROOT / "examples" / "field.svg").read_text(encoding="utf-8")
+
+
+def test_a_client_sends_the_first_unit_and_sees_it_arrive(demo: str) -> None:
+    told = run("examples/watch_and_send.py", demo)
+    assert "sent" in told
+    assert "on_scene" in told
+
+
+def test_a_recorded_track_replays_into_a_server_on_the_replay_clock(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["serve", "--map", "maps/gothenburg", "--clock", "replay", "--log", str(tmp_path / "r.sqlite")]
+    server = subprocess.Popen([sys.executable, "-m", "geo_backup", *command, "--port", str(port)], cwd=ROOT)
+    try:
+        for _ in range(400):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).read()
+                break
+            except OSError:
+                assert server.poll() is None
+                time.sleep(0.2)
+        track = sorted((ROOT / "examples" / "tracks").glob("*.gpx"))[0]
+        run("-m", "geo_backup", "replay", str(track), "--to", f"http://127.0.0.1:{port}", "--speed", "600")
+        units = urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/units", timeout=5).read().decode()
+        assert '"source":"replay"' in units.replace(" ", "")
+        assert '"coordinates":[' in units.replace(" ", "")
+    finally:
+        server.terminate()
+        server.wait(20)
