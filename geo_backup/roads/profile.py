@@ -142,8 +142,8 @@ class Profile:
     pedestrian: bool
     pedestrian_kmh: float
     emergency_access: bool
-    gate_ms: int | None
-    """Time to open a gate that shuts others out; None = such an edge stays shut."""
+    gate_ms: int
+    """Time to open a gate, lift gate or bollard; whether the road behind it may be driven, its other facts say."""
     private_leave_ms: int
     """Penalty for coming out of a private road: it serves its own destinations, not those who pass through."""
     private_kmh: float
@@ -180,7 +180,7 @@ ROUTINE = Profile(
     pedestrian=False,
     pedestrian_kmh=10.0,
     emergency_access=False,
-    gate_ms=None,
+    gate_ms=45_000,
     private_leave_ms=30_000,
     private_kmh=15.0,
     roundabout_kmh=30.0,
@@ -305,28 +305,17 @@ def _edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
     kmh = np.maximum(kmh, 3.0)
 
     ms = network.edge_length_m.astype(np.float64) * 3600.0 / kmh
-    shut_gate = has(EdgeFlag.GATE) & ~has(EdgeFlag.LEGAL)
-    ms = ms + np.where(against, profile.contraflow_ms, 0) + np.where(shut_gate, profile.gate_ms or 0, 0)
+    ms = ms + np.where(against, profile.contraflow_ms, 0) + np.where(has(EdgeFlag.GATE), profile.gate_ms, 0)
 
-    legal = has(EdgeFlag.LEGAL)
-    other = has(EdgeFlag.PRIVATE)
+    # a private bus lane or pedestrian street is one all the same: only what a profile is let into opens it
+    usable = has(EdgeFlag.LEGAL) | (has(EdgeFlag.PRIVATE) & ~has(EdgeFlag.BUS) & ~has(EdgeFlag.PEDESTRIAN))
     if profile.bus:
-        other |= has(EdgeFlag.BUS)
+        usable |= has(EdgeFlag.BUS)
     if profile.pedestrian:
-        other |= has(EdgeFlag.PEDESTRIAN)
+        usable |= has(EdgeFlag.PEDESTRIAN)
     if profile.emergency_access:
-        other |= has(EdgeFlag.EMERGENCY)
-    if profile.gate_ms is not None:
-        other |= has(EdgeFlag.GATE)
-    # a private bus lane or pedestrian yard is still one
-    for flag, may in (
-        (EdgeFlag.BUS, profile.bus),
-        (EdgeFlag.PEDESTRIAN, profile.pedestrian),
-        (EdgeFlag.GATE, profile.gate_ms is not None),
-    ):
-        if not may:
-            other &= ~has(flag)
-    usable = legal | (other & ~against)
+        usable |= has(EdgeFlag.EMERGENCY)
+    usable &= ~against
     if profile.contraflow_kmh is not None:
         # head-on at speed is not a risk any time saved is worth
         fast = (klass <= WayClass.TRUNK_LINK) | ((way_flags & WayFlag.DUAL_CARRIAGEWAY) != 0)

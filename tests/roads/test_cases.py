@@ -9,7 +9,7 @@ import shapely
 from geo_backup.errors import OutsideMapError
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField
-from geo_backup.roads.network import RoadNetwork, TurnFlag, WayClass, WayFlag
+from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, WayFlag
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE, weigh
 from geo_backup.roads.search import INF_MS, k_smallest
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
@@ -240,6 +240,28 @@ def test_no_road_near_and_rows_of_points() -> None:
     assert (copy.edge == points.edge[0]).all()
     nowhere = snap_units(network, *(np.array([NAN]) for _ in range(4)), RULES)
     assert candidates(nowhere) == []
+
+
+def test_what_each_profile_may_drive() -> None:
+    places = {"a": (0, 0), "b": (100, 0), "c": (200, 0), "d": (300, 0), "e": (400, 0), "f": (500, 0), "g": (600, 0)}
+    network = draw(
+        places,
+        [
+            Street("ab", extra=int(EdgeFlag.BUS), legal=False, klass=WayClass.BUSWAY),
+            Street("bc", extra=int(EdgeFlag.PEDESTRIAN), legal=False, klass=WayClass.PEDESTRIAN),
+            Street("cd", extra=int(EdgeFlag.EMERGENCY), legal=False, klass=WayClass.EMERGENCY_ACCESS),
+            Street("de", extra=int(EdgeFlag.GATE)),
+            Street("ef", extra=int(EdgeFlag.PRIVATE), klass=WayClass.SERVICE),
+            Street("fg"),
+        ],
+    )
+    siren, routine = weigh(network, RESPONSE), weigh(network, ROUTINE)
+    edges = [edge_of(network, places, two) for two in ("ab", "bc", "cd", "de", "ef", "fg")]
+    assert (routine.edge_ms[edges] == CLOSED_MS).tolist() == [True, True, True, False, False, False]
+    assert (siren.edge_ms < CLOSED_MS).all()
+    assert siren.edge_ms[edges[1]] == pytest.approx(36_000, rel=0.01), "10 km/h among people on foot"
+    assert siren.edge_ms[edges[3]] == pytest.approx(siren.edge_ms[edges[5]] + 15_000, rel=0.01)
+    assert (siren.edge_ms < routine.open_edge_ms).sum() >= 8, "a siren is rarely slower"
 
 
 def test_reach_grows_and_is_valid() -> None:
