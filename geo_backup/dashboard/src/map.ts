@@ -7,7 +7,7 @@ import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
 import { freshness } from "./freshness";
 import { Fleet } from "./motion";
-import { drawIncident, drawUnit, lookOf } from "./symbols";
+import { drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
 import type { Area, Incident, LonLat, Position, Unit } from "./types";
 
 setWorkerUrl(workerUrl);
@@ -80,6 +80,9 @@ export class LiveMap {
       else if (hit?.what === "unit") events.onUnit(hit.id);
       else events.onPlace([round(event.lngLat.lng), round(event.lngLat.lat)]);
     });
+    const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
+    this.#map.on("moveend", seen);
+    seen();
     this.#map.on("dblclick", () => events.onDouble());
     this.#map.on("mousemove", (event) => {
       const over = !this.#tools && this.#hit(event.point.x, event.point.y);
@@ -180,8 +183,9 @@ export class LiveMap {
     const { units, positions, incidents, selectedIncident, selectedUnit, opening } = this.#scene;
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
-    const labels = this.#map.getZoom() >= LABELS_FROM_ZOOM;
+    const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
     const lettered = new Set<string>();
+    const labels: [number, number, string][] = [];
     for (const [id, unit] of Object.entries(units)) {
       const position = positions[id];
       const place = this.#fleet.at(id, now);
@@ -192,16 +196,19 @@ export class LiveMap {
       const chosen = id === selectedUnit;
       // One label in a cell of this size, so that a crowd stays readable.
       const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
-      const wanted = chosen || unit.incident_id !== null || (labels && !lettered.has(cell));
-      if (wanted) lettered.add(cell);
+      const wanted = chosen || unit.incident_id !== null || (near && !lettered.has(cell));
+      if (wanted) {
+        lettered.add(cell);
+        labels.push([x, y, unit.callsign]);
+      }
       drawUnit(context, {
         x, y, chosen,
         look: lookOf(unit.status),
         freshness: freshness(serverNow - fixMs, speed),
         course: speed !== null && speed > 1 ? course : null,
-        label: wanted ? unit.callsign : null,
       }, dark);
     }
+    for (const [x, y, label] of labels) drawLabel(context, x, y, label, dark);
     for (const incident of incidents) {
       const { x, y } = this.#map.project([incident.lon, incident.lat]);
       drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);

@@ -42,7 +42,6 @@ export interface UnitMark {
   look: Look;
   freshness: Freshness;
   course: number | null;
-  label: string | null;
   chosen: boolean;
 }
 
@@ -93,11 +92,14 @@ export function drawUnit(context: Context, mark: UnitMark, dark: boolean): void 
     paint.fillStyle = look.colour;
     if (freshness !== "lost") paint.fill();
   });
-  const label = mark.label;
-  if (label) {
-    context.translate(0, r + 13);
-    stamp(context, `label ${label} ${dark}`, 8 * label.length + 10, 18, (paint) => paintLabel(paint, label, dark));
-  }
+  context.restore();
+}
+
+/** Labels come after all marks, so that no neighbour covers them. */
+export function drawLabel(context: Context, x: number, y: number, label: string, dark: boolean): void {
+  context.save();
+  context.translate(x, y + 20);
+  stamp(context, `label ${label} ${dark}`, 8 * label.length + 10, 18, (paint) => paintLabel(paint, label, dark));
   context.restore();
 }
 
