@@ -368,7 +368,7 @@ def _streets(network: RoadNetwork, edges: list[int]) -> list[str]:
 
 
 _WORDS = {
-    TurnKind.STRAIGHT: "straight on",
+    TurnKind.STRAIGHT: "straight",
     TurnKind.SLIGHT_LEFT: "slightly left",
     TurnKind.SLIGHT_RIGHT: "slightly right",
     TurnKind.LEFT: "left",
