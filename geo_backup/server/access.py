@@ -6,10 +6,11 @@ import hmac
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from fastapi.exceptions import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geo_backup.server.problems import Problem, answer
+from geo_backup.server.problems import answer
 
 COOKIE = "geo_backup_token"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -82,7 +83,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         got += len(message.get("body", b""))
         if got > BODY_MAX:
-            raise Problem(413, TOO_LARGE)
+            raise HTTPException(413, TOO_LARGE)  # the one error that FastAPI lets through while it reads a body
         return message
 
     return counted

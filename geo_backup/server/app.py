@@ -134,6 +134,7 @@ def _add_page(app: FastAPI, node: Node, token: str | None) -> None:
         return FileResponse(tiles, media_type="application/vnd.pmtiles")
 
     @app.get("/", include_in_schema=False)
+    @app.head("/", include_in_schema=False)
     async def page(request: Request) -> Response:
         index = DIST / "index.html"
         response: Response = FileResponse(index) if index.exists() else HTMLResponse(NO_PAGE, 503)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from geo_backup.wire.requests import NewClosure
 
 VERTICES_MAX = 10_000
 EDGES_MAX = 10_000
+NUMBER_MAX = 1e6
+"""Above any height; also what NaN and Infinity are not below."""
+DEPTH = {"LineString": 1, "Polygon": 2, "MultiPolygon": 3}
 
 
 def router(node: Node) -> APIRouter:
@@ -80,24 +84,35 @@ def _check(geometry: dict[str, Any], edges: int) -> None:
         return
     for name in geometry.keys() - {"type", "coordinates"}:
         raise bad_value("/geometry", "extra_forbidden", f"has type and coordinates only, not {name!r}")
-    if geometry.get("type") not in ("Polygon", "MultiPolygon", "LineString"):
-        raise bad_value("/geometry/type", "type", 'is Polygon, MultiPolygon or LineString (or send {"edges": [...]})')
+    depth = DEPTH.get(kind) if isinstance(kind := geometry.get("type"), str) else None
+    if depth is None:
+        raise bad_value("/geometry/type", "type", f'is {", ".join(DEPTH)} (or send {{"edges": [...]}})')
+    coordinates = geometry.get("coordinates")
+    places = list(_places(coordinates, depth))
+    if not places:
+        raise bad_value("/geometry/coordinates", "size", "need at least one place")
+    if (np.abs(places) > (180.0, 90.0)).any():
+        raise bad_value("/geometry/coordinates", "out_of_range", "are [lon, lat] in degrees; are they swapped?")
     try:
         drawn = shape(geometry)
-        places = shapely.get_coordinates(drawn)
-    except (
-        ArithmeticError,
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-        shapely.errors.ShapelyError,
-    ):
-        raise bad_value("/geometry/coordinates", "geometry", "is not valid GeoJSON") from None
-    if not 0 < len(places) <= VERTICES_MAX:
-        raise bad_value("/geometry/coordinates", "size", f"needs 1 to {VERTICES_MAX} vertices")
-    if not np.isfinite(places).all() or (np.abs(places) > (180.0, 90.0)).any():
-        raise bad_value("/geometry/coordinates", "out_of_range", "are [lon, lat] in degrees; are they swapped?")
+    except (ValueError, shapely.errors.ShapelyError):  # too few places for a line or a ring
+        raise bad_value("/geometry/coordinates", "geometry", f"make no {kind}") from None
     if not drawn.is_valid:
         raise bad_value("/geometry", "invalid", shapely.is_valid_reason(drawn))
+
+
+def _places(coordinates: Any, depth: int) -> Iterator[tuple[float, float]]:
+    """All places of nested lists. Raises `Problem` for what is not nested just so, and for too many."""
+    level = [coordinates]
+    for _ in range(depth):
+        if not all(isinstance(rows, list) and rows for rows in level) or len(level) > VERTICES_MAX:
+            raise bad_value("/geometry/coordinates", "geometry", "are not nested as GeoJSON has them")
+        level = [row for rows in level for row in rows]
+    if len(level) > VERTICES_MAX:
+        raise bad_value("/geometry/coordinates", "size", f"are more than {VERTICES_MAX} places; draw it simpler")
+    for place in level:
+        if not isinstance(place, list) or len(place) not in (2, 3):
+            raise bad_value("/geometry/coordinates", "geometry", "are not nested as GeoJSON has them")
+        if not all(type(number) in (int, float) and abs(number) <= NUMBER_MAX for number in place):
+            raise bad_value("/geometry/coordinates", "number", "are finite numbers")
+        yield place[0], place[1]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from shapely.geometry import mapping
 
 from geo_backup.backup.standing import Standing
+from geo_backup.errors import OutsideMapError
 from geo_backup.events import (
     ID_PATTERN,
     AssignmentChanged,
@@ -237,7 +238,10 @@ def router(node: Node) -> APIRouter:
             _place(f"/starts/{index}", start)
             if len(start) == 3 and not 0 <= start[2] <= 360:
                 raise bad_value(f"/starts/{index}/2", "out_of_range", "course_deg is 0 to 360")
-        return await node.read_field(lambda now: now.etas(lon, lat, body.starts, body.profile))
+        try:
+            return await node.read_field(lambda now: now.etas(lon, lat, body.starts, body.profile))
+        except OutsideMapError as error:
+            raise bad_value("/target", error.reason, str(error)) from None
 
     return routes
 
