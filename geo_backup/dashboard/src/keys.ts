@@ -24,7 +24,9 @@ interface Sight {
 const ARROWS: Record<string, [number, number]> = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || page.showHelp) return;
+  // A key held down must not send one unit after the other.
+  if (event.repeat && !(event.key in ARROWS)) return;
   const target = event.target as HTMLElement;
   if (event.key === "Escape") {
     target.blur();

@@ -218,12 +218,17 @@ class Page {
     if (message.type === "heartbeat") this.clock.heard(Date.parse(message.server_time));
     if (message.type === "clock") this.#replayed(message);
     if (message.type === "error") this.error = message.message;
+    const before = this.world.incidents;
     this.world = merge(this.world, message);
     if (message.type === "snapshot" && message.mode === "replay") {
       api.replay().then((clock) => this.#replayed(clock), () => undefined);
     }
     if (this.selectedId && !this.opening && !(this.selectedId in this.world.incidents)) this.select(null);
-    if (message.type === "snapshot" && !this.selectedId && this.incidents[0]) this.select(this.incidents[0].incident_id);
+    // Who looks at nothing is shown what is new.
+    if (!this.selectedId && this.world.incidents !== before) {
+      const fresh = this.incidents.find((incident) => !(incident.incident_id in before));
+      if (fresh) this.select(fresh.incident_id);
+    }
   }
 }
 

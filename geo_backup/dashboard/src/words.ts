@@ -31,6 +31,7 @@ const STATUSES: Record<string, string> = {
 const WARNINGS: Record<string, string> = {
   stale_position: "old position: confirm by radio",
   limited: "limited duty",
+  incident_off_main_network: "the nearest road is cut off from the main network",
   on_call: "on call: has to come in first",
 };
 

@@ -1,0 +1,352 @@
+"""A dispatcher's work in a real Chromium against the real server: call, rank, send, arrive, close a bridge, reconnect, replay.
+
+GEO_BACKUP_CHROMIUM names the browser, GEO_BACKUP_SHOTS a folder for pictures. Without a browser the tests are skipped; in CI they fail.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+ROOT = Path(__file__).resolve().parents[2]
+MAP = ROOT / "maps" / "gothenburg"
+TRACKS = ROOT / "examples" / "tracks" / "simulated.csv"
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+ACROSS_THE_BRIDGE = [(11.9642, 57.7138), (11.9688, 57.7150)]
+SOUTH_OF_IT, NORTH_OF_IT = (11.9720, 57.7075), (11.9600, 57.7201)
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def absent(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = [
+        os.environ.get("GEO_BACKUP_CHROMIUM"),
+        "/usr/bin/chromium",
+        *(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
+    ]
+    path = next((name for name in found if name and Path(name).exists()), None)
+    if path is None:
+        absent("no Chromium: name one in GEO_BACKUP_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def serve(*arguments: str, log: Path) -> Iterator[str]:
+    """Runs `geo-backup ... --no-browser --port <free>` until the test is over; yields its URL."""
+    from geo_backup.dashboard import DIST
+
+    if not (DIST / "index.html").exists():
+        absent("the dashboard is not built: npm ci && npm run build in geo_backup/dashboard")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "geo_backup", *arguments, "--no-browser", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not ready(url):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"{' '.join(command)} did not start:\n{log.read_text()[-2000:]}")
+                time.sleep(0.2)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from serve("demo", log=tmp_path_factory.mktemp("demo") / "log")
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("replay") / "log"
+    yield from serve("replay", str(TRACKS), "--map", str(MAP), "--speed", "60", log=log)
+
+
+@pytest.fixture
+def window(browser: Any) -> Iterator[Callable[[str], Any]]:
+    """Opens the page in a window of its own; what it throws fails the test."""
+    thrown: list[str] = []
+    contexts: list[Any] = []
+
+    def open_window(url: str, before: Callable[[Any], None] = lambda page: None) -> Any:
+        contexts.append(browser.new_context(viewport={"width": 1400, "height": 900}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: thrown.append(str(error)))
+        before(page)
+        page.goto(url)
+        page.wait_for_selector("[data-testid=map][data-ready=true]")
+        page.wait_for_selector("[data-testid=connection][data-state=live]")
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert thrown == []
+
+
+def pixel(page: Any, lon: float, lat: float) -> tuple[float, float]:
+    """Where a place is drawn in the window."""
+    box = page.locator("[data-testid=map]")
+    west, south, east, north = map(float, box.get_attribute("data-view").split(","))
+    area = box.bounding_box()
+
+    def mercator(degrees: float) -> float:
+        return math.log(math.tan(math.pi / 4 + math.radians(degrees) / 2))
+
+    x = (lon - west) / (east - west)
+    y = (mercator(north) - mercator(lat)) / (mercator(north) - mercator(south))
+    return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+
+def click(page: Any, lon: float, lat: float) -> None:
+    page.mouse.click(*pixel(page, lon, lat))
+
+
+def clear(page: Any, lon: float, lat: float, units: list[Any]) -> bool:
+    """Whether a click there is on the open map: no unit under it, no button above it."""
+    x, y = pixel(page, lon, lat)
+    near = [math.dist((x, y), pixel(page, *unit["geometry"]["coordinates"])) for unit in units]
+    return min(near) > 30 and 60 < x < 920 and 180 < y < 760
+
+
+def shot(page: Any, name: str) -> None:
+    folder = os.environ.get("GEO_BACKUP_SHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def units_of(url: str) -> list[Any]:
+    features = httpx.get(f"{url}/v1/units").json()["features"]
+    return [unit for unit in features if unit["geometry"] is not None]
+
+
+def near_a_unit(page: Any, url: str) -> tuple[float, float]:
+    """A place of the open map that some driving unit reaches within half a minute."""
+    units = units_of(url)
+    starts = [
+        [*unit["geometry"]["coordinates"], *([course] if (course := unit["properties"]["course_deg"]) is not None else [])]
+        for unit in units
+    ]
+    best: tuple[float, tuple[float, float]] | None = None
+    for unit in units:
+        lon, lat = unit["geometry"]["coordinates"]
+        course = math.radians(unit["properties"]["course_deg"] or 0)
+        for ahead_m in (250, 400):
+            lon_there = lon + math.sin(course) * ahead_m / (111_320 * math.cos(math.radians(lat)))
+            place = (round(lon_there, 6), round(lat + math.cos(course) * ahead_m / 111_320, 6))
+            if not clear(page, *place, units):
+                continue
+            etas = httpx.post(f"{url}/v1/etas", json={"target": list(place), "starts": starts}).json().get("etas_s", [])
+            soonest = min((eta for eta in etas if eta is not None), default=math.inf)
+            if soonest > 12 and (best is None or soonest < best[0]):
+                best = (soonest, place)
+        if best is not None and best[0] < 30:
+            break
+    assert best is not None, "no unit is near any place of the map in view"
+    return best[1]
+
+
+def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    assert page.locator("[data-testid=mode-banner]").inner_text() == "SIMULATED"
+    assert page.locator("[data-testid=unit-count]").get_attribute("data-count") == "60"
+
+    click(page, *near_a_unit(page, demo))
+    page.wait_for_selector("[data-testid=incident-row]")
+    page.wait_for_selector("[data-testid=ranking-row]")
+    etas = [float(row.get_attribute("data-eta")) for row in page.locator("[data-testid=ranking-row]").all()]
+    assert len(etas) >= 5
+    shot(page, "ranked")
+
+    best = page.locator("[data-testid=ranking-row]").first.get_attribute("data-unit")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=assigned-row]")
+    sent = page.locator("[data-testid=assigned-row]").get_attribute("data-unit")
+    assert sent in {best, *[row.get_attribute("data-unit") for row in page.locator("[data-testid=ranking-row]").all()]}
+    shot(page, "sent")
+
+    second = window(demo)
+    second.wait_for_selector(f"[data-testid=assigned-row][data-unit='{sent}']")
+    page.wait_for_selector("[data-testid=assigned-row][data-state=on_scene]", timeout=180_000)
+    second.wait_for_selector("[data-testid=assigned-row][data-state=on_scene]")
+    shot(page, "arrived")
+
+    page.keyboard.press("x")
+    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+    second.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_closing_a_bridge_changes_the_etas_everywhere(demo: str, window: Callable[..., Any]) -> None:
+    page, second = window(demo), window(demo)
+    incident = {"incident_id": "north", "lon": NORTH_OF_IT[0], "lat": NORTH_OF_IT[1], "priority": 1}
+    assert httpx.post(f"{demo}/v1/incidents", json=incident).status_code in (200, 201)
+    trip = {"target": list(NORTH_OF_IT), "starts": [list(SOUTH_OF_IT)]}
+    before_s = httpx.post(f"{demo}/v1/etas", json=trip).json()["etas_s"][0]
+    for watcher in (page, second):
+        watcher.wait_for_selector("[data-testid=incident-row][data-incident=north]")
+        watcher.wait_for_selector("[data-testid=ranking-row]")
+
+    def etas(watcher: Any) -> dict[str, float]:
+        return dict(
+            watcher.eval_on_selector_all(
+                "[data-testid=ranking-row]", "rows => rows.map(row => [row.dataset.unit, Number(row.dataset.eta)])"
+            )
+        )
+
+    before = etas(page)
+    page.keyboard.press("c")
+    for place in ACROSS_THE_BRIDGE:
+        click(page, *place)
+    page.keyboard.press("Enter")
+    for watcher in (page, second):
+        watcher.wait_for_selector("[data-testid=closure-row]")
+    shot(page, "bridge-closed")
+    after_s = httpx.post(f"{demo}/v1/etas", json=trip).json()["etas_s"][0]
+    assert after_s > before_s + 60
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        after = etas(page)
+        later = [unit for unit in before if after.get(unit, math.inf) > before[unit] + 45]
+        if later:
+            break
+        page.wait_for_timeout(250)
+    assert later, "no ETA on the page grew by the way around"
+
+    page.locator("[data-testid=lift-button]").click()
+    second.wait_for_selector("[data-testid=closure-row]", state="detached")
+    httpx.post(f"{demo}/v1/incidents/north/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    page.route("**/v1/incidents", lambda route: route.continue_(post_data='{"lon": 11.3, "lat": 57.6, "priority": 1}'))
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=error]")
+    assert re.search(r"\w+ \w+ \w+", page.locator("[data-testid=error]").inner_text())
+    assert page.locator("[data-testid=incident-row]").count() == 0
+
+
+def test_a_lost_link_is_shown_and_resumed(demo: str, window: Callable[..., Any]) -> None:
+    links: list[Any] = []
+    hellos: list[str] = []
+    open_again = True
+
+    def proxy(link: Any) -> None:
+        if not open_again:
+            link.close()
+            return
+        server = link.connect_to_server()
+        link.on_message(lambda message: (hellos.append(message), server.send(message)))
+        links.append(link)
+
+    page = window(demo, lambda page: page.route_web_socket("**/v1/feed", proxy))
+    open_again = False
+    links[-1].close()
+    page.wait_for_selector("[data-testid=connection][data-state=lost]")
+    shot(page, "lost")
+    missed = {"incident_id": "missed", "lon": SOUTH_OF_IT[0], "lat": SOUTH_OF_IT[1], "priority": 2}
+    assert httpx.post(f"{demo}/v1/incidents", json=missed).status_code in (200, 201)
+    open_again = True
+    page.wait_for_selector("[data-testid=connection][data-state=live]")
+    assert '"resume"' in hellos[-1]
+    page.wait_for_selector("[data-testid=incident-row][data-incident=missed]")
+    httpx.post(f"{demo}/v1/incidents/missed/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_a_phone_shows_the_ranking_in_a_sheet(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="New incident").click()
+    page.get_by_role("button", name="Open here").click()
+    page.wait_for_selector("[data-testid=ranking-row]")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "phone")
+    page.keyboard.press("x")
+    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., Any]) -> None:
+    page = window(replay)
+    assert page.locator("[data-testid=mode-banner]").inner_text() == "REPLAY"
+    page.wait_for_selector("[data-testid=replay-bar][data-playing]")
+    seek = page.locator("[data-testid=replay-seek]")
+    start, end = float(seek.get_attribute("min")), float(seek.get_attribute("max"))
+    middle = start + (end - start) / 2
+
+    def now() -> float:
+        return float(page.locator("[data-testid=replay-bar]").get_attribute("data-now"))
+
+    page.locator("[data-testid=replay-speed]").select_option("10")
+    page.wait_for_selector("[data-testid=replay-bar][data-speed='10']")
+    if page.locator("[data-testid=replay-bar]").get_attribute("data-playing") == "true":
+        page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("[data-testid=replay-bar][data-playing=false]")
+    seek.evaluate("(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('change', { bubbles: true })) }", middle)
+    page.wait_for_function(
+        "at => Math.abs(Number(document.querySelector('[data-testid=replay-bar]').dataset.now) - at) < 20000", arg=middle
+    )
+    page.wait_for_timeout(1500)
+    stood = now()
+    page.wait_for_timeout(1000)
+    assert now() == stood
+
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_selector("[data-testid=replay-bar][data-playing=true]")
+    page.wait_for_timeout(1500)
+    assert now() > stood + 5000
+    page.wait_for_function("Number(document.querySelector('[data-testid=unit-count]').dataset.count) > 0")
+
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=ranking-row]")
+    shot(page, "replay")
