@@ -581,9 +581,7 @@ def test_snapshot_then_frames(server: Server, http: httpx.Client) -> None:
             gone = set()
             while len(gone) < 2:
                 message = await heard(socket)
-                gone |= {
-                    topic for topic in ("incidents", "rankings") if message.get(topic, {}).get(fresh, ...) is None
-                }
+                gone |= {topic for topic in ("incidents", "rankings") if message.get(topic, {}).get(fresh, ...) is None}
             http.delete(f"/v1/units/{unit_id}")
             assert (await until(socket, "positions", unit_id))[0] is None
 
