@@ -31,7 +31,7 @@ def demo() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "geo_backup", "demo", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "geo_backup", "demo", "--no-browser", "--units", "600", "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT)
     url = f"http://127.0.0.1:{port}"
     try:
