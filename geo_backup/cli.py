@@ -144,6 +144,10 @@ def replay(
     for path in files:
         found = read_tracks(path, columns=mapping, timezone=timezone)
         tracks.extend(found)
+        if found.skipped:
+            say.print(
+                f"[yellow]{path.name}:[/] {found.skipped} rows left out; {'; '.join(found.reasons[:3])}", soft_wrap=True
+            )
     if to is not None:
         from geo_backup.replay.remote import play_to
 
@@ -231,7 +235,7 @@ def verify(
         with _progress() as progress:
             bar = progress.add_task("verify", total=None)
             report = check(
-                network, opened.read_all(), opened.load_snapshot(), lambda n: progress.update(bar, completed=n)
+                network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n)
             )
     finally:
         opened.close()

@@ -31,19 +31,19 @@ class Report:
 
 def verify(
     network: RoadNetwork,
-    events: Iterable[tuple[int, Event]],
+    read: Callable[[], Iterable[tuple[int, Event]]],
     snapshot: tuple[int, bytes] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Fold from the start, comparing every recorded ranking and the checkpoint on the way.
 
-    A recorded ranking says at which log position and time it was made; the map is kept at each such position until
-    then. Raises `WrongMapError` when the log belongs to another map.
+    `read` begins the log anew; it is read twice, first for what is to be compared, so that a long log needs no memory.
+    A recorded ranking says at which log position and time it was made. Raises `WrongMapError` when the log belongs to
+    another map.
     """
-    stream = list(events)
     asked: dict[int, list[tuple[str, str, int]]] = {}
     report = Report()
-    for _, event in stream:
+    for _, event in read():
         if isinstance(event, BackupRecommended) and event.software_version != __version__:
             report.skipped += 1
         elif (
@@ -54,7 +54,7 @@ def verify(
         ):
             asked.setdefault(event.as_of_seq, []).append((event.incident_id, event.digest, event.as_of_ms))
     live_map = LiveMap()
-    for seq, event in stream:
+    for seq, event in read():
         apply(live_map, seq, event)
         report.events += 1
         if live_map.network_id and live_map.network_id != network.content_id:
