@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -62,6 +63,9 @@ async def serve(
     tasks.append(asyncio.create_task(announce()))
     for task in tasks:
         task.add_done_callback(lambda done: _stop_on_failure(done, server))
+    # uvicorn stops at a signal and then raises it again, which would end the process before the log is closed
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
     try:
         await server.serve(sockets=[listener])
     finally:
