@@ -169,7 +169,10 @@ def near_a_unit(page: Any, url: str) -> tuple[float, float]:
     """A place of the open map that some driving unit reaches within half a minute."""
     units = units_of(url)
     starts = [
-        [*unit["geometry"]["coordinates"], *([course] if (course := unit["properties"]["course_deg"]) is not None else [])]
+        [
+            *unit["geometry"]["coordinates"],
+            *([course] if (course := unit["properties"]["course_deg"]) is not None else []),
+        ]
         for unit in units
     ]
     best: tuple[float, tuple[float, float]] | None = None
@@ -331,9 +334,12 @@ def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., 
     if page.locator("[data-testid=replay-bar]").get_attribute("data-playing") == "true":
         page.get_by_role("button", name="Pause").click()
     page.wait_for_selector("[data-testid=replay-bar][data-playing=false]")
-    seek.evaluate("(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('change', { bubbles: true })) }", middle)
+    seek.evaluate(
+        "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('change', { bubbles: true })) }", middle
+    )
     page.wait_for_function(
-        "at => Math.abs(Number(document.querySelector('[data-testid=replay-bar]').dataset.now) - at) < 20000", arg=middle
+        "at => Math.abs(Number(document.querySelector('[data-testid=replay-bar]').dataset.now) - at) < 20000",
+        arg=middle,
     )
     page.wait_for_timeout(1500)
     stood = now()

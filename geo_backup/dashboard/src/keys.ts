@@ -42,8 +42,9 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
 function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLElement): boolean {
   const arrow = ARROWS[key];
   if (arrow) {
+    if (target.closest(".maplibregl-map")) return false; // the map moves itself
     if (page.tool !== "look") map?.pan(arrow[0] * (shift ? 10 : 60), arrow[1] * (shift ? 10 : 60));
-    else if (target.closest(".maplibregl-map") || arrow[1] === 0) return false;
+    else if (arrow[1] === 0) return false;
     else page.step(arrow[1]);
     return true;
   }
