@@ -19,7 +19,7 @@ class DashboardBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if self.target_name != "wheel" or version == "editable" and is_built():
+        if self.target_name != "wheel" or (version == "editable" and is_built()):
             return
         if is_built():
             self.app.display_info("dashboard: dist is up to date")

@@ -1,4 +1,4 @@
-"""A dispatcher's work in a real Chromium against the real server: call, send, arrive, close a bridge, reconnect, replay.
+"""A dispatcher's work in a real Chromium against the real server: call, send, arrive, close a bridge, reconnect, play.
 
 GEO_BACKUP_CHROMIUM names the browser, GEO_BACKUP_SHOTS a folder for pictures.
 Without a browser the tests are skipped; in CI they fail.
