@@ -160,7 +160,8 @@ class Client:
                         hello["resume"] = {"epoch": world.epoch, "after": world.seq}
                     await socket.send(json.dumps(hello))
                     while True:
-                        message = json.loads(await asyncio.wait_for(socket.recv(), SILENCE_S))
+                        async with asyncio.timeout(SILENCE_S):
+                            message = json.loads(await socket.recv())
                         if message["type"] == "error":
                             raise GeoBackupError(message["message"])
                         world.connected, pause_s = True, 0.5

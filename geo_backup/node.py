@@ -48,6 +48,16 @@ CHECKPOINT_EVERY = 100_000
 Result = TypeVar("Result")
 
 
+async def rung(bell: asyncio.Event, within_s: float) -> None:
+    """Wait for a bell, but no longer than that.
+
+    Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation that comes with the bell, and the task never ends.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await bell.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Where an event stands in the log, and what it changed on this node."""
@@ -279,8 +289,7 @@ class Node:
         loop = asyncio.get_running_loop()
         looked: dict[str, float] = {}
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._rank_now.wait(), RANK_PERIOD_S / 5)
+            await rung(self._rank_now, RANK_PERIOD_S / 5)
             self._rank_now.clear()
             now = loop.time()
             open_ids = {incident.incident_id for incident in self.live_map.open_incidents()}
@@ -367,8 +376,7 @@ class Node:
             started = loop.time()
             self._urgent.clear()
             self._flush()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), max(FRAME_PERIOD_S - (loop.time() - started), 0.001))
+            await rung(self._urgent, max(FRAME_PERIOD_S - (loop.time() - started), 0.001))
 
     def _flush(self) -> None:
         if not any(self._pending.values()):

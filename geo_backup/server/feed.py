@@ -12,7 +12,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
 from geo_backup.feed import TOPICS
-from geo_backup.node import Node, Viewer
+from geo_backup.node import Node, Viewer, rung
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.problems import pointer
 from geo_backup.wire.requests import Request
@@ -132,8 +132,7 @@ async def _send(
     clock_at, told = loop.time(), None
     while True:
         wake_at = min(beat_at, clock_at) if steering is not None else beat_at
-        with suppress(TimeoutError):
-            await asyncio.wait_for(viewer.bell.wait(), max(wake_at - loop.time(), 0.0))
+        await rung(viewer.bell, max(wake_at - loop.time(), 0.0))
         viewer.bell.clear()
         if outbox.snapshot_due:
             outbox.snapshot_due = False
