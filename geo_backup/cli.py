@@ -489,7 +489,9 @@ def _lon_lat(text: str) -> tuple[float, float]:
     try:
         lon, lat = (float(part) for part in text.split(","))
     except ValueError:
-        raise BadValueError("--target", "target", f"--target is LON,LAT in degrees, not {text!r}") from None
+        lon = lat = float("nan")
+    if not (abs(lon) <= 180 and abs(lat) <= 90):
+        raise BadValueError("--target", "target", f"--target is LON,LAT in degrees, not {text!r}")
     return lon, lat
 
 

@@ -1,0 +1,192 @@
+"""The command line: help with an example, JSON that parses, and failures in one clear line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from geo_backup import cli
+from tests.running import GOTHENBURG, ROOT, Server, free_port
+
+COMMANDS = [
+    *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
+]
+MAP = ["--map", str(GOTHENBURG)]
+
+
+class Failed(Exception):
+    """What the command said."""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command in this process: its standard output, or `Failed` with its one line."""
+
+    def run(*args: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["geo-backup", *map(str, args)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        if code not in (0, None):
+            assert "Traceback" not in err
+            raise Failed(f"{err or out}")
+        return out
+
+    return run
+
+
+def one_line(failure: pytest.ExceptionInfo[Failed]) -> str:
+    lines = str(failure.value).strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("geo-backup: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example(command: list[str]) -> None:
+    done = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert f"Example: geo-backup {' '.join(command)} " in " ".join(done.output.split())
+
+
+def test_help_names_every_command() -> None:
+    output = CliRunner().invoke(cli.app, ["--help"]).output
+    for command in COMMANDS:
+        assert command[0] in output
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["serve", "--map", "nowhere", "--port", "0"], "nowhere"),
+        (["serve", *MAP, "--clock", "sundial"], "--clock"),
+        (["serve", *MAP, "--host", "0.0.0.0"], "GEO_BACKUP_TOKEN"),
+        (["serve", *MAP, "--port", "0", "--log", "/"], "folder"),
+        (["serve", *MAP, "--port", "0", "--log", "/nowhere/log.sqlite"], "/nowhere"),
+        (["map", "info", "nowhere"], "nowhere"),
+        (["map", "build", "nowhere.osm.pbf", "--out", "x"], "nowhere.osm.pbf"),
+        (["etas", *MAP, "--target", "here", "x.csv"], "LON,LAT"),
+        (["etas", *MAP, "--target", "nan,1", "x.csv"], "--target"),
+        (["etas", *MAP, "--target", "11.97,57.70", "nowhere.csv"], "nowhere.csv"),
+        (["etas", *MAP, "--target", "11.97,57.70", "--profile", "flying", "x.csv"], "--profile"),
+        (["verify", "nowhere.sqlite", *MAP], "nowhere.sqlite"),
+        (["watch", "nowhere"], "http://"),
+        (["replay", "nowhere.csv", *MAP], "nowhere.csv"),
+        (["replay", "[/]nowhere.csv", *MAP], "[/]nowhere.csv"),
+    ],
+)
+def test_a_failure_is_one_clear_line(
+    run: Any, args: list[str], words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GEO_BACKUP_TOKEN", raising=False)
+    with pytest.raises(Failed) as failure:
+        run(*args)
+    assert words in one_line(failure)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use(run: Any, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Failed) as failure:
+            run("serve", *MAP, "--port", port, "--log", tmp_path / "log.sqlite")
+    assert f"port {port} is in use" in one_line(failure)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_short_token_is_none(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEO_BACKUP_TOKEN", "short")
+    with pytest.raises(Failed) as failure:
+        run("serve", *MAP, "--host", "0.0.0.0")
+    assert "16 characters" in one_line(failure)
+
+
+def test_nobody_to_watch(run: Any) -> None:
+    with pytest.raises(Failed) as failure:
+        run("watch", f"http://127.0.0.1:{free_port()}", "--once")
+    assert "is the server running" in one_line(failure)
+
+
+def test_no_log_and_no_map(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.sqlite").write_text("this is no log")
+    with pytest.raises(Failed) as failure:
+        run("verify", tmp_path / "text.sqlite", *MAP)
+    assert "text.sqlite" in one_line(failure)
+
+
+def test_etas(run: Any, tmp_path: Path) -> None:
+    starts = tmp_path / "units.csv"
+    starts.write_text("lon,lat,course_deg\n11.96,57.69,\n11.96,57.69,90\n0,0,\n")
+    lines = run("etas", *MAP, "--target", "11.97,57.70", starts).splitlines()
+    assert lines[0] == "lon,lat,eta_s,reason"
+    assert len(lines) == 4
+    assert lines[3].endswith("off_map")
+    answer = json.loads(run("etas", *MAP, "--target", "11.97,57.70", starts, "--json"))
+    assert answer["reasons"] == [None, None, "off_map"]
+    starts.write_text("x,y\n1,2\n")
+    with pytest.raises(Failed) as failure:
+        run("etas", *MAP, "--target", "11.97,57.70", starts)
+    assert "lon,lat[,course_deg]" in one_line(failure)
+    starts.write_text("lon,lat\n1,two\n")
+    with pytest.raises(Failed) as failure:
+        run("etas", *MAP, "--target", "11.97,57.70", starts)
+    assert "line 2" in one_line(failure)
+    with pytest.raises(Failed) as failure:
+        run("etas", *MAP, "--target", "57.70,11.97", starts.with_name("units.csv"))
+    one_line(failure)
+
+
+def test_map_info(run: Any) -> None:
+    rows = json.loads(run("map", "info", GOTHENBURG, "--json"))
+    assert rows["directed_edges"] > 10_000
+    assert "OpenStreetMap" in rows["attribution"]
+    assert "directed edges" in run("map", "info", GOTHENBURG)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("cli") / "log.sqlite").start()
+    yield server
+    server.stop()
+
+
+def test_watch_once_and_verify(run: Any, server: Server) -> None:
+    def watch(*more: str) -> str:
+        command = [sys.executable, "-m", "geo_backup", "watch", server.url, "--once", *more]
+        return subprocess.run(command, capture_output=True, cwd=ROOT, check=True, timeout=30, text=True).stdout
+
+    state = json.loads(watch("--json"))
+    assert (state["mode"], state["incidents"]) == ("live", {})
+    assert "Gothenburg" in watch()
+    report = json.loads(run("verify", server.log, *MAP, "--json"))
+    assert report["wrong"] == []
+    assert report["events"] >= 1
+
+
+def test_two_servers_do_not_share_a_log(run: Any, server: Server) -> None:
+    with pytest.raises(Failed) as failure:
+        run("serve", *MAP, "--port", "0", "--log", server.log)
+    assert str(server.log) in one_line(failure)
+
+
+def test_a_live_server_takes_no_replay(run: Any, server: Server, tmp_path: Path) -> None:
+    track = tmp_path / "track.csv"
+    track.write_text("unit_id,time,lon,lat\nP1,2026-01-01T00:00:00Z,11.97,57.70\nP1,2026-01-01T00:00:05Z,11.97,57.70\n")
+    with pytest.raises(Failed) as failure:
+        run("replay", track, "--to", server.url)
+    assert "--clock replay" in one_line(failure)
