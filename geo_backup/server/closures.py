@@ -12,9 +12,10 @@ from shapely.geometry import shape
 
 from geo_backup.backup.standing import closure_shape_and_edges
 from geo_backup.events import ID_PATTERN, ClosureAdded, ClosureLifted
+from geo_backup.live_map import Closure
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import new_id, record
+from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import NewClosure
 
@@ -45,10 +46,7 @@ def router(node: Node) -> APIRouter:
             "applies_to": body.applies_to,
         }
         if standing is not None:
-            if any(getattr(standing.added, name) != value for name, value in said.items()):
-                raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")
-            response.status_code = 200
-            return documents.closure(standing, node.closure_edges[standing.closure_id])
+            return _again(standing, said, node, response)
         event = ClosureAdded(
             event_id=new_id("closure"),
             received_ms=node.clock.now_ms(),
@@ -57,7 +55,12 @@ def router(node: Node) -> APIRouter:
         )
         if len(closure_shape_and_edges(node.network, event)[1]) == 0:
             raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
-        await record(node, event)
+        try:
+            await record(node, event)
+        except Problem as refusal:
+            if was_taken(refusal) and closure_id in node.live_map.closures:
+                return _again(node.live_map.closures[closure_id], said, node, response)
+            raise
         return documents.closure(node.live_map.closures[closure_id], node.closure_edges[closure_id])
 
     @routes.get("/closures")
@@ -73,6 +76,14 @@ def router(node: Node) -> APIRouter:
         await record(node, event)
 
     return routes
+
+
+def _again(standing: Closure, said: dict[str, Any], node: Node, response: Response) -> dict[str, Any]:
+    """The same closure sent twice: 200 with what stands if the body is the same, else 409."""
+    if any(getattr(standing.added, name) != value for name, value in said.items()):
+        raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")
+    response.status_code = 200
+    return documents.closure(standing, node.closure_edges[standing.closure_id])
 
 
 def _check(geometry: dict[str, Any], edges: int) -> None:

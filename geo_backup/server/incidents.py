@@ -20,7 +20,7 @@ from geo_backup.events import (
 )
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, unit_of
+from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, unit_of, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import (
     AssignmentPatch,
@@ -60,24 +60,27 @@ def router(node: Node) -> APIRouter:
         if lon is None or lat is None:
             raise bad_value("/lon" if lon is None else "/lat", "missing", "send lon and lat, or for_unit_id")
         off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
-        await record(
-            node,
-            IncidentOpened(
-                event_id=new_id("opened"),
-                received_ms=node.clock.now_ms(),
-                incident_id=(incident_id := body.incident_id or new_id("i")),
-                lon=lon,
-                lat=lat,
-                priority=body.priority,
-                kind=body.kind,
-                note=body.note,
-                profile=body.profile,
-                for_unit_id=body.for_unit_id,
-                pinned=body.pinned,
-                exercise=body.exercise,
-                off_road_m=off_road_m,
-            ),
+        event = IncidentOpened(
+            event_id=new_id("opened"),
+            received_ms=node.clock.now_ms(),
+            incident_id=(incident_id := body.incident_id or new_id("i")),
+            lon=lon,
+            lat=lat,
+            priority=body.priority,
+            kind=body.kind,
+            note=body.note,
+            profile=body.profile,
+            for_unit_id=body.for_unit_id,
+            pinned=body.pinned,
+            exercise=body.exercise,
+            off_road_m=off_road_m,
         )
+        try:
+            await record(node, event)
+        except Problem as refusal:
+            if was_taken(refusal):
+                return _again(incident_of(node, incident_id).opened, body, incident_of(node, incident_id), response)
+            raise
         return documents.incident(incident_of(node, incident_id))
 
     @routes.get("/incidents")

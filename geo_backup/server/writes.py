@@ -44,6 +44,11 @@ async def record(node: Node, event: Event) -> Outcome:
     raise Problem(429 if reason in TOO_MANY else 409, words, [{"field": "", "reason": reason, "message": words}])
 
 
+def was_taken(refusal: Problem) -> bool:
+    """Whether a write failed because another, perhaps the same one sent twice at once, came first with its id."""
+    return any(error["reason"] == "id_taken" for error in refusal.errors)
+
+
 def unit_of(node: Node, unit_id: str) -> Unit:
     """The unit, or `UnknownIdError`."""
     unit = node.live_map.units.get(unit_id)

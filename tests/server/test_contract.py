@@ -227,6 +227,20 @@ def test_the_same_incident_twice_is_one(http: httpx.Client) -> None:
     problem(http.patch(f"/v1/incidents/{body['incident_id']}", json={"priority": 1}), 409)
 
 
+def test_the_same_words_at_once_are_one(server: Server) -> None:
+    incident = {"incident_id": f"i{next(names)}", "lon": SOUTH[0], "lat": SOUTH[1], "priority": 1}
+    closure = {"closure_id": f"c{next(names)}", "geometry": BRIDGE, "reason": "x"}
+
+    async def say(path: str, body: dict[str, Any]) -> list[int]:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+            return sorted(a.status_code for a in await asyncio.gather(*(http.post(path, json=body) for _ in range(8))))
+
+    assert asyncio.run(say("/v1/incidents", incident)) == [*[200] * 7, 201]
+    assert asyncio.run(say("/v1/closures", closure)) == [*[200] * 7, 201]
+    httpx.delete(f"{server.url}/v1/closures/{closure['closure_id']}", trust_env=False)
+    httpx.post(f"{server.url}/v1/incidents/{incident['incident_id']}/close", trust_env=False)
+
+
 def test_an_officer_asks_for_help(http: httpx.Client) -> None:
     officer = new_unit(http, SOUTH)
     body = {"incident_id": f"i{next(names)}", "for_unit_id": officer, "pinned": True, "priority": 1}
@@ -605,10 +619,18 @@ def test_only_the_topics_asked_for_and_a_heartbeat(server: Server, http: httpx.C
         assert await refused(server) == ("no hello within 5 s", 4400)
         assert 4.5 < time.monotonic() - started < 7.0
 
-    async def both() -> None:
-        await asyncio.gather(watch(), silent())
+    async def garbage() -> None:
+        async with feed(server) as socket:
+            assert (await heard(socket))["type"] == "snapshot"
+            for words in ("{", b"\x00", '{"type": "hello"}'):  # after the hello it does no harm
+                await socket.send(words)
+            while (await heard(socket))["type"] != "heartbeat":
+                pass
 
-    asyncio.run(both())
+    async def all_at_once() -> None:
+        await asyncio.gather(watch(), silent(), garbage())
+
+    asyncio.run(all_at_once())
 
 
 def test_a_bad_hello_is_told_and_closed(server: Server) -> None:
@@ -634,18 +656,6 @@ def test_a_bad_hello_is_told_and_closed(server: Server) -> None:
         assert "weather" in text
         assert "positions" in text
         assert (await refused(server, "x" * 100_000))[1] == 1009
-
-    asyncio.run(say())
-
-
-def test_garbage_after_the_hello_does_no_harm(server: Server) -> None:
-    async def say() -> None:
-        async with feed(server) as socket:
-            assert (await heard(socket))["type"] == "snapshot"
-            for words in ("{", b"\x00", '{"type": "hello"}'):
-                await socket.send(words)
-            while (await heard(socket))["type"] != "heartbeat":
-                pass
 
     asyncio.run(say())
 
