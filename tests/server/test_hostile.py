@@ -210,6 +210,14 @@ def test_bad_closures(http: httpx.Client, more: dict[str, Any]) -> None:
     problem(http.post("/v1/closures", json=body), 422, field=f"/{next(iter(more))}")
 
 
+def test_a_line_that_crosses_itself_all_over_keeps_nobody_waiting(http: httpx.Client) -> None:
+    line = [[11.88 + i % 2 * 0.2, 57.66 + i * 9e-6] for i in range(9_999)]
+    body = {"geometry": {"type": "LineString", "coordinates": line}, "buffer_m": 500.0, "reason": "x"}
+    answer = http.post("/v1/closures", json=body, timeout=10.0)
+    assert answer.status_code == 201
+    assert http.delete(f"/v1/closures/{answer.json()['closure_id']}").status_code == 204
+
+
 # ---- sizes
 
 
