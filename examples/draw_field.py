@@ -1,6 +1,6 @@
 """Draw the field of arrival times around an incident as an SVG: every road in the colour of how soon help is there.
 
-    python examples/draw_field.py [MAP_FOLDER] > field.svg
+python examples/draw_field.py [MAP_FOLDER] > field.svg
 """
 
 import sys
@@ -32,7 +32,9 @@ print(f'<rect width="{SIZE_PX}" height="{SIZE_PX}" fill="#fff"/>')
 for colour, pieces in paths.items():
     print(f'<path stroke="{colour}" stroke-width="2" d="{"".join(pieces)}"/>')
 print(f'<circle cx="{SIZE_PX / 2}" cy="{SIZE_PX / 2}" r="9" fill="#000" stroke="#fff" stroke-width="3"/>')
-print('<g font-family="sans-serif" font-size="16" fill="#222"><rect x="12" y="12" width="150" height="190" fill="#fffd"/>')
+print(
+    '<g font-family="sans-serif" font-size="16" fill="#222"><rect x="12" y="12" width="150" height="190" fill="#fffd"/>'
+)
 for row, (limit, colour) in enumerate([*BANDS, (0, LATER)]):
     words = f"within {limit / 60:g} min" if limit else "later"
     y_px = 40 + 24 * row

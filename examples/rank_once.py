@@ -1,6 +1,6 @@
 """Who is there first? One incident, five units, one field of arrival times.
 
-    python examples/rank_once.py [MAP_FOLDER]
+python examples/rank_once.py [MAP_FOLDER]
 """
 
 import sys

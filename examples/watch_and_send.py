@@ -1,7 +1,7 @@
 """A client: ask for help at a place, send the unit that is there first, and watch it arrive.
 
-    geo-backup demo &
-    python examples/watch_and_send.py [URL]
+geo-backup demo &
+python examples/watch_and_send.py [URL]
 """
 
 import asyncio

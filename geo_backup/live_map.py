@@ -201,7 +201,8 @@ def _position(live_map: LiveMap, event: PositionReported) -> Delta:
     # a clock a little ahead must not make the next good fixes late: order by the earlier of the two times
     order_ms = min(fix.fix_ms, event.received_ms)
     last = unit.fix
-    if last is not None and order_ms <= unit.order_ms:
+    # (what a device ahead of the time sends in one batch shares its reception, and is ordered by the fixes themselves)
+    if last is not None and (order_ms, fix.fix_ms) <= (unit.order_ms, last.fix_ms):
         return Delta(ignored="older_fix")
     if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
         return Delta(ignored="inaccurate")

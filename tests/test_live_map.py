@@ -427,3 +427,10 @@ def test_a_golden_log_is_read_and_folded_for_ever(path: Path) -> None:
         delta = apply(live_map, entry["seq"], facts.parse(entry["kind"], orjson.dumps(entry["body"])))
         assert delta.ignored == entry.get("ignored")
     assert checkpoint.digest(live_map) == orjson.loads(last)["digest"]
+
+
+def test_a_device_ahead_of_the_time_moves_by_every_fix_of_its_batch() -> None:
+    live_map = fold([unit("P1"), ping("P1", 0)])
+    batch = [replace(ping("P1", s, 15 * s), received_ms=ms(5)) for s in (6, 8, 10)]
+    assert tell(live_map, *batch) == [None] * 3
+    assert tell(live_map, replace(ping("P1", 8, 15 * 8 + 1), received_ms=ms(5))) == ["older_fix"]

@@ -2,11 +2,14 @@
 import { Problem, api, newId } from "./api";
 import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
-import type { Incident, LonLat, Ranking, ReplayClock } from "./types";
+import type { Candidate, Incident, LonLat, Ranking, ReplayClock } from "./types";
 import type { Geometry } from "geojson";
 
 export type Tool = "look" | "incident" | "closure-line" | "closure-area";
 type Theme = "light" | "dark";
+
+/** A key sends whoever has held its place at least this long. */
+const SETTLE_MS = 600;
 
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -50,6 +53,18 @@ class Page {
   );
   selected = $derived<Incident | undefined>(this.selectedId ? this.incidentOf[this.selectedId] : undefined);
   ranking = $derived<Ranking | undefined>(this.selectedId ? this.rankings[this.selectedId] : undefined);
+  /** The pointer or the focus is in the list: rows keep their places, so that a click sends the unit it was aimed at. */
+  holding = $state(false);
+  #order: string[] = [];
+  #orderOf: string | null = null;
+  #changedAt: number[] = [];
+  /** The candidates as they stand on the page. */
+  shown = $derived.by<Candidate[]>(() => {
+    const rows = this.ranking?.candidates ?? [];
+    if (!this.holding || this.#orderOf !== this.selectedId) return rows;
+    const place = new Map(this.#order.map((unit, at) => [unit, at]));
+    return [...rows].sort((a, b) => (place.get(a.unit_id) ?? rows.length) - (place.get(b.unit_id) ?? rows.length));
+  });
   /** Whose route is drawn: the chosen unit, else one on its way, else the best. */
   routeUnit = $derived(
     this.selectedUnit ??
@@ -142,9 +157,23 @@ class Page {
     }
   }
 
+  /** Remember which places have just changed hands. */
+  noteOrder(id: string | null, units: string[]): void {
+    const now = performance.now();
+    const same = id === this.#orderOf;
+    this.#changedAt = units.map((unit, at) =>
+      same && this.#order[at] !== undefined && this.#order[at] !== unit ? now : same ? (this.#changedAt[at] ?? 0) : 0,
+    );
+    this.#order = units;
+    this.#orderOf = id;
+  }
+
   sendRanked(place: number): void {
-    const candidate = this.ranking?.candidates[place];
-    if (candidate) void this.send(candidate.unit_id);
+    const candidate = this.shown[place];
+    if (!candidate) return;
+    // Whoever pressed the key had read the former order.
+    if (performance.now() - (this.#changedAt[place] ?? 0) < SETTLE_MS) this.say(`Place ${place + 1} has just become ${this.callsign(candidate.unit_id)}: press again to send it.`);
+    else void this.send(candidate.unit_id);
   }
 
   async setAssignment(unit: string, state: string): Promise<void> {
