@@ -336,11 +336,13 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
-    from geo_backup.simulate.fleet import Fleet
+    from geo_backup.simulate.fleet import PING_MS, Fleet
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
-        fleet = Fleet(node.network, units, seed, node.clock.now_ms())
-        await node.submit(*fleet.registrations(node.clock.now_ms()))
+        now_ms = node.clock.now_ms()
+        fleet = Fleet(node.network, units, seed, now_ms - PING_MS)  # so that each has a position when the page opens
+        await node.submit(*fleet.registrations(now_ms))
+        await node.submit(*fleet.tick(now_ms, node.live_map))
 
         async def drive() -> None:
             while True:

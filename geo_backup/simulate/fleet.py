@@ -29,6 +29,7 @@ from geo_backup.roads.network import (
 from geo_backup.roads.profile import CLOSED_MS, PROFILES, ROUTINE, Weights, weigh
 from geo_backup.roads.snap import snap_place, snap_units
 
+PING_MS = 3_000
 ACKNOWLEDGE_MS = 2_000
 ROLLING_MS = 4_000
 REPLAN_MS = 5_000
@@ -103,7 +104,7 @@ class Fleet:
         seed: int,
         start_ms: int,
         *,
-        ping_ms: int = 3_000,
+        ping_ms: int = PING_MS,
         field_for: CallField | None = None,
     ) -> None:
         self.network = network
