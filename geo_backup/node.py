@@ -40,6 +40,8 @@ RANK_PERIOD_S = 0.5
 RANKINGS_PER_S = 5.0
 """All incidents together, when nothing but driving changes: viewers count ETAs down by themselves. An incident that
 changes (a unit sent, a closure, a new place) is ranked and pushed at once, whatever its turn."""
+RANKED_AT_ONCE = 16
+"""After a closure hundreds of incidents are due: they come in parts, so that a new one need not wait for all."""
 LOOK_AGAIN_S = 1.0
 """Time passes without an event: freshness and closures are looked at again this often."""
 DELTAS_KEPT = 50_000
@@ -313,6 +315,11 @@ class Node:
             due.sort(key=lambda incident_id: incident_id not in first)
             if not due:
                 continue
+            due = due[:RANKED_AT_ONCE]
+            waiting = first.difference(due)
+            if waiting:
+                self._fresh_incidents |= waiting
+                self._rank_now.set()
             self._stirred = False
             started, log = loop.time(), self.log
             ranked = await self._read(lambda standing, due=due: _rank_all(standing, due))  # type: ignore[misc]
