@@ -130,8 +130,8 @@ def window(browser: Any) -> Iterator[Callable[[str], Any]]:
     assert thrown == []
 
 
-def pixel(page: Any, lon: float, lat: float) -> tuple[float, float]:
-    """Where a place is drawn in the window."""
+def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
+    """Where places are drawn in the window, as the map stands now."""
     box = page.locator("[data-testid=map]")
     west, south, east, north = map(float, box.get_attribute("data-view").split(","))
     area = box.bounding_box()
@@ -139,20 +139,16 @@ def pixel(page: Any, lon: float, lat: float) -> tuple[float, float]:
     def mercator(degrees: float) -> float:
         return math.log(math.tan(math.pi / 4 + math.radians(degrees) / 2))
 
-    x = (lon - west) / (east - west)
-    y = (mercator(north) - mercator(lat)) / (mercator(north) - mercator(south))
-    return area["x"] + x * area["width"], area["y"] + y * area["height"]
+    def pixel(lon: float, lat: float) -> tuple[float, float]:
+        x = (lon - west) / (east - west)
+        y = (mercator(north) - mercator(lat)) / (mercator(north) - mercator(south))
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    return pixel
 
 
 def click(page: Any, lon: float, lat: float) -> None:
-    page.mouse.click(*pixel(page, lon, lat))
-
-
-def clear(page: Any, lon: float, lat: float, units: list[Any]) -> bool:
-    """Whether a click there is on the open map: no unit under it, no button above it."""
-    x, y = pixel(page, lon, lat)
-    near = [math.dist((x, y), pixel(page, *unit["geometry"]["coordinates"])) for unit in units]
-    return min(near) > 30 and 60 < x < 920 and 180 < y < 760
+    page.mouse.click(*projection(page)(lon, lat))
 
 
 def shot(page: Any, name: str) -> None:
@@ -177,13 +173,17 @@ def near_a_unit(page: Any, url: str) -> tuple[float, float]:
         for unit in units
     ]
     best: tuple[float, tuple[float, float]] | None = None
+    pixel = projection(page)
+    drawn = [pixel(*unit["geometry"]["coordinates"]) for unit in units]
     for unit in units:
         lon, lat = unit["geometry"]["coordinates"]
         course = math.radians(unit["properties"]["course_deg"] or 0)
         for ahead_m in (250, 400):
             lon_there = lon + math.sin(course) * ahead_m / (111_320 * math.cos(math.radians(lat)))
             place = (round(lon_there, 6), round(lat + math.cos(course) * ahead_m / 111_320, 6))
-            if not clear(page, *place, units):
+            x, y = pixel(*place)
+            # on the open map: no unit under it, no button above it
+            if min(math.dist((x, y), at) for at in drawn) < 30 or not (60 < x < 920 and 180 < y < 760):
                 continue
             etas = httpx.post(f"{url}/v1/etas", json={"target": list(place), "starts": starts}).json().get("etas_s", [])
             soonest = min((eta for eta in etas if eta is not None), default=math.inf)
