@@ -91,3 +91,9 @@ def test_a_recorded_track_replays_into_a_server_on_the_replay_clock(tmp_path: Pa
     finally:
         server.terminate()
         server.wait(20)
+
+
+def test_a_replay_is_ranked_in_its_middle() -> None:
+    first, *rest = run("examples/replay_tracks.py").splitlines()
+    assert int(re.findall(r"(\d+) can go", first)[0]) >= 1
+    assert re.search(r"\d+ s  \d+ m  (live|delayed)", rest[0])
