@@ -264,13 +264,10 @@ class Node:
 
     async def ranking(self, incident_id: str, limit: int) -> documents.Document:
         """The ranking as of now, whole. Raises `KeyError` when the incident is not open."""
-        return await self._read(lambda standing: documents.ranking(standing.rank(incident_id), limit))
+        return await self.read_field(lambda standing: documents.ranking(standing.rank(incident_id), limit))
 
     async def read_field(self, question: Callable[[Standing], Result]) -> Result:
         """Ask the standing fields anything, as of now, in the worker."""
-        return await self._read(question)
-
-    async def _read(self, question: Callable[[Standing], Result]) -> Result:
         now = self._view()
 
         def answer() -> Result:
@@ -322,7 +319,7 @@ class Node:
                 self._rank_now.set()
             self._stirred = False
             started, log = loop.time(), self.log
-            ranked = await self._read(lambda standing, due=due: _rank_all(standing, due))  # type: ignore[misc]
+            ranked = await self.read_field(lambda standing, due=due: _rank_all(standing, due))  # type: ignore[misc]
             self.lag_s = loop.time() - started
             if log is not self.log:  # the replay jumped meanwhile: this is of another world
                 continue
@@ -431,14 +428,9 @@ def _rank_all(
     out = []
     for incident_id in incident_ids:
         ranking = standing.rank(incident_id)
-        limit = ranking_limit(standing)
+        limit = standing.table.rules.limit.ranking_frame
         out.append((incident_id, documents.ranking(ranking, limit, frame=True), recommendation(ranking, limit)))
     return out
-
-
-def ranking_limit(standing: Standing) -> int:
-    """Rows of a ranking in a frame."""
-    return standing.table.rules.limit.ranking_frame
 
 
 def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, OutsideMapError, UnknownIdError
+from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, UnknownIdError
 
 TITLES = {
     400: "Not JSON",
@@ -85,8 +85,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BadValueError)
     def out_of_range(_: Request, error: BadValueError) -> Response:
         return answer(422, str(error), [{"field": error.field, "reason": error.reason, "message": str(error)}])
-
-    app.add_exception_handler(OutsideMapError, out_of_range)  # type: ignore[arg-type]
 
     @app.exception_handler(UnknownIdError)
     def unknown(_: Request, error: UnknownIdError) -> Response:
