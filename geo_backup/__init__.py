@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from geo_backup.errors import GeoBackupError
     from geo_backup.roads.field import ArrivalField
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.roads.profile import PROFILES, weigh
+    from geo_backup.roads.profile import PROFILES
     from geo_backup.roads.snap import snap_place, snap_units
+    from geo_backup.roads.weights import weigh
     from geo_backup.rules import Rules
 
 __version__ = "0.1.0"
@@ -49,7 +50,7 @@ _HOMES = {
     "snap_place": "roads.snap",
     "snap_units": "roads.snap",
     "to_networkx": "cartography.graphs",
-    "weigh": "roads.profile",
+    "weigh": "roads.weights",
 }
 
 

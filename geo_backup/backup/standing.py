@@ -23,8 +23,9 @@ from geo_backup.live_map import LiveMap
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField, Route
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import PROFILES, Weights, weigh
+from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.snap import Target, snap_place, snap_units
+from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
 Edges = npt.NDArray[np.int32]

@@ -169,6 +169,7 @@ def assemble(ways: Ways) -> Assembled:
         "way_flags": way_flags,
         "way_layer": columns.facts[:, 4],
         "way_maxspeed_kmh": columns.facts[:, 5:7],
+        "way_limits": np.zeros((len(columns.way_id), 3), np.uint16),
         "way_name": way_name,
     }
     counts["contraflow_edges"] = int(np.count_nonzero(edge_flags & EdgeFlag.AGAINST_ONEWAY))

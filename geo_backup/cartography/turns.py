@@ -87,14 +87,14 @@ def make_turns(
     needed = _needed_u_turns(arms, turn_from, turn_to, back, facts)
     keep = ~back | needed
     # the only way out of a dead end cannot be forbidden
-    facts[needed] &= np.uint8(~np.uint8(TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT))
+    facts[needed] &= np.uint16(~np.uint16(TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT))
     turn_from, turn_to, facts = turn_from[keep], turn_to[keep], facts[keep]
     main = _main(arms, turn_from, turn_to, facts)
     return Turns(np.searchsorted(turn_to, np.arange(edges + 1)), turn_from, facts, main)
 
 
 def _kinds(arms: Arms, turn_from: Array, turn_to: Array, back: Array) -> Array:
-    """uint8[T]: direction of each turn, and what stands there."""
+    """uint16[T]: direction of each turn, and what stands there."""
     change = turn_deg(arms.arriving_deg[turn_from], arms.leaving_deg[turn_to])
     size, right = np.abs(change), change > 0
     kind = np.select(
@@ -106,7 +106,7 @@ def _kinds(arms: Arms, turn_from: Array, turn_to: Array, back: Array) -> Array:
             np.where(right, TurnKind.RIGHT, TurnKind.LEFT),
         ],
         np.where(right, TurnKind.SHARP_RIGHT, TurnKind.SHARP_LEFT),
-    ).astype(np.uint8)
+    ).astype(np.uint16)
     # roads at a junction: pieces that end here, a loop counted twice
     ends = np.unique(np.column_stack((np.concatenate((arms.tail, arms.head)), np.tile(arms.piece, 2))), axis=0)[:, 0]
     loops = np.unique(arms.piece[arms.tail == arms.head], return_index=True)[1]
@@ -128,7 +128,7 @@ def _kinds(arms: Arms, turn_from: Array, turn_to: Array, back: Array) -> Array:
         (stop, TurnFlag.STOP),
         (meeting, TurnFlag.ONTO_JUNCTION),
     ):
-        kind |= np.where(condition, np.uint8(flag), np.uint8(0))
+        kind |= np.where(condition, np.uint16(flag), np.uint16(0))
     return kind
 
 
@@ -142,8 +142,8 @@ def _restricted(
     back: Array,
     counts: Counter[str],
 ) -> Array:
-    """uint8[T]: RESTRICTED and EMERGENCY_EXEMPT; each restriction is counted under one of `OUTCOMES`."""
-    flags = np.zeros(len(turn_from), np.uint8)
+    """uint16[T]: RESTRICTED and EMERGENCY_EXEMPT; each restriction is counted under one of `OUTCOMES`."""
+    flags = np.zeros(len(turn_from), np.uint16)
     counts.update({f"restrictions_{outcome}": 0 for outcome in OUTCOMES})
     if not restrictions:
         return flags
@@ -176,11 +176,11 @@ def _restricted(
             else:
                 # one way on both sides of the junction: only the kind tells which of its turns is meant
                 hit = leaves & enters & back[here] if r.kind == "no_u_turn" else leaves & enters & ~back[here]
-            flags[here[hit]] |= np.uint8(TurnFlag.RESTRICTED)
+            flags[here[hit]] |= np.uint16(TurnFlag.RESTRICTED)
             if r.emergency_exempt:
-                flags[here[hit]] |= np.uint8(TurnFlag.EMERGENCY_EXEMPT)
+                flags[here[hit]] |= np.uint16(TurnFlag.EMERGENCY_EXEMPT)
             else:
-                flags[here[hit]] &= np.uint8(~np.uint8(TurnFlag.EMERGENCY_EXEMPT))
+                flags[here[hit]] &= np.uint16(~np.uint16(TurnFlag.EMERGENCY_EXEMPT))
         counts[f"restrictions_{outcome}"] += 1
     return flags
 
@@ -224,7 +224,7 @@ def _outcome(
 def _needed_u_turns(arms: Arms, turn_from: Array, turn_to: Array, back: Array, facts: Array) -> Array:
     """bool[T]: U-turns without which a vehicle on the edge before them could not go on."""
     legal = arms.flags & EdgeFlag.LEGAL != 0
-    free = ~back & (facts & np.uint8(TurnFlag.RESTRICTED) == 0)
+    free = ~back & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
     edges = len(arms.tail)
     ways_on = np.bincount(turn_from[free], minlength=edges)
     legal_ways_on = np.bincount(turn_from[free & legal[turn_to]], minlength=edges)
@@ -239,7 +239,7 @@ def _main(arms: Arms, turn_from: Array, turn_to: Array, facts: Array) -> Array:
 
     edges = len(arms.tail)
     legal = arms.flags & EdgeFlag.LEGAL != 0
-    use = legal[turn_from] & legal[turn_to] & (facts & np.uint8(TurnFlag.RESTRICTED) == 0)
+    use = legal[turn_from] & legal[turn_to] & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
     graph = coo_array((np.ones(int(use.sum()), np.int8), (turn_from[use], turn_to[use])), shape=(edges, edges))
     _, label = connected_components(graph.tocsr(), directed=True, connection="strong")
     if not legal.any():

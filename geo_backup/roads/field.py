@@ -31,10 +31,11 @@ from geo_backup.roads.network import (
     WayClass,
     WayFlag,
 )
-from geo_backup.roads.profile import PROFILES, Weights, weigh
+from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.reach import reach_polygons
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules
 
 UNREACHABLE: Literal["unreachable"] = "unreachable"
@@ -465,12 +466,13 @@ def _one_street() -> RoadNetwork:
         edge_flags=np.full(4, main, np.uint8),
         turn_start=np.array([0, 1, 2, 3, 4], np.int32),
         turn_from=np.array([1, 3, 0, 2], np.int32),
-        turn_facts=np.array([7, 0, 0, 7], np.uint8),
+        turn_facts=np.array([7, 0, 0, 7], np.uint16),
         way_id=np.ones(1, np.int64),
         way_class=np.full(1, WayClass.RESIDENTIAL, np.uint8),
         way_flags=zero,
         way_layer=np.zeros(1, np.int8),
         way_maxspeed_kmh=np.zeros((1, 2), np.uint8),
+        way_limits=np.zeros((1, 3), np.uint16),
         way_name=np.zeros(1, np.int32),
         names=("",),
         area=Area("", "", "", "", "", "UTC", (0.0, 0.0, 0.004, 0.0)),

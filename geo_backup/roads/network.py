@@ -32,7 +32,7 @@ from geo_backup.geodesy import M_PER_DEG
 
 Array = npt.NDArray[Any]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout; a folder of another version is refused with the remedy."""
 
 FRACTION_ONE = 65536
@@ -113,7 +113,7 @@ TURN_KIND_MASK = 7
 
 
 class TurnFlag(IntFlag):
-    """What stands at the turn besides its direction, the high bits of `turn_facts` (uint8)."""
+    """What stands at the turn besides its direction, the high bits of `turn_facts` (uint16)."""
 
     SIGNALS = 8
     """Traffic signals at the junction."""
@@ -125,6 +125,10 @@ class TurnFlag(IntFlag):
     """The restriction's `except` names emergency vehicles."""
     ONTO_JUNCTION = 128
     """More than two roads meet here: a place where one has to look, not a bend of the same road."""
+    LEVEL_CROSSING = 256
+    """A railway or tramway is crossed on the way to this junction, or at it."""
+    MINI_ROUNDABOUT = 512
+    """The junction is a mini-roundabout: one node that is driven round."""
 
 
 ARRAYS: Mapping[str, str] = {
@@ -144,13 +148,14 @@ ARRAYS: Mapping[str, str] = {
     # turns [T], grouped by the edge they lead into
     "turn_start": "i4",  # [E + 1]
     "turn_from": "i4",
-    "turn_facts": "u1",
+    "turn_facts": "u2",
     # ways [W]
     "way_id": "i8",
     "way_class": "u1",
     "way_flags": "u1",
     "way_layer": "i1",
     "way_maxspeed_kmh": "u1",  # [W, 2] along and against; 0 = not said
+    "way_limits": "u2",  # [W, 3] height dm, width dm, weight in 0.1 t of what may pass; 0 = no limit said
     "way_name": "i4",  # index into names; 0 is the empty name
 }
 """Name and little-endian type of each stored array; sizes in capitals, see the module's words."""
@@ -200,6 +205,7 @@ class RoadNetwork:
     way_flags: Array
     way_layer: Array
     way_maxspeed_kmh: Array
+    way_limits: Array
     way_name: Array
     names: tuple[str, ...]
     area: Area

@@ -217,69 +217,7 @@ RESPONSE = Profile(
 PROFILES: Mapping[str, Profile] = MappingProxyType({"routine": ROUTINE, "response": RESPONSE})
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """What a profile makes of a network: milliseconds for every edge and turn.
-
-    `edge_ms` int32[E]: at least 1, CLOSED_MS where the profile may not drive.
-    `open_edge_ms` int32[E]: finite everywhere, for a unit that already stands on an edge it may not enter.
-    `turn_ms` int32[T]: at least 0, CLOSED_MS where banned; grouped like `network.turn_from`.
-    `weights_id` names the network, the profile and the closed edges.
-    """
-
-    profile: Profile
-    network: RoadNetwork
-    edge_ms: Array
-    open_edge_ms: Array
-    turn_ms: Array
-    weights_id: str
-    usable_ms: Array
-    """int32[E]: `edge_ms` before any closure."""
-
-    def with_closed(self, edges: Array, *, closures_id: str = "") -> Weights:
-        """The same weights with exactly these edges (int[N]) closed; turns are shared with this one."""
-        edges = np.unique(np.asarray(edges, np.int32))
-        edge_ms = self.usable_ms.copy()
-        edge_ms[edges] = CLOSED_MS
-        edge_ms.setflags(write=False)
-        return Weights(
-            profile=self.profile,
-            network=self.network,
-            edge_ms=edge_ms,
-            open_edge_ms=self.open_edge_ms,
-            turn_ms=self.turn_ms,
-            weights_id=_weights_id(self.network, self.profile, edges, closures_id),
-            usable_ms=self.usable_ms,
-        )
-
-
-def weigh(
-    network: RoadNetwork, profile: Profile, closed_edges: Array | None = None, *, closures_id: str = ""
-) -> Weights:
-    """Weights of a network for a profile, with some edges (int[N]) closed.
-
-    `closures_id` may name the closures in force; it goes into `weights_id`.
-    """
-    open_edge_ms, usable = _edge_ms(network, profile)
-    usable_ms = np.where(usable, open_edge_ms, CLOSED_MS).astype(np.int32)
-    turn_ms = _turn_ms(network, profile)
-    for array in (open_edge_ms, usable_ms, turn_ms):
-        array.setflags(write=False)
-    bare = Weights(
-        profile=profile,
-        network=network,
-        edge_ms=usable_ms,
-        open_edge_ms=open_edge_ms,
-        turn_ms=turn_ms,
-        weights_id=_weights_id(network, profile, np.zeros(0, np.int32), closures_id),
-        usable_ms=usable_ms,
-    )
-    if closed_edges is None or len(closed_edges) == 0:
-        return bare
-    return bare.with_closed(closed_edges, closures_id=closures_id)
-
-
-def _edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
+def edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
     """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E])."""
     way = network.edge_way
     klass = np.asarray(network.way_class)[way]
@@ -324,7 +262,7 @@ def _edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
     return out, usable
 
 
-def _turn_ms(network: RoadNetwork, profile: Profile) -> Array:
+def turn_ms(network: RoadNetwork, profile: Profile) -> Array:
     """Milliseconds int32[T] of each turn."""
     facts = np.asarray(network.turn_facts)
     kinds = np.zeros(TURN_KIND_MASK + 1)
@@ -355,9 +293,3 @@ def _by_class(values: Mapping[WayClass, float]) -> Array:
     for key, value in values.items():
         table[key] = value
     return table
-
-
-def _weights_id(network: RoadNetwork, profile: Profile, closed: Array, closures_id: str) -> str:
-    digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} {closures_id} ".encode())
-    digest.update(np.ascontiguousarray(closed, "<i4").tobytes())
-    return digest.hexdigest()[:16]

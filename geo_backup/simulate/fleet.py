@@ -26,8 +26,9 @@ from geo_backup.roads.network import (
     TurnKind,
     WayClass,
 )
-from geo_backup.roads.profile import CLOSED_MS, PROFILES, ROUTINE, Weights, weigh
+from geo_backup.roads.profile import CLOSED_MS, PROFILES, ROUTINE
 from geo_backup.roads.snap import snap_place, snap_units
+from geo_backup.roads.weights import Weights, weigh
 
 PING_MS = 3_000
 ACKNOWLEDGE_MS = 2_000

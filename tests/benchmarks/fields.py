@@ -26,9 +26,10 @@ from scipy.sparse.csgraph import dijkstra
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, fields_rebuilt
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
-from geo_backup.roads.profile import CLOSED_MS, RESPONSE, Weights, weigh
+from geo_backup.roads.profile import CLOSED_MS, RESPONSE
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target, snap_units
+from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules
 
 FIELDS = 200

@@ -10,9 +10,10 @@ from geo_backup.errors import OutsideMapError
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, WayFlag
-from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE, weigh
+from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE
 from geo_backup.roads.search import INF_MS, k_smallest
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.weights import weigh
 from geo_backup.rules import SnapRules
 from tests.roads.tiny import ORIGIN, Street, draw, edge_of, place
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from geo_backup.roads.field import ArrivalField, fields_rebuilt
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
-from geo_backup.roads.profile import PROFILES, weigh
+from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
+from geo_backup.roads.weights import weigh
 from tests.roads import oracle
 from tests.roads.tiny import Street, draw
 

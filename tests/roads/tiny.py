@@ -119,7 +119,7 @@ def draw(
         "edge_flags": np.array([e[2] for e in edges], np.uint8),
         "turn_start": np.array(start, np.int32),
         "turn_from": np.array(origin, np.int32),
-        "turn_facts": np.array(facts, np.uint8),
+        "turn_facts": np.array(facts, np.uint16),
         "way_id": np.arange(len(streets), dtype=np.int64) + 1,
         "way_class": np.array([s.klass for s in streets], np.uint8),
         "way_flags": np.array(
@@ -127,6 +127,7 @@ def draw(
         ),
         "way_layer": np.array([s.layer for s in streets], np.int8),
         "way_maxspeed_kmh": np.array([[s.maxspeed] * 2 for s in streets], np.uint8),
+        "way_limits": np.zeros((len(streets), 3), np.uint16),
         "way_name": np.array([names.index(s.name) for s in streets], np.int32),
     }
     area = Area(

@@ -12,8 +12,9 @@ from geo_backup.geodesy import distance_m
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import RESPONSE, weigh
+from geo_backup.roads.profile import RESPONSE
 from geo_backup.roads.snap import snap_place, snap_units
+from geo_backup.roads.weights import weigh
 from geo_backup.simulate.fleet import Fleet
 
 MAP = Path(__file__).parents[2] / "maps" / "gothenburg"
