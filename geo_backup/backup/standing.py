@@ -273,6 +273,6 @@ def closure_shape_and_edges(network: RoadNetwork, added: ClosureAdded) -> tuple[
     """The closure's geometry (None when it names edges) and the directed edges it closes, both directions."""
     if "edges" in added.geometry:
         named = np.asarray(added.geometry["edges"], np.int32)
-        return None, np.unique(named[(named >= 0) & (named < network.edges)])
+        return None, network.with_twins(named[(named >= 0) & (named < network.edges)])
     geometry = shape(added.geometry)
     return geometry, closed_edges(network, geometry, added.buffer_m)

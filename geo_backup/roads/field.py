@@ -463,7 +463,7 @@ def _one_street() -> RoadNetwork:
         shape_start=np.zeros(3, np.int32),
         shape_step=np.zeros((0, 2), np.int16),
         edge_code=np.array([0, 1, 2, 3], np.int32),
-        edge_flags=np.full(4, main, np.uint8),
+        edge_flags=np.full(4, main, np.uint16),
         turn_start=np.array([0, 1, 2, 3, 4], np.int32),
         turn_from=np.array([1, 3, 0, 2], np.int32),
         turn_facts=np.array([7, 0, 0, 7], np.uint16),

@@ -159,10 +159,11 @@ def test_bollards_cut_and_gates_do_not(tmp_path: Path) -> None:
     network, summary = drawing.build(tmp_path)
     assert summary.blocking_barriers == 1
     assert drawing.edge(network, "A", "C") is None
-    gated = drawing.edge(network, "C", "D")
-    assert gated is not None
-    assert network.edge_flags[gated] & EdgeFlag.GATE
-    assert network.junctions == 5, "each side of the bollard has its own end"
+    assert drawing.turn(network, "CgD") == TurnKind.STRAIGHT
+    flags = {pair: int(network.edge_flags[drawing.edge(network, *pair)]) for pair in ("Cg", "gD", "Dg", "gC")}
+    assert {pair for pair, held in flags.items() if held & EdgeFlag.GATE} == {"gD", "gC"}, "one gate, opened once"
+    assert network.junctions == 6, "each side of the bollard has its own end"
+    assert summary.gates == 1
     check_whole(network)
 
 
