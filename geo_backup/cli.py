@@ -312,7 +312,7 @@ def map_info(
         **asdict(network.area),
         "content_id": network.content_id,
         "junctions": network.junctions,
-        "directed_edges": network.edges,
+        "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,
         "opened_ms": round(opened_ms, 1),
     }

@@ -62,6 +62,10 @@ TAKEN_OUT = frozenset({"removable", "rising", "foldable", "retractable", "hinged
 """Values of `bollard` (or `block`) that a key or a transponder opens."""
 
 
+DARK = frozenset({"emergency", "blinker", "blink_mode"})
+"""Values of `traffic_signals` of those that stop nobody on an ordinary day."""
+
+
 class NodeFacts(NamedTuple):
     """What stands at a vertex. `facing` is 1 or -1 where it counts only for who drives along or against the way."""
 
@@ -90,7 +94,7 @@ def read_node(tags: Mapping[str, str]) -> NodeFacts | None:
         tags.get("crossing") == "traffic_signals" or tags.get("crossing:signals") == "yes"
     )
     facts = NodeFacts(
-        signals=highway == "traffic_signals" or crossing,
+        signals=(highway == "traffic_signals" or crossing) and tags.get("traffic_signals") not in DARK,
         stop=highway in ("stop", "give_way"),
         all_stop=highway == "stop" and tags.get("stop") == "all",
         level_crossing=tags.get("railway") in ("level_crossing", "tram_level_crossing"),

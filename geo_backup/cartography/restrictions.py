@@ -1,7 +1,8 @@
 """Restrictions: which turns the turn restrictions of a source forbid, and what became of each of them.
 
 A restriction over a junction marks turns there. One over via ways speaks of a path: it comes out as `Path`s, which
-`twins` turns into edges that remember the road before. A conditional one (`no_left_turn @ (Mo-Fr 07:00-09:00)`) holds
+`twins` turns into edges that remember the road before. An `only_` one holds where its last via way ends; until then
+one may leave the path. A conditional one (`no_left_turn @ (Mo-Fr 07:00-09:00)`) holds
 at all times: who is never sent through a turn that is forbidden at busy hours loses little at the others.
 """
 

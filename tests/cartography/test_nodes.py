@@ -59,6 +59,7 @@ def test_a_barrier_is_passed_as_its_own_tags_say(tags: dict[str, str], barrier: 
         ({"highway": "crossing", "crossing": "traffic_signals"}, NodeFacts(signals=True)),
         ({"highway": "crossing", "crossing": "marked", "crossing:signals": "yes"}, NodeFacts(signals=True)),
         ({"highway": "crossing", "crossing": "zebra"}, None),
+        ({"highway": "traffic_signals", "traffic_signals": "emergency"}, None),
         ({"highway": "stop", "direction": "forward"}, NodeFacts(stop=True, facing=1)),
         ({"highway": "stop", "stop": "all"}, NodeFacts(stop=True, all_stop=True)),
         ({"highway": "give_way"}, NodeFacts(stop=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from pathlib import Path
@@ -12,10 +13,13 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.cartography.build import build_map
+from geo_backup.cartography.assembly import assemble
+from geo_backup.cartography.build import build_map, network_of
 from geo_backup.cartography.graphs import from_osmnx, to_networkx
 from geo_backup.cartography.restrictions import Path as ForbiddenPath
+from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.twins import Expanded, expand
+from geo_backup.cartography.ways import Ways
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import FRACTION_ONE, EdgeFlag, RoadNetwork, TurnFlag
@@ -62,9 +66,8 @@ def restricted(drawing: Drawing, network: RoadNetwork, path: str) -> bool:
 
 
 def check_whole(network: RoadNetwork) -> None:
-    """Turns join and stand in order, edges are grouped by tail, and every twin has an edge that is none."""
+    """Turns join, and every twin has an edge that is none."""
     assert np.all(network.edge_head[network.turn_from] == network.edge_tail[network.turn_to])
-    assert np.all(np.diff(network.edge_tail) >= 0)
     single = network.piece_edges[network.edge_piece, network.edge_against.astype(int)]
     assert np.all(single >= 0)
     assert not np.any(network.edge_flags[single] & EdgeFlag.TWIN)
@@ -436,6 +439,88 @@ def by_definition(driven: list[int], to: int, before: int, rules: list[Forbidden
     ]
     strict = before == 32 or any(not rule.exempt for rule in held)
     return 32 if strict else 96 if before or held else 0
+
+
+# ---- the whole way from a source's restrictions to turns, against their definition
+
+CORNERS = [(round(80e3 * np.cos(n)), round(80e3 * np.sin(n))) for n in range(6)]
+"""Six places about a circle, 0.8 km around 50 N 10 E in 1e-7 degrees: no street is short."""
+
+
+@st.composite
+def towns(make: st.DrawFn) -> Ways:
+    """Streets between corners, each a way of its own, and restrictions along what can be driven."""
+    ways = Ways()
+    pairs = make(st.lists(st.tuples(*[st.integers(0, 5)] * 2), min_size=3, max_size=12, unique_by=frozenset))
+    streets = [(a, b, make(st.sampled_from(["no", "no", "yes"]))) for a, b in pairs if a != b]
+    streets = streets or [(0, 1, "no")]
+    onward: dict[tuple[int, int], int] = {}  # from corner, to corner: way
+    for way, (a, b, oneway) in enumerate(streets, 1):
+        vertices = [(corner, 100_000_000 + CORNERS[corner][0], 500_000_000 + CORNERS[corner][1]) for corner in (a, b)]
+        ways.add(way, {"highway": "residential", "oneway": oneway}, vertices)
+        onward[a, b] = way
+        if oneway == "no":
+            onward[b, a] = way
+    for _ in range(make(st.integers(1, 6))):
+        at, trail = None, []
+        for _ in range(make(st.integers(3, 5))):
+            choices = sorted(pair for pair in onward if at is None or (pair[0] == at[1] and pair[1] != at[0]))
+            if not choices:
+                break
+            at = make(st.sampled_from(choices))
+            trail.append(onward[at])
+        if len(trail) < 3 or len(set(trail[:-1])) < len(trail) - 1 or trail[-1] in trail[1:-1]:
+            continue
+        kind, exempt = make(st.sampled_from(["no_left_turn", "no_u_turn", "only_right_turn"])), make(st.booleans())
+        vias = tuple(make(st.permutations(trail[1:-1])))
+        ways.restrictions.append(Restriction(kind, (trail[0],), (), vias, (trail[-1],), emergency_exempt=exempt))
+    return ways
+
+
+@settings(max_examples=300, deadline=None)
+@given(towns(), st.data())
+def test_every_drive_through_a_town_obeys_the_signs(ways: Ways, data: st.DataObject) -> None:
+    assembled = assemble(ways)
+    network = network_of(assembled, name="town", source="", source_date="", licence="", attribution="")
+    check_whole(network)
+    held = sum(assembled.counts[f"restrictions_{outcome}"] for outcome in ("via_way", "needless"))
+    assert held == len(ways.restrictions)
+    way = network.way_id[network.edge_way]
+    state = data.draw(st.sampled_from(np.flatnonzero(network.edge_flags & EdgeFlag.TWIN == 0).tolist()))
+    driven = [state]
+    for _ in range(10):
+        leaving = np.flatnonzero(network.turn_from == driven[-1]).tolist()
+        onward = [t for t in leaving if network.edge_piece[network.turn_to[t]] != network.edge_piece[driven[-1]]]
+        codes = [int(network.edge_code[network.turn_to[t]]) for t in onward]
+        here = network.edge_tail == network.edge_head[driven[-1]]
+        here &= network.edge_piece != network.edge_piece[driven[-1]]
+        assert sorted(codes) == sorted(set(network.edge_code[here].tolist())), "one turn into each road"
+        for turn in onward:
+            to = int(way[network.turn_to[turn]])
+            found = int(network.turn_facts[turn]) & (TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT)
+            assert found == signs(network, way, driven, to, [int(way[network.turn_to[t]]) for t in onward], ways)
+        if not leaving:
+            return
+        turn = data.draw(st.sampled_from(leaving))
+        driven.append(int(network.turn_to[turn]))
+
+
+def signs(network: RoadNetwork, way: np.ndarray, driven: list[int], to: int, choices: list[int], ways: Ways) -> int:
+    """What the restrictions say of turning into way `to`, read from the ways that were driven."""
+    kinds = []
+    for r in ways.restrictions:
+        last = driven[-len(r.via_ways) - 1 :]
+        roads = [int(way[edge]) for edge in last]
+        pieces = [int(network.edge_piece[edge]) for edge in last]
+        round_again = any(a == b for a, b in itertools.pairwise(pieces))
+        if len(roads) <= len(r.via_ways) or (roads[0],) != r.from_ways or sorted(roads[1:]) != sorted(r.via_ways):
+            continue
+        if round_again or r.to_ways[0] not in choices or (to == r.to_ways[0]) == r.only:
+            continue
+        kinds.append(r.emergency_exempt)
+    if not kinds:
+        return 0
+    return TurnFlag.RESTRICTED | (TurnFlag.EMERGENCY_EXEMPT if all(kinds) else 0)
 
 
 def test_without_paths_nothing_changes() -> None:
