@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.tags import NoRoad, read_road
 from geo_backup.roads.network import Array
 
-NUMBERS = 10
+NUMBERS: Final = 10
 """Of a `tags.Road`, before its name."""
 
 LONGEST_STEP_E7 = 300_000
@@ -71,7 +72,7 @@ class Ways:
             self.left_out["one_vertex"] += 1
             return False
         self.way_id.append(way_id)
-        self.facts.extend(number for number in road[:NUMBERS] if not isinstance(number, str))
+        self.facts.extend(road[:NUMBERS])
         self.name.append(road.name)
         self.vertex_start.append(len(self.key))
         return True

@@ -413,6 +413,7 @@ class RoadNetwork:
             and len(self.edge_flags) == self.edges
             and len(self.piece_to) == len(self.piece_way) == len(self.piece_length_m) == self.pieces
             and len(self.way_name) == len(self.way_class) == len(self.way_id) == len(self.way_maxspeed_kmh)
+            and len(self.way_limits) == len(self.way_id)
             and int(self.shape_start[-1]) == len(self.shape_step)
         )
         if not fits or self.edges == 0:
