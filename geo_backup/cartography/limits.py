@@ -7,7 +7,7 @@ rounded down, so that a vehicle that is let through fits.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 _PART = r"(\d+(?:[.,]\d+)?)"
@@ -57,11 +57,10 @@ def _length(tags: Mapping[str, str], key: str) -> int:
     return 0
 
 
-def _least(text: str, read: object) -> int:
-    assert callable(read)
-    values = [float(read(part.strip())) for part in text.split(";")]
+def _least(text: str, read: Callable[[str], float]) -> int:
+    values = [read(part.strip()) for part in text.split(";")]
     # the small share makes good what a decimal fraction loses: 3.3 m are 33 dm
-    return min((max(1, min(LARGEST, int(value * 10.0 + 1e-6))) for value in values if value > 0.0), default=0)
+    return min((max(1, int(min(LARGEST, value * 10.0 + 1e-6))) for value in values if value > 0.0), default=0)
 
 
 def _metres(text: str) -> float:
