@@ -360,7 +360,11 @@ async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
 
 def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], Any]:
     """What simulated drivers know: the fields of their incidents, and the roads that are closed to patrols."""
-    fields = {incident_id: standing.field(incident_id) for incident_id in incident_ids if standing.is_open(incident_id)}
+    fields = {
+        incident_id: standing.field_to_keep(incident_id)
+        for incident_id in incident_ids
+        if standing.is_open(incident_id)
+    }
     return fields, standing.weights("routine")
 
 

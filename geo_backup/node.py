@@ -27,8 +27,8 @@ from geo_backup.eventlog import EventLog
 from geo_backup.events import BackupRecommended, ClosureAdded, Event, NetworkAdopted
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
-from geo_backup.roads.field import warm_up
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.warm import warm_up
 from geo_backup.wire import checkpoint, documents
 
 log_ = logging.getLogger("geo_backup.node")
