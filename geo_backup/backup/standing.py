@@ -23,7 +23,7 @@ from geo_backup.live_map import LiveMap
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField, Route
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import PROFILES
+from geo_backup.roads.profile import Profile, profiles_of
 from geo_backup.roads.snap import Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
@@ -74,8 +74,11 @@ class _Stand:
 class Standing:
     """The fleet's table and the incidents' fields; see the module."""
 
-    def __init__(self, network: RoadNetwork, rules: Rules | None = None) -> None:
+    def __init__(
+        self, network: RoadNetwork, rules: Rules | None = None, profiles: Mapping[str, Profile] | None = None
+    ) -> None:
         self.network = network
+        self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
         self._added: dict[str, ClosureAdded] = {}
@@ -122,6 +125,8 @@ class Standing:
         now = self._now
         stand = self._stand(incident_id)
         warnings = ("INCIDENT_IN_CLOSURE",) if stand.waived else ()
+        if now.incidents[incident_id].profile not in self.profiles:
+            warnings = (*warnings, "PROFILE_UNKNOWN")
         if stand.field is None:
             warnings = (*warnings, "INCIDENT_OFF_MAP")
         elif not stand.field.target.on_main:
@@ -140,9 +145,14 @@ class Standing:
         closed = frozenset(
             closure_id
             for closure_id, added in self._now.closures.items()
-            if closure_id not in waived and (added.applies_to == "all" or profile == "routine")
+            if closure_id not in waived
+            and (added.applies_to == "all" or not self.profile(profile).access.routine_closures)
         )
         return self._weigh(profile, closed)
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
+        return self.profiles.get(name) or self.profiles["response"]
 
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
@@ -216,7 +226,7 @@ class Standing:
                 edges = np.unique(np.concatenate([self._edges[closure_id] for closure_id in sorted(closed)]))
                 weights = self._weigh(profile, frozenset()).with_closed(edges)
             else:
-                weights = weigh(self.network, PROFILES[profile])
+                weights = weigh(self.network, self.profile(profile))
             self._weights[profile, closed] = weights
         return weights
 

@@ -212,7 +212,8 @@ def hour_of(as_of_ms: int, timezone: str) -> int:
 def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> tuple[Array, Array]:
     """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E]).
 
-    `hour` 0 to 23 of the local day takes the profile's `hours` in; None = traffic flows freely.
+    `hour` 0 to 23 of the local day takes the profile's `hours` in (another is a `ValueError`); None = traffic flows
+    freely.
     """
     way = network.edge_way
     klass = np.asarray(network.way_class)[way]
@@ -231,6 +232,8 @@ def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> 
     free_kmh = np.where(stated, limit * speed.limit_share, of_class)
     kmh = free_kmh * speed.exceed_factor
     if hour is not None:
+        if not 0 <= hour < 24:
+            raise ValueError(f"hour is 0 to 23, not {hour}")
         traffic = _by_class({key: day[hour] for key, day in profile.hours.items()})
         kmh = kmh / (1.0 + speed.congestion_share * (1.0 / traffic[klass] - 1.0))
     kmh = np.where(stated, np.minimum(kmh, limit + speed.exceed_most_kmh), kmh)
@@ -271,38 +274,39 @@ def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> 
 
 
 def turn_ms(network: RoadNetwork, profile: Profile) -> Array:
-    """Milliseconds int32[T] of each turn."""
-    facts = np.asarray(network.turn_facts)
+    """Milliseconds int32[T] of each turn, CLOSED_MS where it may not be taken."""
     junction, access = profile.junction, profile.access
-    kinds = np.zeros(TURN_KIND_MASK + 1)
-    for kind in TurnKind:
-        kinds[kind] = profile.turn_s[kind if network.area.drives_on != "left" else _MIRRORED.get(kind, kind)] * 1_000.0
+    # what every combination of facts costs, the network's turns then look it up
+    facts = np.arange(int(network.turn_facts.max(initial=0)) + 1)
 
     def has(flag: TurnFlag) -> Array:
         held: Array = (facts & int(flag)) != 0
         return held
 
+    kinds = np.zeros(TURN_KIND_MASK + 1)
+    for kind in TurnKind:
+        kinds[kind] = profile.turn_s[kind if network.area.drives_on != "left" else _MIRRORED.get(kind, kind)]
     kind_of = facts & TURN_KIND_MASK
+    banned = has(TurnFlag.RESTRICTED)
+    if access.exempt_turns:
+        banned &= ~has(TurnFlag.EMERGENCY_EXEMPT)
     # a bend of one road costs nothing, turning round does wherever it is done
-    ms = np.where(has(TurnFlag.ONTO_JUNCTION) | (kind_of == TurnKind.U_TURN), kinds[kind_of], 0.0)
-    private = (np.asarray(network.edge_flags) & int(EdgeFlag.PRIVATE)) != 0
-    for where, lost_s in (
+    lost_s = np.where(has(TurnFlag.ONTO_JUNCTION) | (kind_of == TurnKind.U_TURN), kinds[kind_of], 0.0)
+    for where, each_s in (
         (has(TurnFlag.SIGNALS), junction.signal_s),
         (has(TurnFlag.STOP) & ~has(TurnFlag.SIGNALS), junction.stop_s),
         (has(TurnFlag.MINI_ROUNDABOUT), junction.mini_roundabout_s),
         (has(TurnFlag.LEVEL_CROSSING), junction.level_crossing_s),
-        (private[network.turn_from] & ~private[network.turn_to], access.private_leave_s),
+        (banned, access.restricted_turn_s),
     ):
-        ms += np.where(where, lost_s * 1_000.0, 0.0)
-
-    banned = has(TurnFlag.RESTRICTED)
-    if access.exempt_turns:
-        banned &= ~has(TurnFlag.EMERGENCY_EXEMPT)
-    ms += np.where(banned, access.restricted_turn_s * 1_000.0, 0.0)
-    out: Array = np.rint(ms).astype(np.int32)
+        lost_s = lost_s + np.where(where, each_s, 0.0)
+    costs_ms = np.rint(lost_s * 1_000.0).astype(np.int32)
     if not access.restricted_turns:
-        out[banned] = CLOSED_MS
-    return out
+        costs_ms[banned] = CLOSED_MS
+    out: Array = costs_ms[network.turn_facts]
+    private = (np.asarray(network.edge_flags) & int(EdgeFlag.PRIVATE)) != 0
+    out[private[network.turn_from] & ~private[network.turn_to]] += round(access.private_leave_s * 1_000.0)
+    return np.minimum(out, CLOSED_MS)
 
 
 def _fits(network: RoadNetwork, vehicle: Vehicle) -> Array:
