@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from geo_backup.errors import MapError
+from geo_backup.errors import MapError, ProfileError
 from geo_backup.roads.network import (
     TURN_KIND_MASK,
     Array,
@@ -29,7 +29,7 @@ from geo_backup.roads.network import (
     WayClass,
     WayFlag,
 )
-from geo_backup.roads.profile_file import number, per, read_tables
+from geo_backup.roads.profile_file import forms_of, number, per, read_tables
 from geo_backup.roads.search import INF_MS
 
 CLOSED_MS = INF_MS
@@ -166,16 +166,27 @@ class Profile:
         return all(factor == 1.0 for day in self.hours.values() for factor in day)
 
 
+FORMS = forms_of(Profile)
+"""The tables of a profile's file, with the range of every number."""
+
+
 def load_profile(path: Path | str) -> Profile:
     """The profile of a TOML file, called as the file is. `extends` looks beside it first, then in the package.
 
     Raises `ProfileError` that names the file, the key and the remedy.
     """
-    return Profile(**read_tables(Path(path), Profile, BUILT_IN))
+    return Profile(**read_tables(Path(path), FORMS, BUILT_IN))
+
+
+MOST_PROFILES = 50
+"""Files in one folder: a server keeps the weights of every profile that is asked for."""
 
 
 def _in_folder(folder: Path) -> dict[str, Profile]:
-    return {path.stem: load_profile(path) for path in sorted(folder.glob("*.toml"))}
+    paths = sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+    if len(paths) > MOST_PROFILES:
+        raise ProfileError(f"{folder} holds {len(paths)} profiles; at most {MOST_PROFILES} are read. Take some away.")
+    return {path.stem: load_profile(path) for path in paths}
 
 
 def profiles_of(network: RoadNetwork) -> Mapping[str, Profile]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, TurnKind, 
 from geo_backup.roads.profile import (
     BUILT_IN,
     CLOSED_MS,
+    FORMS,
     PROFILES,
     RESPONSE,
     ROUTINE,
@@ -45,13 +46,11 @@ def gothenburg() -> RoadNetwork:
 
 def keys() -> dict[str, Any]:
     """Every key of a profile file with its range; None = true or false."""
-    hints, out = get_type_hints(Profile), {}
-    for table in fields(Profile):
-        if "range" in table.metadata:
-            out[f"{table.name}.*"] = table.metadata["range"]
-        elif table.name not in ("name", "about"):
-            out.update({f"{table.name}.{key.name}": key.metadata.get("range") for key in fields(hints[table.name])})
-    return out
+    return {
+        f"{name}.{key if form.members is None else '*'}": allowed
+        for name, form in FORMS.items()
+        for key, allowed in form.keys.items()
+    }
 
 
 def written(folder: Path, text: str, name: str = "ours.toml") -> Path:
@@ -121,7 +120,8 @@ def test_the_readmes_example_works(tmp_path: Path) -> None:
         ("[turn_s]\nall = 1\nLeft = 3", "turn_s.Left is no key of a profile; did you mean left?"),
         ("[vehicle]\nall = 3", "vehicle.all is no key of a profile"),
         ("speed = 5", "speed is a table; write [speed]"),
-        ("top_kmh = 5", "top_kmh is no key of a profile"),
+        ("top_kmh = 5", "top_kmh is no key of a profile; it belongs under [vehicle]"),
+        ("[speed]\nsignal_s = 5", "speed.signal_s is no key of a profile; it belongs under [junction]"),
         ("[junction]\nsignal_s = 301", "junction.signal_s is a number, 0 to 300, not 301"),
         ("[junction]\nsignal_s = -0.1", "junction.signal_s is a number, 0 to 300, not -0.1"),
         ("[junction]\nsignal_s = nan", "junction.signal_s is a number, 0 to 300, not nan"),
@@ -131,6 +131,8 @@ def test_the_readmes_example_works(tmp_path: Path) -> None:
         ("[junction]\nsignal_s = [12]", "not [12]"),
         (f"[junction]\nsignal_s = 1{'0' * 400}", "junction.signal_s is a number"),
         (f"[junction]\nsignal_s = 1{'0' * 5_000}", "is not valid TOML"),
+        (f"[junction]\nsignal_s = 0x1{'0' * 5_000}", "a number, 0 to 300, not a far greater one"),
+        ("[class_kmh]\nall = 201", "class_kmh.all is a number, 0 to 200, not 201"),
         ("[access]\nbus_lanes = 1", "access.bus_lanes is true or false, not 1"),
         ("[hours]\nprimary = 0.5", "hours.primary is 24 numbers, each 0.1 to 2, not 0.5"),
         ("[hours]\nall = [1, 1]", "hours.all is 24 numbers, each 0.1 to 2, not [1, 1]"),
@@ -193,8 +195,14 @@ def test_profiles_beside_the_map(tmp_path: Path) -> None:
     assert found["response"] == replace(RESPONSE, about="x", junction=replace(RESPONSE.junction, signal_s=9.0))
     assert (found["fast"].junction.signal_s, found["fast"].junction.stop_s) == (9.0, 8.0), "extends the map's own"
     assert found["ambulance"] == PROFILES["ambulance"]
+    written(beside, "an editor's own", ".#fast.toml")
+    assert profiles_of(network) == found
     written(beside, "nonsense", "broken.toml")
     with pytest.raises(ProfileError, match=re.escape(str(beside / "broken.toml"))):
+        profiles_of(network)
+    for number in range(50):
+        written(beside, "", f"n{number}.toml")
+    with pytest.raises(ProfileError, match="at most 50 are read"):
         profiles_of(network)
 
 
