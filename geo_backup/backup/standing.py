@@ -25,7 +25,7 @@ from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import PROFILES
+from geo_backup.roads.profile import Profile, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
@@ -94,8 +94,11 @@ class _Stand:
 class Standing:
     """The fleet's table and the incidents' fields; see the module."""
 
-    def __init__(self, network: RoadNetwork, rules: Rules | None = None) -> None:
+    def __init__(
+        self, network: RoadNetwork, rules: Rules | None = None, profiles: Mapping[str, Profile] | None = None
+    ) -> None:
         self.network = network
+        self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
         self._added: dict[str, ClosureAdded] = {}
@@ -162,6 +165,8 @@ class Standing:
         now, field = self._now, self.field(incident_id)
         stand = self._stands[incident_id]
         warnings = ("INCIDENT_IN_CLOSURE",) if stand is not None and stand.waived else ()
+        if now.incidents[incident_id].profile not in self.profiles:
+            warnings = (*warnings, "PROFILE_UNKNOWN")
         if field is None:
             warnings = (*warnings, "INCIDENT_OFF_MAP")
         elif not field.target.on_main:
@@ -178,6 +183,10 @@ class Standing:
     def weights(self, profile: str) -> Weights:
         """Weights of a profile with the closures in force."""
         return self._front(profile).metric.weights
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
+        return self.profiles.get(name) or self.profiles["response"]
 
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
@@ -240,7 +249,7 @@ class Standing:
         closed = self._closed(profile)
         front = self._fronts.get(profile)
         if front is None:
-            metric = Metric(weigh(self.network, PROFILES[profile]))
+            metric = Metric(weigh(self.network, self.profile(profile)))
             front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [])
         if front.closed == closed:
             return front
@@ -312,8 +321,9 @@ class Standing:
 
     def _closed(self, profile: str) -> frozenset[str]:
         """Closures in the last view that hold for a profile."""
+        passes = self.profile(profile).access.routine_closures
         return frozenset(
-            closure_id for closure_id, added in self._added.items() if added.applies_to == "all" or profile == "routine"
+            closure_id for closure_id, added in self._added.items() if added.applies_to == "all" or not passes
         )
 
     def _waived(self, target: Target) -> frozenset[str]:

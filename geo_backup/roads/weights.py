@@ -14,7 +14,7 @@ from enum import IntFlag
 import numpy as np
 
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
-from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, turn_ms
+from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, fits, turn_ms
 from geo_backup.roads.search import INF_MS, Number, kernel
 
 
@@ -80,8 +80,9 @@ class Weights:
 def weigh(network: RoadNetwork, profile: Profile, closed_edges: Array | None = None) -> Weights:
     """Weights of a network for a profile, with some edges (int[N]) closed."""
     drive_ms, usable = edge_ms(network, profile)
-    against = (np.asarray(network.edge_flags) & int(EdgeFlag.AGAINST_ONEWAY)) != 0
-    shut = np.where(usable, 0, np.where(against, Shut.NEVER, Shut.NOT_FOR_PROFILE)).astype(np.uint64)
+    never = (np.asarray(network.edge_flags) & int(EdgeFlag.AGAINST_ONEWAY)) != 0
+    never |= ~fits(network, profile.vehicle)[network.edge_way]
+    shut = np.where(usable, 0, np.where(never, Shut.NEVER, Shut.NOT_FOR_PROFILE)).astype(np.uint64)
     bare = _weights(network, profile, drive_ms, shut, turn_ms(network, profile), None, ())
     return bare if closed_edges is None else bare.with_closed(closed_edges)
 

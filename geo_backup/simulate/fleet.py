@@ -26,7 +26,7 @@ from geo_backup.roads.network import (
     TurnKind,
     WayClass,
 )
-from geo_backup.roads.profile import CLOSED_MS, PROFILES, ROUTINE
+from geo_backup.roads.profile import CLOSED_MS, ROUTINE, profiles_of
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 
@@ -242,7 +242,7 @@ class Fleet:
         kept = self._own_fields.get(incident.incident_id)
         if kept is None or kept[0] != key:
             if incident.profile not in self._own_weights:
-                self._own_weights[incident.profile] = weigh(self.network, PROFILES[incident.profile])
+                self._own_weights[incident.profile] = weigh(self.network, profiles_of(self.network)[incident.profile])
             try:
                 target = snap_place(self.network, incident.lon, incident.lat, live_map.rules.snap)
             except OutsideMapError:
