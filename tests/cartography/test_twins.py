@@ -130,8 +130,7 @@ def test_a_legal_car_goes_round_and_a_siren_pays(tmp_path: Path) -> None:
         else:
             assert names["routine"] == ["Avenyn"], "out to the end of the avenue and back"
             assert names["response"] == ["Avenyn", "Link", "Avenyn"]
-            assert RESPONSE.restricted_turn_ms is not None
-            assert times["response"] == before["response"] + RESPONSE.restricted_turn_ms
+            assert times["response"] == before["response"] + RESPONSE.access.restricted_turn_s * 1000
 
 
 def test_a_route_over_a_twin_reads_like_any_other(tmp_path: Path) -> None:
