@@ -132,6 +132,11 @@ class Standing:
             self._let_go(incident_id)
         self._view = view
 
+    def prepare(self) -> None:
+        """Make what the first incident would wait for."""
+        for name in ("response", "routine"):
+            self._front(name)
+
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
         return incident_id in self._now.incidents
