@@ -21,7 +21,9 @@ from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.twins import Expanded, expand
 from geo_backup.cartography.ways import Ways
 from geo_backup.roads.closures import closed_edges
-from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.field import ArrivalField, Seeds
+from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.lanes import Probe
 from geo_backup.roads.network import FRACTION_ONE, EdgeFlag, RoadNetwork, TurnFlag
 from geo_backup.roads.profile import PROFILES, RESPONSE, ROUTINE
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
@@ -581,7 +583,8 @@ def test_no_legal_car_in_liechtenstein_drives_what_is_forbidden(liechtenstein: R
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_fields_over_twins_equal_the_oracle(liechtenstein: RoadNetwork, profile: str) -> None:
     network, weights = liechtenstein, weigh(liechtenstein, PROFILES[profile])
-    graph = oracle.expanded(weights)
+    graph, probe = oracle.expanded(weights), Probe(Metric(weights))
+    every = np.arange(network.edges, dtype=np.uint32)
     random = np.random.default_rng(7)
     twins = random.choice(network.twins, 4, replace=False)
     others = random.choice(network.edges, 6, replace=False)
@@ -590,4 +593,7 @@ def test_fields_over_twins_equal_the_oracle(liechtenstein: RoadNetwork, profile:
         n = len(edges)
         target = Target(edges, (30_000,) * n, (0,) * n, (0.0,) * n, 9.5, 47.1, 0.0, True)
         field = ArrivalField.build(weights, target)
-        np.testing.assert_array_equal(field.at_end_ms, oracle.at_end(weights, target, HOUR_MS, graph))
+        expected = oracle.at_end(weights, target, HOUR_MS, graph)
+        np.testing.assert_array_equal(field.at_end_ms, expected)
+        seeds = Seeds.of(weights, target)
+        np.testing.assert_array_equal(probe.at_end_ms(seeds.edge, seeds.ms, every, HOUR_MS), expected)
