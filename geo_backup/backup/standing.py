@@ -144,6 +144,10 @@ class Standing:
         )
         return self._weigh(profile, closed)
 
+    def weights_to(self, profile: str, target: Target) -> Weights:
+        """Weights for driving to a place: a closure in which it lies does not hold, for somebody is to get there."""
+        return self.weights(profile, self._waived(target))
+
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
         the place would be on the map with lon and lat exchanged."""

@@ -80,6 +80,13 @@ class Route:
     """Names in order, nameless ones left out."""
     steps: list[dict[str, Any]]
     """instruction, name, distance_m, duration_s of each step."""
+    turns: Sequence[int] = ()
+    """The turn taken into each edge but the first."""
+    cuts: Sequence[tuple[int, int]] = ()
+    """The driven part of each edge, in 1/65536."""
+    edge_ms: Sequence[int] = ()
+    """Milliseconds on each edge, `turn_ms` at the turn before it: `drive_ms` is the sum of both."""
+    turn_ms: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -273,6 +280,10 @@ class ArrivalField:
             last_leg_m=target.last_leg_m[k],
             streets=_streets(network, edges),
             steps=_steps(network, edges, turns, metres, [t + w for t, w in zip(times, waits, strict=True)]),
+            turns=turns,
+            cuts=cuts,
+            edge_ms=times,
+            turn_ms=waits,
         )
 
     def reach(self, minutes: Sequence[float]) -> list[shapely.MultiPolygon]:
