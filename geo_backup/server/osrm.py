@@ -7,7 +7,8 @@ of open incidents never wait for more than one part; each part is true of the mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,13 @@ BEYOND = ("match", "trip", "tile")
 """Services of OSRM that are not here."""
 SNAPPED_AT_ONCE = 256
 """Places that one part looks for on the road."""
+QUESTIONS_MAX = 256
+"""Questions under way; more are to come again later."""
+LARGE_CELLS = 50_000
+"""A table of more cells than this waits until few others are under way: they are held whole."""
+LARGE_AT_ONCE = 2
+BUSY = "TooManyRequests"
+"""The one code that OSRM does not have: it would wait without end."""
 
 Result = TypeVar("Result")
 Respond = Callable[[str, str, Mapping[str, str]], Awaitable[Response]]
@@ -41,14 +49,17 @@ def router(node: Node) -> APIRouter:
     asker = _Asker(node)
 
     async def table(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        return await asker.table(profile, questions.table(coordinates, options))
+        with asker.question():
+            return await asker.table(_profile(profile), questions.table(coordinates, options))
 
     async def route(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        return await asker.route(profile, questions.route(coordinates, options))
+        with asker.question():
+            return await asker.route(_profile(profile), questions.route(coordinates, options))
 
     async def nearest(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        _profile(profile)
-        return await asker.nearest(questions.nearest(coordinates, options))
+        with asker.question():
+            _profile(profile)  # whatever it is: a vehicle may stand on any road
+            return await asker.nearest(questions.nearest(coordinates, options))
 
     services = {
         "table": (table, questions.TABLE_OPTIONS, "Drive times and metres from many places to many, as OSRM answers"),
@@ -82,8 +93,7 @@ def _add(routes: APIRouter, service: str, respond: Respond, options: Mapping[str
 
     async def post(profile: str, request: Request) -> Response:
         try:
-            coordinates, said = questions.body_of(await request.body())
-            return await respond(profile, coordinates, said)
+            return await respond(profile, *questions.body_of(await request.body()))
         except Refusal as error:
             return _refused(error)
 
@@ -128,8 +138,21 @@ class _Asker:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.network = node.network
+        self._asked = 0
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._turn = asyncio.Semaphore(1)
         """One part of one question at a time, whoever asks."""
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """One of the questions under way. Raises `Refusal` when there are too many."""
+        if self._asked >= QUESTIONS_MAX:
+            raise Refusal(BUSY, f"{QUESTIONS_MAX} questions are under way; ask again in a second")
+        self._asked += 1
+        try:
+            yield
+        finally:
+            self._asked -= 1
 
     async def _ask(self, part: Callable[[Standing], Result]) -> Result:
         async with self._turn:
@@ -137,7 +160,11 @@ class _Asker:
 
     async def table(self, profile: str, question: TableQuestion) -> Response:
         """Column by column."""
-        profile = _profile(profile)
+        large = len(question.sources) * len(question.destinations) > LARGE_CELLS
+        async with self._large if large else nullcontext():
+            return await self._table(profile, question)
+
+    async def _table(self, profile: str, question: TableQuestion) -> Response:
         starts = await self._starts(question.places, question.sources)
         targets = await self._ends(question.places, question.destinations)
         seconds = np.full((len(question.sources), len(targets)), np.nan)
@@ -159,7 +186,6 @@ class _Asker:
 
     async def route(self, profile: str, question: RouteQuestion) -> Response:
         """From the last leg to the first."""
-        profile = _profile(profile)
         places = question.places
         start = await self._starts(places, (0,))
         targets = await self._ends(places, range(1, len(places)))
@@ -180,7 +206,7 @@ class _Asker:
         return Response(await asyncio.to_thread(told), media_type="application/json")
 
     async def nearest(self, question: NearestQuestion) -> Response:
-        """Whatever the profile: a vehicle may stand on any road."""
+        """In one part."""
         places = question.places
         lon, lat = places.lon_lat[0].tolist()
         within_m = min(float(places.radius_m[0]), self.node.live_map.rules.snap.incident_max_m)
@@ -259,4 +285,7 @@ def _no_segment(at: int) -> Refusal:
 
 
 def _refused(error: Refusal) -> Response:
-    return Response(orjson.dumps(answers.refusal(error.code, error.message)), 400, media_type="application/json")
+    body = orjson.dumps(answers.refusal(error.code, error.message))
+    if error.code == BUSY:
+        return Response(body, 429, headers={"Retry-After": "1"}, media_type="application/json")
+    return Response(body, 400, media_type="application/json")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geo_backup.wire import osrm_questions as questions
 from geo_backup.wire.osrm_questions import Refusal, options_of
 
 BERLIN = "13.388860,52.517037;13.397634,52.529407;13.428555,52.523219"
+ALL_OPTIONS = sorted(
+    {*questions.OPTIONS, *questions.TABLE_OPTIONS, *questions.ROUTE_OPTIONS, *questions.NEAREST_OPTIONS}
+)
+CODES = {"InvalidQuery", "InvalidOptions", "InvalidValue", "TooBig", "NotImplemented"}
 TWO = "11.97,57.70;11.98,57.71"
 
 
@@ -201,6 +208,29 @@ def test_what_is_no_question_is_an_invalid_query(body: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         questions.table(*questions.body_of(body))
     assert refusal.value.code == "InvalidQuery"
+
+
+words = st.text(alphabet="0123456789.,;-+eEnaif()poly %\x00é_", max_size=30)
+
+
+@given(st.sampled_from(["table", "route", "nearest"]), words, st.dictionaries(st.sampled_from(ALL_OPTIONS), words))
+def test_whatever_is_asked_is_a_question_or_a_refusal(service: str, coordinates: str, options: dict[str, str]) -> None:
+    asked = answer(lambda: getattr(questions, service)(coordinates, options))
+    assert asked in CODES or np.isfinite(asked.places.lon_lat).all()
+
+
+@given(st.text(max_size=40), st.binary(max_size=60))
+def test_whatever_is_sent_is_read_or_refused(query: str, body: bytes) -> None:
+    assert answer(lambda: options_of(query)) == "InvalidQuery" or "=" in query or query == ""
+    assert answer(lambda: questions.body_of(body)) == "InvalidQuery" or b"coordinates" in body
+
+
+def answer(read: Callable[[], Any]) -> Any:
+    """What was read, or the code of the refusal."""
+    try:
+        return read()
+    except Refusal as refusal:
+        return refusal.code
 
 
 def test_more_than_fits_says_what_does() -> None:
