@@ -102,6 +102,10 @@ def stretches(network: RoadNetwork, route: Route) -> tuple[Array, Array]:
 def maneuvers(network: RoadNetwork, route: Route) -> list[Maneuver]:
     """What the driver is told, from `depart` to `arrive`."""
     edges, lines, metres = route.edges, edge_lines(network, route), edge_metres(network, route)
+    # who arrives where he starts has a direction all the same: the road's
+    courses = [
+        line if a < b else network.edge_line(edge) for edge, line, (a, b) in zip(edges, lines, route.cuts, strict=True)
+    ]
     begins = [(0, "depart")]
     for i in range(1, len(edges)):
         kind = _kind(network, edges[i - 1], edges[i], route.turns[i - 1])
@@ -111,7 +115,7 @@ def maneuvers(network: RoadNetwork, route: Route) -> list[Maneuver]:
     for (first, kind), (last, _) in zip(begins, [*begins[1:], (len(edges), "arrive")], strict=True):
         drive = range(first, last)
         crossings = [_crossing(network, edges, i) for i in drive if i > 0 and (i == first or _meets(network, route, i))]
-        after = _bearing(lines[first])
+        after = _bearing(courses[first])
         if first == 0:
             crossings.insert(0, Crossing(_place(lines[0][0]), (after,), (True,), None, 0))
         out.append(
@@ -120,7 +124,7 @@ def maneuvers(network: RoadNetwork, route: Route) -> list[Maneuver]:
                 modifier=None if first == 0 else MODIFIERS[_turn(network, route.turns[first - 1])],
                 exit=_exit(network, edges, first, kind),
                 name=next((name for name in (network.edge_name(edges[i]) for i in drive) if name), ""),
-                bearing_before_deg=0 if first == 0 else _bearing(lines[first - 1][::-1], back=True),
+                bearing_before_deg=0 if first == 0 else _bearing(courses[first - 1][::-1], back=True),
                 bearing_after_deg=after,
                 distance_m=sum(metres[i] for i in drive),
                 duration_ms=sum(route.edge_ms[i] + route.turn_ms[i] for i in drive),
@@ -128,7 +132,7 @@ def maneuvers(network: RoadNetwork, route: Route) -> list[Maneuver]:
                 crossings=tuple(crossings),
             )
         )
-    end, came = lines[-1][-1], _bearing(lines[-1][::-1])
+    end, came = lines[-1][-1], _bearing(courses[-1][::-1])
     arrival = Crossing(_place(end), (came,), (True,), 0, None)
     line = np.array([end, end])
     out.append(
@@ -151,10 +155,12 @@ def _kind(network: RoadNetwork, before: int, edge: int, turn: int) -> str | None
         return "off ramp" if here in _FAST else "on ramp"
     if junction and here in _RAMPS and there in _FAST:
         return "merge"
-    if kind == TurnKind.U_TURN or (junction and kind > TurnKind.SLIGHT_RIGHT):
+    if kind == TurnKind.U_TURN:
+        return "continue"
+    if junction and kind > TurnKind.SLIGHT_RIGHT:
         if name and name == was:
             return "continue"
-        return "turn" if kind == TurnKind.U_TURN or _goes_on(network, before) else "end of road"
+        return "turn" if _goes_on(network, before) else "end of road"
     return "new name" if name and was and name != was else None
 
 

@@ -50,15 +50,15 @@ def router(node: Node) -> APIRouter:
 
     async def table(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
         with asker.question():
-            return await asker.table(_profile(profile), questions.table(coordinates, options))
+            return await asker.table(asker.profile(profile), questions.table(coordinates, options))
 
     async def route(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
         with asker.question():
-            return await asker.route(_profile(profile), questions.route(coordinates, options))
+            return await asker.route(asker.profile(profile), questions.route(coordinates, options))
 
     async def nearest(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
         with asker.question():
-            _profile(profile)  # whatever it is: a vehicle may stand on any road
+            asker.profile(profile)  # whatever it is: a vehicle may stand on any road
             return await asker.nearest(questions.nearest(coordinates, options))
 
     services = {
@@ -130,6 +130,7 @@ def _add(routes: APIRouter, service: str, respond: Respond, options: Mapping[str
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
         name=f"osrm_{service}_body",
     )
+    routes.add_api_route(f"/{service}/v1/{{profile}}/", post, methods=["POST"], include_in_schema=False)
 
 
 class _Asker:
@@ -138,6 +139,7 @@ class _Asker:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.network = node.network
+        self.profiles = PROFILES
         self._asked = 0
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._turn = asyncio.Semaphore(1)
@@ -153,6 +155,14 @@ class _Asker:
             yield
         finally:
             self._asked -= 1
+
+    def profile(self, said: str) -> str:
+        """The name of a profile of this map. Raises `Refusal` when there is none of that name."""
+        name = questions.PROFILE_ALIASES.get(said, said)
+        if name not in self.profiles:
+            known = ", ".join((*self.profiles, *questions.PROFILE_ALIASES))
+            raise Refusal("InvalidValue", f"there is no profile {said[:64]!r} here, but {known}")
+        return name
 
     async def _ask(self, part: Callable[[Standing], Result]) -> Result:
         async with self._turn:
@@ -269,14 +279,6 @@ class _Asker:
         if len(targets) < len(found):
             raise _no_segment(which[found.index(None)])
         return targets
-
-
-def _profile(name: str) -> str:
-    name = questions.PROFILE_ALIASES.get(name, name)
-    if name not in PROFILES:
-        known = ", ".join((*PROFILES, *questions.PROFILE_ALIASES))
-        raise Refusal("InvalidValue", f"there is no profile {name[:64]!r} here, but {known}")
-    return name
 
 
 def _no_segment(at: int) -> Refusal:

@@ -178,7 +178,9 @@ def route(coordinates: str, options: Mapping[str, str]) -> RouteQuestion:
 def nearest(coordinates: str, options: Mapping[str, str]) -> NearestQuestion:
     """Read a question to `nearest`. Raises `Refusal`."""
     _known(options, NEAREST_OPTIONS)
-    places = _places(coordinates, options, 1)
+    places = _places(coordinates, options, SOURCES_MAX)
+    if len(places) > 1:
+        raise Refusal("InvalidOptions", "Only one input coordinate is supported")
     said = options.get("number", "1")
     if not _INDEX.fullmatch(said):
         raise Refusal("InvalidQuery", "number: is a whole number from 1")
@@ -303,8 +305,8 @@ def _coordinates(text: str, at_most: int) -> npt.NDArray[np.float64]:
     for at, (lon_deg, lat_deg) in enumerate(pairs):
         if not (-180 <= lon_deg <= 180 and -90 <= lat_deg <= 90):
             raise Refusal(
-                "InvalidValue",
-                f"Invalid coordinate value: coordinate {at} is no longitude,latitude in degrees (is latitude first?)",
+                "InvalidOptions",
+                f"Coordinates are invalid: {at} is no longitude,latitude in degrees (is latitude first?)",
             )
     return np.array(pairs)
 

@@ -120,6 +120,14 @@ def test_on_and_off_the_motorway() -> None:
     assert [one.kind for one in found[:4]] == ["depart", "on ramp", "merge", "off ramp"]
 
 
+def test_the_end_of_a_blind_alley_turns_one_round() -> None:
+    places = {"a": (0, 0), "b": (400, 0), "c": (400, 200)}
+    network = draw(places, [Street("ab", "Alley"), Street("ac", "Way")], u_turns=True)
+    found = maneuvers(network, drive(network, *(edge_of(network, places, two) for two in ("ab", "ac"))))
+    assert told(found)[:2] == [("depart", None, "Alley"), ("continue", "uturn", "Alley")]
+    assert (found[1].bearing_before_deg, found[1].bearing_after_deg) == (90, 270)
+
+
 def test_a_name_changes() -> None:
     places = {"a": (0, 0), "b": (400, 0), "c": (800, 0)}
     network = draw(places, [Street("ab", "Old"), Street("bc", "New")])
@@ -134,6 +142,7 @@ def test_to_where_one_stands() -> None:
     found = maneuvers(network, route)
     assert told(found) == [("depart", None, "Street"), ("arrive", None, "Street")]
     assert (found[0].distance_m, found[0].duration_ms) == (0.0, 0)
+    assert (found[0].bearing_after_deg, found[1].bearing_before_deg) == (90, 90)
     metres, seconds = stretches(network, route)
     assert (metres.tolist(), seconds.tolist()) == ([0.0], [0.0])
 

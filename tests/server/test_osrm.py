@@ -183,6 +183,7 @@ def test_the_body_of_a_post_says_the_same(http: httpx.Client) -> None:
     by_url = ok(http.get(f"/table/v1/driving/{path(THREE)}?sources=0;1&destinations=2&annotations=duration,distance"))
     body = {"coordinates": THREE, "sources": [0, 1], "destinations": [2], "annotations": ["duration", "distance"]}
     assert ok(http.post("/table/v1/driving", json=body)) == by_url
+    assert ok(http.post("/table/v1/driving/", json=body)) == by_url
     route = ok(http.post("/route/v1/driving", json={"coordinates": THREE, "steps": True, "overview": "full"}))
     assert route == ok(http.get(f"/route/v1/driving/{path(THREE)}?steps=true&overview=full"))
 
@@ -334,7 +335,7 @@ def test_fallback_and_scale(http: httpx.Client, request: pytest.FixtureRequest) 
         (f"/table/v1/bicycle/{path(THREE)}", "InvalidValue"),
         (f"/nearest/v1/foot/{path([SOUTH])}", "InvalidValue"),
         (f"/table/v1/driving/{path([[57.7, 11.97]] * 2)}", "NoSegment"),
-        ("/table/v1/driving/200,57;11,57", "InvalidValue"),
+        ("/table/v1/driving/200,57;11,57", "InvalidOptions"),
         ("/table/v1/driving/", "InvalidQuery"),
         ("/table/v1/driving/nan,nan;11.97,57.7", "InvalidQuery"),
         ("/table/v1/driving/%F0%9F%9A%92", "InvalidQuery"),
