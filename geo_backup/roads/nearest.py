@@ -33,17 +33,22 @@ def nearest_roads(
     x, y = (float(axis) for axis in index.local(np.array(lon), np.array(lat)))
     reach_m = min(index.cell_m, within_m)
     while True:
-        # a road without points is not driven in this direction
-        found = [road for road in _roads_within(network, index, x, y, reach_m, bearing) if road.points]
+        found = _roads_within(network, index, x, y, reach_m, count, bearing)
         if len(found) >= count or reach_m >= within_m:
-            return found[:count]
+            return found
         reach_m = min(2.0 * reach_m, within_m)
 
 
 def _roads_within(
-    network: RoadNetwork, index: SnapIndex, x: float, y: float, reach_m: float, bearing: tuple[float, float] | None
+    network: RoadNetwork,
+    index: SnapIndex,
+    x: float,
+    y: float,
+    reach_m: float,
+    count: int,
+    bearing: tuple[float, float] | None,
 ) -> list[NearRoad]:
-    """All of them, nearest first, the lower piece first among equals."""
+    """The first of them, nearest first, the lower piece first among equals."""
     west, east = _cells(x, reach_m, index.cell_m, index.columns)
     south, north = _cells(y, reach_m, index.cell_m, index.rows)
     cells = [
@@ -59,20 +64,20 @@ def _roads_within(
     distance = np.hypot(x - x1 - share * dx, y - y1 - share * dy)
     along = np.divide(before + share * np.sqrt(square), whole, out=np.zeros_like(dx), where=whole > 0)
     piece = index.segment_piece[segments]
-    order = np.lexsort((piece, distance))
-    order = order[distance[order] <= reach_m]
-    _, first = np.unique(piece[order], return_index=True)
+    # bool[segments, 2]: driven along its piece, driven against it
+    edges = index.piece_edges[piece]
+    driven = (edges >= 0) & (network.edge_flags[edges] & int(EdgeFlag.AGAINST_ONEWAY) == 0)
+    if bearing is not None:
+        off_deg = turn_deg(bearing[0], np.degrees(np.arctan2(dx, dy))[:, None] + np.array([0.0, 180.0]))
+        driven &= np.abs(off_deg) <= bearing[1]
+    near = np.flatnonzero((distance <= reach_m) & driven.any(axis=1))
+    near = near[np.lexsort((piece[near], distance[near]))]
+    _, first = np.unique(piece[near], return_index=True)
     roads = []
-    for row in order[np.sort(first)].tolist():
-        course_deg = float(np.degrees(np.arctan2(dx[row], dy[row])))
+    for row in near[np.sort(first)[:count]].tolist():
         fraction = round(min(1.0, float(along[row])) * FRACTION_ONE)
-        points = tuple(
-            RoadPoint(edge, FRACTION_ONE - fraction if against else fraction)
-            for against, edge in enumerate(index.piece_edges[piece[row]].tolist())
-            if edge >= 0
-            and not network.edge_flags[edge] & int(EdgeFlag.AGAINST_ONEWAY)
-            and (bearing is None or abs(turn_deg(bearing[0], course_deg + 180.0 * against)) <= bearing[1])
-        )
+        parts = (fraction, FRACTION_ONE - fraction)
+        points = tuple(RoadPoint(int(edges[row, k]), parts[k]) for k in (0, 1) if driven[row, k])
         roads.append(NearRoad(float(distance[row]), points))
     return roads
 

@@ -29,7 +29,7 @@ from geo_backup.wire.osrm_questions import NearestQuestion, Places, Refusal, Rou
 
 BEYOND = ("match", "trip", "tile")
 """Services of OSRM that are not here."""
-SNAPPED_AT_ONCE = 256
+SNAPPED_AT_ONCE = 128
 """Places that one part looks for on the road."""
 QUESTIONS_MAX = 256
 """Questions under way; more are to come again later."""
