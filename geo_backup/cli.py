@@ -187,7 +187,9 @@ def etas(
     map_folder: MapOption,
     target: Annotated[str, typer.Option(help="LON,LAT of the incident.")],
     starts: Annotated[str, typer.Argument(help="CSV with columns lon,lat[,course_deg], or - for standard input.")],
-    profile: Annotated[str, typer.Option(help="response or routine")] = "response",
+    profile: Annotated[
+        str, typer.Option(help="A profile of the map (`map info` lists them) or NAME.toml.")
+    ] = "response",
     as_json: JsonOption = False,
 ) -> None:
     """Drive times from many places to one.
@@ -197,13 +199,18 @@ def etas(
     from geo_backup.backup.standing import Standing, view
     from geo_backup.live_map import LiveMap
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.roads.profile import PROFILES
+    from geo_backup.roads.profile import load_profile, profiles_of
 
-    if profile not in PROFILES:
-        raise BadValueError("--profile", "profile", f"--profile is one of {', '.join(PROFILES)}, not {profile!r}")
+    network = RoadNetwork.load(map_folder)
+    profiles = dict(profiles_of(network))
+    if profile.endswith(".toml"):
+        given = load_profile(profile)
+        profile, profiles[given.name] = given.name, given
+    if profile not in profiles:
+        raise BadValueError("--profile", "profile", f"--profile is one of {', '.join(profiles)}, not {profile!r}")
     lon, lat = _lon_lat(target)
     places = _starts(starts)
-    standing = Standing(RoadNetwork.load(map_folder))
+    standing = Standing(network, profiles=profiles)
     standing.update(view(LiveMap(), 0))
     standing.off_road_m(lon, lat)
     answer = standing.etas(lon, lat, places, profile)
@@ -304,16 +311,19 @@ def map_info(
     Example: geo-backup map info maps/gothenburg
     """
     from geo_backup.roads.network import RoadNetwork
+    from geo_backup.roads.profile import profiles_of
 
     started = time.perf_counter()
     network = RoadNetwork.load(folder)
     opened_ms = 1_000 * (time.perf_counter() - started)
+    profiles = list(profiles_of(network))
     rows = {
         **asdict(network.area),
         "content_id": network.content_id,
         "junctions": network.junctions,
         "directed_edges": network.edges,
         "turns": network.turns,
+        "profiles": profiles if as_json else ", ".join(profiles),
         "opened_ms": round(opened_ms, 1),
     }
     rows.update(rows.pop("summary"))
@@ -360,7 +370,11 @@ async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
 
 def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], Any]:
     """What simulated drivers know: the fields of their incidents, and the roads that are closed to patrols."""
-    fields = {incident_id: standing.field(incident_id) for incident_id in incident_ids if standing.is_open(incident_id)}
+    fields = {
+        incident_id: standing.field_to_keep(incident_id)
+        for incident_id in incident_ids
+        if standing.is_open(incident_id)
+    }
     return fields, standing.weights("routine")
 
 

@@ -5,6 +5,7 @@
     ├── LogError            an event log cannot be opened, read or written
     │   ├── WrongMapError       the log was written on another map
     │   └── LogFullError        the disk is full: nothing was acknowledged
+    ├── ProfileError        a profile's file says what cannot be (names file, key and remedy)
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
@@ -23,6 +24,10 @@ class GeoBackupError(Exception):
 
 class MapError(GeoBackupError):
     """A map source or map folder cannot be used; the text says what to do."""
+
+
+class ProfileError(GeoBackupError):
+    """A profile's file cannot be read or says what cannot be; the text names the file, the key and the remedy."""
 
 
 class LogError(GeoBackupError):

@@ -27,8 +27,9 @@ from geo_backup.eventlog import EventLog
 from geo_backup.events import BackupRecommended, ClosureAdded, Event, NetworkAdopted
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
-from geo_backup.roads.field import warm_up
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.profile import profiles_of
+from geo_backup.roads.warm import warm_up
 from geo_backup.wire import checkpoint, documents
 
 log_ = logging.getLogger("geo_backup.node")
@@ -92,7 +93,8 @@ class Node:
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0, "rankings": 0}
         self.ignored: dict[str, int] = {}
         self.lag_s = 0.0
-        self._standing = Standing(network)
+        self.profiles = profiles_of(network)
+        self._standing = Standing(network, profiles=self.profiles)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ranking")
         self._deltas: OrderedDict[int, Delta] = OrderedDict()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
@@ -115,7 +117,8 @@ class Node:
 
         Raises `WrongMapError` when the log was written on another map.
         """
-        await asyncio.get_running_loop().run_in_executor(self._worker, warm_up)
+        await self._in_worker(warm_up)
+        await self._in_worker(self._standing.prepare)
         await self._restore()
         self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._pulse)]
 
@@ -154,7 +157,7 @@ class Node:
             viewer.bell.set()
 
     def _renew_standing(self) -> None:
-        self._standing = Standing(self.network)
+        self._standing = Standing(self.network, profiles=self.profiles)
 
     async def _restore(self) -> None:
         snapshot = self.log.load_snapshot()

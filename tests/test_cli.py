@@ -151,10 +151,27 @@ def test_etas(run: Any, tmp_path: Path) -> None:
     one_line(failure)
 
 
+def test_etas_by_a_profile_of_ones_own(run: Any, tmp_path: Path) -> None:
+    starts, engine = tmp_path / "units.csv", tmp_path / "engine.toml"
+    starts.write_text("lon,lat\n11.96,57.69\n")
+    engine.write_text('extends = "response"\nabout = "A fire engine."\n[vehicle]\ntop_kmh = 30\n')
+
+    def eta(profile: object) -> float:
+        args = ("--target", "11.97,57.70", "--profile", profile, starts, "--json")
+        return float(json.loads(run("etas", *MAP, *args))["etas_s"][0])
+
+    assert eta("foot") > eta(engine) > eta("response")
+    engine.write_text('extends = "response"\nabout = "A fire engine."\n[vehicle]\ntop_kph = 30\n')
+    with pytest.raises(Failed) as failure:
+        eta(engine)
+    assert f"{engine}: vehicle.top_kph is no key of a profile; did you mean top_kmh?" in one_line(failure)
+
+
 def test_map_info(run: Any) -> None:
     rows = json.loads(run("map", "info", GOTHENBURG, "--json"))
     assert rows["directed_edges"] > 10_000
     assert "OpenStreetMap" in rows["attribution"]
+    assert {"routine", "response", "motorbike"} <= set(rows["profiles"])
     assert "directed edges" in run("map", "info", GOTHENBURG)
 
 

@@ -17,10 +17,11 @@ import numpy.typing as npt
 from geo_backup.backup.requirement import fits
 from geo_backup.events import Fix, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
-from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.field import ArrivalField, Starts
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, snap_units
+from geo_backup.roads.weights import Weights
 from geo_backup.rules import Rules
 
 Array = npt.NDArray[Any]
@@ -111,10 +112,13 @@ class UnitTable:
         self.network = network
         self.rules = rules
         self.rows: dict[str, UnitRow] = {}
+        self._starts: tuple[tuple[str, int], Starts] | None = None
         self._lay_out()
 
     def put(self, rows: Sequence[UnitRow], gone: Sequence[str] = ()) -> None:
         """Replace rows by their newest values and forget units that are gone."""
+        if rows or gone:
+            self._starts = None
         known = len(self.rows)
         for unit_id in gone:
             self.rows.pop(unit_id, None)
@@ -171,6 +175,18 @@ class UnitTable:
         stale = np.where(self.parked, rules.stale_parked_ms, rules.stale_moving_ms)
         grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
         return np.where(self.at_post, 0, grade).astype(np.int8)
+
+    def starts(self, weights: Weights, as_of_ms: int) -> Starts:
+        """Where the units stand at a time, ready to be read against every field of these weights.
+
+        A position is predicted to now along its own edge, as far as a live fix can be trusted.
+        """
+        asked = (weights.weights_id, as_of_ms)
+        if self._starts is None or self._starts[0] != asked:
+            age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.rules.freshness.live_moving_ms / 1000.0)
+            advance_m = np.where(self.freshness(as_of_ms) == 0, self.speed_mps * age_s, 0.0).astype(np.float32)
+            self._starts = (asked, Starts.of(weights, self.points, advance_m))
+        return self._starts[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,13 +325,10 @@ def rank(
         )
         on_call = ~wrong & (status == _CODE["out_of_service"]) & table.placed
 
-    # a position is predicted to now along its own edge, as far as a live fix can be trusted
-    age_s = np.clip((as_of_ms - table.order_ms) / 1000.0, 0.0, rules.freshness.live_moving_ms / 1000.0)
-    advance_m = np.where(fresh == 0, table.speed_mps * age_s, 0.0).astype(np.float32)
     if field is None:
         drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
     else:
-        drive_ms, which = field.etas_ms(table.points, advance_m)
+        drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
     turnout_ms = np.full(n, rules.turnout.mobile_ms, np.int32)
     turnout_ms[status == _CODE["on_station"]] = rules.turnout.on_station_ms
     turnout_ms[on_call] = rules.turnout.on_call_ms

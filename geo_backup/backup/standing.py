@@ -1,14 +1,14 @@
 """Standing: one arrival field per open incident, kept right while units move, incidents move and roads close.
 
 It belongs to one thread and knows the live map only by frozen views, so ranking never waits for the fold nor reads a
-half-changed world. From equal views it gives equal rankings, whatever it held before: a repaired field equals a
-rebuilt one to the bit.
+half-changed world. From equal views it gives equal rankings, whatever it held before: a field that followed a change
+equals a new one to the bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,13 @@ from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.closures import closed_edges
-from geo_backup.roads.field import ArrivalField, Route
-from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import PROFILES
-from geo_backup.roads.snap import Target, snap_place, snap_units
+from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
+from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.lanes import LANES, Lanes, Probe
+from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.route import Route
+from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
@@ -59,31 +62,51 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
     )
 
 
-STALE = frozenset({""})
-"""Closures of a stand that is to be looked at again: no closure has an empty id."""
+STALE = ""
+"""Among the closures of a front that is to be looked at again: no closure has an empty id."""
+
+
+@dataclass(slots=True)
+class _Front:
+    """One way of driving as it is now: its weights poured into the hierarchy, and the fields that stand on them."""
+
+    closed: frozenset[str]
+    metric: Metric
+    probe: Probe
+    blocks: list[Lanes]
 
 
 @dataclass(slots=True)
 class _Stand:
+    """Where an incident's field lies."""
+
     place: tuple[float, float, str]
+    target: Target
     waived: frozenset[str]
-    closed: frozenset[str]
-    field: ArrivalField | None
+    """Closures that the incident lies in: they may be driven into on the last stretch."""
+    seeds: Seeds
+    block: Lanes
+    lane: int
+    field: ArrivalField | None = None
+    copy: ArrivalField | None = None
 
 
 class Standing:
     """The fleet's table and the incidents' fields; see the module."""
 
-    def __init__(self, network: RoadNetwork, rules: Rules | None = None) -> None:
+    def __init__(
+        self, network: RoadNetwork, rules: Rules | None = None, profiles: Mapping[str, Profile] | None = None
+    ) -> None:
         self.network = network
+        self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
         self._added: dict[str, ClosureAdded] = {}
-        """Content of each closure id that `_weights` may know, those no longer in force included."""
         self._edges: dict[str, Edges] = {}
         self._shapes: dict[str, shapely.Geometry | None] = {}
-        self._weights: dict[tuple[str, frozenset[str]], Weights] = {}
-        self._stands: dict[str, _Stand] = {}
+        self._fronts: dict[str, _Front] = {}
+        self._stands: dict[str, _Stand | None] = {}
+        """None: on no road."""
 
     def update(self, view: View) -> None:
         """Take in what changed. Fields follow when they are next read."""
@@ -91,62 +114,94 @@ class Standing:
             rows = list(self.table.rows.values())
             self.table = UnitTable(self.network, view.rules)
             self.table.put(rows)
-            self._stands.clear()  # horizon and snapping may be others
+            # horizon and snapping may be others
+            self._stands.clear()
+            self._fronts.clear()
         self.table.put(view.units, view.gone)
-        for closure_id in [known for known in self._edges if known not in view.closures]:
-            del self._edges[closure_id], self._shapes[closure_id]
+        for closure_id in [known for known in self._added if view.closures.get(known) != self._added[known]]:
+            # over, or lifted and made again with the same id: nothing worked out from it holds
+            del self._added[closure_id], self._edges[closure_id], self._shapes[closure_id]
+            for front in self._fronts.values():
+                front.closed -= {closure_id}
+                front.closed |= {STALE}
         for closure_id, added in view.closures.items():
-            known = self._added.get(closure_id)
-            if known is not None and known is not added and known != added:
-                self._forget(closure_id)  # lifted and made again with the same id
-            if closure_id not in self._edges:
+            if closure_id not in self._added:
                 self._shapes[closure_id], self._edges[closure_id] = closure_shape_and_edges(self.network, added)
-            self._added[closure_id] = added
+                self._added[closure_id] = added
         for incident_id in [known for known in self._stands if known not in view.incidents]:
-            del self._stands[incident_id]
+            self._let_go(incident_id)
         self._view = view
+
+    def prepare(self) -> None:
+        """Make what the first incident would wait for."""
+        for name in ("response", "routine"):
+            self._front(name)
 
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
         return incident_id in self._now.incidents
 
     def field(self, incident_id: str) -> ArrivalField | None:
-        """The incident's field, right for the last view; None when the incident is on no road.
+        """The incident's field, right for the last view and until the next; None when the incident is on no road.
 
         Raises `KeyError` when the incident is not open in that view.
         """
-        return self._stand(incident_id).field
+        stand = self._stand(incident_id)
+        if stand is None:
+            return None
+        if stand.field is None:
+            stand.field = ArrivalField(
+                stand.block.metric.weights, stand.target, stand.block.horizon_ms, stand.seeds,
+                stand.block.values, stand.lane,
+            )  # fmt: skip
+        return stand.field
+
+    def field_to_keep(self, incident_id: str) -> ArrivalField | None:
+        """The same as a copy that stays as it is; the same copy as long as nothing has changed."""
+        field, stand = self.field(incident_id), self._stands[incident_id]
+        if field is None or stand is None:
+            return None
+        if stand.copy is None:
+            stand.copy = replace(field, values=np.ascontiguousarray(field.values[:, field.lane, None]), lane=0)
+        return stand.copy
 
     def rank(self, incident_id: str) -> Ranking:
         """Everybody's place in the queue for one incident, as of the last view. Raises `KeyError` as `field` does."""
-        now = self._now
-        stand = self._stand(incident_id)
-        warnings = ("INCIDENT_IN_CLOSURE",) if stand.waived else ()
-        if stand.field is None:
+        now, field = self._now, self.field(incident_id)
+        stand = self._stands[incident_id]
+        warnings = ("INCIDENT_IN_CLOSURE",) if stand is not None and stand.waived else ()
+        if now.incidents[incident_id].profile not in self.profiles:
+            warnings = (*warnings, "PROFILE_UNKNOWN")
+        if field is None:
             warnings = (*warnings, "INCIDENT_OFF_MAP")
-        elif not stand.field.target.on_main:
+        elif not field.target.on_main:
             warnings = (*warnings, "INCIDENT_OFF_MAIN_NETWORK")
         return rank(
             self.table,
             now.incidents[incident_id],
-            stand.field,
+            field,
             as_of_seq=now.seq,
             as_of_ms=now.as_of_ms,
             warnings=warnings,
         )
 
-    def weights(self, profile: str, waived: frozenset[str] = frozenset()) -> Weights:
-        """Weights of a profile with the closures in force, less the waived ones."""
-        closed = frozenset(
-            closure_id
-            for closure_id, added in self._now.closures.items()
-            if closure_id not in waived and (added.applies_to == "all" or profile == "routine")
-        )
-        return self._weigh(profile, closed)
+    def weights(self, profile: str) -> Weights:
+        """Weights of a profile with the closures in force."""
+        return self._front(profile).metric.weights
 
-    def weights_to(self, profile: str, target: Target) -> Weights:
-        """Weights for driving to a place: a closure in which it lies does not hold, for somebody is to get there."""
-        return self.weights(profile, self._waived(target))
+    def profile(self, name: str) -> Profile:
+        """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
+        return self.profiles.get(name) or self.profiles["response"]
+
+    def field_to(self, profile: str, target: Target) -> ArrivalField:
+        """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
+        horizon_ms = self.table.rules.limit.horizon_ms
+        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._enterable(target, profile))
+
+    def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
+        """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
+        front, enterable = self._front(profile), self._enterable(target, profile)
+        return cold_etas_ms(front.probe, target, points, self.table.rules.limit.horizon_ms, enterable)
 
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
@@ -176,13 +231,13 @@ class Standing:
         rules = self.table.rules
         self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
-        weights = self.weights(profile, self._waived(target))
-        field = ArrivalField.build(weights, target, rules.limit.horizon_ms)
         places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
         unknown = np.full(len(places), np.nan)
         points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = field.etas_ms(points)
-        beyond = field.reason()
+        eta_ms, which = self.etas_to(profile, target, points)
+        beyond = ""
+        if ((which < 0) & (points.edge[:, 0] >= 0)).any():
+            beyond = self.field_to(profile, target).reason()
         reasons = [
             None if w >= 0 else ("off_map" if edge < 0 else beyond)
             for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
@@ -193,17 +248,8 @@ class Standing:
             ],
             "reasons": reasons,
             "network_id": self.network.content_id,
-            "weights_id": weights.weights_id,
+            "weights_id": self.weights(profile).weights_id,
         }
-
-    def _forget(self, closure_id: str) -> None:
-        """Nothing worked out from an earlier closure with this id holds."""
-        self._edges.pop(closure_id, None)
-        self._shapes.pop(closure_id, None)
-        self._weights = {key: kept for key, kept in self._weights.items() if closure_id not in key[1]}
-        for stand in self._stands.values():
-            if closure_id in stand.closed:
-                stand.closed = STALE
 
     @property
     def _now(self) -> View:
@@ -211,52 +257,87 @@ class Standing:
             raise RuntimeError("update() with a view comes first")
         return self._view
 
-    def _weigh(self, profile: str, closed: frozenset[str]) -> Weights:
-        weights = self._weights.get((profile, closed))
-        if weights is None:
-            if len(self._weights) > 16:  # old closure sets are gone for good: keep the bare profiles
-                self._weights = {key: kept for key, kept in self._weights.items() if not key[1]}
-            if closed:
-                edges = np.unique(np.concatenate([self._edges[closure_id] for closure_id in sorted(closed)]))
-                weights = self._weigh(profile, frozenset()).with_closed(edges)
-            else:
-                weights = weigh(self.network, PROFILES[profile])
-            self._weights[profile, closed] = weights
-        return weights
+    def _front(self, profile: str) -> _Front:
+        """A profile's front, brought up to the closures of the last view."""
+        closed = self._closed(profile)
+        front = self._fronts.get(profile)
+        if front is None:
+            metric = Metric(weigh(self.network, self.profile(profile)))
+            front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [])
+        if front.closed == closed:
+            return front
+        front.closed, before = closed, front.metric.weights
+        weights = before.under([self._edges[closure_id] for closure_id in sorted(closed)])
+        changed = front.metric.adopt(weights)
+        elsewhere = (weights.edge_ms != before.edge_ms) | (weights.shut != before.shut)
+        for stand in self._stands.values():
+            if stand is None or stand.place[2] != profile:
+                continue
+            stand.field = stand.copy = None
+            waived = self._waived(stand.target)
+            near = stand.seeds.approach is not None or elsewhere[list(stand.target.edges)].any()
+            if waived != stand.waived or near:
+                stand.waived = waived
+                stand.seeds = Seeds.of(weights, stand.target, self._enterable(stand.target, profile))
+                stand.block.put(stand.lane, stand.seeds.edge, stand.seeds.ms)
+        for block in front.blocks:
+            block.follow(changed)
+        return front
 
-    def _stand(self, incident_id: str) -> _Stand:
-        now = self._now
-        incident = now.incidents[incident_id]
+    def _stand(self, incident_id: str) -> _Stand | None:
+        incident = self._now.incidents[incident_id]
+        front = self._front(incident.profile)
         place = (incident.lon, incident.lat, incident.profile)
         stand = self._stands.get(incident_id)
-        closures = frozenset(now.closures)
-        if stand is not None and stand.place == place and stand.closed == closures:
-            return stand
-        rules = self.table.rules
-        try:
-            target = (
-                stand.field.target
-                if stand is not None and stand.field is not None and stand.place == place
-                else snap_place(self.network, incident.lon, incident.lat, rules.snap)
-            )
-        except OutsideMapError:
-            self._stands[incident_id] = _Stand(place, frozenset(), closures, None)
-            return self._stands[incident_id]
-        # help must get through to an incident inside a closed area: that closure does not hold for it
-        waived = self._waived(target)
-        weights = self.weights(incident.profile, waived)
-        field: ArrivalField | None = None
-        if stand is not None and stand.field is not None and stand.place == place:
-            before = stand.field.weights
-            if before is weights:
-                field = stand.field
+        if stand is None or stand.place != place:
+            try:
+                target = snap_place(self.network, incident.lon, incident.lat, self.table.rules.snap)
+            except OutsideMapError:
+                self._let_go(incident_id)
+                self._stands[incident_id] = None
+                return None
+            seeds = Seeds.of(front.metric.weights, target, self._enterable(target, incident.profile))
+            if stand is None or stand.place[2] != incident.profile:
+                self._let_go(incident_id)
+                block, lane = self._room(front)
             else:
-                changed = np.flatnonzero(before.edge_ms != weights.edge_ms).astype(np.int32)
-                field = stand.field.repaired(weights, changed)
-        if field is None:
-            field = ArrivalField.build(weights, target, rules.limit.horizon_ms)
-        self._stands[incident_id] = _Stand(place, waived, closures, field)
-        return self._stands[incident_id]
+                block, lane = stand.block, stand.lane
+            stand = self._stands[incident_id] = _Stand(place, target, self._waived(target), seeds, block, lane)
+            block.put(lane, seeds.edge, seeds.ms)
+        stand.block.settle()
+        return stand
+
+    def _room(self, front: _Front) -> tuple[Lanes, int]:
+        """A free lane, in a new block when all are taken."""
+        for block in front.blocks:
+            if block.free:
+                return block, block.free[0]
+        front.blocks.append(Lanes(front.metric, self.table.rules.limit.horizon_ms))
+        return front.blocks[-1], 0
+
+    def _let_go(self, incident_id: str) -> None:
+        """Free an incident's lane, and memory that no incident is in."""
+        stand = self._stands.pop(incident_id, None)
+        if stand is not None:
+            stand.block.drop(stand.lane)
+            if len(stand.block.free) == LANES:
+                blocks = self._fronts[stand.place[2]].blocks
+                blocks[:] = [block for block in blocks if block is not stand.block]
+
+    def _enterable(self, target: Target, profile: str) -> Edges:
+        """Closed edges that lead to a target within a closure, and that no other closure shuts."""
+        waived = self._waived(target)
+        inside = [self._edges[closure_id] for closure_id in sorted(waived)]
+        others = [self._edges[closure_id] for closure_id in self._closed(profile) - waived]
+        nothing = np.zeros(0, np.int32)
+        return np.setdiff1d(np.concatenate([nothing, *inside]), np.concatenate([nothing, *others]))
+
+    def _closed(self, profile: str) -> frozenset[str]:
+        """Closures in the last view that hold for a profile."""
+        passes = self.profile(profile).access.routine_closures
+        return frozenset(
+            closure_id for closure_id, added in self._added.items() if added.applies_to == "all" or not passes
+        )
 
     def _waived(self, target: Target) -> frozenset[str]:
         """Closures in which a place lies."""

@@ -1,16 +1,18 @@
 """Assembly: a table of ways becomes the arrays of a `RoadNetwork`, cut where ways meet.
 
 In order: cut at shared vertices, drop what cannot be driven, number the junctions along a space-filling curve, make the
-directed edges, then the turns between them (`turns`).
+directed edges, then the turns between them (`turns`); last, number the edges by how well they part the network.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from geo_backup.cartography.dissection import dissected
 from geo_backup.cartography.tags import NodeFacts
 from geo_backup.cartography.turns import Arms, make_turns
 from geo_backup.cartography.ways import Columns, Ways
@@ -172,9 +174,30 @@ def assemble(ways: Ways) -> Assembled:
         "way_limits": np.zeros((len(columns.way_id), 3), np.uint16),
         "way_name": way_name,
     }
+    _renumber(arrays)
+    edge_flags = arrays["edge_flags"]
     counts["contraflow_edges"] = int(np.count_nonzero(edge_flags & EdgeFlag.AGAINST_ONEWAY))
     extent = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
     return Assembled(arrays, tuple(name_number), extent, counts)
+
+
+def _renumber(arrays: dict[str, Array]) -> None:
+    """Number the edges anew, in the order of the dissection, as `roads.hierarchy` wants them."""
+    lon, lat = arrays["junction_lon_e7"] / 1e7, arrays["junction_lat_e7"] / 1e7
+    squeeze = math.cos(math.radians(float(lat.mean())))
+    pieces = dissected(arrays["piece_from"], arrays["piece_to"], lon * squeeze, lat)
+    rank = np.empty(len(pieces), np.int64)
+    rank[pieces] = np.arange(len(pieces))
+    code, start = arrays["edge_code"], arrays["turn_start"]
+    order: Array = np.lexsort((np.arange(len(code)), code & 1, rank[code >> 1]))
+    number: Array = np.empty(len(code), np.int64)
+    number[order] = np.arange(len(code))
+    turn_to = number[np.repeat(np.arange(len(code)), np.diff(start))]
+    turn_from = number[arrays["turn_from"]]
+    turns: Array = np.lexsort((turn_from, turn_to))
+    arrays["edge_code"], arrays["edge_flags"] = code[order], arrays["edge_flags"][order]
+    arrays["turn_start"] = np.searchsorted(turn_to[turns], np.arange(len(code) + 1))
+    arrays["turn_from"], arrays["turn_facts"] = turn_from[turns], arrays["turn_facts"][turns]
 
 
 def morton(lon_e7: Array, lat_e7: Array) -> Array:

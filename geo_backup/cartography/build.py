@@ -204,6 +204,8 @@ def _swap(work: Path, out: Path) -> None:
     if not out.exists():
         work.rename(out)
         return
+    if (out / "profiles").is_dir():  # written by people, not by a build
+        shutil.copytree(out / "profiles", work / "profiles")
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         out.rename(old / "old")

@@ -3,7 +3,8 @@
     eta(unit on edge e at p) = what is left of e + at_end_ms[e]
 
 or, when the target lies ahead on e itself, the part between them. All times are whole milliseconds, all partial
-edges `(ms * parts) >> 16`, so the same question has the same answer on every machine.
+edges `(ms * parts) >> 16`, so the same question has the same answer on every machine, and by every engine: a field is
+found by a search of its own (`ArrivalField.build`) or beside others in `lanes`.
 """
 
 from __future__ import annotations
@@ -11,197 +12,174 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
 
-from geo_backup.geodesy import bearing_deg, turn_deg
 from geo_backup.roads import search
-from geo_backup.roads.network import (
-    FRACTION_ONE,
-    TURN_KIND_MASK,
-    Area,
-    Array,
-    EdgeFlag,
-    RoadNetwork,
-    TurnFlag,
-    TurnKind,
-    WayClass,
-    WayFlag,
-)
-from geo_backup.roads.profile import PROFILES
+from geo_backup.roads.lanes import Probe
+from geo_backup.roads.network import FRACTION_ONE, Array, plain
 from geo_backup.roads.reach import reach_polygons
+from geo_backup.roads.route import Route, describe
 from geo_backup.roads.search import INF_MS
-from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
-from geo_backup.roads.weights import Weights, weigh
-from geo_backup.rules import SnapRules
+from geo_backup.roads.snap import RoadPoints, Target
+from geo_backup.roads.weights import Shut, Weights
 
 UNREACHABLE: Literal["unreachable"] = "unreachable"
 OUTSIDE_HORIZON: Literal["outside_horizon"] = "outside_horizon"
 
-_KEPT = ("_seed_arrays", "_target_arrays")
+HORIZON_MS = 3_600_000
 
 _PATH_MAX = 1 << 16
 """Edges in one route at most."""
 
+_NOWHERE = np.zeros(0, np.int32)
 
-@dataclass(frozen=True)
-class Step:
-    """One instruction of a route."""
-
-    instruction: str
-    name: str
-    distance_m: float
-    duration_s: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "instruction": self.instruction,
-            "distance_m": round(self.distance_m, 1),
-            "duration_s": round(self.duration_s, 1),
-            "name": self.name,
-        }
-
-
-@dataclass(frozen=True)
-class Route:
-    """The way from a road point to the target, as driven."""
-
-    coordinates: Array
-    """float64[n, 2] lon, lat."""
-    edges: list[int]
-    distance_m: float
-    drive_ms: int
-    last_leg_ms: int
-    last_leg_m: float
-    streets: list[str]
-    """Names in order, nameless ones left out."""
-    steps: list[dict[str, Any]]
-    """instruction, name, distance_m, duration_s of each step."""
-    turns: Sequence[int] = ()
-    """The turn taken into each edge but the first."""
-    cuts: Sequence[tuple[int, int]] = ()
-    """The driven part of each edge, in 1/65536."""
-    edge_ms: Sequence[int] = ()
-    """Milliseconds on each edge, `turn_ms` at the turn before it: `drive_ms` is the sum of both."""
-    turn_ms: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
-class _Graph:
-    """Turns of a network as plain read-only arrays for the kernels."""
-
-    turn_start: Array
-    turn_from: Array
-    leave_start: Array
-    leave_turn: Array
-    leave_to: Array
-    length_m: Array
-
-
-_GRAPHS: WeakKeyDictionary[RoadNetwork, _Graph] = WeakKeyDictionary()
 _ARCS: WeakKeyDictionary[Weights, Array] = WeakKeyDictionary()
 
 
-def _graph(network: RoadNetwork) -> _Graph:
-    graph = _GRAPHS.get(network)
-    if graph is None:
-        start, turn = network.forward
-        graph = _GRAPHS[network] = _Graph(
-            turn_start=_plain(network.turn_start, np.uint32),
-            turn_from=_plain(network.turn_from, np.uint32),
-            leave_start=_plain(start, np.uint32),
-            leave_turn=_plain(turn, np.uint32),
-            leave_to=_plain(network.turn_to[turn], np.uint32),
-            length_m=_plain(network.edge_length_m, np.float32),
+class Starts(NamedTuple):
+    """Where N units stand under some weights, ready to be read against any field: columns [C, N] of candidates.
+
+    `edge` uint32 (E = none), `fraction` int32 in 1/65536, `lead_ms` int32 before the unit drives on that edge (a walk,
+    a U-turn), `rest_ms` int32 until it is at the edge's end, the lead included.
+    """
+
+    edge: Array
+    fraction: Array
+    lead_ms: Array
+    rest_ms: Array
+
+    @classmethod
+    def of(cls, weights: Weights, points: RoadPoints, advance_m: Array | None = None) -> Starts:
+        """`advance_m` float32[N] moves each unit on along its edge, at most to its end."""
+        advance = np.zeros(len(points), np.float32) if advance_m is None else np.asarray(advance_m, np.float32)
+        columns = max(1, int((points.edge >= 0).any(axis=0).sum()))
+        return cls(
+            *search.stand(
+                points.edge, points.fraction, points.turn_round, advance, weights.network.graph.length_m,
+                weights.edge_ms, weights.profile.u_turn_ms, columns,
+            )
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """Where the search for a target begins: the time from the end of the edges that lead straight to it.
+
+    `edge` uint32[S], `ms` int32[S] ascending, `turn` int32[S] into the target's edge, `target` int32[S] which of its
+    places (-1 for both: on by the approach). `approach` is the field within a shut area around the target.
+    """
+
+    edge: Array
+    ms: Array
+    turn: Array
+    target: Array
+    approach: ArrivalField | None
+    ahead: tuple[int, ...]
+
+    @classmethod
+    def of(cls, weights: Weights, target: Target, enterable: Array = _NOWHERE) -> Seeds:
+        """`enterable` int[N] are closed edges that may be driven on the last stretch, and not to pass through; edges
+        that are not for the profile may be so too."""
+        rows: list[tuple[int, int, int, int]] = []
+        ahead: list[int] = []
+        turn_start, turn_from = weights.network.turn_start, weights.network.turn_from
+        last_stretch = False
+        for k, (edge, q, leg) in enumerate(zip(target.edges, target.fractions, target.last_leg_ms, strict=True)):
+            shut = int(weights.shut[edge])
+            part = int(weights.edge_ms[edge]) * q >> 16
+            enters = shut == Shut.NOT_FOR_PROFILE or (not shut & Shut.NEVER and bool((enterable == edge).any()))
+            last_stretch |= shut != 0 and enters
+            if enters or shut == 0:
+                ahead.append(k)
+            for turn in range(int(turn_start[edge]), int(turn_start[edge + 1])):
+                if weights.arc_ms[turn] < INF_MS:
+                    rows.append((int(weights.turn_ms[turn]) + part + leg, int(turn_from[turn]), turn, k))
+        approach = None
+        if last_stretch:
+            approach = _approach(weights, target, enterable)
+            at_end = approach.at_end_ms
+            rows += [(int(at_end[edge]), edge, -1, -1) for edge in np.flatnonzero(at_end < INF_MS).tolist()]
+        rows.sort()
+        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+        return cls(
+            plain(columns[1], np.uint32),
+            plain(columns[0], np.int32),
+            plain(columns[2], np.int32),
+            plain(columns[3], np.int32),
+            approach,
+            tuple(ahead),
         )
-    return graph
 
 
-def _arcs(weights: Weights) -> Array:
-    """Arcs of some weights, packed once for all fields that are built on them."""
-    arcs = _ARCS.get(weights)
-    if arcs is None:
-        graph = _graph(weights.network)
-        arcs = search.pack_arcs(graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms)
-        arcs.setflags(write=False)
-        _ARCS[weights] = arcs
-    return arcs
-
-
-def _plain(values: Any, kind: Any) -> Array:
-    """A contiguous, read-only, ordinary array: kernels are compiled once for this kind and no other."""
-    array = np.array(values, dtype=kind, order="C", ndmin=1)
-    array.setflags(write=False)
-    return array
+def _approach(weights: Weights, target: Target, enterable: Array) -> ArrivalField:
+    """The field of a target over those shut edges that may be entered on the last stretch, and nothing else; whole,
+    so that what lies beyond a horizon is known to be there."""
+    open_to_it = weights.shut == Shut.NOT_FOR_PROFILE
+    open_to_it[enterable] |= (weights.shut[enterable] & np.uint64(Shut.NEVER)) == 0
+    return ArrivalField.build(weights.within(open_to_it), target, INF_MS >> 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ArrivalField:
     """Arrival times at one target from the end of every edge.
 
-    `at_end_ms` int32[E]: milliseconds from the end of each edge to the target, last leg included; INF_MS = none
-    within the horizon.
+    `values[e, lane]`, of int32[E + 1, L]: milliseconds from the end of edge e to the target, last leg included;
+    INF_MS = none within the horizon.
     """
 
-    network: RoadNetwork
     weights: Weights
     target: Target
     horizon_ms: int
-    at_end_ms: Array
+    seeds: Seeds
+    values: Array
+    lane: int = 0
 
     @classmethod
-    def build(cls, weights: Weights, target: Target, horizon_ms: int = 3_600_000) -> ArrivalField:
-        """Search backwards from the target until the horizon."""
+    def build(
+        cls, weights: Weights, target: Target, horizon_ms: int = HORIZON_MS, enterable: Array = _NOWHERE
+    ) -> ArrivalField:
+        """Search backwards from the target until the horizon. `enterable`: see `Seeds.of`."""
         horizon_ms = min(int(horizon_ms), INF_MS >> 1)
-        graph = _graph(weights.network)
-        seed_edge, seed_ms, _, _ = _seeds(weights, target)
-        at_end = search.build(graph.turn_start, _arcs(weights), seed_edge, seed_ms, horizon_ms)
-        at_end.setflags(write=False)
-        return cls(weights.network, weights, target, horizon_ms, at_end)
+        graph = weights.network.graph
+        arcs = _ARCS.get(weights)
+        if arcs is None:
+            arcs = _ARCS[weights] = search.pack_arcs(graph.turn_from, weights.arc_ms)
+        seeds = Seeds.of(weights, target, enterable)
+        values = search.build(graph.turn_start, arcs, seeds.edge, seeds.ms, horizon_ms)
+        return cls(weights, target, horizon_ms, seeds, values.reshape(-1, 1))
+
+    @property
+    def at_end_ms(self) -> Array:
+        """int32[E]."""
+        return self.values[:-1, self.lane]
 
     @cached_property
     def exhausted(self) -> bool:
         """The search ran out before the horizon: what has no value is unreachable, not merely far."""
-        graph, weights = _graph(self.network), self.weights
-        if (self.at_end_ms[self._seed_arrays[0]] >= INF_MS).any():
+        graph = self.weights.network.graph
+        if (self.at_end_ms[self.seeds.edge] >= INF_MS).any():
             return False
-        return not search.cut_by_horizon(
-            graph.turn_start, graph.turn_from, weights.turn_ms, weights.edge_ms, self.at_end_ms
-        )
+        return not search.cut_by_horizon(graph.turn_start, graph.turn_from, self.weights.arc_ms, self.values, self.lane)
 
     def reason(self) -> Literal["unreachable", "outside_horizon"]:
         """Why a unit on the network has no ETA here."""
         return UNREACHABLE if self.exhausted else OUTSIDE_HORIZON
-
-    @cached_property
-    def _seed_arrays(self) -> tuple[Array, Array, Array, Array]:
-        return _seeds(self.weights, self.target)
-
-    @cached_property
-    def _target_arrays(self) -> tuple[Array, Array, Array]:
-        target = self.target
-        return (
-            _plain(target.edges, np.uint32),
-            _plain(target.fractions, np.int32),
-            _plain(target.last_leg_ms, np.int32),
-        )
 
     def etas_ms(self, points: RoadPoints, advance_m: Array | None = None) -> tuple[Array, Array]:
         """ETA int32[N] of each unit (INF_MS = none) and int8[N] which of its candidates gives it (-1 = none).
 
         `advance_m` float32[N] moves each unit on along its edge, at most to its end.
         """
-        advance = np.zeros(len(points), np.float32) if advance_m is None else np.asarray(advance_m, np.float32)
-        edge, fraction, leg = self._target_arrays
-        weights = self.weights
-        eta, which = search.read_etas(
-            points.edge, points.fraction, points.turn_round, advance, _graph(self.network).length_m,
-            weights.edge_ms, weights.open_edge_ms, self.at_end_ms, edge, fraction, leg, weights.profile.u_turn_ms,
-        )  # fmt: skip
-        return eta, which
+        return self.read(Starts.of(self.weights, points, advance_m))
+
+    def read(self, starts: Starts) -> tuple[Array, Array]:
+        """The same for units that already have their place; `starts` may be used for many fields of equal weights."""
+        at_end = search.gather(self.values, self.lane, starts.edge)
+        return search.best_of(*starts, at_end, self.weights.edge_ms, *_ahead(self.target, self.seeds))
 
     def distances_m(self, points: RoadPoints, which: Array) -> tuple[Array, Array]:
         """Metres float32[N] by road from each unit's chosen candidate (int8[N]) and target int8[N] (-1 = no way)."""
@@ -209,17 +187,11 @@ class ArrivalField:
         chosen = np.maximum(which, 0)
         edges = np.where(which >= 0, points.edge[rows, chosen], -1).astype(np.int32)
         fractions = points.fraction[rows, chosen]
-        graph, weights = _graph(self.network), self.weights
-        metres, target = search.downhill_lengths(
-            graph.leave_start, graph.leave_turn, graph.leave_to, weights.turn_ms, weights.edge_ms, self.at_end_ms,
-            *self._seed_arrays, graph.length_m, edges, np.empty(_PATH_MAX, np.uint32),
-        )  # fmt: skip
-        target_length = graph.length_m[list(self.target.edges)]
-        target_fraction = np.asarray(self.target.fractions)
-        length = graph.length_m[np.maximum(edges, 0)]
+        metres, target = self._lengths_m(edges)
+        length_m = self.weights.network.graph.length_m
+        length = length_m[np.maximum(edges, 0)]
         ahead = length * (FRACTION_ONE - fractions) / FRACTION_ONE
-        tail = target_length[target] * target_fraction[target] / FRACTION_ONE
-        metres = np.where(target >= 0, metres + ahead + tail, 0.0)
+        metres = np.where(target >= 0, metres + ahead, 0.0)
         for n in np.flatnonzero(np.isin(edges, self.target.edges)):
             k = self._direct(int(edges[n]), int(fractions[n]))
             if k is not None:
@@ -227,265 +199,91 @@ class ArrivalField:
                 metres[n] = length[n] * (self.target.fractions[k] - fractions[n]) / FRACTION_ONE
         return metres.astype(np.float32), target
 
+    def _lengths_m(self, edges: Array) -> tuple[Array, Array]:
+        """Metres float32[N] from the ends of edges (int32[N], -1 = none) to the target, and which of its places."""
+        graph = self.weights.network.graph
+        metres, seed, last = search.downhill_lengths(
+            graph.leave_start, graph.leave_turn, graph.leave_to, self.weights.arc_ms, self.values, self.lane,
+            self.seeds.edge, self.seeds.ms, graph.length_m, edges, np.empty(_PATH_MAX, np.uint32),
+        )  # fmt: skip
+        found = seed >= 0
+        target = np.where(found, self.seeds.target[np.where(found, seed, 0)] if found.any() else -1, -1).astype(np.int8)
+        end_m = graph.length_m[list(self.target.edges)] * np.asarray(self.target.fractions) / FRACTION_ONE
+        metres = metres + np.where(target >= 0, end_m[target], 0.0)
+        inside = found & (target < 0)
+        if self.seeds.approach is not None and inside.any():
+            more, target[inside] = self.seeds.approach._lengths_m(np.where(inside, last, -1)[inside].astype(np.int32))
+            metres[inside] += more
+        return metres, target
+
     def _direct(self, edge: int, fraction: int) -> int | None:
         """The target ahead on the same edge, when driving straight to it is the best way."""
-        weights, target = self.weights, self.target
+        edge_ms, target = int(self.weights.edge_ms[edge]), self.target
         best, chosen = INF_MS, None
-        if self.at_end_ms[edge] < INF_MS:
-            best = (int(weights.open_edge_ms[edge]) * (FRACTION_ONE - fraction) >> 16) + int(self.at_end_ms[edge])
-        for k, (at, q) in enumerate(zip(target.edges, target.fractions, strict=True)):
-            if at == edge and q >= fraction and weights.edge_ms[edge] < INF_MS:
-                value = (int(weights.edge_ms[edge]) * (q - fraction) >> 16) + target.last_leg_ms[k]
+        if self.values[edge, self.lane] < INF_MS:
+            best = (edge_ms * (FRACTION_ONE - fraction) >> 16) + int(self.values[edge, self.lane])
+        for k in self.seeds.ahead:
+            q = target.fractions[k]
+            if target.edges[k] == edge and q >= fraction:
+                value = (edge_ms * (q - fraction) >> 16) + target.last_leg_ms[k]
                 if value < best:
                     best, chosen = value, k
         return chosen
 
     def route(self, edge: int, fraction: int) -> Route | None:
         """Walk downhill from a road point; None when there is no way."""
-        weights, target, network = self.weights, self.target, self.network
+        target, edges, turns = self.target, [edge], list[int]()
         k = self._direct(edge, fraction)
-        turns: list[int]
-        if k is not None:
-            edges, turns = [edge], []
-            cuts = [(fraction, target.fractions[k])]
-        else:
-            if self.at_end_ms[edge] >= INF_MS:
-                return None
-            graph = _graph(network)
-            path, path_turn = np.empty(_PATH_MAX, np.uint32), np.empty(_PATH_MAX, np.uint32)
-            count, k = search.downhill(
-                graph.leave_start, graph.leave_turn, graph.leave_to, weights.turn_ms, weights.edge_ms, self.at_end_ms,
-                *self._seed_arrays, edge, path, path_turn,
-            )  # fmt: skip
+        if k is None:
+            k = self._walk(edges, turns)
             if k < 0:
                 return None
-            path[count - 1] = target.edges[k]
-            edges = [edge, *path[:count].tolist()]
-            turns = path_turn[:count].tolist()
-            cuts = [(0, FRACTION_ONE)] * len(edges)
-            cuts[0], cuts[-1] = (fraction, FRACTION_ONE), (0, target.fractions[k])
-        metres = [
-            float(network.edge_length_m[e]) * (b - a) / FRACTION_ONE for e, (a, b) in zip(edges, cuts, strict=True)
-        ]
-        times = [int(weights.edge_ms[e]) * (b - a) >> 16 for e, (a, b) in zip(edges, cuts, strict=True)]
-        if turns:
-            times[0] = int(weights.open_edge_ms[edge]) * (FRACTION_ONE - fraction) >> 16
-        waits = [0, *(int(weights.turn_ms[t]) for t in turns)]
-        return Route(
-            coordinates=_line(network, edges, cuts),
-            edges=edges,
-            distance_m=sum(metres),
-            drive_ms=sum(times) + sum(waits),
-            last_leg_ms=target.last_leg_ms[k],
-            last_leg_m=target.last_leg_m[k],
-            streets=_streets(network, edges),
-            steps=_steps(network, edges, turns, metres, [t + w for t, w in zip(times, waits, strict=True)]),
-            turns=turns,
-            cuts=cuts,
-            edge_ms=times,
-            turn_ms=waits,
+        return describe(
+            self.weights, edges, turns, (fraction, target.fractions[k]), target.last_leg_ms[k], target.last_leg_m[k]
         )
+
+    def _walk(self, edges: list[int], turns: list[int]) -> int:
+        """Add to the edges and turns of a way those down to the target; which of its places, -1 when none."""
+        graph = self.weights.network.graph
+        path, path_turn = np.empty(_PATH_MAX, np.uint32), np.empty(_PATH_MAX, np.uint32)
+        count, seed = search.downhill(
+            graph.leave_start, graph.leave_turn, graph.leave_to, self.weights.arc_ms, self.values, self.lane,
+            self.seeds.edge, self.seeds.ms, edges[-1], path, path_turn,
+        )  # fmt: skip
+        if seed < 0:
+            return -1
+        edges += path[:count].tolist()
+        turns += path_turn[:count].tolist()
+        k = int(self.seeds.target[seed])
+        if k < 0 and self.seeds.approach is not None:
+            return self.seeds.approach._walk(edges, turns)
+        edges.append(self.target.edges[k])
+        turns.append(int(self.seeds.turn[seed]))
+        return k
 
     def reach(self, minutes: Sequence[float]) -> list[shapely.MultiPolygon]:
         """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller."""
         limits = [min(self.horizon_ms, int(m * 60_000)) for m in minutes]
         ends = list(zip(self.target.edges, self.target.fractions, self.target.last_leg_ms, strict=True))
-        return reach_polygons(self.network, self.at_end_ms, self.weights.edge_ms, ends, limits)
-
-    def repaired(self, weights: Weights, changed_edges: Array, budget: int | None = None) -> ArrivalField | None:
-        """This field under other edge weights, equal to a fresh build bit for bit; None when a build is cheaper.
-
-        `changed_edges` int[C] holds at least all edges whose `edge_ms` differs. `budget` is how many turns may be
-        looked at, by default a fifth of the network's.
-        """
-        changed = np.unique(np.asarray(changed_edges, np.int64))
-        if weights.turn_ms is not self.weights.turn_ms or bool(np.isin(changed, self.target.edges).any()):
-            return None
-        graph = _graph(self.network)
-        seed_edge, seed_ms, _, _ = self._seed_arrays
-        code, at_end = search.repair(
-            graph.turn_start, graph.turn_from, weights.turn_ms, graph.leave_start, graph.leave_turn, graph.leave_to,
-            self.weights.edge_ms, weights.edge_ms, _plain(changed, np.uint32), seed_edge, seed_ms, self.at_end_ms,
-            self.horizon_ms, self.network.turns // 5 if budget is None else budget,
-        )  # fmt: skip
-        if code < 0:
-            return None
-        at_end.setflags(write=False)
-        field = ArrivalField(self.network, weights, self.target, self.horizon_ms, at_end)
-        # neither turns nor target edges have changed, so what was derived from them holds
-        field.__dict__.update({key: self.__dict__[key] for key in _KEPT if key in self.__dict__})
-        return field
+        edge_ms = np.where(self.weights.shut == 0, self.weights.edge_ms, INF_MS)
+        return reach_polygons(self.weights.network, self.at_end_ms, edge_ms, ends, limits)
 
 
-def fields_rebuilt(
-    fields: Sequence[ArrivalField], weights: Sequence[Weights], changed_edges: Array, budget: int | None = None
-) -> list[ArrivalField]:
-    """Each field under its new weights: repaired where that is cheap, built anew where it is not."""
-    out = []
-    for old, new in zip(fields, weights, strict=True):
-        field = old.repaired(new, changed_edges, budget)
-        out.append(ArrivalField.build(new, old.target, old.horizon_ms) if field is None else field)
-    return out
+def cold_etas_ms(
+    probe: Probe, target: Target, points: RoadPoints, horizon_ms: int = HORIZON_MS, enterable: Array = _NOWHERE
+) -> tuple[Array, Array]:
+    """What `ArrivalField.etas_ms` would say, without making the field: for one question about N units."""
+    weights = probe.metric.weights
+    seeds, starts = Seeds.of(weights, target, enterable), Starts.of(weights, points)
+    at_end = probe.at_end_ms(seeds.edge, seeds.ms, starts.edge, horizon_ms)
+    return search.best_of(*starts, at_end, weights.edge_ms, *_ahead(target, seeds))
 
 
-def _seeds(weights: Weights, target: Target) -> tuple[Array, Array, Array, Array]:
-    """Who can turn into a target edge: edge uint32[S], ms int32[S], turn uint32[S], target int32[S]; best first."""
-    network = weights.network
-    rows: list[tuple[int, int, int, int]] = []
-    for k, (edge, q, leg) in enumerate(zip(target.edges, target.fractions, target.last_leg_ms, strict=True)):
-        if weights.edge_ms[edge] >= INF_MS:
-            continue
-        part = int(weights.edge_ms[edge]) * q >> 16
-        for turn in range(int(network.turn_start[edge]), int(network.turn_start[edge + 1])):
-            if weights.turn_ms[turn] < INF_MS:
-                rows.append((int(weights.turn_ms[turn]) + part + leg, int(network.turn_from[turn]), turn, k))
-    rows.sort()
-    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+def _ahead(target: Target, seeds: Seeds) -> tuple[Array, Array, Array]:
+    """Edge uint32, fraction int32 and last leg int32 ms of the places that one drives straight to."""
+    some = list(seeds.ahead)
     return (
-        _plain(columns[1], np.uint32),
-        _plain(columns[0], np.int32),
-        _plain(columns[2], np.uint32),
-        _plain(columns[3], np.int32),
-    )
-
-
-def _line(network: RoadNetwork, edges: list[int], cuts: list[tuple[int, int]]) -> Array:
-    """float64[n, 2] of the driven part."""
-    parts: list[Array] = []
-    for edge, (a, b) in zip(edges, cuts, strict=True):
-        line = network.edge_line(edge)
-        if (a, b) != (0, FRACTION_ONE):
-            line = cut_line(line, a / FRACTION_ONE, b / FRACTION_ONE, network.metres_per_deg)
-        parts.append(line if not parts else line[1:])
-    return np.concatenate(parts)
-
-
-def cut_line(line: Array, start: float, end: float, metres: tuple[float, float]) -> Array:
-    """The part of a line (float64[n, 2]) between two shares of its length, 0 <= start <= end <= 1."""
-    step = np.hypot(np.diff(line[:, 0]) * metres[0], np.diff(line[:, 1]) * metres[1])
-    at = np.concatenate(([0.0], np.cumsum(step)))
-    a, b = start * at[-1], end * at[-1]
-    inside = (at > a) & (at < b)
-    ends = [(np.interp(x, at, line[:, 0]), np.interp(x, at, line[:, 1])) for x in (a, b)]
-    return np.concatenate(([ends[0]], line[inside], [ends[1]]))
-
-
-def _streets(network: RoadNetwork, edges: list[int]) -> list[str]:
-    out: list[str] = []
-    for edge in edges:
-        name = network.edge_name(edge)
-        if name and (not out or out[-1] != name):
-            out.append(name)
-    return out
-
-
-_WORDS = {
-    TurnKind.STRAIGHT: "straight",
-    TurnKind.SLIGHT_LEFT: "slightly left",
-    TurnKind.SLIGHT_RIGHT: "slightly right",
-    TurnKind.LEFT: "left",
-    TurnKind.RIGHT: "right",
-    TurnKind.SHARP_LEFT: "sharp left",
-    TurnKind.SHARP_RIGHT: "sharp right",
-    TurnKind.U_TURN: "turn round",
-}
-
-
-def _steps(
-    network: RoadNetwork, edges: list[int], turns: list[int], metres: list[float], times_ms: list[int]
-) -> list[dict[str, Any]]:
-    """Instructions: a new one where the driver has to turn or the street changes its name."""
-    steps: list[Step] = []
-    words, name, distance, duration = _heading(network, edges[0]), network.edge_name(edges[0]), 0.0, 0
-
-    def flush() -> None:
-        onto = f" {'on' if not steps else 'onto'} {name}" if name else ""
-        steps.append(Step(f"{words}{onto}, {_plain_metres(distance)}", name, distance, duration / 1000.0))
-
-    for i, edge in enumerate(edges):
-        if i > 0:
-            facts = int(network.turn_facts[turns[i - 1]])
-            kind = TurnKind(facts & TURN_KIND_MASK)
-            here = network.edge_name(edge)
-            circle, was = _roundabout(network, edge), _roundabout(network, edges[i - 1])
-            looks = bool(facts & TurnFlag.ONTO_JUNCTION) and kind > TurnKind.SLIGHT_RIGHT
-            if circle and not was:
-                flush()
-                words, name, distance, duration = "through the roundabout", here, 0.0, 0
-            elif circle or (was and not here):
-                name = here or name
-            elif was:
-                name = here
-            elif kind == TurnKind.U_TURN or looks or (here and name and here != name):
-                flush()
-                words, name, distance, duration = _WORDS[kind], here, 0.0, 0
-            elif here and not name:
-                name = here
-        distance += metres[i]
-        duration += times_ms[i]
-    flush()
-    return [step.as_dict() for step in steps]
-
-
-def _roundabout(network: RoadNetwork, edge: int) -> bool:
-    return bool(int(network.way_flags[network.edge_way[edge]]) & WayFlag.ROUNDABOUT)
-
-
-def _heading(network: RoadNetwork, edge: int) -> str:
-    line = network.edge_line(edge)
-    course = float(bearing_deg(line[0, 0], line[0, 1], line[-1, 0], line[-1, 1]))
-    for name, centre in (("north", 0.0), ("east", 90.0), ("south", 180.0)):
-        if abs(float(turn_deg(centre, course))) <= 45.0:
-            return name
-    return "west"
-
-
-def _plain_metres(metres: float) -> str:
-    return f"{metres / 1000.0:.1f} km" if metres >= 1000.0 else f"{round(metres, -1) if metres >= 20 else metres:.0f} m"
-
-
-def warm_up() -> None:
-    """Compile every kernel of the roads (or fetch it from numba's cache) by running each once on one street."""
-    network = _one_street()
-    rules = SnapRules()
-    weights = weigh(network, PROFILES["response"])
-    nan = np.array([np.nan])
-    points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
-    field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
-    eta, which = field.etas_ms(points)
-    search.k_smallest(eta, 1)
-    field.distances_m(points, which)
-    field.route(int(points.edge[0, 0]), int(points.fraction[0, 0]))
-    field.reason()
-    field.repaired(weights.with_closed(np.array([0])), np.array([0]))
-
-
-def _one_street() -> RoadNetwork:
-    """Two pieces in a row, driven both ways."""
-    zero = np.zeros(1, np.uint8)
-    main = int(EdgeFlag.LEGAL | EdgeFlag.MAIN)
-    return RoadNetwork(
-        junction_lon_e7=np.array([0, 20_000, 40_000], np.int32),
-        junction_lat_e7=np.zeros(3, np.int32),
-        piece_from=np.array([0, 1], np.int32),
-        piece_to=np.array([1, 2], np.int32),
-        piece_way=np.zeros(2, np.int32),
-        piece_length_m=np.full(2, 222.4, np.float32),
-        shape_start=np.zeros(3, np.int32),
-        shape_step=np.zeros((0, 2), np.int16),
-        edge_code=np.array([0, 1, 2, 3], np.int32),
-        edge_flags=np.full(4, main, np.uint8),
-        turn_start=np.array([0, 1, 2, 3, 4], np.int32),
-        turn_from=np.array([1, 3, 0, 2], np.int32),
-        turn_facts=np.array([7, 0, 0, 7], np.uint16),
-        way_id=np.ones(1, np.int64),
-        way_class=np.full(1, WayClass.RESIDENTIAL, np.uint8),
-        way_flags=zero,
-        way_layer=np.zeros(1, np.int8),
-        way_maxspeed_kmh=np.zeros((1, 2), np.uint8),
-        way_limits=np.zeros((1, 3), np.uint16),
-        way_name=np.zeros(1, np.int32),
-        names=("",),
-        area=Area("", "", "", "", "", "UTC", (0.0, 0.0, 0.004, 0.0)),
-        content_id="one street",
+        plain(np.array(target.edges, np.int64)[some], np.uint32),
+        plain(np.array(target.fractions, np.int64)[some], np.int32),
+        plain(np.array(target.last_leg_ms, np.int64)[some], np.int32),
     )

@@ -6,13 +6,14 @@ waypoint, so one field a leg finds the fastest journey on which nobody turns rou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from geo_backup.roads.field import ArrivalField, Route
+from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.route import Route
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
-from geo_backup.roads.weights import Weights
 
 
 class Onward(NamedTuple):
@@ -37,23 +38,23 @@ def points_of(target: Target) -> RoadPoints:
     return RoadPoints.of([RoadPoint(*point) for point in zip(target.edges, target.fractions, strict=True)])
 
 
-def leg_before(weights: Weights, points: RoadPoints, target: Target, onward: Onward, horizon_ms: int) -> Onward:
+def leg_before(
+    field_to: Callable[[Target], ArrivalField], points: RoadPoints, target: Target, onward: Onward
+) -> Onward:
     """The journey from points over a target on, given the way on from each edge of the target."""
     kept = [k for k, ms in enumerate(onward.ms) if ms < INF_MS]
     if not kept:
         return Onward((INF_MS,) * len(points), (None,) * len(points))
     # the field is told differences only, so that its horizon stays that of one leg
     least_ms = min(onward.ms[k] for k in kept)
-    field = ArrivalField.build(
-        weights,
+    field = field_to(
         replace(
             target,
             edges=tuple(target.edges[k] for k in kept),
             fractions=tuple(target.fractions[k] for k in kept),
             last_leg_ms=tuple(onward.ms[k] - least_ms for k in kept),
             last_leg_m=(0.0,) * len(kept),
-        ),
-        horizon_ms,
+        )
     )
     eta_ms, which = field.etas_ms(points)
     times: list[int] = []

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.geodesy import bearing_deg
-from geo_backup.roads.field import Route, cut_line
 from geo_backup.roads.network import (
     FRACTION_ONE,
     TURN_KIND_MASK,
@@ -23,6 +22,7 @@ from geo_backup.roads.network import (
     WayClass,
     WayFlag,
 )
+from geo_backup.roads.route import Route, cut_line
 
 MODIFIERS = {
     TurnKind.STRAIGHT: "straight",
@@ -187,11 +187,9 @@ def _exit(network: RoadNetwork, edges: Sequence[int], at: int, kind: str) -> int
 def _crossing(network: RoadNetwork, edges: Sequence[int], at: int) -> Crossing:
     """The junction between two edges of a route."""
     before, edge = edges[at - 1], edges[at]
-    junction = int(network.edge_tail[edge])
-    tails = network.edge_tail
-    leaving = range(*(int(np.searchsorted(tails, junction, side)) for side in ("left", "right")))
-    turns = slice(int(network.turn_start[leaving.start]), int(network.turn_start[leaving.stop]))
-    arriving = {before, *np.unique(network.turn_from[turns]).tolist()}
+    # whatever leads into what comes from here, and back again: all that meets
+    leaving = {edge, *(to for back in _turns_from(network, edge) for _, to in _turns_on(network, back))}
+    arriving = {before, *(back for out in leaving for back in _turns_from(network, out))}
     enters = {edge, *(to for _, to in _ways_on(network, before))}
     # a road is an end of a piece: the one that an edge against the piece's direction leaves from is its far end
     roads: dict[int, tuple[int, bool]] = {}
@@ -216,12 +214,23 @@ def _meets(network: RoadNetwork, route: Route, at: int) -> bool:
 
 def _ways_on(network: RoadNetwork, edge: int) -> Iterator[tuple[int, int]]:
     """Turns that an ordinary car may take at the end of an edge, and the edges they lead into."""
-    start, turns = network.forward
-    for turn in turns[start[edge] : start[edge + 1]].tolist():
-        to = int(network.turn_to[turn])
+    for turn, to in _turns_on(network, edge):
         legal = int(network.edge_flags[to]) & EdgeFlag.LEGAL
         if legal and not int(network.turn_facts[turn]) & TurnFlag.RESTRICTED:
             yield turn, to
+
+
+def _turns_on(network: RoadNetwork, edge: int) -> Iterator[tuple[int, int]]:
+    """All turns at the end of an edge, and the edges they lead into."""
+    start, turns = network.forward
+    for turn in turns[start[edge] : start[edge + 1]].tolist():
+        yield turn, int(network.turn_to[turn])
+
+
+def _turns_from(network: RoadNetwork, edge: int) -> list[int]:
+    """The edges from which one can turn into an edge."""
+    found: list[int] = network.turn_from[network.turn_start[edge] : network.turn_start[edge + 1]].tolist()
+    return found
 
 
 def _turn(network: RoadNetwork, turn: int) -> TurnKind:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +142,7 @@ ARRAYS: Mapping[str, str] = {
     "piece_length_m": "f4",
     "shape_start": "i4",  # [P + 1] into shape_step; a piece's interior vertices only
     "shape_step": "i2",  # [V, 2] lon, lat in 1e-6 degrees, each from the vertex before (the first: from piece_from)
-    # edges [E], grouped by the junction where they start
+    # edges [E], in the order of a nested dissection: those that part the network best come first (see hierarchy)
     "edge_code": "i4",
     "edge_flags": "u1",
     # turns [T], grouped by the edge they lead into
@@ -177,6 +177,28 @@ class Area:
     turn_restrictions: str = "none in the source"
     summary: Mapping[str, Any] = field(default_factory=dict)
     """Figures of the build, for `map info`; not part of the content id."""
+
+
+class Graph(NamedTuple):
+    """Edges and turns as plain read-only arrays for the kernels; indices are uint32, so numba tests for no negatives.
+
+    Turns by the edge they lead into: `turn_start` [E + 1], `turn_from` [T]. Turns by the edge they leave: `leave_start`
+    [E + 1], `leave_turn` [T] (which turn), `leave_to` [T] (into which edge). `length_m` float32[E].
+    """
+
+    turn_start: Array
+    turn_from: Array
+    leave_start: Array
+    leave_turn: Array
+    leave_to: Array
+    length_m: Array
+
+
+def plain(values: Any, kind: Any) -> Array:
+    """A contiguous, read-only, ordinary array: kernels are compiled once for this kind and no other."""
+    array = np.array(values, dtype=kind, order="C", ndmin=1)
+    array.setflags(write=False)
+    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,6 +303,19 @@ class RoadNetwork:
         start = np.zeros(self.edges + 1, np.int32)
         np.cumsum(np.bincount(self.turn_from, minlength=self.edges), out=start[1:])
         return start, turn
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Edges and turns as the kernels want them."""
+        start, turn = self.forward
+        return Graph(
+            turn_start=plain(self.turn_start, np.uint32),
+            turn_from=plain(self.turn_from, np.uint32),
+            leave_start=plain(start, np.uint32),
+            leave_turn=plain(turn, np.uint32),
+            leave_to=plain(self.turn_to[turn], np.uint32),
+            length_m=plain(self.edge_length_m, np.float32),
+        )
 
     @cached_property
     def vertices(self) -> tuple[Array, Array, Array]:

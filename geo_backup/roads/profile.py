@@ -1,19 +1,24 @@
 """Profile: one way of driving, and the weights it gives to a network's edges and turns.
 
-The network holds facts; what a vehicle may do with them, and how long it takes, is judged here. Two profiles are
-built in: ROUTINE is a legal car, RESPONSE drives with lights and siren: it still slows down at red lights and never
-drives against a motorway or a dual carriageway.
+The network holds facts; what a vehicle may do with them, and how long it takes, is judged here by the numbers of a
+profile. Those stand in TOML files, in `profiles/` beside this module and beside a map, where people can argue about
+them; `profiles/README.md` explains every key.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from geo_backup.errors import MapError, ProfileError
 from geo_backup.roads.network import (
     TURN_KIND_MASK,
     Array,
@@ -24,78 +29,17 @@ from geo_backup.roads.network import (
     WayClass,
     WayFlag,
 )
+from geo_backup.roads.profile_file import forms_of, number, per, read_tables
 from geo_backup.roads.search import INF_MS
 
 CLOSED_MS = INF_MS
 """Weight of an edge or turn that may not be used; searches skip it and never add it up."""
 
-# Free-flow speeds where the source states no limit, in km/h. They stand between OSRM's car profile (which is too
-# fast by a third in cities) and the medians of recorded trips; `speeds` replaces them where tracks are at hand.
-CLASS_KMH: Mapping[WayClass, float] = MappingProxyType(
-    {
-        WayClass.MOTORWAY: 100.0,
-        WayClass.MOTORWAY_LINK: 50.0,
-        WayClass.TRUNK: 80.0,
-        WayClass.TRUNK_LINK: 45.0,
-        WayClass.PRIMARY: 50.0,
-        WayClass.PRIMARY_LINK: 40.0,
-        WayClass.SECONDARY: 45.0,
-        WayClass.SECONDARY_LINK: 35.0,
-        WayClass.TERTIARY: 40.0,
-        WayClass.TERTIARY_LINK: 30.0,
-        WayClass.UNCLASSIFIED: 35.0,
-        WayClass.RESIDENTIAL: 28.0,
-        WayClass.LIVING_STREET: 12.0,
-        WayClass.SERVICE: 15.0,
-        WayClass.ROAD: 28.0,
-        WayClass.TRACK: 15.0,
-        WayClass.PEDESTRIAN: 10.0,
-        WayClass.BUSWAY: 35.0,
-        WayClass.EMERGENCY_ACCESS: 20.0,
-        WayClass.UNKNOWN: 25.0,
-    }
-)
+BUILT_IN = Path(__file__).parent / "profiles"
+"""Folder of the profiles that come with the package."""
 
-# How fast a response may drive at most, whatever the limit says: a vehicle among people stays slow.
-RESPONSE_CAP_KMH: Mapping[WayClass, float] = MappingProxyType(
-    {
-        WayClass.MOTORWAY: 160.0,
-        WayClass.MOTORWAY_LINK: 80.0,
-        WayClass.TRUNK: 130.0,
-        WayClass.TRUNK_LINK: 70.0,
-        WayClass.PRIMARY: 100.0,
-        WayClass.PRIMARY_LINK: 60.0,
-        WayClass.SECONDARY: 90.0,
-        WayClass.SECONDARY_LINK: 60.0,
-        WayClass.TERTIARY: 80.0,
-        WayClass.TERTIARY_LINK: 50.0,
-        WayClass.UNCLASSIFIED: 80.0,
-        WayClass.RESIDENTIAL: 50.0,
-        WayClass.LIVING_STREET: 20.0,
-        WayClass.SERVICE: 25.0,
-        WayClass.ROAD: 50.0,
-        WayClass.TRACK: 25.0,
-        WayClass.PEDESTRIAN: 10.0,
-        WayClass.BUSWAY: 60.0,
-        WayClass.EMERGENCY_ACCESS: 30.0,
-        WayClass.UNKNOWN: 40.0,
-    }
-)
-
-# Seconds lost by slowing down, looking and speeding up again, on a junction, driving on the right; the sides are
-# swapped where one drives on the left. [OSRM and Valhalla charge 5-8 s for the turn across oncoming traffic.]
-TURN_MS: Mapping[TurnKind, int] = MappingProxyType(
-    {
-        TurnKind.STRAIGHT: 0,
-        TurnKind.SLIGHT_LEFT: 500,
-        TurnKind.SLIGHT_RIGHT: 500,
-        TurnKind.LEFT: 5_000,
-        TurnKind.RIGHT: 3_000,
-        TurnKind.SHARP_LEFT: 6_500,
-        TurnKind.SHARP_RIGHT: 4_500,
-        TurnKind.U_TURN: 20_000,
-    }
-)
+SLOWEST_KMH = 3.0
+"""Nothing is weighed slower than this, so that a time is finite for a unit that stands where it may not drive."""
 
 _MIRRORED = {
     TurnKind.SLIGHT_LEFT: TurnKind.SLIGHT_RIGHT,
@@ -107,185 +51,281 @@ _MIRRORED = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Vehicle:
+    """Its size, which no siren makes smaller: a road with a lower limit is closed to it; and its top speed."""
+
+    height_m: float = number(0, 6)
+    width_m: float = number(0, 6)
+    weight_t: float = number(0, 100)
+    top_kmh: float = number(3, 250)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast it drives, between junctions."""
+
+    limit_share: float = number(0.3, 1.5)
+    """Share of a posted limit that is driven on average."""
+    exceed_factor: float = number(1, 2)
+    """How much faster than other traffic it drives."""
+    exceed_most_kmh: float = number(0, 100)
+    """Above a posted limit, at most by this."""
+    congestion_share: float = number(0, 1)
+    """Share of the delay by `hours` that it suffers."""
+    roundabout_kmh: float = number(3, 100)
+    private_kmh: float = number(3, 100)
+    pedestrian_kmh: float = number(3, 50)
+    unpaved_factor: float = number(0.1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Junction:
+    """Expected seconds lost at what stands at a junction, besides the turn itself."""
+
+    signal_s: float = number(0, 300)
+    stop_s: float = number(0, 300)
+    """At a stop or give-way sign, entering a roundabout included."""
+    mini_roundabout_s: float = number(0, 300)
+    level_crossing_s: float = number(0, 900)
+    turn_round_s: float = number(0, 300)
+    """Turning round in the middle of a two-way street."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Where it may go that an ordinary car may not, and what that costs."""
+
+    bus_lanes: bool
+    pedestrian_streets: bool
+    emergency_ways: bool
+    """Roads and crossovers open to emergency vehicles only."""
+    routine_closures: bool
+    """Passes a closure that applies to routine driving."""
+    restricted_turns: bool
+    """Takes turns that a restriction forbids."""
+    restricted_turn_s: float = number(0, 600)
+    exempt_turns: bool
+    """Turns whose restriction excepts emergency vehicles are free."""
+    gate_s: float = number(0, 3600)
+    """To open a gate, lift gate or bollard; whether the road behind it may be driven, its other facts say."""
+    private_leave_s: float = number(0, 600)
+    """For coming out of a private road: it serves its own destinations, not those who pass through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contraflow:
+    """Against a one-way street: never on motorways and trunk roads, whatever stands here."""
+
+    allowed: bool
+    longest_m: float = number(0, 150)
+    """Length of the one-way stretch; a map holds none longer than 150 m."""
+    kmh: float = number(3, 100)
+    penalty_s: float = number(0, 600)
+    dual_carriageways: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One way of driving; every number is a default that an agency may change."""
+    """One way of driving; every number is a default that an agency may change in a file of its own."""
 
     name: str
-    class_kmh: Mapping[WayClass, float]
-    """Speed where no limit is stated."""
-    cap_kmh: Mapping[WayClass, float] | None
-    """Highest speed by class; None = the limit alone."""
-    limit_factor: float
-    """Share of a stated limit that is driven on average."""
-    exceed_factor: float
-    """Driven speed times this, 1 = never above what traffic drives."""
-    exceed_max_kmh: float
-    """Never faster than the stated limit plus this."""
-    turn_ms: Mapping[TurnKind, int]
-    turn_factor: float
-    signal_ms: int
-    """Expected delay at traffic signals."""
-    stop_ms: int
-    """Expected delay at a stop or give-way sign."""
-    u_turn_ms: int
-    """Turning round in the middle of a two-way street."""
-    restricted_turn_ms: int | None
-    """Penalty of a turn that a restriction forbids; None = never taken."""
-    exempt_turns: bool
-    """Turns whose restriction excepts emergency vehicles cost no penalty."""
-    contraflow_kmh: float | None
-    """Speed against a short one-way; None = never."""
-    contraflow_ms: int
-    """Penalty on each edge driven against its one-way."""
-    bus: bool
-    pedestrian: bool
-    pedestrian_kmh: float
-    emergency_access: bool
-    gate_ms: int
-    """Time to open a gate, lift gate or bollard; whether the road behind it may be driven, its other facts say."""
-    private_leave_ms: int
-    """Penalty for coming out of a private road: it serves its own destinations, not those who pass through."""
-    private_kmh: float
-    roundabout_kmh: float
-    unpaved_factor: float
+    about: str
+    vehicle: Vehicle
+    speed: Speed
+    class_kmh: Mapping[WayClass, float] = per(WayClass, 0, 200)
+    """Speed where no limit is posted; 0 = does not drive on such roads."""
+    cap_kmh: Mapping[WayClass, float] = per(WayClass, 0, 250)
+    """How far exceeding goes at most, whatever the limit says."""
+    hours: Mapping[WayClass, tuple[float, ...]] = per(WayClass, 0.1, 2, values=24)
+    """Speed of traffic in each hour of the local day, as a factor."""
+    turn_s: Mapping[TurnKind, float] = per(TurnKind, 0, 120)
+    """Lost by slowing down, looking and speeding up again at a junction, where one drives on the right."""
+    junction: Junction
+    access: Access
+    contraflow: Contraflow
 
-    @property
+    @cached_property
     def profile_id(self) -> str:
-        """Sixteen hex digits that name these exact numbers."""
+        """Sixteen hex digits that name these exact numbers, whatever the profile is called."""
         values = [
-            (key, sorted((int(k), v) for k, v in value.items()) if isinstance(value, Mapping) else value)
+            (key, sorted((int(k), v) for k, v in value.items()) if isinstance(value, Mapping) else astuple(value))
             for key, value in sorted(self.__dict__.items())
+            if key not in ("name", "about")
         ]
         return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
+    @property
+    def u_turn_ms(self) -> int:
+        """Turning round in the middle of a two-way street."""
+        return round(self.junction.turn_round_s * 1_000)
 
-ROUTINE = Profile(
-    name="routine",
-    class_kmh=CLASS_KMH,
-    cap_kmh=None,
-    limit_factor=0.85,
-    exceed_factor=1.0,
-    exceed_max_kmh=0.0,
-    turn_ms=TURN_MS,
-    turn_factor=1.0,
-    signal_ms=12_000,
-    stop_ms=4_000,
-    u_turn_ms=25_000,
-    restricted_turn_ms=None,
-    exempt_turns=False,
-    contraflow_kmh=None,
-    contraflow_ms=0,
-    bus=False,
-    pedestrian=False,
-    pedestrian_kmh=10.0,
-    emergency_access=False,
-    gate_ms=45_000,
-    private_leave_ms=30_000,
-    private_kmh=15.0,
-    roundabout_kmh=30.0,
-    unpaved_factor=0.7,
-)
-
-RESPONSE = Profile(
-    name="response",
-    class_kmh=CLASS_KMH,
-    cap_kmh=RESPONSE_CAP_KMH,
-    limit_factor=1.0,
-    exceed_factor=1.25,  # free-flow factor 1.1 to 1.25 with siren; in all 0.7 of routine [Ho, Casey 1998: 0.61]
-    exceed_max_kmh=25.0,  # limit + 15 mph
-    turn_ms=TURN_MS,
-    turn_factor=0.5,
-    signal_ms=3_600,  # 0.3 of routine: slows, looks, goes
-    stop_ms=1_200,
-    u_turn_ms=5_000,
-    restricted_turn_ms=5_000,
-    exempt_turns=True,
-    contraflow_kmh=20.0,
-    contraflow_ms=4_000,
-    bus=True,
-    pedestrian=True,
-    pedestrian_kmh=10.0,
-    emergency_access=True,
-    gate_ms=15_000,
-    private_leave_ms=3_000,
-    private_kmh=25.0,
-    roundabout_kmh=35.0,
-    unpaved_factor=0.8,
-)
-
-PROFILES: Mapping[str, Profile] = MappingProxyType({"routine": ROUTINE, "response": RESPONSE})
+    @property
+    def timeless(self) -> bool:
+        """Whether every hour of the day is the same to it."""
+        return all(factor == 1.0 for day in self.hours.values() for factor in day)
 
 
-def edge_ms(network: RoadNetwork, profile: Profile) -> tuple[Array, Array]:
-    """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E])."""
+FORMS = forms_of(Profile)
+"""The tables of a profile's file, with the range of every number."""
+
+
+def load_profile(path: Path | str) -> Profile:
+    """The profile of a TOML file, called as the file is. `extends` looks beside it first, then in the package.
+
+    Raises `ProfileError` that names the file, the key and the remedy.
+    """
+    return Profile(**read_tables(Path(path), FORMS, BUILT_IN))
+
+
+MOST_PROFILES = 50
+"""Files in one folder: a server keeps the weights of every profile that is asked for."""
+
+
+def _in_folder(folder: Path) -> dict[str, Profile]:
+    paths = sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+    if len(paths) > MOST_PROFILES:
+        raise ProfileError(f"{folder} holds {len(paths)} profiles; at most {MOST_PROFILES} are read. Take some away.")
+    return {path.stem: load_profile(path) for path in paths}
+
+
+def profiles_of(network: RoadNetwork) -> Mapping[str, Profile]:
+    """Profiles by name: those of the package and those in `profiles/` of the map's folder, which go before.
+
+    The files are read anew. Raises `ProfileError` as `load_profile` does.
+    """
+    own = _in_folder(network.folder / "profiles") if network.folder is not None else {}
+    return MappingProxyType({**PROFILES, **own})
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(_in_folder(BUILT_IN))
+"""The profiles of the package by name."""
+ROUTINE = PROFILES["routine"]
+"""A legal car."""
+RESPONSE = PROFILES["response"]
+"""Lights and siren: still slows down at red lights, never drives against a motorway or a dual carriageway."""
+
+
+def hour_of(as_of_ms: int, timezone: str) -> int:
+    """Hour of the local day, 0 to 23, at a time (UTC epoch) in an IANA zone.
+
+    Raises `MapError` for a zone nobody knows.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise MapError(
+            f"{timezone!r} is no IANA time zone; write one such as Europe/Stockholm into area.toml"
+        ) from None
+    return datetime.fromtimestamp(as_of_ms // 1_000, UTC).astimezone(zone).hour
+
+
+def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> tuple[Array, Array]:
+    """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E]).
+
+    `hour` 0 to 23 of the local day takes the profile's `hours` in (another is a `ValueError`); None = traffic flows
+    freely.
+    """
     way = network.edge_way
     klass = np.asarray(network.way_class)[way]
     flags = np.asarray(network.edge_flags)
     way_flags = np.asarray(network.way_flags)[way]
     limit = np.asarray(network.way_maxspeed_kmh)[way, network.edge_against.astype(np.intp)].astype(np.float64)
+    length_m = network.edge_length_m.astype(np.float64)
+    vehicle, speed, access, contraflow = profile.vehicle, profile.speed, profile.access, profile.contraflow
 
     def has(flag: EdgeFlag) -> Array:
         held: Array = (flags & int(flag)) != 0
         return held
 
     stated = limit > 0
-    kmh = np.where(stated, limit * profile.limit_factor, _by_class(profile.class_kmh)[klass]) * profile.exceed_factor
-    kmh = np.where(stated, np.minimum(kmh, limit + profile.exceed_max_kmh), kmh)
-    if profile.cap_kmh is not None:
-        kmh = np.minimum(kmh, _by_class(profile.cap_kmh)[klass])
-    kmh = np.where((way_flags & WayFlag.ROUNDABOUT) != 0, np.minimum(kmh, profile.roundabout_kmh), kmh)
-    kmh = np.where((way_flags & WayFlag.UNPAVED) != 0, kmh * profile.unpaved_factor, kmh)
-    kmh = np.where(has(EdgeFlag.PRIVATE), np.minimum(kmh, profile.private_kmh), kmh)
-    kmh = np.where(has(EdgeFlag.PEDESTRIAN), np.minimum(kmh, profile.pedestrian_kmh), kmh)
+    of_class = _by_class(profile.class_kmh)[klass]
+    free_kmh = np.where(stated, limit * speed.limit_share, of_class)
+    kmh = free_kmh * speed.exceed_factor
+    if hour is not None:
+        if not 0 <= hour < 24:
+            raise ValueError(f"hour is 0 to 23, not {hour}")
+        traffic = _by_class({key: day[hour] for key, day in profile.hours.items()})
+        kmh = kmh / (1.0 + speed.congestion_share * (1.0 / traffic[klass] - 1.0))
+    kmh = np.where(stated, np.minimum(kmh, limit + speed.exceed_most_kmh), kmh)
+    # the cap bounds exceeding: where the limit itself is higher, what a legal car may drive a siren may too
+    kmh = np.minimum(kmh, np.maximum(_by_class(profile.cap_kmh)[klass], free_kmh))
+    kmh = np.where((way_flags & WayFlag.ROUNDABOUT) != 0, np.minimum(kmh, speed.roundabout_kmh), kmh)
+    kmh = np.where((way_flags & WayFlag.UNPAVED) != 0, kmh * speed.unpaved_factor, kmh)
+    kmh = np.where(has(EdgeFlag.PRIVATE), np.minimum(kmh, speed.private_kmh), kmh)
+    kmh = np.where(has(EdgeFlag.PEDESTRIAN), np.minimum(kmh, speed.pedestrian_kmh), kmh)
     against = has(EdgeFlag.AGAINST_ONEWAY)
-    kmh = np.where(against, np.minimum(kmh, profile.contraflow_kmh or 10.0), kmh)
-    kmh = np.maximum(kmh, 3.0)
+    kmh = np.where(against, np.minimum(kmh, contraflow.kmh), kmh)
+    kmh = np.clip(kmh, SLOWEST_KMH, vehicle.top_kmh)
 
-    ms = network.edge_length_m.astype(np.float64) * 3600.0 / kmh
-    ms = ms + np.where(against, profile.contraflow_ms, 0) + np.where(has(EdgeFlag.GATE), profile.gate_ms, 0)
+    ms = length_m * 3600.0 / kmh
+    ms += np.where(against, contraflow.penalty_s * 1_000.0, 0.0)
+    ms += np.where(has(EdgeFlag.GATE), access.gate_s * 1_000.0, 0.0)
 
     # a private bus lane or pedestrian street is one all the same: only what a profile is let into opens it
     usable = has(EdgeFlag.LEGAL) | (has(EdgeFlag.PRIVATE) & ~has(EdgeFlag.BUS) & ~has(EdgeFlag.PEDESTRIAN))
-    if profile.bus:
+    if access.bus_lanes:
         usable |= has(EdgeFlag.BUS)
-    if profile.pedestrian:
+    if access.pedestrian_streets:
         usable |= has(EdgeFlag.PEDESTRIAN)
-    if profile.emergency_access:
+    if access.emergency_ways:
         usable |= has(EdgeFlag.EMERGENCY)
     usable &= ~against
-    if profile.contraflow_kmh is not None:
+    if contraflow.allowed:
         # head-on at speed is not a risk any time saved is worth
-        fast = (klass <= WayClass.TRUNK_LINK) | ((way_flags & WayFlag.DUAL_CARRIAGEWAY) != 0)
-        usable |= against & ~fast
+        fast = klass <= WayClass.TRUNK_LINK
+        if not contraflow.dual_carriageways:
+            fast |= (way_flags & WayFlag.DUAL_CARRIAGEWAY) != 0
+        stretch_m = np.bincount(way[against], length_m[against], minlength=len(network.way_class))
+        usable |= against & ~fast & (stretch_m[way] < contraflow.longest_m + 0.5)
+    usable &= of_class > 0
+    usable &= fits(network, vehicle)[way]
     out = np.clip(np.rint(ms), 1, CLOSED_MS - 1).astype(np.int32)
     return out, usable
 
 
 def turn_ms(network: RoadNetwork, profile: Profile) -> Array:
-    """Milliseconds int32[T] of each turn."""
-    facts = np.asarray(network.turn_facts)
+    """Milliseconds int32[T] of each turn, CLOSED_MS where it may not be taken."""
+    junction, access = profile.junction, profile.access
+    # what every combination of facts costs, the network's turns then look it up
+    facts = np.arange(int(network.turn_facts.max(initial=0)) + 1)
+
+    def has(flag: TurnFlag) -> Array:
+        held: Array = (facts & int(flag)) != 0
+        return held
+
     kinds = np.zeros(TURN_KIND_MASK + 1)
     for kind in TurnKind:
-        source = kind if network.area.drives_on != "left" else _MIRRORED.get(kind, kind)
-        kinds[kind] = profile.turn_ms[source] * profile.turn_factor
+        kinds[kind] = profile.turn_s[kind if network.area.drives_on != "left" else _MIRRORED.get(kind, kind)]
     kind_of = facts & TURN_KIND_MASK
+    banned = has(TurnFlag.RESTRICTED)
+    if access.exempt_turns:
+        banned &= ~has(TurnFlag.EMERGENCY_EXEMPT)
     # a bend of one road costs nothing, turning round does wherever it is done
-    looks = ((facts & TurnFlag.ONTO_JUNCTION) != 0) | (kind_of == TurnKind.U_TURN)
-    ms = np.where(looks, kinds[kind_of], 0.0)
-    ms += np.where((facts & TurnFlag.SIGNALS) != 0, profile.signal_ms, 0)
-    ms += np.where((facts & (TurnFlag.SIGNALS | TurnFlag.STOP)) == TurnFlag.STOP, profile.stop_ms, 0)
+    lost_s = np.where(has(TurnFlag.ONTO_JUNCTION) | (kind_of == TurnKind.U_TURN), kinds[kind_of], 0.0)
+    for where, each_s in (
+        (has(TurnFlag.SIGNALS), junction.signal_s),
+        (has(TurnFlag.STOP) & ~has(TurnFlag.SIGNALS), junction.stop_s),
+        (has(TurnFlag.MINI_ROUNDABOUT), junction.mini_roundabout_s),
+        (has(TurnFlag.LEVEL_CROSSING), junction.level_crossing_s),
+        (banned, access.restricted_turn_s),
+    ):
+        lost_s = lost_s + np.where(where, each_s, 0.0)
+    costs_ms = np.rint(lost_s * 1_000.0).astype(np.int32)
+    if not access.restricted_turns:
+        costs_ms[banned] = CLOSED_MS
+    out: Array = costs_ms[network.turn_facts]
     private = (np.asarray(network.edge_flags) & int(EdgeFlag.PRIVATE)) != 0
-    ms += np.where(private[network.turn_from] & ~private[network.turn_to], profile.private_leave_ms, 0)
+    out[private[network.turn_from] & ~private[network.turn_to]] += round(access.private_leave_s * 1_000.0)
+    return np.minimum(out, CLOSED_MS)
 
-    banned = (facts & TurnFlag.RESTRICTED) != 0
-    if profile.exempt_turns:
-        banned &= (facts & TurnFlag.EMERGENCY_EXEMPT) == 0
-    ms += np.where(banned, profile.restricted_turn_ms or 0, 0)
-    out: Array = np.rint(ms).astype(np.int32)
-    if profile.restricted_turn_ms is None:
-        out[banned] = CLOSED_MS
-    return out
+
+def fits(network: RoadNetwork, vehicle: Vehicle) -> Array:
+    """bool[W]: ways whose height, width and weight limits let the vehicle through."""
+    limits = np.asarray(network.way_limits)
+    size = np.rint([vehicle.height_m * 10.0, vehicle.width_m * 10.0, vehicle.weight_t * 10.0])
+    fits: Array = ((limits == 0) | (size <= limits)).all(axis=1)
+    return fits
 
 
 def _by_class(values: Mapping[WayClass, float]) -> Array:

@@ -1,15 +1,18 @@
 """Search kernels: plain numba functions over int32 arrays, which know nothing of roads.
 
-States are directed edges. `at_end[e]` is the time from the end of edge e to the target; an arc e -> t costs
-`turn_ms + edge_ms[t]`, and arcs are grouped by t because the search runs backwards from the target. Every `edge_ms`
-is at least 1, so the fixed point of
+States are directed edges. `at_end[e]` is the time from the end of edge e to the target; an arc e -> t costs `arc_ms`
+(the turn and the whole of edge t), and arcs are grouped by t because the search runs backwards from the target. Every
+arc is at least 1, so the fixed point of
 
-    at_end[e] = min(seed[e], min over turns e -> t of turn_ms + edge_ms[t] + at_end[t])
+    at_end[e] = min(seed[e], min over arcs e -> t of arc_ms + at_end[t])
 
-is unique: a repaired field equals a rebuilt one to the last bit. Values above the horizon are INF_MS.
+is unique: any engine that finds it finds the same to the last bit. Values above the horizon are INF_MS.
 
-The queue of a build is a row of buckets (Dial 1969; Denardo and Fox 1979), linked lists whose entries are reused and
-so stay in the cache; inside a bucket labels may be corrected. Repair follows Ramalingam and Reps 1996.
+The queue of `build` is a row of buckets (Dial 1969; Denardo and Fox 1979), linked lists whose entries are reused and
+so stay in the cache; inside a bucket labels may be corrected.
+
+Fields are read as `values[edge, lane]`, int32[E + 1, L]: several may lie side by side (see `lanes`), and the row after
+the last edge is INF_MS, for what has no edge.
 
 Arrays that are indices come as uint32: numba then spares the test for negative ones.
 """
@@ -39,19 +42,17 @@ kernel = cast(Callable[[F], F], numba.njit(cache=True, nogil=True))
 
 
 @kernel
-def pack_arcs(turn_start: Array, turn_from: Array, turn_ms: Array, edge_ms: Array) -> Array:
-    """Arcs int32[T, 2] for `build`: the edge a turn leaves and the whole weight of the arc, INF_MS where closed."""
+def pack_arcs(turn_from: Array, arc_ms: Array) -> Array:
+    """Arcs int32[T, 2] for `build`: the edge left, and the weight, which so come in one cache line."""
     arcs = np.empty((turn_from.size, 2), np.int32)
-    for t in range(edge_ms.size):
-        for i in range(turn_start[t], turn_start[t + 1]):
-            arcs[i, 0] = turn_from[i]
-            arcs[i, 1] = min(INF_MS, turn_ms[i] + edge_ms[t])
+    for i in range(turn_from.size):
+        arcs[i, 0], arcs[i, 1] = turn_from[i], arc_ms[i]
     return arcs
 
 
 @kernel
 def build(turn_start: Array, arcs: Array, seed_edge: Array, seed_ms: Array, horizon_ms: int) -> Array:
-    """at_end int32[E] from seeds (edge uint32[S], ms int32[S])."""
+    """at_end int32[E + 1] from seeds (edge uint32[S], ms int32[S])."""
     room = turn_start.size + seed_edge.size
     while True:
         fits, at_end = _build(turn_start, arcs, seed_edge, seed_ms, horizon_ms, room)
@@ -65,7 +66,7 @@ def _build(
     turn_start: Array, arcs: Array, seed_edge: Array, seed_ms: Array, horizon_ms: int, room: int
 ) -> tuple[bool, Array]:
     """One try with a queue of `room` entries; a queue that could grow inside the loop costs a third more time."""
-    at_end = np.full(turn_start.size - 1, INF_MS, np.int32)
+    at_end = np.full(turn_start.size, INF_MS, np.int32)
     # entries: state, value, next in the bucket or among the free; the freed are used first, so few are ever touched
     pool = np.empty((room, 4), np.int32)
     used, free = np.uint32(0), np.int32(-1)
@@ -110,235 +111,97 @@ def _build(
 
 
 @kernel
-def cut_by_horizon(turn_start: Array, turn_from: Array, turn_ms: Array, edge_ms: Array, at_end: Array) -> bool:
+def cut_by_horizon(turn_start: Array, turn_from: Array, arc_ms: Array, values: Array, lane: int) -> bool:
     """Whether some state without a value would have one beyond the horizon."""
-    for t in range(at_end.size):
-        if at_end[t] >= INF_MS or edge_ms[t] >= INF_MS:
-            continue
-        for i in range(turn_start[t], turn_start[t + 1]):
-            if turn_ms[i] < INF_MS and at_end[turn_from[i]] >= INF_MS:
-                return True
+    for t in range(turn_start.size - 1):
+        if values[t, lane] < INF_MS:
+            for i in range(turn_start[t], turn_start[t + 1]):
+                if arc_ms[i] < INF_MS and values[turn_from[i], lane] >= INF_MS:
+                    return True
     return False
 
 
 @kernel
-def _push(heap: Array, size: int, key: Number) -> int:
-    at = size
-    while at > 0:
-        above = (at - 1) >> 1
-        if heap[above] <= key:
-            break
-        heap[at] = heap[above]
-        at = above
-    heap[at] = key
-    return size + 1
-
-
-@kernel
-def _pop(heap: Array, size: int) -> int:
-    """Remove the smallest key heap[0]; returns the new size."""
-    size -= 1
-    key = heap[size]
-    at = 0
-    while True:
-        below = 2 * at + 1
-        if below >= size:
-            break
-        if below + 1 < size and heap[below + 1] < heap[below]:
-            below += 1
-        if heap[below] >= key:
-            break
-        heap[at] = heap[below]
-        at = below
-    heap[at] = key
-    return size
-
-
-@kernel
-def repair(
-    turn_start: Array,
-    turn_from: Array,
-    turn_ms: Array,
-    leave_start: Array,
-    leave_turn: Array,
-    leave_to: Array,
-    old_edge_ms: Array,
-    edge_ms: Array,
-    changed: Array,
-    seed_edge: Array,
-    seed_ms: Array,
-    at_end: Array,
-    horizon_ms: int,
-    budget: int,
-) -> tuple[int, Array]:
-    """Bring at_end up to date after the weights of `changed` (uint32[C], not target edges) went up or down.
-
-    Returns 0 and the same array when nothing changes, 1 and a new array, or -1 when more than `budget` turns had to
-    be looked at. `leave_*` are the turns grouped by the edge they leave.
-    """
-    mask = np.int64((1 << 32) - 1)
-    work = 0
-    heap = np.empty(256, np.int64)
-    size = 0
-    # 1. who leaned on an edge that got slower?
-    for c in range(changed.size):
-        t = changed[c]
-        if edge_ms[t] <= old_edge_ms[t] or at_end[t] >= INF_MS:
-            continue
-        work += turn_start[t + 1] - turn_start[t]
-        for i in range(turn_start[t], turn_start[t + 1]):
-            e = turn_from[i]
-            if turn_ms[i] < INF_MS and at_end[e] == at_end[t] + old_edge_ms[t] + turn_ms[i]:
-                if size == heap.size:
-                    heap = np.concatenate((heap, np.empty(heap.size, np.int64)))
-                size = _push(heap, size, (np.int64(at_end[e]) << 32) | np.int64(e))
-    lowers = False
-    for c in range(changed.size):
-        t = changed[c]
-        if edge_ms[t] < old_edge_ms[t] and at_end[t] < INF_MS:
-            lowers = True
-    if size == 0 and not lowers:
-        return 0, at_end
-    out = at_end.copy()
-    lost = np.zeros(at_end.size, np.uint8)  # 1: lost its support, 2: looked at and fine
-    lost_list = np.empty(256, np.uint32)
-    losses = 0
-    # in the order of the old values, so that what e may lean on is settled before e
-    while size > 0:
-        e = np.uint32(heap[0] & mask)
-        size = _pop(heap, size)
-        if lost[e] != 0:
-            continue
-        lost[e] = 2
-        value = at_end[e]
-        kept = False
-        for s in range(seed_edge.size):
-            if seed_edge[s] == e and seed_ms[s] == value:
-                kept = True
-        work += leave_start[e + 1] - leave_start[e]
-        if not kept:
-            for j in range(leave_start[e], leave_start[e + 1]):
-                t = leave_to[j]
-                turn = turn_ms[leave_turn[j]]
-                # the one equality that counts: a faster edge gives a smaller value, which the second phase finds
-                if turn < INF_MS and edge_ms[t] < INF_MS and lost[t] != 1 and at_end[t] + edge_ms[t] + turn == value:
-                    kept = True
-                    break
-        if kept:
-            continue
-        lost[e] = 1
-        out[e] = INF_MS
-        if losses == lost_list.size:
-            lost_list = np.concatenate((lost_list, np.empty(losses, np.uint32)))
-        lost_list[losses] = e
-        losses += 1
-        work += turn_start[e + 1] - turn_start[e]
-        if work > budget:
-            return -1, at_end
-        if old_edge_ms[e] >= INF_MS:
-            continue
-        for i in range(turn_start[e], turn_start[e + 1]):
-            p = turn_from[i]
-            if lost[p] == 0 and turn_ms[i] < INF_MS and at_end[p] == value + old_edge_ms[e] + turn_ms[i]:
-                if size == heap.size:
-                    heap = np.concatenate((heap, np.empty(heap.size, np.int64)))
-                size = _push(heap, size, (np.int64(at_end[p]) << 32) | np.int64(p))
-    # 2. best value of the lost from those who kept theirs, and what got faster
-    for k in range(losses):
-        e = lost_list[k]
-        best = INF_MS
-        for s in range(seed_edge.size):
-            if seed_edge[s] == e and seed_ms[s] < best and seed_ms[s] <= horizon_ms:
-                best = seed_ms[s]
-        work += leave_start[e + 1] - leave_start[e]
-        for j in range(leave_start[e], leave_start[e + 1]):
-            t = leave_to[j]
-            turn = turn_ms[leave_turn[j]]
-            if turn < INF_MS and edge_ms[t] < INF_MS and out[t] < INF_MS:
-                value = out[t] + edge_ms[t] + turn
-                if value < best and value <= horizon_ms:
-                    best = value
-        if best < INF_MS:
-            out[e] = best
-            if size == heap.size:
-                heap = np.concatenate((heap, np.empty(heap.size, np.int64)))
-            size = _push(heap, size, (np.int64(best) << 32) | np.int64(e))
-    for c in range(changed.size):
-        t = changed[c]
-        if edge_ms[t] >= old_edge_ms[t] or out[t] >= INF_MS:
-            continue
-        work += turn_start[t + 1] - turn_start[t]
-        for i in range(turn_start[t], turn_start[t + 1]):
-            if turn_ms[i] < INF_MS:
-                value = out[t] + edge_ms[t] + turn_ms[i]
-                e = turn_from[i]
-                if value < out[e] and value <= horizon_ms:
-                    out[e] = value
-                    if size == heap.size:
-                        heap = np.concatenate((heap, np.empty(heap.size, np.int64)))
-                    size = _push(heap, size, (np.int64(value) << 32) | np.int64(e))
-    while size > 0:
-        key = heap[0]
-        size = _pop(heap, size)
-        t = np.uint32(key & mask)
-        if out[t] != (key >> 32) or edge_ms[t] >= INF_MS:
-            continue
-        work += turn_start[t + 1] - turn_start[t]
-        if work > budget:
-            return -1, at_end
-        base = out[t] + edge_ms[t]
-        for i in range(turn_start[t], turn_start[t + 1]):
-            if turn_ms[i] >= INF_MS:
-                continue
-            value = base + turn_ms[i]
-            e = turn_from[i]
-            if value < out[e] and value <= horizon_ms:
-                out[e] = value
-                if size == heap.size:
-                    heap = np.concatenate((heap, np.empty(heap.size, np.int64)))
-                size = _push(heap, size, (np.int64(value) << 32) | np.int64(e))
-    return 1, out
-
-
-@kernel
-def read_etas(
+def stand(
     edge: Array,
     fraction: Array,
     turn_round: Array,
     advance_m: Array,
-    edge_length_m: Array,
+    length_m: Array,
     edge_ms: Array,
-    open_edge_ms: Array,
+    u_turn_ms: int,
+    columns: int,
+) -> tuple[Array, Array, Array, Array]:
+    """Candidates of N units as columns [C, N] under some weights: edge uint32 (E = none), fraction int32 moved on by
+    `advance_m`, ms int32 before the unit drives on the edge, and ms int32 until it is at the edge's end."""
+    units = edge.shape[0]
+    at_edge = np.full((columns, units), edge_ms.size, np.uint32)
+    at = np.zeros((columns, units), np.int32)
+    lead_ms = np.zeros((columns, units), np.int32)
+    rest_ms = np.zeros((columns, units), np.int32)
+    for n in range(units):
+        for c in range(columns):
+            if edge[n, c] >= 0:
+                e = np.uint32(edge[n, c])
+                at_edge[c, n] = e
+                at[c, n] = moved(fraction[n, c], turn_round[n, c], advance_m[n], length_m[e])
+                lead_ms[c, n] = u_turn_ms if turn_round[n, c] else 0
+                rest_ms[c, n] = lead_ms[c, n] + ((np.int64(edge_ms[e]) * (65536 - at[c, n])) >> 16)
+    return at_edge, at, lead_ms, rest_ms
+
+
+@kernel
+def gather(values: Array, lane: int, at_edge: Array) -> Array:
+    """int32[C, N] of a field's values at the ends of edges (uint32[C, N], E = none)."""
+    columns, units = at_edge.shape
+    out = np.empty((columns, units), np.int32)
+    for c in range(columns):
+        edges, row = at_edge[c], out[c]
+        for n in range(units):
+            row[n] = values[edges[n], lane]
+    return out
+
+
+@kernel
+def best_of(
+    at_edge: Array,
+    at: Array,
+    lead_ms: Array,
+    rest_ms: Array,
     at_end: Array,
+    edge_ms: Array,
     target_edge: Array,
     target_fraction: Array,
     target_leg_ms: Array,
-    u_turn_ms: int,
 ) -> tuple[Array, Array]:
-    """Best candidate of each unit: eta int32[N] and which int8[N] (-1 = none); edge int32[N, 4] and so on."""
-    units = edge.shape[0]
-    eta = np.empty(units, np.int32)
-    which = np.empty(units, np.int8)
-    for n in range(units):
-        best = INF_MS
-        chosen = -1
-        for c in range(edge.shape[1]):
-            if edge[n, c] < 0:
+    """Best candidate of each unit that `stand` placed: eta int32[N] and which int8[N] (-1 = none)."""
+    columns, units = at_edge.shape
+    eta = np.full(units, INF_MS, np.int32)
+    which = np.full(units, -1, np.int8)
+    for c in range(columns):
+        rest, beyond = rest_ms[c], at_end[c]
+        for n in range(units):
+            value = rest[n] + beyond[n]
+            if value < eta[n]:
+                eta[n] = value
+                which[n] = c
+    # a target ahead on the unit's own edge need not be driven round to; few are, and a count is quick
+    for k in range(target_edge.size):
+        e = target_edge[k]
+        for c in range(columns):
+            edges = at_edge[c]
+            there = 0
+            for n in range(units):
+                there += edges[n] == e
+            if there == 0:
                 continue
-            e = np.uint32(edge[n, c])
-            at = moved(fraction[n, c], turn_round[n, c], advance_m[n], edge_length_m[e])
-            extra = u_turn_ms if turn_round[n, c] else 0
-            if at_end[e] < INF_MS:
-                value = ((np.int64(open_edge_ms[e]) * (65536 - at)) >> 16) + at_end[e] + extra
-                if value < best:
-                    best, chosen = value, c
-            for k in range(target_edge.size):
-                if target_edge[k] == e and target_fraction[k] >= at and edge_ms[e] < INF_MS:
-                    value = ((np.int64(edge_ms[e]) * (target_fraction[k] - at)) >> 16) + target_leg_ms[k] + extra
-                    if value < best:
-                        best, chosen = value, c
-        eta[n] = best
-        which[n] = chosen
+            for n in range(units):
+                if edges[n] == e and target_fraction[k] >= at[c, n]:
+                    part = (np.int64(edge_ms[e]) * (target_fraction[k] - at[c, n])) >> 16
+                    value = part + target_leg_ms[k] + lead_ms[c, n]
+                    if value < eta[n] or (value == eta[n] and c < which[n]):
+                        eta[n] = value
+                        which[n] = c
     return eta, which
 
 
@@ -358,39 +221,35 @@ def downhill(
     leave_start: Array,
     leave_turn: Array,
     leave_to: Array,
-    turn_ms: Array,
-    edge_ms: Array,
-    at_end: Array,
+    arc_ms: Array,
+    values: Array,
+    lane: int,
     seed_edge: Array,
     seed_ms: Array,
-    seed_turn: Array,
-    seed_target: Array,
     first: int,
     path: Array,
     path_turn: Array,
 ) -> tuple[int, int]:
-    """Walk from the end of edge `first` down to the target.
+    """Walk from the end of edge `first` down to a seed.
 
-    Fills `path` (edges entered, the target's last) and `path_turn` (the turns into them), returns how many and which
-    target; -1 targets when there is no way or the path does not fit. Among equals the first turn is taken.
+    Fills `path` (edges entered) and `path_turn` (the turns into them), returns how many and which seed was met; seed
+    -1 when there is no way or the path does not fit. Among equals the first turn is taken.
     """
     e = np.uint32(first)
     steps = 0
-    while steps < path.size:
-        value = at_end[e]
+    while True:
+        value = values[e, lane]
         if value >= INF_MS:
             return steps, -1
         for s in range(seed_edge.size):
             if seed_edge[s] == e and seed_ms[s] == value:
-                path_turn[steps] = seed_turn[s]
-                return steps + 1, seed_target[s]
+                return steps, s
+        if steps == path.size:
+            return steps, -1
         found = False
         for j in range(leave_start[e], leave_start[e + 1]):
             t = leave_to[j]
-            turn = turn_ms[leave_turn[j]]
-            if turn >= INF_MS or edge_ms[t] >= INF_MS or at_end[t] >= INF_MS:
-                continue
-            if turn + edge_ms[t] + at_end[t] == value:
+            if arc_ms[leave_turn[j]] < INF_MS and arc_ms[leave_turn[j]] + values[t, lane] == value:
                 path[steps] = t
                 path_turn[steps] = leave_turn[j]
                 steps += 1
@@ -399,7 +258,6 @@ def downhill(
                 break
         if not found:
             return steps, -1
-    return steps, -1
 
 
 @kernel
@@ -407,35 +265,34 @@ def downhill_lengths(
     leave_start: Array,
     leave_turn: Array,
     leave_to: Array,
-    turn_ms: Array,
-    edge_ms: Array,
-    at_end: Array,
+    arc_ms: Array,
+    values: Array,
+    lane: int,
     seed_edge: Array,
     seed_ms: Array,
-    seed_turn: Array,
-    seed_target: Array,
-    edge_length_m: Array,
+    length_m: Array,
     starts: Array,
     scratch: Array,
-) -> tuple[Array, Array]:
-    """Metres float32[N] of whole edges entered between the end of each start (int32[N], -1 = none) and its target
-    edge, and target int8[N] (-1 = no way)."""
+) -> tuple[Array, Array, Array]:
+    """From the end of each start (int32[N], -1 = none): metres float32[N] of the edges entered down to a seed, which
+    seed int32[N] (-1 = no way), and the last edge int32[N]."""
     metres = np.zeros(starts.size, np.float32)
-    target = np.full(starts.size, -1, np.int8)
+    seed = np.full(starts.size, -1, np.int32)
+    last = starts.copy()
     turns = np.empty_like(scratch)
     for n in range(starts.size):
         if starts[n] < 0:
             continue
-        steps, k = downhill(
-            leave_start, leave_turn, leave_to, turn_ms, edge_ms, at_end,
-            seed_edge, seed_ms, seed_turn, seed_target, starts[n], scratch, turns,
-        )  # fmt: skip
-        target[n] = k
+        steps, seed[n] = downhill(
+            leave_start, leave_turn, leave_to, arc_ms, values, lane, seed_edge, seed_ms, starts[n], scratch, turns
+        )
         total = 0.0
-        for s in range(steps - 1):
-            total += edge_length_m[scratch[s]]
+        for s in range(steps):
+            total += length_m[scratch[s]]
         metres[n] = total
-    return metres, target
+        if steps > 0:
+            last[n] = scratch[steps - 1]
+    return metres, seed, last
 
 
 @kernel
@@ -458,10 +315,3 @@ def k_smallest(values: Array, k: int) -> Array:
         if size < k:
             size += 1
     return out[:size].copy()
-
-
-def warm_up() -> None:
-    """Compile every kernel of the roads before the first question; prints nothing, a second call is quick."""
-    from geo_backup.roads import field  # the kernels of snapping lie above this module
-
-    field.warm_up()

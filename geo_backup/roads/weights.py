@@ -1,79 +1,142 @@
-"""Weights: what one way of driving makes of a network now, in milliseconds, closures included."""
+"""Weights: what one way of driving makes of a network now: milliseconds for every edge and turn, and what is shut.
+
+A shut area can be left, but not entered: a vehicle that stands inside drives out, and from inside to inside. Only an
+incident within opens the last stretch to it (see `field`).
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntFlag
 
 import numpy as np
 
-from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, turn_ms
+from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, fits, turn_ms
+from geo_backup.roads.search import INF_MS, Number, kernel
+
+
+class Shut(IntFlag):
+    """Why an edge may not be entered; 0 = it may."""
+
+    NOT_FOR_PROFILE = 1
+    """Not a road for this way of driving; entered on the last stretch to an incident on it."""
+    NEVER = 2
+    """The wrong way of a one-way, or too low, narrow or weak: not even on the last stretch."""
+    CLOSED = (1 << 64) - 4
+    """By closures in force, a bit each (from the 63rd on they share bits), so that one is not left through another."""
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """What a profile makes of a network: milliseconds for every edge and turn.
+    """What a profile makes of a network under the closures and speeds of the moment.
 
-    `edge_ms` int32[E]: at least 1, CLOSED_MS where the profile may not drive.
-    `open_edge_ms` int32[E]: finite everywhere, for a unit that already stands on an edge it may not enter.
-    `turn_ms` int32[T]: at least 0, CLOSED_MS where banned; grouped like `network.turn_from`.
-    `weights_id` names the network, the profile and the closed edges.
+    `edge_ms` int32[E]: 1 to CLOSED_MS - 1 everywhere, for who stands on an edge he may not enter has to get off it.
+    `shut` uint64[E]: `Shut`. `turn_ms` int32[T]: at least 0, CLOSED_MS where banned.
+    `arc_ms` int32[T]: the turn and the whole edge after it; CLOSED_MS where that edge may not be entered from there,
+    because something shuts it that did not shut the edge before.
+    `weights_id` names the network, the profile, the closed edges and the changed speeds.
     """
 
-    profile: Profile
     network: RoadNetwork
+    profile: Profile
     edge_ms: Array
-    open_edge_ms: Array
+    shut: Array
     turn_ms: Array
+    arc_ms: Array
     weights_id: str
-    usable_ms: Array
-    """int32[E]: `edge_ms` before any closure."""
+    bare: Weights | None = None
+    """The same without closures and changed speeds; None when that is these."""
 
-    def with_closed(self, edges: Array, *, closures_id: str = "") -> Weights:
-        """The same weights with exactly these edges (int[N]) closed; turns are shared with this one."""
-        edges = np.unique(np.asarray(edges, np.int32))
-        now_ms = self.usable_ms.copy()
-        now_ms[edges] = CLOSED_MS
-        now_ms.setflags(write=False)
-        return Weights(
-            profile=self.profile,
-            network=self.network,
-            edge_ms=now_ms,
-            open_edge_ms=self.open_edge_ms,
-            turn_ms=self.turn_ms,
-            weights_id=_weights_id(self.network, self.profile, edges, closures_id),
-            usable_ms=self.usable_ms,
-        )
+    def under(
+        self, closures: Sequence[Array] = (), slowed: Array | None = None, slowed_ms: Array | None = None
+    ) -> Weights:
+        """The bare weights with exactly these closures (each int[N] edges), and some edges (int[M]) driven in so many
+        ms (int[M])."""
+        bare = self.bare or self
+        slowed = np.zeros(0, np.int32) if slowed is None or slowed_ms is None else np.asarray(slowed, np.int32)
+        if not len(slowed) and not any(len(edges) for edges in closures):
+            return bare
+        now_ms, shut = bare.edge_ms.copy(), bare.shut.copy()
+        if slowed_ms is not None:
+            now_ms[slowed] = np.clip(slowed_ms, 1, CLOSED_MS - 1)
+        for k, edges in enumerate(closures):
+            shut[edges] |= np.uint64(4 << k % 62)
+        return _weights(bare.network, bare.profile, now_ms, shut, bare.turn_ms, bare, (*closures, slowed))
+
+    def with_closed(self, edges: Array) -> Weights:
+        """The bare weights with exactly these edges (int[N]) closed."""
+        return self.under([edges])
+
+    def within(self, area: Array) -> Weights:
+        """The same where only the edges of an area (bool[E]) can be entered."""
+        shut = np.where(area, np.uint64(0), np.uint64(Shut.NEVER))
+        arc_ms = _arcs(self.network, self.edge_ms, shut, self.turn_ms)
+        return replace(self, shut=shut, arc_ms=arc_ms)
 
 
-def weigh(
-    network: RoadNetwork, profile: Profile, closed_edges: Array | None = None, *, closures_id: str = ""
+def weigh(network: RoadNetwork, profile: Profile, closed_edges: Array | None = None) -> Weights:
+    """Weights of a network for a profile, with some edges (int[N]) closed."""
+    drive_ms, usable = edge_ms(network, profile)
+    never = (np.asarray(network.edge_flags) & int(EdgeFlag.AGAINST_ONEWAY)) != 0
+    never |= ~fits(network, profile.vehicle)[network.edge_way]
+    shut = np.where(usable, 0, np.where(never, Shut.NEVER, Shut.NOT_FOR_PROFILE)).astype(np.uint64)
+    bare = _weights(network, profile, drive_ms, shut, turn_ms(network, profile), None, ())
+    return bare if closed_edges is None else bare.with_closed(closed_edges)
+
+
+def _weights(
+    network: RoadNetwork,
+    profile: Profile,
+    drive_ms: Array,
+    shut: Array,
+    turns_ms: Array,
+    bare: Weights | None,
+    changed: Sequence[Array],
 ) -> Weights:
-    """Weights of a network for a profile, with some edges (int[N]) closed.
-
-    `closures_id` may name the closures in force; it goes into `weights_id`.
-    """
-    open_edge_ms, usable = edge_ms(network, profile)
-    usable_ms = np.where(usable, open_edge_ms, CLOSED_MS).astype(np.int32)
-    turns_ms = turn_ms(network, profile)
-    for array in (open_edge_ms, usable_ms, turns_ms):
+    """Put together; `changed` are the edges in which they differ from the bare ones, closure by closure, then those
+    with other speeds."""
+    digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} ".encode())
+    if bare is None:
+        arc_ms = _arcs(network, drive_ms, shut, turns_ms)
+    else:
+        arc_ms = bare.arc_ms.copy()
+        edges = np.concatenate(changed).astype(np.int32)
+        _set_arcs(*network.graph[:5], drive_ms, shut, turns_ms, edges, arc_ms)
+        digest.update(repr([len(part) for part in changed]).encode())
+        for values in (edges, drive_ms[changed[-1]]):
+            digest.update(np.ascontiguousarray(values, "<i4").tobytes())
+    for array in (drive_ms, shut, turns_ms, arc_ms):
         array.setflags(write=False)
-    bare = Weights(
-        profile=profile,
-        network=network,
-        edge_ms=usable_ms,
-        open_edge_ms=open_edge_ms,
-        turn_ms=turns_ms,
-        weights_id=_weights_id(network, profile, np.zeros(0, np.int32), closures_id),
-        usable_ms=usable_ms,
-    )
-    if closed_edges is None or len(closed_edges) == 0:
-        return bare
-    return bare.with_closed(closed_edges, closures_id=closures_id)
+    return Weights(network, profile, drive_ms, shut, turns_ms, arc_ms, digest.hexdigest()[:16], bare)
 
 
-def _weights_id(network: RoadNetwork, profile: Profile, closed: Array, closures_id: str) -> str:
-    digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} {closures_id} ".encode())
-    digest.update(np.ascontiguousarray(closed, "<i4").tobytes())
-    return digest.hexdigest()[:16]
+def _arcs(network: RoadNetwork, drive_ms: Array, shut: Array, turns_ms: Array) -> Array:
+    """int32[T] `Weights.arc_ms` of all turns."""
+    arc_ms = np.empty(network.turns, np.int32)
+    every = np.arange(network.edges, dtype=np.int32)
+    _set_arcs(*network.graph[:5], drive_ms, shut, turns_ms, every, arc_ms)
+    return arc_ms
+
+
+@kernel
+def _arc(turn_ms: Number, edge_ms: Number, shut_from: Number, shut_to: Number) -> Number:
+    if turn_ms >= INF_MS or shut_to & np.uint64(2) or shut_to & ~shut_from:
+        return INF_MS
+    return min(INF_MS, turn_ms + edge_ms)
+
+
+@kernel
+def _set_arcs(
+    turn_start: Array, turn_from: Array, leave_start: Array, leave_turn: Array, leave_to: Array,
+    edge_ms: Array, shut: Array, turn_ms: Array, edges: Array, arc_ms: Array,
+) -> None:  # fmt: skip
+    """Set `arc_ms` of the turns into and out of some edges (int32[N])."""
+    for e in edges:
+        for i in range(turn_start[e], turn_start[e + 1]):
+            arc_ms[i] = _arc(turn_ms[i], edge_ms[e], shut[turn_from[i]], shut[e])
+        for j in range(leave_start[e], leave_start[e + 1]):
+            t = leave_to[j]
+            arc_ms[leave_turn[j]] = _arc(turn_ms[leave_turn[j]], edge_ms[t], shut[e], shut[t])

@@ -87,6 +87,7 @@ def _add_health(app: FastAPI, node: Node) -> None:
             "network_id": node.network.content_id,
             "rules_id": node.live_map.rules.rules_id,
             "area": node.network.area.name,
+            "profiles": list(node.profiles),
         }
 
     @app.get("/readyz")

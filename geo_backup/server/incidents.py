@@ -20,7 +20,7 @@ from geo_backup.events import (
 )
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, unit_of, was_taken
+from geo_backup.server.writes import check_profile, incident_of, new_id, open_incident_of, record, unit_of, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import (
     AssignmentPatch,
@@ -48,6 +48,7 @@ def router(node: Node) -> APIRouter:
         standing = node.live_map.incidents.get(body.incident_id or "")
         if standing is not None:
             return _again(standing.opened, body, standing, response)
+        check_profile(node, body.profile)
         if body.for_unit_id is not None:
             if lon is not None or lat is not None:
                 raise bad_value("/for_unit_id", "both", "send lon and lat, or for_unit_id, not both")
@@ -105,6 +106,8 @@ def router(node: Node) -> APIRouter:
             off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
         if body.pinned and incident.for_unit_id is None:
             raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
+        if body.profile is not None:
+            check_profile(node, body.profile)
         await record(
             node,
             IncidentChanged(
@@ -236,6 +239,7 @@ def router(node: Node) -> APIRouter:
     @routes.post("/etas")
     async def etas(body: EtasQuestion) -> dict[str, Any]:
         """Drive times from many places to one, with the closures in force, for systems that keep their own units."""
+        check_profile(node, body.profile)
         lon, lat = _place("/target", body.target)
         for index, start in enumerate(body.starts):
             _place(f"/starts/{index}", start)

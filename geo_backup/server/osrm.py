@@ -18,9 +18,9 @@ from fastapi.responses import Response
 
 from geo_backup.backup.standing import Standing
 from geo_backup.node import Node
-from geo_backup.roads import journey, matrix
+from geo_backup.roads import ends, journey
 from geo_backup.roads.nearest import nearest_roads
-from geo_backup.roads.profile import PROFILES
+from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.wire import osrm_answers as answers
@@ -139,7 +139,7 @@ class _Asker:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.network = node.network
-        self.profiles = PROFILES
+        self.profiles = node.profiles
         self._asked = 0
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._turn = asyncio.Semaphore(1)
@@ -180,15 +180,14 @@ class _Asker:
         seconds = np.full((len(question.sources), len(targets)), np.nan)
         metres = np.full_like(seconds, np.nan)
         for at, target in enumerate(targets):
-            column = await self._column(profile, starts, target, distances=question.distances)
-            seconds[:, at] = np.where(column.ms < INF_MS, column.ms / 1000.0, np.nan)
-            metres[:, at] = column.metres
+            ms, metres[:, at] = await self._column(profile, starts, target, distances=question.distances)
+            seconds[:, at] = np.where(ms < INF_MS, ms / 1000.0, np.nan)
 
         def told() -> bytes:
-            ends = RoadPoints.of([RoadPoint(target.edges[0], target.fractions[0]) for target in targets])
+            arrivals = RoadPoints.of([RoadPoint(target.edges[0], target.fractions[0]) for target in targets])
             sources, destinations = (
                 answers.waypoints(self.network, question.places, which, points.edge[:, 0], points.fraction[:, 0])
-                for which, points in ((question.sources, starts), (question.destinations, ends))
+                for which, points in ((question.sources, starts), (question.destinations, arrivals))
             )
             return answers.table(question, seconds, metres, sources, destinations, self.network.area.source_date)
 
@@ -230,21 +229,27 @@ class _Asker:
         document = answers.nearest(self.network, question, roads, self.network.area.source_date)
         return Response(orjson.dumps(document), media_type="application/json")
 
-    async def _column(self, profile: str, starts: RoadPoints, target: Target, *, distances: bool) -> matrix.Column:
-        def part(now: Standing) -> matrix.Column:
-            horizon_ms = now.table.rules.limit.horizon_ms
-            return matrix.column(now.weights_to(profile, target), target, starts, horizon_ms, distances=distances)
+    async def _column(
+        self, profile: str, starts: RoadPoints, target: Target, *, distances: bool
+    ) -> tuple[Array, Array | float]:
+        """Milliseconds int32[N] (INF_MS = no way) and, if they are asked for, metres (nan = no way)."""
+
+        def part(now: Standing) -> tuple[Array, Array | float]:
+            if not distances:
+                return now.etas_to(profile, target, starts)[0], np.nan
+            field = now.field_to(profile, target)
+            ms, which = field.etas_ms(starts)
+            found, over = field.distances_m(starts, which)
+            return ms, np.where(over >= 0, found, np.nan)
 
         return await self._ask(part)
 
     async def _leg_before(
         self, profile: str, points: RoadPoints, target: Target, onward: journey.Onward
     ) -> journey.Onward:
-        def part(now: Standing) -> journey.Onward:
-            horizon_ms = now.table.rules.limit.horizon_ms
-            return journey.leg_before(now.weights_to(profile, target), points, target, onward, horizon_ms)
-
-        return await self._ask(part)
+        return await self._ask(
+            lambda now: journey.leg_before(lambda to: now.field_to(profile, to), points, target, onward)
+        )
 
     async def _starts(self, places: Places, which: Sequence[int]) -> RoadPoints:
         points = RoadPoints.empty(len(which))
@@ -259,9 +264,9 @@ class _Asker:
         lon_lat, radius_m = places.lon_lat[rows], places.radius_m[rows]
         try:
             return await self._ask(
-                lambda now: matrix.starts(self.network, lon_lat, radius_m, bearings, now.table.rules.snap)
+                lambda now: ends.starts(self.network, lon_lat, radius_m, bearings, now.table.rules.snap)
             )
-        except matrix.NoRoadError as error:
+        except ends.NoRoadError as error:
             raise _no_segment(rows[error.index]) from None
 
     async def _ends(self, places: Places, which: Sequence[int]) -> list[Target]:
@@ -271,7 +276,7 @@ class _Asker:
             for at in which:
                 lon, lat = places.lon_lat[at].tolist()
                 bearing = places.bearings.get(at)
-                found.append(matrix.end(self.network, lon, lat, float(places.radius_m[at]), bearing, rules))
+                found.append(ends.end(self.network, lon, lat, float(places.radius_m[at]), bearing, rules))
             return found
 
         found = await self._ask(part)

@@ -8,7 +8,7 @@ from geo_backup.errors import UnknownIdError
 from geo_backup.events import Event
 from geo_backup.live_map import Incident, Unit
 from geo_backup.node import Node, Outcome
-from geo_backup.server.problems import Problem
+from geo_backup.server.problems import Problem, bad_value
 
 NOT_FOUND = {"unknown_unit": "unit", "unknown_incident": "incident", "unknown_closure": "closure"}
 TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures")
@@ -30,6 +30,12 @@ WORDS = {
 def new_id(prefix: str) -> str:
     """An id that nobody else will make."""
     return f"{prefix}-{secrets.token_hex(6)}"
+
+
+def check_profile(node: Node, name: str) -> None:
+    """Raise 422 unless this map has the profile."""
+    if name not in node.profiles:
+        raise bad_value("/profile", "profile", f"is one of {', '.join(node.profiles)}, not {name!r}")
 
 
 async def record(node: Node, event: Event) -> Outcome:

@@ -26,7 +26,7 @@ from geo_backup.roads.network import (
     TurnKind,
     WayClass,
 )
-from geo_backup.roads.profile import CLOSED_MS, PROFILES, ROUTINE
+from geo_backup.roads.profile import CLOSED_MS, ROUTINE, profiles_of
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 
@@ -128,7 +128,7 @@ class Fleet:
         needed = int(EdgeFlag.MAIN | EdgeFlag.LEGAL)
         on_beat = ((flags & needed) == needed) & ((flags & int(EdgeFlag.PRIVATE | EdgeFlag.GATE)) == 0)
         self._liked: Array = np.where(on_beat, liked[np.asarray(network.way_class)[network.edge_way]], 0.0)
-        chance = self._liked * self._length_m * (self.patrol_weights.edge_ms < CLOSED_MS)
+        chance = self._liked * self._length_m * (self.patrol_weights.shut == 0)
         if float(chance.sum()) <= 0.0:
             chance = np.asarray(self._length_m, np.float64)
         edges = self._random.choice(network.edges, count, p=chance / chance.sum())
@@ -137,7 +137,7 @@ class Fleet:
             _Vehicle(
                 unit_id=f"P-{n + 1:0{digits}d}",
                 edge=int(edge),
-                done_ms=float(self._random.random()) * float(self.patrol_weights.open_edge_ms[edge]),
+                done_ms=float(self._random.random()) * float(self.patrol_weights.edge_ms[edge]),
                 at_ms=start_ms,
                 next_ping_ms=start_ms + n * ping_ms // max(count, 1),
                 home=self._head_place(int(edge)),
@@ -242,7 +242,7 @@ class Fleet:
         kept = self._own_fields.get(incident.incident_id)
         if kept is None or kept[0] != key:
             if incident.profile not in self._own_weights:
-                self._own_weights[incident.profile] = weigh(self.network, PROFILES[incident.profile])
+                self._own_weights[incident.profile] = weigh(self.network, profiles_of(self.network)[incident.profile])
             try:
                 target = snap_place(self.network, incident.lon, incident.lat, live_map.rules.snap)
             except OutsideMapError:
@@ -262,7 +262,7 @@ class Fleet:
         side = 0 if self.network.edge_against[edge] else 1
         other = int(self.network.piece_edges[self.network.edge_piece[edge], side])
         back, penalty_ms = None, found.weights.profile.u_turn_ms
-        if other >= 0 and found.weights.edge_ms[other] < CLOSED_MS:
+        if other >= 0 and found.weights.shut[other] == 0:
             back = found.route(other, FRACTION_ONE - fraction)
         total_ms = None if route is None else route.drive_ms + route.last_leg_ms
         turned = back is not None and (total_ms is None or back.drive_ms + back.last_leg_ms + penalty_ms < total_ms)
@@ -298,7 +298,7 @@ class Fleet:
 
     def _edge_ms(self, vehicle: _Vehicle) -> float:
         # on a closed edge it still takes its time to get off
-        return max(float(self._weights(vehicle).open_edge_ms[vehicle.edge]), 1.0)
+        return max(float(self._weights(vehicle).edge_ms[vehicle.edge]), 1.0)
 
     def _fraction(self, vehicle: _Vehicle) -> int:
         return min(FRACTION_ONE, int(vehicle.done_ms * FRACTION_ONE / self._edge_ms(vehicle)))
@@ -354,7 +354,7 @@ class Fleet:
         return True
 
     def _choose(self, vehicle: _Vehicle, turns: list[int], weights: Weights) -> int | None:
-        legal = [t for t in turns if weights.turn_ms[t] < CLOSED_MS and weights.edge_ms[self._turn_to[t]] < CLOSED_MS]
+        legal = [t for t in turns if weights.arc_ms[t] < CLOSED_MS]
         if not legal:
             # at the end of a closed or contraflow street any way out is better than none
             return turns[0] if turns else None

@@ -13,10 +13,10 @@ import orjson
 import shapely
 
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.field import Route
 from geo_backup.roads.maneuvers import Crossing, Maneuver, maneuvers, stretches
 from geo_backup.roads.nearest import NearRoad, positions
 from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.route import Route
 from geo_backup.wire import polyline
 from geo_backup.wire.osrm_questions import NearestQuestion, Places, RouteQuestion, TableQuestion
 

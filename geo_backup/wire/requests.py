@@ -28,7 +28,7 @@ Course = Annotated[float, Field(ge=e.COURSE_DEG[0], le=e.COURSE_DEG[1])]
 Priority = Annotated[int, Field(ge=e.PRIORITY[0], le=e.PRIORITY[1])]
 Text = Annotated[str, Field(max_length=2_000)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
-ProfileName = Literal["response", "routine"]
+ProfileName = Annotated[str, Field(max_length=64, description="One of the map's profiles; `/healthz` lists them.")]
 
 
 class Request(BaseModel):

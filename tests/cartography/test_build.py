@@ -50,6 +50,17 @@ def triangle() -> Drawing:
     return drawing
 
 
+def test_a_new_build_keeps_the_profiles_beside_the_map(tmp_path: Path) -> None:
+    source, out = tmp_path / "three-streets.osm", tmp_path / "map"
+    source.write_text(triangle().xml(), encoding="utf-8")
+    build_map(source, out, tiles=False)
+    fresh = contents(out)
+    (out / "profiles").mkdir()
+    (out / "profiles" / "ours.toml").write_text("ours", encoding="utf-8")
+    build_map(source, out, tiles=False)
+    assert contents(out) == {**fresh, "profiles/ours.toml": b"ours"}
+
+
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
     source = tmp_path / "three-streets.osm"
     source.write_text(triangle().xml(), encoding="utf-8")

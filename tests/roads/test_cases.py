@@ -13,7 +13,7 @@ from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, 
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE
 from geo_backup.roads.search import INF_MS, k_smallest
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
-from geo_backup.roads.weights import weigh
+from geo_backup.roads.weights import Shut, Weights, weigh
 from geo_backup.rules import SnapRules
 from tests.roads.tiny import ORIGIN, Street, draw, edge_of, place
 
@@ -69,9 +69,10 @@ def test_contraflow_is_off_on_motorways_and_dual_carriageways() -> None:
             Street("cd", contraflow=True),
         ],
     )
-    edge_ms = weigh(network, RESPONSE).edge_ms
-    assert [edge_ms[edge_of(network, places, two)] == CLOSED_MS for two in ("ba", "cb", "dc")] == [True, True, False]
-    assert (weigh(network, RESPONSE).open_edge_ms < CLOSED_MS).all()
+    shut = weigh(network, RESPONSE).shut
+    wrong_ways = [shut[edge_of(network, places, two)] for two in ("ba", "cb", "dc")]
+    assert wrong_ways == [Shut.NEVER, Shut.NEVER, 0]
+    assert (weigh(network, RESPONSE).edge_ms < CLOSED_MS).all()
 
 
 def test_restricted_turn_costs_the_siren_and_stops_the_rest() -> None:
@@ -203,16 +204,87 @@ def test_closure_cuts_its_level_only() -> None:
     assert closed_edges(network, shapely.Point(place(300, 30)), 31.0).tolist() == sorted(road)
 
 
-def test_unit_inside_a_closure_can_leave_it() -> None:
-    places = {"a": (0, 0), "b": (500, 0), "c": (1000, 0)}
-    network = draw(places, [Street("ab"), Street("bc")])
-    ab = edge_of(network, places, "ab")
-    weights = weigh(network, RESPONSE, np.array([ab]))
-    field = ArrivalField.build(weights, Target.on_edge(edge_of(network, places, "bc"), 65_536))
-    eta, _ = field.etas_ms(RoadPoints.of([RoadPoint(ab, 0)]))
-    assert eta[0] == weights.open_edge_ms.take([ab, edge_of(network, places, "bc")]).sum()
+# A closed quarter: streets b-c-d-e are shut, a and f lie outside, the long way round is g.
+#
+#        a ---- b ==== c ==== d ==== e ---- f
+#        |                                  |
+#        +---------------- g ---------------+
+QUARTER = {
+    "a": (0, 0), "b": (300, 0), "c": (600, 0), "d": (900, 0), "e": (1200, 0), "f": (1500, 0), "g": (750, -2000),
+}  # fmt: skip
+
+
+@pytest.fixture
+def quarter() -> tuple[RoadNetwork, Weights]:
+    network = draw(QUARTER, [Street("abcdef", "High"), Street("agf", "Round")])
+    closed = [edge_of(network, QUARTER, two) for two in ("bc", "cb", "cd", "dc", "de", "ed")]
+    return network, weigh(network, RESPONSE, np.array(closed))
+
+
+def way(network: RoadNetwork, field: ArrivalField, start: str) -> str | None:
+    """Names of the places on the way from the end of an edge."""
+    route = field.route(edge_of(network, QUARTER, start), 65_536)
+    keys = list(QUARTER)
+    return None if route is None else "".join(keys[int(network.edge_head[edge])] for edge in route.edges)
+
+
+def test_a_closed_quarter_is_left_and_not_passed_through(quarter: tuple) -> None:
+    network, weights = quarter
+    field = ArrivalField.build(weights, Target.on_edge(edge_of(network, QUARTER, "fg"), 0))
+    assert way(network, field, "ab") is None, "it could only turn round at the barrier, and the network has no turn"
+    assert way(network, field, "ga") is None
+    around = ArrivalField.build(weights, Target.on_edge(edge_of(network, QUARTER, "gf"), 60_000))
+    assert way(network, around, "ba") == "agf"
+    assert way(network, around, "dc") == "cbagf", "from the middle of the closed street out, over closed edges"
+    eta, _ = around.etas_ms(RoadPoints.of([RoadPoint(edge_of(network, QUARTER, "dc"), 0)]))
+    over = [edge_of(network, QUARTER, two) for two in ("dc", "cb", "ba", "ag")]
+    assert eta[0] > weights.edge_ms[over].sum()
     assert weights.weights_id != weigh(network, RESPONSE).weights_id
     assert weights.with_closed(np.zeros(0, np.int32)).weights_id == weigh(network, RESPONSE).weights_id
+
+
+def test_a_closed_quarter_is_entered_on_the_last_stretch_to_an_incident_in_it(quarter: tuple) -> None:
+    network, weights = quarter
+    cd, dc = (edge_of(network, QUARTER, two) for two in ("cd", "dc"))
+    target = Target((cd, dc), (32_768, 32_768), (0, 0), (0.0, 0.0), 0.0, 0.0, 0.0, True)
+    enterable = np.flatnonzero((weights.shut & np.uint64(Shut.CLOSED)) != 0)
+    shut_out = ArrivalField.build(weights, target)
+    assert way(network, shut_out, "ab") is None
+    assert way(network, shut_out, "bc") == "cd", "who is inside already needs no leave"
+    field = ArrivalField.build(weights, target, enterable=enterable)
+    assert way(network, field, "ab") == "bcd"
+    assert way(network, field, "fe") == "edc"
+    points = RoadPoints.of([RoadPoint(edge_of(network, QUARTER, "ab"), 0), RoadPoint(cd, 0)])
+    eta, which = field.etas_ms(points)
+    metres, _ = field.distances_m(points, which)
+    assert metres.tolist() == [pytest.approx(750, abs=1), pytest.approx(150, abs=1)]
+    route = field.route(int(points.edge[0, 0]), 0)
+    assert route is not None
+    assert (route.drive_ms, route.distance_m) == (eta[0], pytest.approx(750, abs=1))
+    # the same while only the nearer half may be entered: from f one goes round, not through the rest
+    half = np.array([edge_of(network, QUARTER, two) for two in ("bc", "cb", "cd", "dc")])
+    assert way(network, ArrivalField.build(weights, target, enterable=half), "gf") is None
+    assert way(network, ArrivalField.build(weights, target, enterable=half), "fg") == "gabcd"
+
+
+def test_a_patrol_car_reaches_a_pedestrian_street_and_does_not_cross_it() -> None:
+    """The short cut b-c is a pedestrian street:
+
+    a ---- b ==== c ---- d
+           |             |
+           +----- e -----+
+    """
+    places = {"a": (0, 0), "b": (300, 0), "c": (600, 0), "d": (900, 0), "e": (600, -900)}
+    walk = Street("bc", extra=int(EdgeFlag.PEDESTRIAN), legal=False, klass=WayClass.PEDESTRIAN)
+    network = draw(places, [Street("ab"), walk, Street("cd"), Street("bed")])
+    weights = weigh(network, ROUTINE)
+    there = ArrivalField.build(weights, Target.on_edge(edge_of(network, places, "bc"), 30_000))
+    across = ArrivalField.build(weights, Target.on_edge(edge_of(network, places, "dc"), 30_000))
+    ab, bc = edge_of(network, places, "ab"), edge_of(network, places, "bc")
+    assert [route.edges if (route := there.route(ab, 0)) else None] == [[ab, bc]]
+    route = across.route(ab, 0)
+    assert route is not None
+    assert bc not in route.edges
 
 
 def test_route_tells_streets_and_turns() -> None:
@@ -258,11 +330,11 @@ def test_what_each_profile_may_drive() -> None:
     )
     siren, routine = weigh(network, RESPONSE), weigh(network, ROUTINE)
     edges = [edge_of(network, places, two) for two in ("ab", "bc", "cd", "de", "ef", "fg")]
-    assert (routine.edge_ms[edges] == CLOSED_MS).tolist() == [True, True, True, False, False, False]
-    assert (siren.edge_ms < CLOSED_MS).all()
+    assert routine.shut[edges].tolist() == [Shut.NOT_FOR_PROFILE] * 3 + [0] * 3
+    assert (siren.shut == 0).all()
     assert siren.edge_ms[edges[1]] == pytest.approx(36_000, rel=0.01), "10 km/h among people on foot"
     assert siren.edge_ms[edges[3]] == pytest.approx(siren.edge_ms[edges[5]] + 15_000, rel=0.01)
-    assert (siren.edge_ms < routine.open_edge_ms).sum() >= 8, "a siren is rarely slower"
+    assert (siren.edge_ms < routine.edge_ms).sum() >= 8, "a siren is rarely slower"
 
 
 def test_reach_grows_and_is_valid() -> None:

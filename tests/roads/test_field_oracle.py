@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.roads.field import ArrivalField, fields_rebuilt
+from geo_backup.roads import hierarchy
+from geo_backup.roads import lanes as lanes_module
+from geo_backup.roads.field import ArrivalField, Seeds, Starts
+from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.lanes import Lanes, Probe
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.search import INF_MS
@@ -66,13 +71,14 @@ def questions(make: st.DrawFn) -> tuple[RoadNetwork, str, Target, list[int], Roa
 def test_field_and_readings_equal_the_oracle(question: tuple) -> None:
     network, profile, target, closed, points, horizon = question
     weights = weigh(network, PROFILES[profile], np.array(closed, np.int32))
-    field = ArrivalField.build(weights, target, horizon)
-    expected = oracle.at_end(weights, target, horizon)
+    enterable = np.array(closed[:2], np.int32)
+    field = ArrivalField.build(weights, target, horizon, enterable)
+    expected = oracle.at_end(weights, target, horizon, None, enterable)
     np.testing.assert_array_equal(field.at_end_ms, expected)
     eta, which = field.etas_ms(points)
     metres, reached = field.distances_m(points, which)
     for row in range(len(points)):
-        assert eta[row] == oracle.eta(field, expected, points, row)
+        assert eta[row] == oracle.eta(field, expected, points, row, enterable)
         assert (which[row] < 0) == (eta[row] >= INF_MS)
         if which[row] < 0:
             continue
@@ -84,29 +90,50 @@ def test_field_and_readings_equal_the_oracle(question: tuple) -> None:
         assert route.drive_ms + route.last_leg_ms + extra == eta[row]
         assert metres[row] == pytest.approx(route.distance_m, abs=0.5)
         assert route.edges[-1] == target.edges[reached[row]]
-    unbounded = oracle.at_end(weights, target, INF_MS - 1)
+    unbounded = oracle.at_end(weights, target, INF_MS - 1, None, enterable)
     assert field.exhausted == bool(((unbounded >= INF_MS) == (field.at_end_ms >= INF_MS)).all())
 
 
-@settings(max_examples=300, deadline=None)
-@given(questions(), st.data())
-def test_repair_equals_rebuild(question: tuple, data: st.DataObject) -> None:
-    network, profile, target, closed, _, horizon = question
-    before = weigh(network, PROFILES[profile], np.array(closed, np.int32))
-    now = data.draw(st.lists(st.integers(0, network.edges - 1), max_size=3))
-    after = before.with_closed(np.array(now, np.int32))
-    changed = np.flatnonzero(before.edge_ms != after.edge_ms)
-    field = ArrivalField.build(before, target, horizon)
-    fresh = ArrivalField.build(after, target, horizon)
-    repaired = field.repaired(after, changed, budget=1 << 30)
-    if repaired is None:
-        assert np.isin(changed, target.edges).any()
-    else:
-        np.testing.assert_array_equal(repaired.at_end_ms, fresh.at_end_ms)
-    for budget in (0, 3):
-        (either,) = fields_rebuilt([field], [after], changed, budget)
-        np.testing.assert_array_equal(either.at_end_ms, fresh.at_end_ms)
-        assert either.weights is after
+def beside(metric: Metric, target: Target, horizon: int, enterable: np.ndarray) -> tuple[Seeds, Lanes]:
+    """A field in a lane of its own, the others empty."""
+    seeds = Seeds.of(metric.weights, target, enterable)
+    lanes = Lanes(metric, horizon)
+    lanes.put(5, seeds.edge, seeds.ms)
+    lanes.settle()
+    return seeds, lanes
+
+
+@pytest.mark.parametrize("share", [1, 1 << 30], ids=["mend", "pour anew"])
+@settings(max_examples=200, deadline=None)
+@given(question=questions(), data=st.data())
+def test_every_engine_finds_the_same_field(share: int, question: tuple, data: st.DataObject) -> None:
+    network, profile, target, closed, points, horizon = question
+    bare = weigh(network, PROFILES[profile])
+    metric = Metric(bare)
+    seeds, lanes = beside(metric, target, horizon, np.array(closed, np.int32))
+    for _ in range(3):
+        edges = st.lists(st.integers(0, network.edges - 1), max_size=3)
+        closed, closed_too, slowed = data.draw(edges), data.draw(edges), data.draw(edges)
+        slowed_ms = np.array([data.draw(st.integers(1, 300_000)) for _ in slowed], np.int32)
+        enterable = np.array(data.draw(st.sampled_from([[], closed, closed[:1]])), np.int32)
+        weights = metric.weights.under(
+            [np.array(closed, np.int32), np.array(closed_too, np.int32)], np.array(slowed, np.int32), slowed_ms
+        )
+        with patch.object(hierarchy, "FEW_SHARE", share), patch.object(lanes_module, "FEW_SHARE", 1):
+            lanes.follow(metric.adopt(weights))
+        seeds = Seeds.of(weights, target, enterable)
+        lanes.put(5, seeds.edge, seeds.ms)
+        lanes.settle()
+        alone = ArrivalField.build(weights, target, horizon, enterable)
+        np.testing.assert_array_equal(lanes.values[:, 5], alone.values[:, 0])
+        np.testing.assert_array_equal(alone.at_end_ms, oracle.at_end(weights, target, horizon, None, enterable))
+        assert (lanes.values[:, [0, 15]] == INF_MS).all()
+        fresh = Metric(weights)
+        np.testing.assert_array_equal(metric.up_ms, fresh.up_ms)
+        np.testing.assert_array_equal(metric.down_ms, fresh.down_ms)
+        edges_asked = Starts.of(weights, points).edge
+        probed = Probe(metric).at_end_ms(seeds.edge, seeds.ms, edges_asked, horizon)
+        np.testing.assert_array_equal(probed, alone.values[edges_asked, 0])
 
 
 GOTHENBURG = Path(__file__).parents[2] / "maps" / "gothenburg"
@@ -135,16 +162,19 @@ def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str) -> No
         assert [oracle.eta(field, expected, points, row) for row in range(2_000)] == eta.tolist()
 
 
-def test_repairs_on_gothenburg(gothenburg: RoadNetwork) -> None:
+def test_lanes_follow_closures_on_gothenburg(gothenburg: RoadNetwork) -> None:
     rng = np.random.default_rng(8)
-    before = weigh(gothenburg, PROFILES["response"])
+    metric = Metric(weigh(gothenburg, PROFILES["response"]))
     main = np.flatnonzero(np.asarray(gothenburg.edge_flags) & EdgeFlag.MAIN)
-    fields = [ArrivalField.build(before, Target.on_edge(int(e), 30_000)) for e in rng.choice(main, 10)]
-    for size in (1, 2, 40):
+    targets = [Target.on_edge(int(e), 30_000) for e in rng.choice(main, 16)]
+    lanes = Lanes(metric, HOUR)
+    for lane, target in enumerate(targets):
+        seeds = Seeds.of(metric.weights, target)
+        lanes.put(lane, seeds.edge, seeds.ms)
+    lanes.settle()
+    for size in (0, 1, 0, 1, 2, 40, 0, 4_000, 1, 0):
         closed = rng.choice(main, size, replace=False)
-        after = before.with_closed(closed)
-        shut = fields_rebuilt(fields, [after] * 10, closed)
-        for old, field in zip(fields, shut, strict=True):
-            np.testing.assert_array_equal(field.at_end_ms, ArrivalField.build(after, old.target).at_end_ms)
-        for old, field in zip(fields, fields_rebuilt(shut, [before] * 10, closed), strict=True):
-            np.testing.assert_array_equal(field.at_end_ms, old.at_end_ms)
+        lanes.follow(metric.adopt(metric.weights.with_closed(np.setdiff1d(closed, [t.edges[0] for t in targets]))))
+        for lane in (0, 3, 15):
+            alone = ArrivalField.build(metric.weights, targets[lane])
+            np.testing.assert_array_equal(lanes.values[:-1, lane], alone.at_end_ms)

@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from geo_backup.roads import journey, matrix
-from geo_backup.roads.field import ArrivalField, Route
+from geo_backup.roads import ends, journey
+from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import ROUTINE
+from geo_backup.roads.route import Route
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import Weights, weigh
@@ -24,13 +25,13 @@ HOUR_MS = 3_600_000
 
 def drive(weights: Weights, lon_lat: np.ndarray, straight: bool = True) -> tuple[int, tuple[Route, ...] | None]:
     network, wide = weights.network, np.full(len(lon_lat), np.inf)
-    ends = [matrix.end(network, lon, lat, np.inf, None, RULES) for lon, lat in lon_lat[1:].tolist()]
-    targets = [end for end in ends if end is not None]
+    found = [ends.end(network, lon, lat, np.inf, None, RULES) for lon, lat in lon_lat[1:].tolist()]
+    targets = [end for end in found if end is not None]
     assert len(targets) == len(lon_lat) - 1
     onward = journey.at_end(targets[-1])
     for at in range(len(targets) - 1, -1, -1):
-        points = journey.points_of(targets[at - 1]) if at else matrix.starts(network, lon_lat[:1], wide, {}, RULES)
-        onward = journey.leg_before(weights, points, targets[at], onward, HOUR_MS)
+        points = journey.points_of(targets[at - 1]) if at else ends.starts(network, lon_lat[:1], wide, {}, RULES)
+        onward = journey.leg_before(lambda to: ArrivalField.build(weights, to, HOUR_MS), points, targets[at], onward)
         if not straight:
             onward = onward.turned_round()
     return onward.ms[0], onward.legs[0]
@@ -107,11 +108,11 @@ def test_the_journey_is_the_best_of_all_on_real_roads() -> None:
     chance = np.random.default_rng(11)
     for _ in range(5):
         stops = chance.uniform((11.95, 57.69), (11.99, 57.715), (4, 2))
-        ends = [matrix.end(network, lon, lat, np.inf, None, RULES) for lon, lat in stops.tolist()]
-        targets = [end for end in ends if end is not None]
+        found = [ends.end(network, lon, lat, np.inf, None, RULES) for lon, lat in stops.tolist()]
+        targets = [end for end in found if end is not None]
         # all ways to pass the waypoints, each by each of its edges
         best = INF_MS
-        start = matrix.starts(network, stops[:1], np.full(1, np.inf), {}, RULES)
+        start = ends.starts(network, stops[:1], np.full(1, np.inf), {}, RULES)
         for chosen in itertools.product(*(range(len(target.edges)) for target in targets[1:])):
             total, points = 0, start
             for target, k in zip(targets[1:], chosen, strict=True):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geo_backup.roads.field import ArrivalField, Route
+from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.maneuvers import Maneuver, maneuvers, stretches
 from geo_backup.roads.network import FRACTION_ONE, RoadNetwork, WayClass, WayFlag
 from geo_backup.roads.profile import RESPONSE, ROUTINE
+from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads.tiny import Street, draw, edge_of

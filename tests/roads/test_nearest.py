@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import shapely
 
-from geo_backup.roads.field import cut_line
 from geo_backup.roads.nearest import nearest_roads, positions
 from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
+from geo_backup.roads.route import cut_line
 from tests.roads.tiny import Street, draw, edge_of, place
 from tests.running import GOTHENBURG
 

@@ -484,6 +484,7 @@ def test_health(http: httpx.Client) -> None:
     health = http.get("/healthz").json()
     assert (health["mode"], health["status"]) == ("live", "ok")
     assert {"seq", "software_version", "network_id", "rules_id", "epoch"} <= set(health)
+    assert {"routine", "response", "foot"} <= set(health["profiles"])
     assert http.get("/readyz").status_code == 200
     metrics = http.get("/metrics").text
     for name in ("geo_backup_events_total", "geo_backup_units", "geo_backup_viewers", "geo_backup_ranking_seconds"):

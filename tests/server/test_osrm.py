@@ -334,7 +334,7 @@ def test_fallback_and_scale(http: httpx.Client, request: pytest.FixtureRequest) 
         (f"/route/v1/driving/{path([SEA, SOUTH])}", "NoSegment"),
         (f"/nearest/v1/driving/{path([SEA])}", "NoSegment"),
         (f"/table/v1/bicycle/{path(THREE)}", "InvalidValue"),
-        (f"/nearest/v1/foot/{path([SOUTH])}", "InvalidValue"),
+        (f"/nearest/v1/skis/{path([SOUTH])}", "InvalidValue"),
         (f"/table/v1/driving/{path([[57.7, 11.97]] * 2)}", "NoSegment"),
         ("/table/v1/driving/200,57;11,57", "InvalidOptions"),
         ("/table/v1/driving/", "InvalidQuery"),

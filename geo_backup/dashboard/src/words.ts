@@ -33,6 +33,7 @@ const WARNINGS: Record<string, string> = {
   limited: "limited duty",
   incident_off_main_network: "the nearest road is cut off from the main network",
   on_call: "on call: has to come in first",
+  profile_unknown: "this map has no longer the incident's profile: ranked with siren",
 };
 
 const plain = (code: string): string => code.toLowerCase().replaceAll("_", " ");

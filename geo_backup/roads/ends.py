@@ -1,4 +1,4 @@
-"""Matrix: times and metres between road points of many places, one arrival field a destination; no walks, no units.
+"""The ends of a drive from place to place: where it begins and where it is over, on roads; no walks, no units.
 
 A place to start from is a vehicle: the roads about as near as the nearest are all candidates, and time decides. A
 place to arrive at is the nearest road, in each direction, whatever the walk from there.
@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from geo_backup.errors import OutsideMapError
-from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.nearest import NearRoad, nearest_roads
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
-from geo_backup.roads.weights import Weights
 from geo_backup.rules import SnapRules
-
-
-class Column(NamedTuple):
-    """From every place to one destination: `ms` int32[N] (INF_MS = no way) and `metres` float32[N] (nan = no way)."""
-
-    ms: Array
-    metres: Array
 
 
 class NoRoadError(Exception):
@@ -35,17 +24,6 @@ class NoRoadError(Exception):
     def __init__(self, index: int) -> None:
         super().__init__(f"no road near place {index}")
         self.index = index
-
-
-def column(weights: Weights, target: Target, points: RoadPoints, horizon_ms: int, *, distances: bool = False) -> Column:
-    """Times, and metres if they are asked for, from points to a target."""
-    field = ArrivalField.build(weights, target, horizon_ms)
-    ms, which = field.etas_ms(points)
-    metres = np.full(len(points), np.nan, np.float32)
-    if distances:
-        found, end = field.distances_m(points, which)
-        metres = np.where((which >= 0) & (end >= 0), found, metres)
-    return Column(np.where(which >= 0, ms, INF_MS), metres)
 
 
 def starts(

@@ -1,0 +1,310 @@
+"""Lanes: sixteen arrival fields side by side, made and kept right by one pass over the hierarchy's edges.
+
+A pass over 170,000 edges is bound by fetching their shortcuts, so sixteen fields cost little more than one: each has a
+lane of a SIMD vector, and the sixteen times at one edge share a cache line. When weights change, only those edges are
+passed again whose shortcuts or whose ancestors' times have changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from geo_backup.roads.hierarchy import Change, Metric
+from geo_backup.roads.network import Array
+from geo_backup.roads.search import INF_MS, kernel
+
+LANES = 16
+
+FEW_SHARE = 256
+"""When shortcuts up from more than one edge in so many have changed, a whole pass is cheaper than following doubts."""
+
+
+class Lanes:
+    """Up to sixteen fields under one metric. Belongs to the metric's thread.
+
+    `values` int32[E + 1, 16]: milliseconds from the end of each edge to the lane's target, INF_MS where none within
+    the horizon, in lanes without a target, and in the last row.
+    """
+
+    def __init__(self, metric: Metric, horizon_ms: int) -> None:
+        self.metric = metric
+        self.horizon_ms = horizon_ms
+        self.values = _aligned(len(metric.hierarchy.parent) + 1)
+        self._seeds: dict[int, tuple[Array, Array]] = {}
+        self._tops: dict[int, tuple[Array, Array]] = {}
+        self._merged: tuple[Array, Array, Array] | None = None
+        self._settled = True
+
+    @property
+    def free(self) -> list[int]:
+        """Lanes without a target."""
+        return [lane for lane in range(LANES) if lane not in self._seeds]
+
+    def put(self, lane: int, seed_edge: Array, seed_ms: Array) -> None:
+        """Give a lane its target as seeds (edge uint32[S], ms int32[S]); `settle` then fills in the times."""
+        self._seeds[lane] = (seed_edge, seed_ms)
+        self._tops[lane] = ascend(self.metric, seed_edge, seed_ms)
+        self._merged, self._settled = None, False
+
+    def drop(self, lane: int) -> None:
+        """Take a lane's target away; its times stay until `settle` has something else to do."""
+        del self._seeds[lane], self._tops[lane]
+        self._merged = None
+
+    def settle(self) -> None:
+        """Make all lanes right after `put`."""
+        if not self._settled:
+            h = self.metric.hierarchy
+            _sweep(h.up_start, h.up_to, self.metric.up_ms, *self._ancestors(), self.horizon_ms, self.values)
+            self._settled = True
+
+    def follow(self, change: Change) -> None:
+        """Make all lanes right after the metric has adopted other weights."""
+        before, h = dict(self._tops), self.metric.hierarchy
+        for lane, (edge, _) in before.items():
+            if change.down is None or change.down[edge].any():
+                self._tops[lane] = ascend(self.metric, *self._seeds[lane])
+                self._merged = None
+        if change.up is None or np.count_nonzero(change.up) > len(h.parent) // FEW_SHARE:
+            self._settled = False
+        if not self._settled or change.up is None:
+            self.settle()
+            return
+        doubt = change.up.copy()
+        for lane, (edge, _) in self._tops.items():
+            if self._tops[lane] is not before[lane]:
+                doubt[before[lane][0]] = doubt[edge] = True
+        _sweep_doubtful(
+            h.up_start, h.up_to, self.metric.up_ms, h.under_up[0], h.under_up[1], *self._ancestors(), self.horizon_ms,
+            doubt, self.values,
+        )  # fmt: skip
+
+    def _ancestors(self) -> tuple[Array, Array, Array]:
+        """The lanes' ancestors by number: edge uint32[M + 1] (the last beyond all edges), lane, ms int32[M]."""
+        if self._merged is None:
+            edge = np.concatenate([np.zeros(0, np.uint32), *(top[0] for top in self._tops.values())])
+            ms = np.concatenate([np.zeros(0, np.int32), *(top[1] for top in self._tops.values())])
+            lane = np.repeat(np.array(list(self._tops), np.int32), [len(top[0]) for top in self._tops.values()])
+            order = np.argsort(edge, kind="stable")
+            self._merged = np.append(edge[order], np.uint32(1 << 31)).astype(np.uint32), lane[order], ms[order]
+        return self._merged
+
+
+def ascend(metric: Metric, seed_edge: Array, seed_ms: Array) -> tuple[Array, Array]:
+    """Times from the ancestors of a target: edge uint32[M] ascending, ms int32[M], over edges below them only."""
+    h = metric.hierarchy
+    return _ascend(h.parent, h.down_start, h.down_from, metric.down_ms, seed_edge, seed_ms)
+
+
+class Probe:
+    """Times from a few edges only, without a field: what a new question about N units costs. One thread's own.
+
+    Each edge needs its ancestors and no others, many of which it shares with the edges before it.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self._ms = np.empty(len(metric.hierarchy.parent), np.int32)
+        self._mark = np.zeros(len(metric.hierarchy.parent), np.int64)
+        self._round = 0
+
+    def at_end_ms(self, seed_edge: Array, seed_ms: Array, edges: Array, horizon_ms: int) -> Array:
+        """int32[...] from the end of each of the edges (uint32[...], E = none) to the target, INF_MS = none."""
+        h, self._round = self.metric.hierarchy, self._round + 2
+        top_edge, top_ms = ascend(self.metric, seed_edge, seed_ms)
+        flat = _probe(
+            h.parent, h.up_start, h.up_to, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
+            self._ms, self._mark, self._round,
+        )  # fmt: skip
+        return flat.reshape(edges.shape)
+
+
+def _aligned(rows: int) -> Array:
+    """int32[rows, 16] of INF_MS whose rows are cache lines."""
+    raw = np.full(rows * LANES + LANES, INF_MS, np.int32)
+    skip = (-raw.ctypes.data % 64) // 4
+    return raw[skip : skip + rows * LANES].reshape(rows, LANES)
+
+
+@kernel
+def _ascend(
+    parent: Array, down_start: Array, down_from: Array, down_ms: Array, seed_edge: Array, seed_ms: Array
+) -> tuple[Array, Array]:
+    """See `ascend`."""
+    n = parent.size
+    # the ancestors of all seeds; chains meet soon, and a bit each is little to look through
+    word = np.zeros((n >> 6) + 1, np.uint64)
+    count = 0
+    for e in seed_edge:
+        v = np.int64(e)
+        while v >= 0 and word[v >> 6] >> np.uint64(v & 63) & np.uint64(1) == 0:
+            word[v >> 6] |= np.uint64(1) << np.uint64(v & 63)
+            count += 1
+            v = parent[v]
+    edge, ms = np.empty(count, np.uint32), np.full(count, INF_MS, np.int32)
+    at = 0
+    for w in range(word.size):
+        if word[w] != 0:
+            for b in range(64):
+                if word[w] >> np.uint64(b) & np.uint64(1):
+                    edge[at] = (w << 6) + b
+                    at += 1
+    for s in range(seed_edge.size):
+        i = np.searchsorted(edge, seed_edge[s])
+        ms[i] = min(ms[i], seed_ms[s])
+    for i in range(count - 1, -1, -1):
+        if ms[i] < INF_MS:
+            v, at = edge[i], 0
+            # shortcuts and ancestors both ascend, and every shortcut leads to an ancestor
+            for j in range(down_start[v], down_start[v + 1]):
+                while edge[at] < down_from[j]:
+                    at += 1
+                ms[at] = min(ms[at], ms[i] + down_ms[j])
+    return edge, ms
+
+
+@kernel
+def _probe(
+    parent: Array,
+    up_start: Array,
+    up_to: Array,
+    up_ms: Array,
+    top_edge: Array,
+    top_ms: Array,
+    edges: Array,
+    horizon_ms: int,
+    ms: Array,
+    mark: Array,
+    round_: int,
+) -> Array:
+    """See `Probe`; `mark` is `round_` where `ms` holds a start, `round_ + 1` where it is settled."""
+    out = np.full(edges.size, INF_MS, np.int32)
+    chain = np.empty(parent.size, np.uint32)
+    for i in range(top_edge.size):
+        ms[top_edge[i]] = top_ms[i]
+        mark[top_edge[i]] = round_
+    for k in range(edges.size):
+        if edges[k] >= parent.size:
+            continue
+        length = 0
+        v = np.int64(edges[k])
+        while v >= 0 and mark[v] != round_ + 1:
+            chain[length] = v
+            length += 1
+            v = parent[v]
+        for i in range(length - 1, -1, -1):
+            v = chain[i]
+            best = ms[v] if mark[v] == round_ else INF_MS
+            for j in range(up_start[v], up_start[v + 1]):
+                best = min(best, up_ms[j] + ms[up_to[j]])
+            ms[v] = best
+            mark[v] = round_ + 1
+        if ms[edges[k]] <= horizon_ms:
+            out[k] = ms[edges[k]]
+    return out
+
+
+@kernel
+def _sweep(
+    up_start: Array, up_to: Array, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array,
+    horizon_ms: int, values: Array,
+) -> None:  # fmt: skip
+    """All lanes of all edges, from the first to the last."""
+    at = 0
+    for e in range(up_start.size - 1):
+        for k in range(LANES):
+            values[e, k] = INF_MS
+        while top_edge[at] == e:
+            values[e, top_lane[at]] = top_ms[at]
+            at += 1
+        _settle(values, e, up_to, up_ms, up_start[e], up_start[e + 1], horizon_ms)
+
+
+@kernel
+def _sweep_doubtful(
+    up_start: Array, up_to: Array, up_ms: Array, under_start: Array, under: Array,
+    top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, doubt: Array, values: Array,
+) -> None:  # fmt: skip
+    """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed."""
+    at, e = 0, -1
+    before = np.empty(LANES, np.int32)
+    eights = doubt[: doubt.size & ~7].view(np.uint64)
+    while True:
+        e += 1
+        while e & 7 == 0 and e >> 3 < eights.size and eights[e >> 3] == 0:
+            e += 8
+        if e >= doubt.size:
+            break
+        if not doubt[e]:
+            continue
+        while top_edge[at] < e:
+            at += 1
+        for k in range(LANES):
+            before[k] = values[e, k]
+            values[e, k] = INF_MS
+        while top_edge[at] == e:
+            values[e, top_lane[at]] = top_ms[at]
+            at += 1
+        _settle(values, e, up_to, up_ms, up_start[e], up_start[e + 1], horizon_ms)
+        same = True
+        for k in range(LANES):
+            same &= before[k] == values[e, k]
+        if not same:
+            for j in range(under_start[e], under_start[e + 1]):
+                doubt[under[j]] = True
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _settle(typing: Any, values: Any, row: Any, to: Any, ms: Any, begin: Any, end: Any, horizon_ms: Any) -> Any:
+    """values[row] = min(values[row], ms[j] + values[to[j]], j from begin to end) in all lanes; over the horizon INF_MS.
+
+    Written as vectors, for plain loops over sixteen lanes take seven times as long: the compiler fears that a row may
+    be read while it is written.
+    """
+    lanes = ir.VectorType(ir.IntType(32), LANES)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    inf = ir.Constant(lanes, [INF_MS] * LANES)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        arrays = [context.make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 2, 3)]
+        rows = builder.bitcast(arrays[0], lanes.as_pointer())
+        number, first, last, limit = (
+            context.cast(builder, args[i], signature.args[i], types.int64) for i in (1, 4, 5, 6)
+        )
+
+        def spread(value: Any) -> Any:
+            undefined = ir.Constant(lanes, ir.Undefined)
+            one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(one, undefined, zeros)
+
+        def least(a: Any, b: Any) -> Any:
+            return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+        place = builder.gep(rows, [number])
+        start, entry = builder.load(place, align=64), builder.block
+        test, body, done = (builder.append_basic_block(name) for name in ("test", "body", "done"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        j, best = builder.phi(ir.IntType(64)), builder.phi(lanes)
+        builder.cbranch(builder.icmp_signed("<", j, last), body, done)
+        builder.position_at_end(body)
+        above = builder.load(
+            builder.gep(rows, [builder.zext(builder.load(builder.gep(arrays[1], [j])), j.type)]), align=64
+        )
+        better = least(builder.add(above, spread(builder.load(builder.gep(arrays[2], [j])))), best)
+        after = builder.add(j, ir.Constant(j.type, 1))
+        for value, began, went_on in ((j, first, after), (best, start, better)):
+            value.add_incoming(began, entry)
+            value.add_incoming(went_on, body)
+        builder.branch(test)
+        builder.position_at_end(done)
+        bound = spread(builder.trunc(limit, ir.IntType(32)))
+        builder.store(builder.select(builder.icmp_signed(">", best, bound), inf, best), place, align=64)
+        return context.get_dummy_value()
+
+    return types.void(values, row, to, ms, begin, end, horizon_ms), emit
