@@ -24,10 +24,10 @@ from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile, profiles_of
 from geo_backup.roads.route import Route
-from geo_backup.roads.snap import Target, snap_place, snap_units
+from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
@@ -193,6 +193,16 @@ class Standing:
         """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
         return self.profiles.get(name) or self.profiles["response"]
 
+    def field_to(self, profile: str, target: Target) -> ArrivalField:
+        """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
+        horizon_ms = self.table.rules.limit.horizon_ms
+        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._enterable(target, profile))
+
+    def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
+        """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
+        front, enterable = self._front(profile), self._enterable(target, profile)
+        return cold_etas_ms(front.probe, target, points, self.table.rules.limit.horizon_ms, enterable)
+
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
         the place would be on the map with lon and lat exchanged."""
@@ -221,15 +231,13 @@ class Standing:
         rules = self.table.rules
         self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
-        front, enterable = self._front(profile), self._enterable(target, profile)
-        weights = front.metric.weights
         places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
         unknown = np.full(len(places), np.nan)
         points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = cold_etas_ms(front.probe, target, points, rules.limit.horizon_ms, enterable)
+        eta_ms, which = self.etas_to(profile, target, points)
         beyond = ""
         if ((which < 0) & (points.edge[:, 0] >= 0)).any():
-            beyond = ArrivalField.build(weights, target, rules.limit.horizon_ms, enterable).reason()
+            beyond = self.field_to(profile, target).reason()
         reasons = [
             None if w >= 0 else ("off_map" if edge < 0 else beyond)
             for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
@@ -240,7 +248,7 @@ class Standing:
             ],
             "reasons": reasons,
             "network_id": self.network.content_id,
-            "weights_id": weights.weights_id,
+            "weights_id": self.weights(profile).weights_id,
         }
 
     @property
