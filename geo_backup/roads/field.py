@@ -191,7 +191,7 @@ class ArrivalField:
         edge, fraction, leg = self._target_arrays
         weights = self.weights
         eta, which = search.read_etas(
-            points.edge, points.fraction, points.turn_round, advance, _graph(self.network).length_m,
+            points.edge, points.fraction, points.turn_round, points.lead_ms, advance, _graph(self.network).length_m,
             weights.edge_ms, weights.open_edge_ms, self.at_end_ms, edge, fraction, leg, weights.profile.u_turn_ms,
         )  # fmt: skip
         return eta, which

@@ -305,6 +305,7 @@ def read_etas(
     edge: Array,
     fraction: Array,
     turn_round: Array,
+    lead_ms: Array,
     advance_m: Array,
     edge_length_m: Array,
     edge_ms: Array,
@@ -327,7 +328,7 @@ def read_etas(
                 continue
             e = np.uint32(edge[n, c])
             at = moved(fraction[n, c], turn_round[n, c], advance_m[n], edge_length_m[e])
-            extra = u_turn_ms if turn_round[n, c] else 0
+            extra = lead_ms[n, c] + (u_turn_ms if turn_round[n, c] else 0)
             if at_end[e] < INF_MS:
                 value = ((np.int64(open_edge_ms[e]) * (65536 - at)) >> 16) + at_end[e] + extra
                 if value < best:
