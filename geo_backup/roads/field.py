@@ -19,6 +19,7 @@ import shapely
 
 from geo_backup.geodesy import bearing_deg, turn_deg
 from geo_backup.roads import search
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import (
     FRACTION_ONE,
     TURN_KIND_MASK,
@@ -440,6 +441,8 @@ def warm_up() -> None:
     weights = weigh(network, PROFILES["response"])
     nan = np.array([np.nan])
     points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
+    match_units(network, Tracks.of([[(0, 0.001, 0.0, None, None, None), (1_000, 0.002, 0.0, None, None, None)]]), rules)
+    snap_place(network, 0.003, 0.001, rules)
     field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
     eta, which = field.etas_ms(points)
     search.k_smallest(eta, 1)

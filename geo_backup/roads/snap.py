@@ -129,8 +129,7 @@ class RoadPoints:
     @property
     def doubtful(self) -> Array:
         """bool[N]: units that may be on several edges, not counting a turn in the street."""
-        several: Array = (self.edge[:, 1:] >= 0) & (self.turn_round[:, 1:] == 0)
-        return several.any(axis=1)
+        return np.asarray(((self.edge[:, 1:] >= 0) & (self.turn_round[:, 1:] == 0)).any(axis=1))
 
 
 @dataclass(frozen=True)
