@@ -97,7 +97,8 @@ class SnapRules:
     turn_round_m: float = 25.0
     """What having turned round in the street weighs."""
     off_road_m: float = 50.0
-    """Farther than this from the nearest road, a unit is in a yard or a park and its course is not the road's."""
+    """Farther than this from the nearest road, a unit is in a yard or a park and its course is not the road's; a
+    place may be entered from the roads on its other sides."""
     lead_mps: float = 2.0
     """How fast a unit off the road gets onto it, by air: a car in a yard creeps at 10 km/h and goes 1.4 times the air
     line to the gate, which is 2.0; an officer who walks or runs to the car in a hurry is at 1.5 to 3."""

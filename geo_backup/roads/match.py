@@ -19,20 +19,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from geo_backup.roads import snap
 from geo_backup.roads.grid import TURNS, RoadGrid
 from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.search import kernel
-from geo_backup.roads.snap import (
-    PIECES,
-    Columns,
-    Numbers,
-    RoadPoints,
-    believed_course,
-    choose_places,
-    ease,
-    slack_m,
-    weigh_places,
-)
+from geo_backup.roads.snap import PIECES, Columns, Numbers, RoadPoints
 from geo_backup.rules import SnapRules
 
 _LABELS = 128
@@ -60,14 +51,10 @@ class Roads(NamedTuple):
         if roads is None:
             start, turn = network.forward
             x, y = RoadGrid.of(network).local(network.junction_lon_e7 / 1e7, network.junction_lat_e7 / 1e7)
-            roads = _ROADS[network] = cls(
-                leave_start=start.astype(np.uint32),
-                leave_to=network.turn_to[turn].astype(np.uint32),
-                edge_code=np.array(network.edge_code, np.int32),
-                edge_m=np.array(network.edge_length_m, np.float32),
-                tail_x=x[network.edge_tail].astype(np.float32),
-                tail_y=y[network.edge_tail].astype(np.float32),
-            )
+            places = (x[network.edge_tail].astype(np.float32), y[network.edge_tail].astype(np.float32))
+            code, metres = np.array(network.edge_code, np.int32), np.array(network.edge_length_m, np.float32)
+            to = network.turn_to[turn].astype(np.uint32)
+            roads = _ROADS[network] = cls(start.astype(np.uint32), to, code, metres, *places)
         return roads
 
 
@@ -100,11 +87,11 @@ def match_units(network: RoadNetwork, tracks: Tracks, rules: SnapRules) -> RoadP
     """Road points of N units at their newest fix, in the light of the ones before it."""
     grid = RoadGrid.of(network)
     x, y = grid.local(tracks.lon, tracks.lat)
-    course = believed_course(tracks.course_deg, tracks.speed_mps, rules)
+    course = snap.believed_course(tracks.course_deg, tracks.speed_mps, rules)
     points = RoadPoints.empty(len(tracks.start) - 1)
     _match_units(
         grid, Roads.of(network), Numbers.of(rules), tracks.start, tracks.fix_ms, x, y, course,
-        np.asarray(tracks.accuracy_m, np.float64), points.columns,
+        np.ascontiguousarray(tracks.accuracy_m, np.float64), points.columns,
     )  # fmt: skip
     return points
 
@@ -124,16 +111,16 @@ def _match_units(
         for i in range(count):
             at = used[count - 1 - i]
             accuracy = accuracy_m[at]
-            found = weigh_places(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece, near, belief)
-            if found > 0 and near[0, 0] > rules.off_road_m + slack_m(accuracy) and i < count - 1:
+            found = snap.weigh_places(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece, near, belief)
+            if found > 0 and near[0, 0] > rules.off_road_m + snap.slack_m(accuracy) and i < count - 1:
                 found = 0  # in a yard or a park it may come out anywhere
             if found > 0 and found0 > 0:
                 air_m = math.hypot(xs[at] - xs[before], ys[at] - ys[before])
-                wide = max(ease(accuracy, rules), ease(accuracy_m[before], rules))
+                wide = max(snap.ease(accuracy, rules), snap.ease(accuracy_m[before], rules))
                 step(grid, roads, rules, xs[at], ys[at], air_m, wide,
                      found0, piece0, near0, belief0, found, piece, near, belief, label_m, room)  # fmt: skip
             if i == count - 1 and found > 0:
-                choose_places(grid, rules, n, found, piece, near, belief, accuracy, out)
+                snap.choose_places(grid, rules, n, found, piece, near, belief, accuracy, out)
             found0, before = found, at
             piece, piece0, near, near0, belief, belief0 = piece0, piece, near0, near, belief0, belief
 
@@ -195,9 +182,10 @@ def step(
         turned = prior + rules.turn_round_m
         if turned < rules.match_break_m and piece_info[p, 0] & TURNS and piece_info[p, 1] & TURNS:
             other = piece_edges[p, 1 - against]
-            longest_m -= wide * rules.turn_round_m
-            _drive(roads, x, y, other, edge_m[other] - left_m, longest_m, air_m, wide, turned,
-                   states, edge, done_m, way, label_m, room)  # fmt: skip
+            if rules.match_keep * (belief0[i ^ 1] - best) > turned:  # else its own ways are no longer
+                longest_m -= wide * rules.turn_round_m
+                _drive(roads, x, y, other, edge_m[other] - left_m, longest_m, air_m, wide, turned,
+                       states, edge, done_m, way, label_m, room)  # fmt: skip
             for j in range(states):
                 if edge[j] == other:  # where in the street it turned does not matter
                     way[j] = min(way[j], turned)

@@ -16,7 +16,9 @@ Arrays that are indices come as uint32: numba then spares the test for negative 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -34,8 +36,19 @@ INF_MS = (1 << 30) - 1
 BUCKET_SHIFT = 10
 """A bucket is 1.024 s wide, about the weight of a short edge."""
 
-kernel = cast(Callable[[F], F], numba.njit(cache=True, nogil=True))
-"""Decorator of every compiled function: cached on disk, and free of the interpreter's lock."""
+_TEXTS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+_SOURCES = hashlib.sha256(b"".join(text for text in _TEXTS if b"@kernel" in text)).digest()
+
+
+def kernel(function: F) -> F:
+    """Decorator of every compiled function: cached on disk, and free of the interpreter's lock.
+
+    Numba calls its cache stale when the function's own file has changed, but a kernel has those it calls inside it,
+    and they may come from another: a cache holds for exactly these sources of all kernels.
+    """
+    compiled = numba.njit(cache=True, nogil=True)(function)
+    compiled._cache._cache_file._source_stamp = _SOURCES
+    return cast(F, compiled)
 
 
 @kernel

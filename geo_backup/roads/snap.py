@@ -171,7 +171,7 @@ def snap_units(
     grid = RoadGrid.of(network)
     x, y = grid.local(lon, lat)
     course = believed_course(course_deg, speed_mps, rules)
-    accuracy = np.full(len(x), np.nan) if accuracy_m is None else np.asarray(accuracy_m, np.float64)
+    accuracy = np.full(len(x), np.nan) if accuracy_m is None else np.ascontiguousarray(accuracy_m, np.float64)
     points = RoadPoints.empty(len(x))
     _snap_units(grid, Numbers.of(rules), x, y, course, accuracy, points.columns)
     return points
@@ -187,12 +187,13 @@ def believed_course(course_deg: Array, speed_mps: Array, rules: SnapRules) -> Ar
 def snap_place(network: RoadNetwork, lon: float, lat: float, rules: SnapRules) -> Target:
     """The target of a place: the roads it is entered from, each in both directions and with the walk from there.
 
-    A place on a street (nearer than `walk_free_m`) is on that street alone. A place off the road, as in a park, is
-    entered from whichever side is quicker: the nearest main road on each side, if one can get round to it without a
-    detour that tells of a river or a railway between. A caller stands on the ground and at an address: a tunnel, a
-    bridge or a motorway must be nearer by `tunnel_m`, `bridge_m` or `motorway_m` than another road to be taken, so
-    a place over a tunnel is in the street above. Where the road is cut off from the main network, the nearest main
-    road is among the edges too.
+    A place on a street, or in a house that stands back from it (nearer than `off_road_m`), is on that street alone. A
+    place off the road, as in a park, is entered from whichever side is quicker: the nearest main road on each side,
+    if one can get round to it without a detour that tells of a river or a railway between. Where the road is cut off
+    from the main network, the nearest main road is among the edges too.
+
+    A caller stands on the ground and at an address: a tunnel, a bridge or a motorway must be nearer by `tunnel_m`,
+    `bridge_m` or `motorway_m` than another road to be taken, so a place over a tunnel is in the street above.
 
     Raises `OutsideMapError` when no road is within `incident_max_m`.
     """
@@ -216,7 +217,7 @@ def snap_place(network: RoadNetwork, lon: float, lat: float, rules: SnapRules) -
     ways_in = [(int(piece[first]), float(near[first, 0]), float(near[first, 1]))]
     if not on_main:
         ways_in += [(int(piece[k]), float(near[k, 0]), float(near[k, 1])) for k in range(found) if info[k] & MAIN][:1]
-    if ways_in[0][1] > rules.walk_free_m:
+    if ways_in[0][1] > rules.off_road_m:
         ways_in += _other_sides(network, grid, x, y, ways_in, rules)
     edges: list[int] = []
     fractions: list[int] = []

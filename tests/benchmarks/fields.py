@@ -23,8 +23,10 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import dijkstra
 
+from geo_backup.events import Fix
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, fields_rebuilt
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE
 from geo_backup.roads.search import INF_MS
@@ -94,6 +96,15 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
     snap_units(network, lon[:1], lat[:1], course[:1], speed[:1], SnapRules())
     add("snap 10,000 positions", [clock(lambda: snap_units(network, lon, lat, course, speed, SnapRules()))])
     points = snap_units(network, lon, lat, course, speed, SnapRules())
+    tracks = drives(ArrivalField.build(weights, targets[0]), main_edges, rng, 1_000)
+    track = Tracks.of(tracks)
+    last = track.start[1:] - 1
+    newest = snap_units(network, track.lon[last], track.lat[last], *np.full((2, 1_000), np.nan), SnapRules())
+    doubtful = Tracks.of([tracks[n] for n in np.flatnonzero(newest.doubtful)])
+    add(
+        f"match 1,000 pings without a course ({newest.doubtful.mean():.0%} in doubt)",
+        repeat(30, lambda: match_units(network, doubtful, SnapRules())),
+    )
     fields = [ArrivalField.build(weights, target) for target in targets[:FIELDS]]
     for count in (1_000, 10_000):
         some = points.take(np.arange(count))
@@ -128,6 +139,23 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
         "times_scipy": scipy_ms / field_ms,
         "times_networkx": networkx_ms / field_ms,
     }
+
+
+def drives(field: ArrivalField, edges: np.ndarray, rng: np.random.Generator, count: int) -> list[list[Fix]]:
+    """Four fixes 50 m apart on the way to one target, off by 5 m, of so many units."""
+    scale = np.array(field.network.metres_per_deg)
+    out: list[list[Fix]] = []
+    while len(out) < count:
+        route = field.route(int(rng.choice(edges)), 0)
+        if route is None or route.distance_m < 400:
+            continue
+        line = route.coordinates * scale
+        at = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))))
+        marks = rng.uniform(0, at[-1] - 150) + np.arange(4) * 50.0
+        places = np.column_stack([np.interp(marks, at, line[:, axis]) for axis in (0, 1)])
+        lon_lat = (places + rng.normal(0, 5.0, (4, 2))) / scale
+        out.append([Fix(n * 5_000, lon, lat) for n, (lon, lat) in enumerate(lon_lat.tolist())])
+    return out
 
 
 def expanded(weights: Weights) -> tuple[scipy.sparse.csr_matrix, nx.DiGraph]:
