@@ -158,7 +158,7 @@ def step(
     """
     piece_edges, piece_info, edge_m = grid.piece_edges, grid.piece_info, roads.edge_m
     state, edge, done_m, way = np.empty(16, np.int64), np.empty(16, np.int64), np.empty(16), np.empty(16)
-    states, best, reach_m = 0, np.inf, 0.0
+    states, best, reach_m = 0, belief0[: 2 * found0].min(), 0.0
     for j in range(2 * found):
         if belief[j] < np.inf:
             state[states], edge[states] = j, piece_edges[piece[j >> 1], j & 1]
@@ -167,8 +167,6 @@ def step(
             way[states] = rules.match_break_m  # what at most speaks against coming to this state
             reach_m = max(reach_m, near[j >> 1, 0])
             states += 1
-    for i in range(2 * found0):
-        best = min(best, belief0[i])
     for i in range(2 * found0):
         prior = rules.match_keep * (belief0[i] - best)
         if not prior < rules.match_break_m:
