@@ -234,7 +234,8 @@ def nearest(grid: RoadGrid, x: float, y: float, max_m: float, extra_m: float, pi
                         distance < near[at - 1, 0] or (distance == near[at - 1, 0] and p < piece[at - 1])
                     ):
                         piece[at] = piece[at - 1]
-                        near[at, :] = near[at - 1, :]
+                        for c in range(4):
+                            near[at, c] = near[at - 1, c]
                         at -= 1
                     piece[at] = p
                     near[at, 0], near[at, 1], near[at, 2], near[at, 3] = distance, along, dx, dy
@@ -292,10 +293,15 @@ def sides(grid: RoadGrid, x: float, y: float, reach_m: float, piece: Array, near
                     found[side, 0], found[side, 1] = distance, min(1.0, max(0.0, along))
                     found[side, 2], found[side, 3] = dx, dy
     count = 0
-    for side in np.argsort(best, kind="mergesort"):
-        p = found_piece[side]
-        if p < 0:
+    for _ in range(SIDES):
+        side = 0
+        for other in range(1, SIDES):
+            if best[other] < best[side]:
+                side = other
+        if best[side] == np.inf:
             break
+        best[side] = np.inf
+        p = found_piece[side]
         info = grid.piece_info[p, 0] | grid.piece_info[p, 1]
         same = False
         for k in range(count):
@@ -303,6 +309,7 @@ def sides(grid: RoadGrid, x: float, y: float, reach_m: float, piece: Array, near
                 same = True
         if not same and info & MAIN and not info & MOTORWAY:
             piece[count] = p
-            near[count, :] = found[side, :]
+            for c in range(4):
+                near[count, c] = found[side, c]
             count += 1
     return count
