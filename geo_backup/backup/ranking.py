@@ -18,6 +18,7 @@ from geo_backup.backup.requirement import fits
 from geo_backup.events import Fix, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
 from geo_backup.roads.field import ArrivalField, Starts
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, snap_units
@@ -146,7 +147,7 @@ class UnitTable:
         n = len(rows)
         at = np.fromiter((self.row_of[row.unit_id] for row in rows), np.int64, n)
         lon, lat = np.full(n, np.nan), np.full(n, np.nan)
-        course, speed = np.full(n, np.nan), np.full(n, np.nan)
+        course, speed, accuracy = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
         for i, row in enumerate(rows):
             r = at[i]
             self.status[r] = _CODE[row.status]
@@ -163,9 +164,17 @@ class UnitTable:
                     speed[i] = self.speed_mps[r] = fix.speed_mps
                 if fix.course_deg is not None:
                     course[i] = fix.course_deg
+                if fix.accuracy_m is not None:
+                    accuracy[i] = fix.accuracy_m
             elif self.at_post[r] and row.home is not None:
                 lon[i], lat[i] = row.home
-        self.points.put(at, snap_units(self.network, lon, lat, course, speed, self.rules.snap))
+        points = snap_units(self.network, lon, lat, course, speed, self.rules.snap, accuracy)
+        # where the newest fix leaves several roads or directions, the ones before it are asked
+        doubtful = [i for i in np.flatnonzero(points.doubtful).tolist() if len(rows[i].fixes) > 1]
+        if doubtful:
+            tracks = Tracks.of([rows[i].fixes for i in doubtful])
+            points.put(np.array(doubtful), match_units(self.network, tracks, self.rules.snap))
+        self.points.put(at, points)
 
     def freshness(self, as_of_ms: int) -> Array:
         """int8[N]: index into `FRESHNESS` at a time."""
@@ -184,19 +193,22 @@ class UnitTable:
         asked = (weights.weights_id, as_of_ms)
         if self._starts is None or self._starts[0] != asked:
             age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.rules.freshness.live_moving_ms / 1000.0)
-            advance_m = np.where(self.freshness(as_of_ms) == 0, self.speed_mps * age_s, 0.0).astype(np.float32)
+            rolling = (self.freshness(as_of_ms) == 0) & (self.points.lead_ms[:, 0] == 0)
+            advance_m = np.where(rolling, self.speed_mps * age_s, 0.0).astype(np.float32)
             self._starts = (asked, Starts.of(weights, self.points, advance_m))
         return self._starts[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One unit that can go. `eta_ms` is the sum of the four parts; times in ms, distance by road in metres."""
+    """One unit that can go. `eta_ms` is the sum of the five parts; times in ms, distance by road in metres."""
 
     unit_id: str
     eta_ms: int
     turnout_ms: int
     clear_ms: int
+    first_leg_ms: int
+    """From where the unit stands onto the road."""
     drive_ms: int
     last_leg_ms: int
     distance_m: float
@@ -241,9 +253,11 @@ class Ranking:
         if self.field is None or not len(rows):
             return []
         distance_m, target = self.field.distances_m(self.points.take(rows), self.which[rows])
+        leads = self.points.lead_ms[rows, self.which[rows]]
         legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
         out = []
-        for row, distance, leg in zip(rows.tolist(), distance_m.tolist(), legs.tolist(), strict=True):
+        columns = (rows.tolist(), distance_m.tolist(), leads.tolist(), legs.tolist())
+        for row, distance, lead, leg in zip(*columns, strict=True):
             eta, turnout = int(self.eta_ms[row]), int(self.turnout_ms[row])
             out.append(
                 Candidate(
@@ -251,7 +265,8 @@ class Ranking:
                     eta,
                     turnout,
                     0,
-                    eta - turnout - leg,
+                    lead,
+                    eta - turnout - lead - leg,
                     leg,
                     distance,
                     STATUSES[self.status[row]],

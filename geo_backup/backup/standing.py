@@ -344,7 +344,7 @@ class Standing:
         return frozenset(
             closure_id
             for closure_id, edges in self._edges.items()
-            if np.isin(target.edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
+            if np.isin(target.nearest_edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
         )
 
     def _covers(self, closure_id: str, lon: float, lat: float) -> bool:

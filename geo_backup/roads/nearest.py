@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from geo_backup.geodesy import turn_deg
+from geo_backup.roads.grid import RoadGrid
 from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
-from geo_backup.roads.snap import RoadPoint, SnapIndex
+from geo_backup.roads.snap import RoadPoint
 
 
 class NearRoad(NamedTuple):
@@ -29,7 +30,7 @@ def nearest_roads(
 ) -> list[NearRoad]:
     """At most `count` roads within so many metres, nearest first; of `bearing` (degrees, range in degrees) only the
     directions that are driven so."""
-    index = SnapIndex.of(network)
+    index = RoadGrid.of(network)
     x, y = (float(axis) for axis in index.local(np.array(lon), np.array(lat)))
     reach_m = min(index.cell_m, within_m)
     while True:
@@ -41,7 +42,7 @@ def nearest_roads(
 
 def _roads_within(
     network: RoadNetwork,
-    index: SnapIndex,
+    index: RoadGrid,
     x: float,
     y: float,
     reach_m: float,

@@ -302,6 +302,16 @@ class RoadNetwork:
         """int32[K], ascending: the edges that are twins."""
         return np.flatnonzero(self.edge_flags & EdgeFlag.TWIN).astype(np.int32)
 
+    @cached_property
+    def twins_of(self) -> Mapping[int, tuple[int, ...]]:
+        """The twins of each edge that has any."""
+        out: dict[int, tuple[int, ...]] = {}
+        for twin in self.twins.tolist():
+            code = int(self.edge_code[twin])
+            single = int(self.piece_edges[code >> 1, code & 1])
+            out[single] = (*out.get(single, ()), twin)
+        return out
+
     def with_twins(self, edges: Array) -> Array:
         """int32[N], ascending, each once: these edges (int[M]) and all others of the same piece and direction."""
         code = np.unique(np.asarray(self.edge_code)[np.asarray(edges, np.int32)])

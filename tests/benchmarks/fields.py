@@ -24,10 +24,12 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import dijkstra
 
+from geo_backup.events import Fix
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms
 from geo_backup.roads.hierarchy import Hierarchy, Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
 from geo_backup.roads.search import INF_MS
@@ -132,6 +134,15 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
     snap_units(network, lon[:1], lat[:1], course[:1], speed[:1], SnapRules())
     add("snap 10,000 positions", repeat(5, lambda: snap_units(network, lon, lat, course, speed, SnapRules())))
     points = snap_units(network, lon, lat, course, speed, SnapRules())
+    tracks = drives(ArrivalField.build(weights, targets[0]), main_edges, rng, 1_000)
+    track = Tracks.of(tracks)
+    last = track.start[1:] - 1
+    newest = snap_units(network, track.lon[last], track.lat[last], *np.full((2, 1_000), np.nan), SnapRules())
+    doubtful = Tracks.of([tracks[n] for n in np.flatnonzero(newest.doubtful)])
+    add(
+        f"match 1,000 pings without a course ({newest.doubtful.mean():.0%} in doubt)",
+        repeat(runs, lambda: match_units(network, doubtful, SnapRules())),
+    )
     for count in (10, 100, 1_000, 10_000):
         some = points.take(np.arange(count))
         times = [clock(lambda t=t, some=some: cold_etas_ms(probe, t, some)) for t in targets[:FIELDS]]
@@ -213,6 +224,23 @@ def from_memory(arrays: Sequence[np.ndarray]) -> float:
     """Seconds to read arrays once when no cache holds them."""
     np.zeros(1 << 26).sum()
     return clock(lambda: [array.reshape(-1).view(np.int32).sum(dtype=np.int32) for array in arrays])
+
+
+def drives(field: ArrivalField, edges: np.ndarray, rng: np.random.Generator, count: int) -> list[list[Fix]]:
+    """Four fixes 50 m apart on the way to one target, off by 5 m, of so many units."""
+    scale = np.array(field.weights.network.metres_per_deg)
+    out: list[list[Fix]] = []
+    while len(out) < count:
+        route = field.route(int(rng.choice(edges)), 0)
+        if route is None or route.distance_m < 400:
+            continue
+        line = route.coordinates * scale
+        at = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))))
+        marks = rng.uniform(0, at[-1] - 150) + np.arange(4) * 50.0
+        places = np.column_stack([np.interp(marks, at, line[:, axis]) for axis in (0, 1)])
+        lon_lat = (places + rng.normal(0, 5.0, (4, 2))) / scale
+        out.append([Fix(n * 5_000, lon, lat) for n, (lon, lat) in enumerate(lon_lat.tolist())])
+    return out
 
 
 def expanded(weights: Weights) -> tuple[scipy.sparse.csr_matrix, nx.DiGraph]:
