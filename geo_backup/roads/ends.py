@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from geo_backup.errors import OutsideMapError
 from geo_backup.roads.nearest import NearRoad, nearest_roads
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
-from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_units
 from geo_backup.rules import SnapRules
 
 
@@ -38,8 +37,10 @@ def starts(
     Raises `NoRoadError` for the first place without one.
     """
     unknown = np.full(len(lon_lat), np.nan)
-    wide = replace(rules, unit_max_m=rules.incident_max_m)
-    points = snap_units(network, lon_lat[:, 0], lon_lat[:, 1], unknown, unknown, wide)
+    points = snap_units(network, lon_lat[:, 0], lon_lat[:, 1], unknown, unknown, rules)
+    # the walk to the nearest road does not count; what a farther one takes more does
+    lead_ms = np.where(points.edge >= 0, points.lead_ms, np.iinfo(np.int32).max)
+    points = replace(points, lead_ms=points.lead_ms - np.minimum(lead_ms.min(axis=1, keepdims=True), points.lead_ms))
     for at, bearing in bearings.items():
         road = _road(network, lon_lat[at], radius_m[at], bearing, rules)
         points.put(np.array([at]), _candidates(road) if road else RoadPoints.empty(1))
@@ -53,28 +54,29 @@ def end(
     network: RoadNetwork, lon: float, lat: float, radius_m: float, bearing: tuple[float, float] | None, rules: SnapRules
 ) -> Target | None:
     """The target of a place to arrive at; None when there is no road within reach."""
-    if bearing is not None:
-        road = _road(network, (lon, lat), radius_m, bearing, rules)
-        if road is None:
-            return None
-        edges, fractions = zip(*road.points, strict=True)
-        on_main = any(int(network.edge_flags[edge]) & EdgeFlag.MAIN for edge in edges)
-        still = len(edges)
-        return Target(edges, fractions, (0,) * still, (0.0,) * still, lon, lat, road.distance_m, on_main)
-    try:
-        target = snap_place(network, lon, lat, rules)
-    except OutsideMapError:
+    within_m = min(float(radius_m), rules.incident_max_m)
+    roads = nearest_roads(network, lon, lat, count=1 if bearing else _NEAR, within_m=within_m, bearing=bearing)
+    if not roads:
         return None
-    if target.off_road_m > radius_m:
-        return None
-    # the nearest road, and the main one beside it where that is cut off from the rest
-    nearest = network.edge_piece[target.edges[0]]
-    kept = [
-        k
-        for k, edge in enumerate(target.edges)
-        if network.edge_piece[edge] == nearest or (not target.on_main and int(network.edge_flags[edge]) & EdgeFlag.MAIN)
+    # the main road beside the nearest, where that is cut off from the rest
+    main = [road for road in roads if any(int(network.edge_flags[at.edge]) & EdgeFlag.MAIN for at in road.points)]
+    kept = roads[:1] if roads[0] in main else roads[:1] + main[:1]
+    points = [at for road in kept for at in (road.points if bearing else _both_ways(network, road.points[0]))]
+    edges, fractions = zip(*points, strict=True)
+    still = len(points)
+    return Target(edges, fractions, (0,) * still, (0.0,) * still, lon, lat, roads[0].distance_m, roads[0] in main)
+
+
+_NEAR = 8
+"""Roads among which a main one is looked for."""
+
+
+def _both_ways(network: RoadNetwork, at: RoadPoint) -> list[RoadPoint]:
+    """A place on a road in each direction, the wrong way of a short one-way included."""
+    edges = network.piece_edges[network.edge_piece[at.edge]].tolist()
+    return [
+        RoadPoint(edge, at.fraction if edge == at.edge else FRACTION_ONE - at.fraction) for edge in edges if edge >= 0
     ]
-    return _without_walk(target, kept)
 
 
 def _road(
@@ -97,14 +99,3 @@ def _candidates(road: NearRoad) -> RoadPoints:
         out.edge[0, k], out.fraction[0, k] = point
     out.offset_m[0] = road.distance_m
     return out
-
-
-def _without_walk(target: Target, kept: Sequence[int]) -> Target:
-    """Only these of its edges, and nothing to walk from them."""
-    return replace(
-        target,
-        edges=tuple(target.edges[k] for k in kept),
-        fractions=tuple(target.fractions[k] for k in kept),
-        last_leg_ms=(0,) * len(kept),
-        last_leg_m=(0.0,) * len(kept),
-    )

@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 
 from geo_backup.geodesy import distance_m
 from geo_backup.node import Node
+from geo_backup.roads import ends
 from geo_backup.roads.nearest import positions
 from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
+from geo_backup.roads.snap import snap_place
+from geo_backup.rules import SnapRules
 from geo_backup.server import osrm
 from geo_backup.server.app import create_app
 from geo_backup.wire import polyline
@@ -194,9 +197,17 @@ def test_the_body_of_a_post_says_the_same(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("profile", ["routine", "response"])
 def test_a_table_says_what_etas_say(http: httpx.Client, profile: str) -> None:
+    network = RoadNetwork.load(GOTHENBURG)
     places = places_on_roads(30, seed=1)
-    table = ok(http.get(f"/table/v1/{profile}/{path(places)}?destinations=0;1;2;3;4"))["durations"]
-    for column in range(5):
+    # an incident beside a bridge is in the street there, OSRM's place on whatever road is nearest
+    alike = []
+    for column, (lon, lat) in enumerate(places):
+        end = ends.end(network, lon, lat, np.inf, None, SnapRules())
+        if end is not None and snap_place(network, lon, lat, SnapRules()).edges == end.edges:
+            alike.append(column)
+    assert len(alike) > 20
+    table = ok(http.get(f"/table/v1/{profile}/{path(places)}"))["durations"]
+    for column in alike[:6]:
         body = {"target": places[column], "starts": places, "profile": profile}
         assert [row[column] for row in table] == http.post("/v1/etas", json=body).json()["etas_s"]
 
