@@ -38,9 +38,17 @@ def starts(
     """
     unknown = np.full(len(lon_lat), np.nan)
     points = snap_units(network, lon_lat[:, 0], lon_lat[:, 1], unknown, unknown, rules)
-    # the walk to the nearest road does not count; what a farther one takes more does
-    lead_ms = np.where(points.edge >= 0, points.lead_ms, np.iinfo(np.int32).max)
-    points = replace(points, lead_ms=points.lead_ms - np.minimum(lead_ms.min(axis=1, keepdims=True), points.lead_ms))
+    # the walk to the nearest roads does not count, and to none that are farther
+    walk_ms = np.where(points.edge >= 0, points.lead_ms, np.iinfo(np.int32).max)
+    as_near = walk_ms == walk_ms.min(axis=1, keepdims=True)
+    first = np.argsort(~as_near, axis=1, kind="stable")
+    points = replace(
+        points,
+        edge=np.take_along_axis(np.where(as_near, points.edge, -1), first, axis=1).astype(np.int32),
+        fraction=np.take_along_axis(points.fraction, first, axis=1),
+        turn_round=np.take_along_axis(points.turn_round, first, axis=1),
+        lead_ms=np.zeros_like(points.lead_ms),
+    )
     for at, bearing in bearings.items():
         road = _road(network, lon_lat[at], radius_m[at], bearing, rules)
         points.put(np.array([at]), _candidates(road) if road else RoadPoints.empty(1))
