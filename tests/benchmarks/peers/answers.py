@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -168,7 +168,8 @@ class Judge:
         start, lon, lat = network.vertices
         keys = list(zip(np.rint(lon * 1e6).astype(int).tolist(), np.rint(lat * 1e6).astype(int).tolist(), strict=True))
         for piece in range(network.pieces):
-            line = keys[start[piece] : start[piece + 1]]
+            # two nodes at one place are one vertex to everybody
+            line = [key for key, _ in groupby(keys[start[piece] : start[piece + 1]])]
             for against, run in ((0, line), (1, line[::-1])):
                 for i, (a, b) in enumerate(pairwise(run)):
                     self.pieces[a, b].append((piece, against, i))
@@ -210,8 +211,9 @@ class Judge:
         if not fastest or isinstance(way, Cause):
             return Cause(f"both may drive both, yet {'ours' if gap_m > 0 else name + chr(39) + 's'} is longer")
         slower_s = self.clock_s(weights, way, theirs.line) - ours.drive_ms / 1e3
-        # a start on a junction hides the turn into its first edge
-        if slower_s < -1.0 and self._share(network.edge_line(way[0]), theirs.line[0]) > 0.0:
+        # a start or end on a junction hides a turn
+        head, tail = (self._share(network.edge_line(way[i]), theirs.line[i]) for i in (0, -1))
+        if slower_s < -1.0 and head > 0.0 and tail < 1.0:
             here = self._near(*np.rint(theirs.line[0] * 1e6).astype(int).tolist())
             return self._at("by our own clock theirs is the faster way", 0, here)
         return Cause(PREFERENCE, slower=max(0.0, slower_s) / max(1.0, ours.drive_ms / 1e3))
@@ -226,7 +228,7 @@ class Judge:
         """Our edges along a line of vertices whose ends lie within segments, or the first thing in the way."""
         network = self.network
         keys = [self._near(int(x), int(y)) for x, y in np.rint(line * 1e6)]
-        run = [key for i, key in enumerate(keys[1:-1]) if i == 0 or key != keys[i]]
+        run = [key for key, _ in groupby(keys[1:-1])]
         edges = list[int]()
         if not run:
             return edges
@@ -235,8 +237,6 @@ class Judge:
         run = [*([first] if first else []), *run, *([last] if last else [])]
         before: tuple[int, int, int] | None = None
         for a, b in pairwise(run):
-            if a == b:
-                continue
             here = self._segment(a, b, before)
             if here is None:
                 return self._no_road(a, b)
@@ -411,6 +411,10 @@ class Judge:
                 return self._at(f"{name} does not drive highway={kind}", way, at)
         if self._turns_round(edges):
             return self._at(f"{name} has no U-turn there", ways[-1], at)
+        for way in ways:
+            tags = source.tags.get(way, {})
+            if tags.get("junction") == "roundabout" and tags.get("oneway") == "no":
+                return self._at(f"{name} drives a roundabout one way, though oneway=no", way, at)
         for a, b in pairwise(ways):
             for restriction in source.restrictions.get(frozenset((a, b)), []):
                 kind = restriction.get("restriction", "of another kind")
