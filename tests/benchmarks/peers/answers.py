@@ -30,7 +30,7 @@ from geo_backup.rules import SnapRules
 
 SAME_SHARE, SAME_M = 0.01, 15.0
 """Routes differ when their lengths do by more than both."""
-SNAP_M = 2.0
+SNAP_M = 0.5
 """Feet of the same perpendicular lie closer together than this; further apart, the roads are not the same."""
 SHORT_M = 8.0
 """On shorter edges a position is no safe sign of the edge."""
@@ -340,14 +340,15 @@ class Judge:
             for i in range(last + 1)
             if i in ends or not (lengths[i] < SHORT_M or self._turns_round(route.edges[i - 1 : i + 2]))
         ]
+        reached = ends[0]
         for i, j in pairwise(stops):
-            # where roads run above each other, another place on the same edges may be clearer
-            for share in SHARES:
-                a, b = ends.get(i, share), ends.get(j, share)
-                expected = lengths[i] * (1.0 - a) + sum(lengths[i + 1 : j]) + lengths[j] * b
-                (start, leaving), (end, arriving) = self._on(route.edges[i], a), self._on(route.edges[j], b)
+            # where roads run above each other, another place on the same edge may be clearer
+            for share in (ends[j],) if j in ends else SHARES:
+                expected = lengths[i] * (1.0 - reached) + sum(lengths[i + 1 : j]) + lengths[j] * share
+                (start, leaving), (end, arriving) = self._on(route.edges[i], reached), self._on(route.edges[j], share)
                 driven = peer.route(start, end, (leaving, arriving))
                 if driven is not None and driven.distance_m <= expected + max(SAME_M, 0.2 * expected):
+                    reached = share
                     break
             else:
                 return self._their_reason(route.edges[i : j + 1], name)
