@@ -21,7 +21,7 @@ import numpy as np
 from fields import clock, machine, repeat
 
 from geo_backup.cartography.assembly import assemble
-from geo_backup.cartography.build import build_map, network_of
+from geo_backup.cartography.build import network_of
 from geo_backup.cartography.ways import Ways
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField
@@ -88,7 +88,9 @@ def _built(name: str, folder: Path) -> RoadNetwork:
     source = data / "maps" / f"{name}.osm.pbf"
     if not source.exists():
         sys.exit(f"{source} is missing: name the data folder with GEO_BACKUP_DATA.")
-    build_map(source, folder / name, tiles=False)
+    # elsewhere, so that this process holds what a server would hold
+    build = [sys.executable, "-m", "geo_backup", "map", "build", source, "--out", folder / name, "--no-tiles"]
+    subprocess.run(build, stdout=subprocess.DEVNULL, check=True)
     return RoadNetwork.load(folder / name)
 
 
@@ -99,7 +101,7 @@ def _measure(name: str, network: RoadNetwork, runs: int) -> dict[str, Any]:
     main = np.flatnonzero(np.asarray(network.edge_flags) & EdgeFlag.MAIN)
     targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main, max(runs, STANDING))]
     ArrivalField.build(weights, targets[0])
-    # first of all, while no memory has been given back that could be used again
+    # before the timings, which give memory back that could be used again
     before_mb = _resident_mb()
     fields = [ArrivalField.build(weights, t) for t in targets[:STANDING]]
     standing_mb = _resident_mb() - before_mb

@@ -37,6 +37,11 @@ SHORT_M = 8.0
 PREFERENCE = "both may drive both: speeds and turn costs"
 SHARES = (0.5, 0.3, 0.75)
 ACCESS = ("motorcar", "motor_vehicle", "vehicle", "access", "construction")
+NOT_DRIVEN = {
+    "OSRM": frozenset({"track", "road", "pedestrian", "busway", "yes"}),
+    "Valhalla": frozenset({"pedestrian", "busway", "yes"}),
+}
+"""Classes that the peers' car profiles leave out unless access is granted in so many words."""
 NAMED = 12
 """Places listed for each cause."""
 
@@ -150,8 +155,8 @@ def table(at: Array, ours: list[Any], theirs: list[Any], causes: list[Cause | No
                     "theirs_m": theirs[rows[0]] and round(theirs[rows[0]].distance_m),
                 },
             }
-            for (_, way), rows in sorted(named.items(), key=lambda item: -len(item[1]))
-            if way
+            for rows in sorted(named.values(), key=len, reverse=True)
+            if causes[rows[0]].lon
         ],
     }
 
@@ -380,6 +385,11 @@ class Judge:
         ways = [int(network.way_id[network.edge_way[e]]) for e in edges]
         vertices = [[(int(x), int(y)) for x, y in np.rint(network.edge_line(e) * 1e6)] for e in edges]
         at = vertices[0][-1]
+        for way in reversed(ways):
+            tags = source.tags.get(way, {})
+            granted = any(tags.get(key) in ("yes", "designated", "permissive") for key in ACCESS)
+            if (kind := tags.get("highway", "")) in NOT_DRIVEN[name] and not granted:
+                return self._at(f"{name} does not drive highway={kind}", way, at)
         for line in vertices:
             for here in line:
                 facts = source.at.get(here, {})
@@ -401,15 +411,6 @@ class Judge:
             ):
                 if tags.get(key, "yes") not in ("yes", "designated", "permissive", "none", "default"):
                     return self._at(f"{name} shuts {tags.get('highway')} with {key}={tags[key]}", way, at)
-        for way in reversed(ways):
-            if (kind := source.tags.get(way, {}).get("highway", "")) in (
-                "track",
-                "road",
-                "pedestrian",
-                "busway",
-                "yes",
-            ):
-                return self._at(f"{name} does not drive highway={kind}", way, at)
         if self._turns_round(edges):
             return self._at(f"{name} has no U-turn there", ways[-1], at)
         for way in ways:
