@@ -32,6 +32,8 @@ SAME_SHARE, SAME_M = 0.01, 15.0
 """Routes differ when their lengths do by more than both."""
 SNAP_M = 0.5
 """Feet of the same perpendicular lie closer together than this; further apart, the roads are not the same."""
+CORNER_M = 0.6
+"""Places nearer to a vertex than this count as on it."""
 SHORT_M = 8.0
 """On shorter edges a position is no safe sign of the edge."""
 PREFERENCE = "both may drive both: speeds and turn costs"
@@ -215,10 +217,13 @@ class Judge:
             return found
         if not fastest or isinstance(way, Cause):
             return Cause(f"both may drive both, yet {'ours' if gap_m > 0 else name + chr(39) + 's'} is longer")
+        if not way:
+            return Cause(PREFERENCE)
         slower_s = self.clock_s(weights, way, theirs.line) - ours.drive_ms / 1e3
         # a start or end on a junction hides a turn
-        head, tail = (self._share(network.edge_line(way[i]), theirs.line[i]) for i in (0, -1))
-        if slower_s < -1.0 and head > 0.0 and tail < 1.0:
+        first, last = network.edge_line(way[0])[0], network.edge_line(way[-1])[-1]
+        whole = min(self.apart_m(first, theirs.line[0]), self.apart_m(last, theirs.line[-1])) > CORNER_M
+        if slower_s < -1.0 and whole:
             here = self._near(*np.rint(theirs.line[0] * 1e6).astype(int).tolist())
             return self._at("by our own clock theirs is the faster way", 0, here)
         return Cause(PREFERENCE, slower=max(0.0, slower_s) / max(1.0, ours.drive_ms / 1e3))
@@ -281,7 +286,7 @@ class Judge:
     def _behind(self, others: list[Vertex], at: Array, end: Vertex) -> Vertex | None:
         """The other end of the segment at `end` on which a place lies; None for a place at `end` itself."""
         metres = np.array(self.network.metres_per_deg) / 1e6
-        if self.apart_m(at, np.array(end) / 1e6) < 0.5:
+        if self.apart_m(at, np.array(end) / 1e6) < CORNER_M:
             return None
         best, found = 2.0, None
         for other in others:
