@@ -1,7 +1,8 @@
 """Distances, bearings and local metres on WGS84; floats or numpy arrays alike, always lon, lat in degrees.
 
-The sphere of mean radius is used throughout: its error against the ellipsoid is under 0.6 %, far below what a
-speed profile knows. Longitude differences are wrapped, so the antimeridian is a place like any other.
+Distances are those of the ellipsoid, to a millionth within a hundred kilometres and to 0.6 % across the earth;
+bearings are those of a sphere, to 0.2 degrees. Longitude differences are wrapped, so the antimeridian is a place like
+any other.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius (IUGG) of the earth in metres."""
+EQUATOR_M = 6_378_137.0
+"""Radius of the ellipsoid's equator (WGS84)."""
 
-M_PER_DEG = EARTH_RADIUS_M * np.pi / 180.0
-"""Metres in one degree of latitude."""
+ECCENTRICITY_2 = 0.00669437999014
+"""Its first eccentricity, squared."""
 
 Number = TypeVar("Number", float, Any)
 
@@ -24,13 +25,30 @@ def wrap_lon_deg(lon_deg: Number) -> Number:
     return (lon_deg + 180.0) % 360.0 - 180.0
 
 
+def radii_m(lat: Number) -> tuple[Number, Number]:
+    """Radius of the ellipsoid's curve to the east and to the north, at a latitude."""
+    sin = np.sin(np.radians(lat))
+    to_pole = 1.0 - ECCENTRICITY_2 * sin * sin
+    east = EQUATOR_M / np.sqrt(to_pole)
+    return east, east * (1.0 - ECCENTRICITY_2) / to_pole
+
+
 def distance_m(lon_a: Number, lat_a: Number, lon_b: Number, lat_b: Number) -> Number:
-    """Great-circle distance in metres (haversine, stable for short distances)."""
+    """Great-circle distance in metres (haversine, stable for short distances), with the ellipsoid's radii half-way."""
     phi_a, phi_b = np.radians(lat_a), np.radians(lat_b)
     half_lat = (phi_b - phi_a) / 2.0
     half_lon = np.radians(wrap_lon_deg(lon_b - lon_a)) / 2.0
-    h = np.sin(half_lat) ** 2 + np.cos(phi_a) * np.cos(phi_b) * np.sin(half_lon) ** 2
-    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(h, 1.0)))  # type: ignore[no-any-return]
+    north, east = np.sin(half_lat) ** 2, np.cos(phi_a) * np.cos(phi_b) * np.sin(half_lon) ** 2
+    east_m, north_m = radii_m((lat_a + lat_b) / 2.0)
+    half_chord = np.sqrt(np.minimum(north + east, 1.0))
+    bent = np.arcsin(half_chord) / (half_chord + (half_chord == 0.0))
+    return 2.0 * np.sqrt(north_m**2 * north + east_m**2 * east) * bent  # type: ignore[no-any-return]
+
+
+def metres_per_deg(lat: Number) -> tuple[Number, Number]:
+    """Metres in a degree of longitude and in one of latitude, at a latitude."""
+    east, north = radii_m(lat)
+    return east * np.cos(np.radians(lat)) * np.pi / 180.0, north * np.pi / 180.0
 
 
 def bearing_deg(lon_a: Number, lat_a: Number, lon_b: Number, lat_b: Number) -> Number:
@@ -49,12 +67,11 @@ def turn_deg(from_bearing_deg: Number, to_bearing_deg: Number) -> Number:
 
 def local_m(lon: Number, lat: Number, origin_lon: float, origin_lat: float) -> tuple[Number, Number]:
     """East and north of an origin in metres (equirectangular: good to 0.1 % within 50 km)."""
-    east = wrap_lon_deg(lon - origin_lon) * (M_PER_DEG * float(np.cos(np.radians(origin_lat))))
-    north = (lat - origin_lat) * M_PER_DEG
-    return east, north
+    per_lon, per_lat = metres_per_deg(origin_lat)
+    return wrap_lon_deg(lon - origin_lon) * per_lon, (lat - origin_lat) * per_lat
 
 
 def from_local_m(east_m: Number, north_m: Number, origin_lon: float, origin_lat: float) -> tuple[Number, Number]:
     """Inverse of `local_m`."""
-    lon = wrap_lon_deg(origin_lon + east_m / (M_PER_DEG * float(np.cos(np.radians(origin_lat)))))
-    return lon, origin_lat + north_m / M_PER_DEG
+    per_lon, per_lat = metres_per_deg(origin_lat)
+    return wrap_lon_deg(origin_lon + east_m / per_lon), origin_lat + north_m / per_lat

@@ -17,7 +17,7 @@ from geo_backup.cartography.nodes import Barrier, NodeFacts
 from geo_backup.cartography.turns import Arms, make_turns
 from geo_backup.cartography.ways import Columns, Ways
 from geo_backup.errors import MapError
-from geo_backup.geodesy import bearing_deg, distance_m
+from geo_backup.geodesy import bearing_deg, distance_m, metres_per_deg
 from geo_backup.roads.network import Array, EdgeFlag, WayClass, WayFlag
 
 LONGEST_CONTRAFLOW_M = 150.0
@@ -441,14 +441,14 @@ def _dual(
     if len(ends) < 2:
         return np.zeros(0, np.int64)
     lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
-    shrink = np.cos(np.radians(lat[ends].mean()))
+    m_per_lon, m_per_lat = metres_per_deg(float(lat[ends].mean()))
     # long segments get a middle every 50 m, so that two long halves of unlike division still see each other
     copies = np.maximum(1, np.rint(step_m[ends] / 50.0).astype(np.int64))
     owner = np.repeat(ends, copies)
     nth = np.arange(len(owner)) - np.repeat(np.cumsum(copies) - copies, copies)
     share = (nth + 0.5) / np.repeat(copies, copies)
-    x = (lon[owner - 1] + share * (lon[owner] - lon[owner - 1])) * 111_195.0 * shrink
-    y = (lat[owner - 1] + share * (lat[owner] - lat[owner - 1])) * 111_195.0
+    x = (lon[owner - 1] + share * (lon[owner] - lon[owner - 1])) * m_per_lon
+    y = (lat[owner - 1] + share * (lat[owner] - lat[owner - 1])) * m_per_lat
     pairs = cKDTree(np.column_stack((x, y))).query_pairs(DUAL_WITHIN_M, output_type="ndarray")
     a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
     way_a, way_b = vertex_way[a], vertex_way[b]

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from geo_backup.geodesy import M_PER_DEG
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork, WayClass, WayFlag
 from geo_backup.roads.search import kernel
 
@@ -72,7 +71,7 @@ _GRIDS: WeakKeyDictionary[RoadNetwork, RoadGrid] = WeakKeyDictionary()
 def _build(network: RoadNetwork) -> RoadGrid:
     start, lon, lat = network.vertices
     west, south, _, _ = network.area.extent
-    metres = (network.metres_per_deg[0], M_PER_DEG)
+    metres = network.metres_per_deg
     x = ((lon - west + 180.0) % 360.0 - 180.0) * metres[0]
     y = (lat - south) * metres[1]
     # every vertex but a piece's last begins a segment

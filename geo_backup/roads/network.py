@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_backup.errors import MapError
-from geo_backup.geodesy import M_PER_DEG
+from geo_backup.geodesy import metres_per_deg
 
 Array = npt.NDArray[Any]
 
@@ -75,6 +75,7 @@ class WayFlag(IntFlag):
     ROUNDABOUT = 4
     ONEWAY = 8
     UNPAVED = 16
+    """Or paved so badly that it is driven like one."""
     DUAL_CARRIAGEWAY = 32
 
 
@@ -373,7 +374,8 @@ class RoadNetwork:
     def metres_per_deg(self) -> tuple[float, float]:
         """Metres in a degree of longitude and of latitude at the middle of the area."""
         _, south, _, north = self.area.extent
-        return M_PER_DEG * float(np.cos(np.radians((south + north) / 2.0))), M_PER_DEG
+        east_m, north_m = metres_per_deg((south + north) / 2.0)
+        return float(east_m), float(north_m)
 
     # ---- readings
 
