@@ -75,10 +75,13 @@ class BuildSummary:
     names_share: float
     reversible_ways: int
     closed_ways: int
+    """By access, construction or as impassable."""
+    odd_access_ways: int
+    """Access is written in a word this program does not know: read like `private`."""
     gates: int
     """To be opened by who comes."""
     locked_barriers: int
-    """Gates and bollards opened for emergency vehicles alone."""
+    """Gates, bollards and other places that cars may not pass, opened for emergency vehicles alone."""
     blocking_barriers: int
     barriers_on_crossings: int
     """Drawn where three or more roads meet, so that nobody knows which they close: left out."""
@@ -286,6 +289,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "names_share": round(float((network.way_name > 0).mean()), 4),
         "reversible_ways": ways.left_out["reversible"],
         "closed_ways": ways.left_out["closed"],
+        "odd_access_ways": ways.odd_access,
         **{
             key: counts[key]
             for key in ("gates", "locked_barriers", "blocking_barriers", "barriers_on_crossings", "unknown_barriers")

@@ -22,17 +22,20 @@ if TYPE_CHECKING:
     import networkx as nx
 
 WAY_TAGS = (
-    "access", "area", "bridge", "bus", "dual_carriageway", "emergency", "highway", "junction", "lanes", "layer",
-    "maxheight", "maxheight:physical", "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type",
-    "maxweight", "maxwidth", "maxwidth:physical", "motor_vehicle", "motorcar", "name", "oneway", "oneway:bus",
-    "oneway:emergency", "oneway:psv", "psv", "ref", "service", "surface", "taxi", "tunnel", "vehicle", "width",
+    "access", "access:backward", "access:forward", "area", "bridge", "bus", "bus:backward", "bus:forward",
+    "construction", "dual_carriageway", "emergency", "highway", "junction", "lanes", "layer", "maxheight",
+    "maxheight:physical", "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type", "maxweight", "maxwidth",
+    "maxwidth:physical", "motor_vehicle", "motor_vehicle:backward", "motor_vehicle:forward", "motorcar", "name",
+    "oneway", "oneway:bus", "oneway:emergency", "oneway:motor_vehicle", "oneway:motorcar", "oneway:psv", "oneway:taxi",
+    "psv", "psv:backward", "psv:forward", "ref", "service", "smoothness", "surface", "taxi", "tracktype", "tunnel",
+    "vehicle", "vehicle:backward", "vehicle:forward", "width",
 )  # fmt: skip
 """What is asked of a way when a place is fetched."""
 
 NODE_TAGS = (
-    "access", "barrier", "block", "bollard", "bus", "crossing", "crossing:signals", "direction", "emergency", "highway",
-    "junction", "locked", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical", "motor_vehicle",
-    "motorcar", "psv", "railway", "ref", "stop", "traffic_signals:direction", "vehicle",
+    "access", "amenity", "barrier", "block", "bollard", "bus", "crossing", "crossing:signals", "direction", "emergency",
+    "entrance", "highway", "junction", "locked", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical",
+    "motor_vehicle", "motorcar", "psv", "railway", "ref", "stop", "traffic_signals:direction", "vehicle",
 )  # fmt: skip
 
 
@@ -168,6 +171,8 @@ def ways_of_graph(graph: nx.MultiDiGraph) -> Ways:
         tags.setdefault("highway", "yes")
         # the graph's own directions have the last word over what the tag said
         tags["oneway"] = "no" if both_ways else "yes"
+        if not both_ways:
+            tags = {key: value for key, value in tags.items() if key not in ("oneway:motorcar", "oneway:motor_vehicle")}
         vertices: list[tuple[int, int, int]] = []
         for u, v, facts in chain:
             inner = list(facts["geometry"].coords)[1:-1] if facts.get("geometry") is not None else []

@@ -1,7 +1,7 @@
 """Limits: what can physically pass a road, read from the lengths and weights people write on signs.
 
-A limit that only the law knows does not stop a fire engine: of weights only those of bridges count. Everything is
-rounded down, so that a vehicle that is let through fits.
+A limit that only the law knows does not stop a fire engine: of weights only those of bridges count, apart from those
+that shut a road to ordinary cars. Everything is rounded down, so that a vehicle that is let through fits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ _T = {
     "st": 0.90718474, "lt": 1.0160469, "lb": 0.00045359237, "lbs": 0.00045359237, "cwt": 0.05080235,
 }  # fmt: skip
 """Tonnes in a unit; `st` is the American short ton, `lt` the long one."""
+
+ORDINARY_CAR_100KG = 25
+"""Weight of an ordinary car with what it carries (`roads/profiles/routine.toml`). A road off bridges that a sign shuts
+to anything that heavy is open to emergency vehicles alone."""
 
 LARGEST = 32_767
 """Of a stored limit; a larger one stops nobody."""

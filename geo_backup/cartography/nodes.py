@@ -2,7 +2,7 @@
 
 A barrier's own access tags decide, as a driver would read them. It is passed freely, opened by whoever comes (a gate
 of which nothing is said), opened for emergency vehicles alone (locked, or a bollard that can be taken out), or
-passed by nobody.
+passed by nobody. A vertex that is closed to cars without a word of a barrier is like a locked one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,20 @@ OPEN = frozenset({"yes", "permissive", "designated", "official", "public", "hov"
 TO_GET_SOMEWHERE = frozenset(
     {"private", "destination", "customers", "delivery", "permit", "residents", "discouraged", "unloading", "employees"}
 )
-EMERGENCY_OPEN = frozenset({"yes", "designated", "official", "permissive"})
+GRANTED = frozenset({"yes", "designated", "official", "permissive"})
+"""Open in so many words, where the kind of road or thing says the opposite."""
+BUSES = frozenset({"bus", "psv", "taxi", "tram"})
+SHUT = BUSES | {
+    "no", "none", "agricultural", "forestry", "emergency", "military", "restricted", "closed", "hgv", "goods", "coach",
+    "tourist_bus", "foot", "bicycle", "horse", "dismount", "use_sidepath", "police", "fire", "ambulance",
+}  # fmt: skip
+"""For somebody else, or nobody. A value in none of these sets (`customer`, `residential`, an explanation) was meant to
+grant something to somebody: it is read like `private`, and the ways are counted."""
+
+
+def access_values(text: str) -> frozenset[str]:
+    """The values of one access tag, `destination;agricultural` being two."""
+    return frozenset(value.strip() for value in text.split(";")) - {""}
 
 
 class Barrier(IntEnum):
@@ -44,7 +57,7 @@ GATES = frozenset(
 NO_OBSTACLE = frozenset(
     {
         "no", "entrance", "toll_booth", "border_control", "cattle_grid", "kerb", "height_restrictor", "arch",
-        "rumble_strip", "speed_bump", "avalanche_protection", "coupure", "tree", "shrub", "overgrowth",
+        "rumble_strip", "speed_bump", "avalanche_protection", "coupure", "tree", "shrub", "overgrowth", "chicane",
     }
 )  # fmt: skip
 """Passed as they stand. A height restrictor's height is a limit of the road."""
@@ -57,6 +70,12 @@ OBSTACLES = frozenset(
 )  # fmt: skip
 """They stop a car unless their tags say otherwise. A bus trap lets wide vehicles over it; whether a unit is wide
 enough nobody tells us, so it stops all."""
+
+SOMETHING = "yes"
+"""A barrier of which nobody says what it is: a car cannot count on passing, a siren has the key or the bolt cutter."""
+
+THINGS = ("amenity", "entrance", "highway", "railway", "public_transport", "leisure", "shop", "tourism")
+"""Keys of nodes whose access tags speak of that thing, not of the road they lie on."""
 
 TAKEN_OUT = frozenset({"removable", "rising", "foldable", "retractable", "hinged", "flexible", "movable"})
 """Values of `bollard` (or `block`) that a key or a transponder opens."""
@@ -109,22 +128,22 @@ def read_node(tags: Mapping[str, str]) -> NodeFacts | None:
 def read_barrier(tags: Mapping[str, str]) -> Barrier:
     """What it takes to pass a node, by its `barrier` and access tags."""
     kind = tags.get("barrier", "")
-    if not kind:
+    if not kind and any(key in tags for key in THINGS):
         return Barrier.NONE
     access = tags.get("motorcar") or tags.get("motor_vehicle") or tags.get("vehicle") or tags.get("access") or ""
-    values = {value.strip() for value in access.split(";")} - {""}
+    values = access_values(access)
     locked = Barrier.BLOCKED if tags.get("emergency") == "no" else Barrier.LOCKED
     if kind in OBSTACLES:
         # open to some is shut to a car of which nobody knows that it is one of them
         if values & OPEN:
             return Barrier.GATE
-        let_in = any(tags.get(key) in EMERGENCY_OPEN for key in ("emergency", "bus", "psv"))
+        let_in = any(tags.get(key) in GRANTED for key in ("emergency", "bus", "psv"))
         moves = tags.get("bollard") in TAKEN_OUT or tags.get("block") in TAKEN_OUT
-        return locked if let_in or moves or values & TO_GET_SOMEWHERE else Barrier.BLOCKED
-    if values and not values & (OPEN | TO_GET_SOMEWHERE):
+        return locked if let_in or moves or values - SHUT else Barrier.BLOCKED
+    if values and values <= SHUT:
         return locked
-    if kind in GATES:
+    if kind in GATES or kind == SOMETHING:
         if values & OPEN:
             return Barrier.NONE
-        return locked if tags.get("locked") == "yes" else Barrier.GATE
-    return Barrier.NONE if kind in NO_OBSTACLE else Barrier.UNKNOWN
+        return locked if tags.get("locked") == "yes" or (kind == SOMETHING and not values) else Barrier.GATE
+    return Barrier.NONE if not kind or kind in NO_OBSTACLE else Barrier.UNKNOWN

@@ -27,7 +27,10 @@ ATTRIBUTION = "© OpenStreetMap contributors"
 SCENERY_KEYS = ("building", "natural", "landuse", "leisure", "waterway")
 """Keys of what the basemap draws besides roads."""
 
-NODE_KEYS = ("railway", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical")
+NODE_KEYS = (
+    "railway", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical",
+    "access", "vehicle", "motor_vehicle", "motorcar",
+)  # fmt: skip
 """Keys of nodes that say something without `highway` or `barrier`."""
 
 _CONDITIONAL = re.compile(r"\b(?:no|only)_\w+(?=\s*@)")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from geo_backup.cartography.limits import physical_limits
-from geo_backup.cartography.nodes import EMERGENCY_OPEN, OPEN, TO_GET_SOMEWHERE
+from geo_backup.cartography.limits import ORDINARY_CAR_100KG, physical_limits, weight_100kg
+from geo_backup.cartography.nodes import BUSES, GRANTED, OPEN, SHUT, TO_GET_SOMEWHERE, access_values
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 Tags = Mapping[str, str]
@@ -47,9 +47,16 @@ CLASSES: dict[str, WayClass] = {
 """`highway` values a vehicle may find itself on."""
 
 FOOT_AND_CYCLE = frozenset({"footway", "path", "cycleway", "bridleway"})
-"""Ways that count only where they are signed for emergency vehicles."""
+"""Ways that count only where they are signed for emergency vehicles, or granted to cars in so many words."""
 
-BUS_KEYS = ("bus", "psv", "taxi", "tram")
+SIDES = ("forward", "backward")
+"""Along and against a way, as the last part of a key."""
+
+UNDER_WAY = frozenset({"no", "minor", "widening"})
+"""Values of `construction` on a road that stays open meanwhile."""
+
+ROUGH = frozenset({"horrible", "very_horrible"})
+"""Values of `smoothness` that are driven like a road without pavement. `impassable` is driven by nobody."""
 
 UNPAVED = frozenset(
     {
@@ -154,30 +161,37 @@ def read_road(tags: Tags) -> Road | NoRoad:
     if tags.get("area") == "yes":
         return NoRoad("area")
     way_class = CLASSES.get(highway)
+    if way_class is None and highway in FOOT_AND_CYCLE:
+        if tags.get("emergency") in GRANTED:
+            way_class = WayClass.EMERGENCY_ACCESS
+        elif (tags.get("motorcar") or tags.get("motor_vehicle")) in GRANTED:
+            way_class = WayClass.PEDESTRIAN
     if way_class is None:
-        if highway not in FOOT_AND_CYCLE or tags.get("emergency") not in EMERGENCY_OPEN:
-            return NoRoad("not_a_road")
-        way_class = WayClass.EMERGENCY_ACCESS
+        return NoRoad("not_a_road")
     if tags.get("service") in ("emergency_access", "emergency"):
         way_class = WayClass.EMERGENCY_ACCESS
-    flags = access_flags(way_class, tags)
-    if not flags:
+    if tags.get("construction", "no") not in UNDER_WAY or tags.get("smoothness") == "impassable":
         return NoRoad("closed")
+    sides = [access_flags(way_class, tags, side) for side in SIDES]
     direction = oneway(way_class, tags)
-    if direction is None:
+    if any(sides) and direction is None:
         return NoRoad("reversible")
-    # a bus lane against a one-way street is open to buses alone
-    counterflow = EdgeFlag.BUS if any(tags.get(f"oneway:{key}") == "no" for key in ("bus", "psv")) else EdgeFlag(0)
-    if tags.get("oneway:emergency") == "no":
-        counterflow |= EdgeFlag.EMERGENCY
-    written = way_flags(tags, direction)
-    along = flags if direction >= 0 else counterflow
-    against = flags if direction <= 0 else counterflow
+    for i, against_traffic in enumerate((direction == -1, direction == 1)):
+        if against_traffic:
+            sides[i] = counterflow_flags(tags, SIDES[i])
+        elif not sides[i] & EdgeFlag.LEGAL and sides[1 - i] & EdgeFlag.LEGAL:
+            # cars are let in from the other end only: a one-way street by another sign
+            sides[i] |= counterflow_flags(tags, SIDES[i])
+            direction = 1 if i else -1
+    along, against = sides
+    if not along and not against:
+        return NoRoad("closed")
+    written = way_flags(tags, direction or 0)
     kmh_along, kmh_against = speed_limits_kmh(tags)
     return Road(
         int(way_class),
-        int(along),
-        int(against),
+        along,
+        against,
         written,
         layer(tags),
         kmh_along,
@@ -187,36 +201,70 @@ def read_road(tags: Tags) -> Road | NoRoad:
     )
 
 
-def access_flags(way_class: WayClass, tags: Tags) -> int:
-    """`EdgeFlag`s of a direction the road is open in; 0 when it is closed to everybody we send."""
-    specific = tags.get("motorcar") or tags.get("motor_vehicle") or tags.get("vehicle")
-    access = specific or tags.get("access") or "yes"
-    values = {value.strip() for value in access.split(";")}
+def said(tags: Tags, side: str, *keys: str) -> str:
+    """What the first of some keys that is there says of one direction; empty where none says anything."""
+    for key in keys:
+        if value := tags.get(f"{key}:{side}") or tags.get(key):
+            return value
+    return ""
+
+
+def access_flags(way_class: WayClass, tags: Tags, side: str) -> int:
+    """`EdgeFlag`s of a direction (of `SIDES`), one-way signs apart; 0 when it is closed to everybody we send."""
+    specific, general = said(tags, side, "motorcar", "motor_vehicle", "vehicle"), said(tags, side, "access")
+    values = access_values(specific or general or "yes")
     flags = 0
     if way_class is WayClass.PEDESTRIAN:
-        flags |= 0 if tags.get("access") == "no" and specific is None else EdgeFlag.PEDESTRIAN
-        values = {value.strip() for value in specific.split(";")} if specific else {"no"}
+        flags |= 0 if general == "no" and not specific else EdgeFlag.PEDESTRIAN
+        values = values if specific or general in GRANTED else frozenset({"no"})
     if way_class is WayClass.EMERGENCY_ACCESS:
         flags |= EdgeFlag.EMERGENCY
     elif way_class is WayClass.BUSWAY:
         flags |= EdgeFlag.BUS
-    elif values & OPEN:
-        flags |= EdgeFlag.LEGAL
-    elif values & TO_GET_SOMEWHERE:
-        flags |= EdgeFlag.LEGAL | EdgeFlag.PRIVATE
-    elif any(tags.get(key) in ("yes", "designated", "official") for key in BUS_KEYS):
-        flags |= EdgeFlag.BUS
+    elif not values & OPEN and values <= SHUT:
+        if values & BUSES or any(said(tags, side, key) in GRANTED for key in sorted(BUSES)):
+            flags |= EdgeFlag.BUS
+    elif too_light_for_cars(tags):
+        flags |= EdgeFlag.EMERGENCY
+    else:
+        flags |= EdgeFlag.LEGAL if values & OPEN else EdgeFlag.LEGAL | EdgeFlag.PRIVATE
     if flags & EdgeFlag.LEGAL:
         return int(flags)
-    said = tags.get("emergency") or tags.get("emergency_vehicle")
-    if said == "no":
+    emergency = said(tags, side, "emergency", "emergency_vehicle")
+    if emergency == "no":
         return 0
-    return int(flags | EdgeFlag.EMERGENCY) if said in EMERGENCY_OPEN or "emergency" in values else int(flags)
+    return int(flags | EdgeFlag.EMERGENCY) if emergency in GRANTED or "emergency" in values else int(flags)
+
+
+def counterflow_flags(tags: Tags, side: str) -> int:
+    """`EdgeFlag`s of the direction that a one-way street is shut in: a bus lane there is open to buses alone."""
+    flags = EdgeFlag(0)
+    for keys, flag in ((("bus", "psv", "taxi"), EdgeFlag.BUS), (("emergency",), EdgeFlag.EMERGENCY)):
+        if any(tags.get(f"oneway:{key}") == "no" or tags.get(f"{key}:{side}") in GRANTED for key in keys):
+            flags |= flag
+    return int(flags)
+
+
+def too_light_for_cars(tags: Tags) -> bool:
+    """Whether a sign, not the strength of a bridge, keeps even an ordinary car off by its weight."""
+    if tags.get("bridge", "no") != "no":
+        return False
+    return 0 < weight_100kg(tags.get("maxweight", "")) < ORDINARY_CAR_100KG
+
+
+def odd_access(tags: Tags) -> bool:
+    """Whether who may drive here is written in a word nobody knows, which then is read like `private`."""
+    for side in SIDES:
+        values = access_values(said(tags, side, "motorcar", "motor_vehicle", "vehicle", "access"))
+        if not values & (OPEN | TO_GET_SOMEWHERE) and values - SHUT:
+            return True
+    return False
 
 
 def oneway(way_class: WayClass, tags: Tags) -> int | None:
     """1 along the way only, -1 against it only, 0 both; None where the direction changes with the hour."""
-    value = tags.get("oneway", "").strip().lower()
+    told = (tags.get(key) for key in ("oneway:motorcar", "oneway:motor_vehicle", "oneway:vehicle", "oneway"))
+    value = next((value for value in told if value), "").strip().lower()
     if value in ("yes", "1", "true"):
         return 1
     if value in ("-1", "reverse"):
@@ -244,7 +292,8 @@ def way_flags(tags: Tags, direction: int) -> int:
         flags |= WayFlag.ROUNDABOUT
     if direction:
         flags |= WayFlag.ONEWAY
-    if tags.get("surface") in UNPAVED or tags.get("tracktype") in ("grade3", "grade4", "grade5"):
+    rough = tags.get("tracktype") in ("grade3", "grade4", "grade5") or tags.get("smoothness") in ROUGH
+    if rough or tags.get("surface") in UNPAVED:
         flags |= WayFlag.UNPAVED
     if tags.get("dual_carriageway") == "yes":
         flags |= WayFlag.DUAL_CARRIAGEWAY

@@ -16,7 +16,7 @@ import numpy as np
 
 from geo_backup.cartography.nodes import NodeFacts
 from geo_backup.cartography.restrictions import Restriction
-from geo_backup.cartography.tags import NoRoad, read_road
+from geo_backup.cartography.tags import NoRoad, odd_access, read_road
 from geo_backup.roads.network import Array
 
 NUMBERS: Final = 10
@@ -45,6 +45,8 @@ class Ways:
     nodes: dict[int, NodeFacts] = field(default_factory=dict)
     restrictions: list[Restriction] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    odd_access: int = 0
+    """Ways whose access tag holds no word we know, read like `private`."""
     scenery: int = 0
     """Things in the source that are no road but that a basemap could draw."""
     source_date: str = ""
@@ -71,6 +73,7 @@ class Ways:
             del self.key[begin:], self.lon_e7[begin:], self.lat_e7[begin:]
             self.left_out["one_vertex"] += 1
             return False
+        self.odd_access += odd_access(tags)
         self.way_id.append(way_id)
         self.facts.extend(road[:NUMBERS])
         self.name.append(road.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from geo_backup.cartography.tags import NO_LIMIT_KMH, NoRoad, Road, read_road, speed_kmh, speed_limits_kmh
+from geo_backup.cartography.tags import NO_LIMIT_KMH, NoRoad, Road, odd_access, read_road, speed_kmh, speed_limits_kmh
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 LEGAL = EdgeFlag.LEGAL
@@ -75,6 +75,37 @@ def road(**tags: str) -> Road:
         ({"motor_vehicle": "emergency"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
         ({"emergency": "no"}, LEGAL, LEGAL),
         ({"oneway": "yes", "oneway__emergency": "no"}, LEGAL, EdgeFlag.EMERGENCY),
+        # one end is closed to cars: a one-way street by another sign
+        ({"access__backward": "no"}, LEGAL, 0),
+        ({"access__backward": "restricted"}, LEGAL, 0),
+        ({"motor_vehicle__forward": "agricultural"}, 0, LEGAL),
+        ({"vehicle__backward": "agricultural", "psv": "yes"}, LEGAL, EdgeFlag.BUS),
+        ({"access__backward": "no", "psv__backward": "designated"}, LEGAL, EdgeFlag.BUS),
+        ({"access__backward": "no", "motor_vehicle": "yes"}, LEGAL, LEGAL),
+        ({"motor_vehicle__backward": "destination"}, LEGAL, LEGAL | EdgeFlag.PRIVATE),
+        ({"access__backward": "no", "oneway__emergency": "no"}, LEGAL, EdgeFlag.EMERGENCY),
+        ({"oneway__motor_vehicle": "yes"}, LEGAL, 0),
+        ({"oneway": "yes", "oneway__motorcar": "no"}, LEGAL, LEGAL),
+        ({"oneway": "yes", "oneway__taxi": "no"}, LEGAL, EdgeFlag.BUS),
+        ({"oneway": "-1", "psv__forward": "yes"}, EdgeFlag.BUS, LEGAL),
+        # words of access
+        ({"access": "psv"}, EdgeFlag.BUS, EdgeFlag.BUS),
+        ({"vehicle": "customer"}, LEGAL | EdgeFlag.PRIVATE, LEGAL | EdgeFlag.PRIVATE),
+        ({"motor_vehicle": "agricultural; destination"}, LEGAL | EdgeFlag.PRIVATE, LEGAL | EdgeFlag.PRIVATE),
+        # on foot, unless cars are granted it
+        (
+            {"highway": "footway", "motor_vehicle": "permissive"},
+            LEGAL | EdgeFlag.PEDESTRIAN,
+            LEGAL | EdgeFlag.PEDESTRIAN,
+        ),
+        ({"highway": "pedestrian", "access": "permissive"}, LEGAL | EdgeFlag.PEDESTRIAN, LEGAL | EdgeFlag.PEDESTRIAN),
+        ({"highway": "pedestrian", "access": "yes", "motor_vehicle": "no"}, EdgeFlag.PEDESTRIAN, EdgeFlag.PEDESTRIAN),
+        ({"highway": "pedestrian", "access": "private"}, EdgeFlag.PEDESTRIAN, EdgeFlag.PEDESTRIAN),
+        # roads at work, weak roads
+        ({"construction": "minor"}, LEGAL, LEGAL),
+        ({"maxweight": "1.5"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
+        ({"maxweight": "2.5 t"}, LEGAL, LEGAL),
+        ({"maxweight": "1.5", "bridge": "yes"}, LEGAL, LEGAL),
         # a crossover of a motorway
         ({"highway": "service", "access": "no", "emergency": "yes"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
         ({"highway": "service", "service": "emergency", "access": "no"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
@@ -89,6 +120,13 @@ def test_who_may_drive_in_which_direction(tags: dict[str, str], along: int, agai
     ("tags", "reason"),
     [
         ({"highway": "footway"}, "not_a_road"),
+        ({"highway": "footway", "motor_vehicle": "private"}, "not_a_road"),
+        ({"highway": "path", "motorcar": "no", "motor_vehicle": "yes"}, "not_a_road"),
+        ({"construction": "residential"}, "closed"),
+        ({"smoothness": "impassable"}, "closed"),
+        ({"access:forward": "no", "oneway": "yes"}, "closed"),
+        ({"access": "restricted"}, "closed"),
+        ({"oneway:motor_vehicle": "reversible"}, "reversible"),
         ({"highway": "construction"}, "not_a_road"),
         ({"highway": "residential", "area": "yes"}, "area"),
         ({"highway": "residential", "access": "no"}, "closed"),
@@ -110,3 +148,21 @@ def test_structure_and_names() -> None:
     assert (read.way_class, read.layer, read.name) == (WayClass.PRIMARY, 2, "Götaälv bron")
     assert read.way_flags == WayFlag.BRIDGE | WayFlag.UNPAVED
     assert road(ref="A 5", layer="up").name == "A 5"
+    assert road(smoothness="very_horrible").way_flags == WayFlag.UNPAVED
+    assert road(access__backward="no").way_flags == WayFlag.ONEWAY
+
+
+@pytest.mark.parametrize(
+    ("tags", "odd"),
+    [
+        ({"access": "residential"}, True),
+        ({"access": "conditional=destination @ (Mo-Sa 07:30-14:00)"}, True),
+        ({"access": "Schranke! Nur für Anwohner", "motor_vehicle": "destination"}, False),
+        ({"vehicle:backward": "customer"}, True),
+        ({"access": "no"}, False),
+        ({"access": "destination;staff"}, False),
+        ({}, False),
+    ],
+)
+def test_a_word_of_access_nobody_knows_is_noticed(tags: dict[str, str], odd: bool) -> None:
+    assert odd_access(tags) == odd
