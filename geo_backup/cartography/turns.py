@@ -1,7 +1,8 @@
 """Turns: which edge leads into which, what kind of turn it is, and what forbids it.
 
-Every pair of edges that meet is a turn, U-turns apart: those exist where a vehicle would otherwise be trapped. A turn
-restriction or a locked gate marks its turns and removes none, for a siren may overrule it.
+Every pair of edges that meet is a turn, U-turns apart: those exist where a vehicle would otherwise be trapped, at once
+or in a part of the network that nothing leads out of. A turn restriction or a locked gate marks its turns and removes
+none, for a siren may overrule it.
 """
 
 from __future__ import annotations
@@ -103,11 +104,13 @@ def make_turns(
     turn_from, turn_to, back, facts = wide.turn_from, wide.turn_to, wide.back, wide.facts
     legal = (arms.flags & EdgeFlag.LEGAL != 0)[wide.single]
     needed = _needed_u_turns(legal, turn_from, turn_to, back, facts)
+    needed |= _u_turns_before_traps(legal, turn_from, turn_to, back, needed, facts)
     keep = ~back | needed
     # the only way out of a dead end cannot be forbidden
     facts[needed] &= np.uint16(~np.uint16(TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT))
     turn_from, turn_to, facts = turn_from[keep], turn_to[keep], facts[keep]
-    main = _main(legal, turn_from, turn_to, facts)
+    use = legal[turn_from] & legal[turn_to] & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
+    main = _main(legal, turn_from[use], turn_to[use])
     # whoever reaches a twin has reached its road; and that road leads on to more than the twin does
     main |= ~wide.twin & np.isin(wide.single, wide.single[main & wide.twin])
     start = np.searchsorted(turn_to, np.arange(len(legal) + 1))
@@ -167,16 +170,60 @@ def _needed_u_turns(legal: Array, turn_from: Array, turn_to: Array, back: Array,
     return np.asarray(back & stuck)
 
 
-def _main(legal: Array, turn_from: Array, turn_to: Array, facts: Array) -> Array:
-    """bool[E]: the largest set of legal edges in which each reaches each other by unrestricted turns."""
+def _u_turns_before_traps(
+    legal: Array, turn_from: Array, turn_to: Array, back: Array, needed: Array, facts: Array
+) -> Array:
+    """bool[T]: further U-turns, for who can drive on but never come back to the main part: where a two-way street goes
+    on only as one-way streets into a dead end, one turns round where it is still two-way."""
+    use = legal[turn_from] & legal[turn_to] & (back | (facts & np.uint16(TurnFlag.RESTRICTED) == 0))
+    at = np.flatnonzero(use)
+    start, end, possible = turn_from[at], turn_to[at], (back & ~needed)[at]
+    added = np.zeros(len(at), np.bool_)
+    while True:
+        goes = ~possible | added
+        main = _main(legal, start[goes], end[goes])
+        # trapped as things are, and yet free if one turned round wherever there are two directions
+        trapped = _reach(main, start, end) & ~_reach(main, start[goes], end[goes])
+        # one turns round as late as possible: in groups of edges from which no way leads on to another such group
+        within = goes & trapped[start] & trapped[end]
+        group = _strong(len(legal), start[within], end[within])
+        leads_on = np.unique(group[start[within & (group[start] != group[end])]])
+        last = possible & ~added & trapped[start] & ~np.isin(group[start], leads_on)
+        if not last.any():
+            out = np.zeros(len(turn_from), np.bool_)
+            out[at[added]] = True
+            return out
+        added |= last
+
+
+def _reach(goal: Array, turn_from: Array, turn_to: Array) -> Array:
+    """bool[E]: the edges from which an edge of `goal` (bool[E]) is reached over some turns."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    edges = len(goal)
+    # searched backwards from one more edge, which all of the goal leads into
+    ends = np.flatnonzero(goal)
+    rows, columns = np.concatenate((turn_to, np.full(len(ends), edges))), np.concatenate((turn_from, ends))
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(edges + 1, edges + 1)).tocsr()
+    found = breadth_first_order(graph, edges, return_predecessors=False)
+    out = np.zeros(edges + 1, np.bool_)
+    out[found] = True
+    return out[:edges]
+
+
+def _strong(edges: int, turn_from: Array, turn_to: Array) -> Array:
+    """int32[E]: edges that reach each other over some turns bear the same number."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    edges = len(legal)
-    use = legal[turn_from] & legal[turn_to] & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
-    graph = coo_array((np.ones(int(use.sum()), np.int8), (turn_from[use], turn_to[use])), shape=(edges, edges))
-    _, label = connected_components(graph.tocsr(), directed=True, connection="strong")
+    graph = coo_array((np.ones(len(turn_from), np.int8), (turn_from, turn_to)), shape=(edges, edges))
+    return np.asarray(connected_components(graph.tocsr(), directed=True, connection="strong")[1])
+
+
+def _main(legal: Array, turn_from: Array, turn_to: Array) -> Array:
+    """bool[E]: the largest set of legal edges in which each reaches each other over some turns."""
     if not legal.any():
-        return np.zeros(edges, np.bool_)
-    size = np.bincount(label[legal])
-    return np.asarray(legal & (label == int(np.argmax(size))))
+        return np.zeros(len(legal), np.bool_)
+    label = _strong(len(legal), turn_from, turn_to)
+    return np.asarray(legal & (label == int(np.argmax(np.bincount(label[legal])))))

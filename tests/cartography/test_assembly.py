@@ -279,6 +279,73 @@ def test_a_locked_gate_is_for_emergency_vehicles_alone(tmp_path: Path) -> None:
         assert (drawing.turn(network, "AgA") is not None) == banned, "before a locked gate one turns round"
 
 
+def test_a_node_without_a_barrier_can_be_closed(tmp_path: Path) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "g": (1.0, 0.0), "B": (2.0, 0.0)})
+    drawing.way("AgB")
+    drawing.node_tags = {"g": {"access": "no"}}
+    network, summary = drawing.build(tmp_path)
+    assert summary.locked_barriers == 1
+    facts = drawing.turn(network, "AgB")
+    assert facts is not None
+    assert facts & (TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT) == TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT
+
+
+def test_one_turns_round_before_a_way_of_no_return(tmp_path: Path) -> None:
+    """
+    N           F
+    |           |
+    B - C - E > G > D
+    |
+    A
+    """
+    drawing = Drawing(
+        {"A": (0, 0), "B": (0, 2), "N": (0, 4), "C": (2, 2), "E": (4, 2), "G": (6, 2), "F": (6, 4), "D": (8, 2)}
+    )
+    drawing.way("ABN")
+    drawing.way("BC", name="Two")
+    drawing.way("CE", name="Ways")
+    trap = drawing.way("EGD", oneway="yes")
+    drawing.way("GF", oneway="yes")
+    drawing.forbid("no_u_turn", trap - 1, "E", trap - 1)
+    network, summary = drawing.build(tmp_path)
+    assert kind(drawing.turn(network, "CEC")) == TurnKind.U_TURN
+    assert not (drawing.turn(network, "CEC") or 0) & TurnFlag.RESTRICTED, "the only way out cannot be forbidden"
+    assert drawing.turn(network, "BCB") is None, "no sooner than one must"
+    for path, main in (("BC", True), ("EC", True), ("EG", False), ("GF", False)):
+        edge = drawing.edge(network, path[0], path[1])
+        assert edge is not None
+        assert bool(network.edge_flags[edge] & EdgeFlag.MAIN) == main
+    assert summary.main_share == round(8 / 11, 4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whoever_could_turn_round_somewhere_comes_back(tmp_path: Path, seed: int) -> None:
+    """Streets of a grid, one-way at random: from each legal edge that leads to the main part if one may turn round
+    wherever there are two directions, the network leads there."""
+    rng = np.random.default_rng(seed)
+    drawing = Drawing({chr(65 + 5 * y + x): (x * 2.0, y * 2.0) for x in range(5) for y in range(5)})
+    for name in drawing.nodes:
+        at = ord(name) - 65
+        for there in ([at + 1] if at % 5 < 4 else []) + ([at + 5] if at < 20 else []):
+            if rng.random() < 0.75:
+                ends = name + chr(65 + there)
+                drawing.way(ends if rng.random() < 0.5 else ends[::-1], oneway="yes" if rng.random() < 0.6 else "no")
+    network, _ = drawing.build(tmp_path)
+    legal, main = (network.edge_flags & flag != 0 for flag in (EdgeFlag.LEGAL, EdgeFlag.MAIN))
+    real = set(zip(network.turn_from.tolist(), network.turn_to.tolist(), strict=True))
+    both = network.piece_edges[(network.piece_edges >= 0).all(axis=1)]
+    round_ = {(int(a), int(b)) for a, b in both if legal[a] and legal[b]} | {
+        (int(b), int(a)) for a, b in both if legal[a] and legal[b]
+    }
+    reached = []
+    for turns in (real, real | round_):
+        found = set(np.flatnonzero(main).tolist())
+        while more := {a for a, b in turns if b in found and legal[a] and legal[b]} - found:
+            found |= more
+        reached.append(found)
+    assert reached[0] == reached[1]
+
+
 def test_a_gate_that_stands_open_is_none(tmp_path: Path) -> None:
     drawing = Drawing({"A": (0.0, 0.0), "g": (1.0, 0.0), "B": (2.0, 0.0)})
     drawing.way("AgB")

@@ -11,11 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from geo_backup.cartography.build import build_map
 from geo_backup.errors import MapError
-from geo_backup.roads.network import ARRAYS, RoadNetwork, content_id
+from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork, content_id
 
 from .drawing import Drawing
 
@@ -239,6 +240,39 @@ def test_a_real_city_twice(tmp_path: Path) -> None:
     assert metadata["attribution"] == "© OpenStreetMap contributors"
     assert [layer["id"] for layer in metadata["vector_layers"]] == ["roads", "water", "green", "buildings"]
     assert largest < 100_000
+
+
+ON_FOOT = EdgeFlag.LEGAL | EdgeFlag.PEDESTRIAN
+
+SIGNED: dict[str, dict[int, tuple[int, int]]] = {
+    "heidelberg": {
+        29993649: (EdgeFlag.LEGAL, EdgeFlag.BUS),  # access:backward=no, psv:backward=designated
+        156597596: (EdgeFlag.LEGAL, EdgeFlag.BUS),  # vehicle:backward=agricultural, psv=yes
+        335713212: (EdgeFlag.AGAINST_ONEWAY, EdgeFlag.LEGAL),  # motor_vehicle:forward=agricultural
+        47942997: (EdgeFlag.BUS, 0),  # access=psv, oneway=yes
+    },
+    "monaco": {
+        448286547: (EdgeFlag.LEGAL, EdgeFlag.AGAINST_ONEWAY),  # access:backward=restricted
+        161775601: (ON_FOOT, ON_FOOT),  # highway=footway, motor_vehicle=permissive
+        261588681: (ON_FOOT, ON_FOOT),  # highway=pedestrian, access=permissive
+    },
+}
+
+
+@needs_data
+@pytest.mark.parametrize("area", SIGNED)
+def test_real_ways_are_read_as_they_are_signed(tmp_path: Path, area: str) -> None:
+    build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / area, tiles=False)
+    network = RoadNetwork.load(tmp_path / area)
+    for way, sides in SIGNED[area].items():
+        edges = np.flatnonzero(network.way_id[network.edge_way] == way)
+        for against, flags in enumerate(sides):
+            found = network.edge_flags[edges[network.edge_against[edges] == bool(against)]]
+            assert set((found & ~np.uint16(EdgeFlag.MAIN | EdgeFlag.GATE)).tolist()) == ({flags} if flags else set())
+    if area == "monaco":
+        # a boulevard that goes on only into a trap
+        edges = np.flatnonzero(network.way_id[network.edge_way] == 166643408)
+        assert np.all(network.edge_flags[edges] & EdgeFlag.MAIN)
 
 
 def test_the_map_that_is_shipped() -> None:
