@@ -24,6 +24,8 @@ COURSE_DEG = (0.0, 360.0)
 ACCURACY_M = (0.0, 100_000.0)
 PRIORITY = (1, 5)
 BUFFER_M = (0.0, 500.0)
+SLOW_FACTOR = (0.05, 0.95)
+LEVEL = (-5, 5)
 TIME_MS = (0, 4_102_444_800_000)
 """1970 to 2100."""
 
@@ -197,7 +199,8 @@ class AssignmentChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosureAdded(Event):
-    """Roads are closed: those under a GeoJSON geometry, or the edges named by their indices."""
+    """Roads are closed, or slow: those under a GeoJSON geometry, or the edges named by their numbers, which belong to
+    the network that the log was written on and to no other."""
 
     closure_id: str
     geometry: Mapping[str, Any]
@@ -206,6 +209,13 @@ class ClosureAdded(Event):
     valid_from_ms: int | None = None
     valid_to_ms: int | None = None
     applies_to: Literal["all", "routine"] = "all"
+    levels: Literal["all", "top"] = "all"
+    """Of roads on top of each other in the geometry: all, or the topmost (the default of the wire; facts from before
+    there was a choice meant all)."""
+    layers: tuple[int, ...] = ()
+    """Not empty: only roads of these levels."""
+    slow_factor: float | None = None
+    """The share of their speed at which the roads are driven; None = closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,11 @@ class LiveMap:
         """In the order in which they were opened."""
         return [incident for incident in self.incidents.values() if incident.open]
 
+    def closures_turn_ms(self, now_ms: int) -> int | None:
+        """When, after now, a closure next begins or ends by itself; None when none will."""
+        times = (t for c in self.closures.values() for t in (c.added.valid_from_ms, c.added.valid_to_ms))
+        return min((t for t in times if t is not None and t > now_ms), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:

@@ -12,16 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
-from shapely.geometry import shape
 
+from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded
 from geo_backup.live_map import LiveMap
-from geo_backup.roads.closures import closed_edges
-from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
+from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import RoadNetwork
@@ -31,7 +29,8 @@ from geo_backup.roads.snap import Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
-Edges = npt.NDArray[np.int32]
+CUT_OFF_NAMED = 1_000
+"""Of so many units at most that cannot come it is worked out which closures bar the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +61,21 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
     )
 
 
-STALE = ""
-"""Among the closures of a front that is to be looked at again: no closure has an empty id."""
-
-
 @dataclass(slots=True)
 class _Front:
     """One way of driving as it is now: its weights poured into the hierarchy, and the fields that stand on them."""
 
-    closed: frozenset[str]
+    holding: dict[str, Obstacle]
+    """Closures that these weights are under."""
+    covers: Edges
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
+
+    def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
+        """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
+        waived = around.intersection(self.holding)
+        return waived, enterable([self.holding[name] for name in waived], self.covers)
 
 
 @dataclass(slots=True)
@@ -82,13 +84,17 @@ class _Stand:
 
     place: tuple[float, float, str]
     target: Target
+    around: frozenset[str]
+    """Closures that the incident lies in, whatever its profile."""
     waived: frozenset[str]
-    """Closures that the incident lies in: they may be driven into on the last stretch."""
+    """Those of them that hold: they may be driven into on the last stretch."""
     seeds: Seeds
     block: Lanes
     lane: int
     field: ArrivalField | None = None
     copy: ArrivalField | None = None
+    bare: ArrivalField | None = None
+    """As if there were no closures; made when somebody asks why a unit cannot come."""
 
 
 class Standing:
@@ -101,9 +107,7 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
-        self._added: dict[str, ClosureAdded] = {}
-        self._edges: dict[str, Edges] = {}
-        self._shapes: dict[str, shapely.Geometry | None] = {}
+        self._obstacles = Obstacles(network)
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
@@ -118,18 +122,14 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
-        for closure_id in [known for known in self._added if view.closures.get(known) != self._added[known]]:
-            # over, or lifted and made again with the same id: nothing worked out from it holds
-            del self._added[closure_id], self._edges[closure_id], self._shapes[closure_id]
-            for front in self._fronts.values():
-                front.closed -= {closure_id}
-                front.closed |= {STALE}
-        for closure_id, added in view.closures.items():
-            if closure_id not in self._added:
-                self._shapes[closure_id], self._edges[closure_id] = closure_shape_and_edges(self.network, added)
-                self._added[closure_id] = added
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
+        over, begun = self._obstacles.follow(view.closures)
+        if over or begun:
+            stands = [stand for stand in self._stands.values() if stand is not None]
+            found = self._obstacles.around_each(begun, [stand.target for stand in stands])
+            for n, stand in enumerate(stands):
+                stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
 
     def is_open(self, incident_id: str) -> bool:
@@ -208,6 +208,46 @@ class Standing:
         which = int(field.etas_ms(points)[1][0])
         return None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
 
+    def cut_off(self, incident_id: str, unit_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Of units that cannot reach an incident those that could if some closures were not there: which, in the
+        order in which their way would meet them. Of `CUT_OFF_NAMED` units at most."""
+        stand = self._stand(incident_id)
+        if stand is None:
+            return {}
+        front = self._front(stand.place[2])
+        rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
+        if not rows or not any(one.shuts for one in front.holding.values()):
+            return {}
+        if stand.bare is None:
+            weights = front.metric.weights
+            stand.bare = ArrivalField.build(weights.bare or weights, stand.target, stand.block.horizon_ms)
+        points = self.table.points.take(np.array(rows))
+        out: dict[str, tuple[str, ...]] = {}
+        for n, which in enumerate(stand.bare.etas_ms(points)[1].tolist()):
+            way = stand.bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
+            if way is not None:
+                out[self.table.ids[rows[n]]] = self._barring(way.edges, front, stand.waived)
+        return out
+
+    def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
+        """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
+        met: dict[str, None] = {}
+        here = frozenset[str]()
+        for n, edge in enumerate(edges):
+            before, here = here, self._obstacles.shutting(edge) if front.covers[edge] else frozenset()
+            if n > 0:  # where one stands already can be left
+                met.update(dict.fromkeys(sorted((here - before).intersection(front.holding))))
+        return tuple(name for name in met if name not in waived) or tuple(met)
+
+    def reach_of(self, unit_id: str, minutes: Sequence[float], profile: str) -> list[shapely.MultiPolygon] | None:
+        """Where a unit can be within each number of minutes; None when it is on no road."""
+        row = self.table.row_of.get(unit_id)
+        points = self.table.points.take(np.array([] if row is None else [row], np.int64))
+        if not len(points) or points.edge[0, 0] < 0:
+            return None
+        weights, limit = self.weights(profile), self.table.rules.limit
+        return reach_out(weights, Starts.of(weights, points), minutes, limit.horizon_ms)
+
     def etas(self, lon: float, lat: float, starts: Sequence[Sequence[float]], profile: str) -> dict[str, Any]:
         """Drive times in s from many places [lon, lat] or [lon, lat, course_deg] to one, closures in force.
 
@@ -216,15 +256,16 @@ class Standing:
         rules = self.table.rules
         self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
-        front, enterable = self._front(profile), self._enterable(target, profile)
+        front = self._front(profile)
         weights = front.metric.weights
+        _, last_stretch = front.last_stretch(self._obstacles.around(target))
         places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
         unknown = np.full(len(places), np.nan)
         points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = cold_etas_ms(front.probe, target, points, rules.limit.horizon_ms, enterable)
+        eta_ms, which = cold_etas_ms(front.probe, target, points, rules.limit.horizon_ms, last_stretch)
         beyond = ""
         if ((which < 0) & (points.edge[:, 0] >= 0)).any():
-            beyond = ArrivalField.build(weights, target, rules.limit.horizon_ms, enterable).reason()
+            beyond = ArrivalField.build(weights, target, rules.limit.horizon_ms, last_stretch).reason()
         reasons = [
             None if w >= 0 else ("off_map" if edge < 0 else beyond)
             for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
@@ -246,29 +287,36 @@ class Standing:
 
     def _front(self, profile: str) -> _Front:
         """A profile's front, brought up to the closures of the last view."""
-        closed = self._closed(profile)
         front = self._fronts.get(profile)
         if front is None:
             metric = Metric(weigh(self.network, self.profile(profile)))
-            front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [])
-        if front.closed == closed:
+            front = self._fronts[profile] = _Front({}, covers([], self.network.edges), metric, Probe(metric), [])
+        holding, held = self._obstacles.holding(self.profile(profile)), front.holding
+        changed = [one for name, one in holding.items() if held.get(name) is not one]
+        changed += [one for name, one in held.items() if holding.get(name) is not one]
+        if not changed:
             return front
-        front.closed, before = closed, front.metric.weights
-        weights = before.under([self._edges[closure_id] for closure_id in sorted(closed)])
-        changed = front.metric.adopt(weights)
-        elsewhere = (weights.edge_ms != before.edge_ms) | (weights.shut != before.shut)
+        before = front.metric.weights
+        shutting = [one for one in holding.values() if one.shuts]
+        front.holding, front.covers = holding, covers(shutting, self.network.edges)
+        slow = slowed([one for one in holding.values() if not one.shuts], (before.bare or before).edge_ms)
+        weights = before.under([one.edges for one in shutting], *slow)
+        change = front.metric.adopt(weights)
+        elsewhere = weights.edge_ms != before.edge_ms
+        for one in changed:
+            elsewhere[one.edges] = True
         for stand in self._stands.values():
             if stand is None or stand.place[2] != profile:
                 continue
             stand.field = stand.copy = None
-            waived = self._waived(stand.target)
-            near = stand.seeds.approach is not None or elsewhere[list(stand.target.edges)].any()
-            if waived != stand.waived or near:
-                stand.waived = waived
-                stand.seeds = Seeds.of(weights, stand.target, self._enterable(stand.target, profile))
+            # from the seeds' edges one is on the last stretch: nothing further away has a part in it
+            near = elsewhere[stand.seeds.edge].any() or elsewhere[list(stand.target.edges)].any()
+            if near or stand.waived != stand.around.intersection(holding):
+                stand.waived, last_stretch = front.last_stretch(stand.around)
+                stand.seeds = Seeds.of(weights, stand.target, last_stretch)
                 stand.block.put(stand.lane, stand.seeds.edge, stand.seeds.ms)
         for block in front.blocks:
-            block.follow(changed)
+            block.follow(change)
         return front
 
     def _stand(self, incident_id: str) -> _Stand | None:
@@ -283,13 +331,15 @@ class Standing:
                 self._let_go(incident_id)
                 self._stands[incident_id] = None
                 return None
-            seeds = Seeds.of(front.metric.weights, target, self._enterable(target, incident.profile))
+            around = self._obstacles.around(target)
+            waived, last_stretch = front.last_stretch(around)
+            seeds = Seeds.of(front.metric.weights, target, last_stretch)
             if stand is None or stand.place[2] != incident.profile:
                 self._let_go(incident_id)
                 block, lane = self._room(front)
             else:
                 block, lane = stand.block, stand.lane
-            stand = self._stands[incident_id] = _Stand(place, target, self._waived(target), seeds, block, lane)
+            stand = self._stands[incident_id] = _Stand(place, target, around, waived, seeds, block, lane)
             block.put(lane, seeds.edge, seeds.ms)
         stand.block.settle()
         return stand
@@ -310,41 +360,3 @@ class Standing:
             if len(stand.block.free) == LANES:
                 blocks = self._fronts[stand.place[2]].blocks
                 blocks[:] = [block for block in blocks if block is not stand.block]
-
-    def _enterable(self, target: Target, profile: str) -> Edges:
-        """Closed edges that lead to a target within a closure, and that no other closure shuts."""
-        waived = self._waived(target)
-        inside = [self._edges[closure_id] for closure_id in sorted(waived)]
-        others = [self._edges[closure_id] for closure_id in self._closed(profile) - waived]
-        nothing = np.zeros(0, np.int32)
-        return np.setdiff1d(np.concatenate([nothing, *inside]), np.concatenate([nothing, *others]))
-
-    def _closed(self, profile: str) -> frozenset[str]:
-        """Closures in the last view that hold for a profile."""
-        passes = self.profile(profile).access.routine_closures
-        return frozenset(
-            closure_id for closure_id, added in self._added.items() if added.applies_to == "all" or not passes
-        )
-
-    def _waived(self, target: Target) -> frozenset[str]:
-        """Closures in which a place lies."""
-        return frozenset(
-            closure_id
-            for closure_id, edges in self._edges.items()
-            if np.isin(target.edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
-        )
-
-    def _covers(self, closure_id: str, lon: float, lat: float) -> bool:
-        geometry = self._shapes[closure_id]
-        if geometry is None or not geometry.geom_type.endswith("Polygon"):
-            return False
-        return bool(shapely.contains_xy(geometry, lon, lat))
-
-
-def closure_shape_and_edges(network: RoadNetwork, added: ClosureAdded) -> tuple[shapely.Geometry | None, Edges]:
-    """The closure's geometry (None when it names edges) and the directed edges it closes, both directions."""
-    if "edges" in added.geometry:
-        named = np.asarray(added.geometry["edges"], np.int32)
-        return None, np.unique(named[(named >= 0) & (named < network.edges)])
-    geometry = shape(added.geometry)
-    return geometry, closed_edges(network, geometry, added.buffer_m)

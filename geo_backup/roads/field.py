@@ -65,6 +65,15 @@ class Starts(NamedTuple):
         )  # fmt: skip
 
 
+class Way(NamedTuple):
+    """Edges driven from the first to that of the target, the turn into each but the first, and which of the target's
+    places is reached."""
+
+    edges: list[int]
+    turns: list[int]
+    target: int
+
+
 @dataclass(frozen=True, eq=False)
 class Seeds:
     """Where the search for a target begins: the time from the end of the edges that lead straight to it.
@@ -230,14 +239,20 @@ class ArrivalField:
                     best, chosen = value, k
         return chosen
 
-    def route(self, edge: int, fraction: int) -> Route | None:
+    def way(self, edge: int, fraction: int) -> Way | None:
         """Walk downhill from a road point; None when there is no way."""
-        target, edges, turns = self.target, [edge], list[int]()
+        edges, turns = [edge], list[int]()
         k = self._direct(edge, fraction)
         if k is None:
             k = self._walk(edges, turns)
-            if k < 0:
-                return None
+        return None if k < 0 else Way(edges, turns, k)
+
+    def route(self, edge: int, fraction: int) -> Route | None:
+        """The way from a road point as it is driven; None when there is none."""
+        target, way = self.target, self.way(edge, fraction)
+        if way is None:
+            return None
+        edges, turns, k = way
         return describe(
             self.weights, edges, turns, (fraction, target.fractions[k]), target.last_leg_ms[k], target.last_leg_m[k]
         )
@@ -262,11 +277,32 @@ class ArrivalField:
         return k
 
     def reach(self, minutes: Sequence[float]) -> list[shapely.MultiPolygon]:
-        """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller."""
+        """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller.
+
+        A road that may not be entered counts where it leads there: who stands on it may leave it.
+        """
         limits = [min(self.horizon_ms, int(m * 60_000)) for m in minutes]
-        ends = list(zip(self.target.edges, self.target.fractions, self.target.last_leg_ms, strict=True))
-        edge_ms = np.where(self.weights.shut == 0, self.weights.edge_ms, INF_MS)
+        target = self.target
+        ends = [(target.edges[k], target.fractions[k], target.last_leg_ms[k]) for k in self.seeds.ahead]
+        edge_ms = np.where(self.weights.shut & np.uint64(Shut.NEVER), INF_MS, self.weights.edge_ms)
         return reach_polygons(self.weights.network, self.at_end_ms, edge_ms, ends, limits)
+
+
+def reach_out(
+    weights: Weights, starts: Starts, minutes: Sequence[float], horizon_ms: int = HORIZON_MS
+) -> list[shapely.MultiPolygon]:
+    """Where somebody who stands at one of some places (`starts`, all of one unit) can be within each number of minutes:
+    valid polygons, the larger hold the smaller. One-ways are driven as they run; what is shut is left, not entered."""
+    limits = [min(horizon_ms, int(m * 60_000)) for m in minutes]
+    graph, edges = weights.network.graph, weights.network.edges
+    some = starts.edge.ravel() < edges
+    edge, rest = starts.edge.ravel()[some], starts.rest_ms.ravel()[some]
+    # the same search on the graph turned round: times to the end of every edge instead of from it
+    arcs = search.pack_arcs(graph.leave_to, weights.arc_ms[graph.leave_turn])
+    at_end = search.build(graph.leave_start, arcs, edge, rest, max(limits, default=0))
+    at_start = search.entered(graph.turn_start, graph.turn_from, weights.turn_ms, weights.arc_ms, at_end)
+    own = zip(edge.tolist(), starts.fraction.ravel()[some].tolist(), starts.lead_ms.ravel()[some].tolist(), strict=True)
+    return reach_polygons(weights.network, at_start, weights.edge_ms, list(own), limits, outward=True)
 
 
 def cold_etas_ms(

@@ -7,7 +7,6 @@ import pytest
 import shapely
 
 from geo_backup.errors import OutsideMapError
-from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, WayFlag
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE
@@ -190,18 +189,6 @@ def test_small_part_offers_the_main_road_near_by() -> None:
     assert target.last_leg_m[2] == pytest.approx(33, abs=0.5)
     eta, _ = ArrivalField.build(weigh(network, RESPONSE), target).etas_ms(units(network, (900, 0, NAN)))
     assert 0 < eta[0] < INF_MS
-
-
-def test_closure_cuts_its_level_only() -> None:
-    places = {"a": (0, 0), "b": (1000, 0), "c": (500, -500), "d": (500, 500)}
-    network = draw(places, [Street("ab", "Road"), Street("cd", "Bridge", layer=1)])
-    shape = shapely.LineString([place(500, -20), place(500, 20)])
-    road = [edge_of(network, places, two) for two in ("ab", "ba")]
-    bridge = [edge_of(network, places, two) for two in ("cd", "dc")]
-    assert closed_edges(network, shape, 5.0).tolist() == sorted(road + bridge)
-    assert closed_edges(network, shape, 5.0, layer=0).tolist() == sorted(road)
-    assert closed_edges(network, shapely.Point(place(300, 30)), 20.0).tolist() == []
-    assert closed_edges(network, shapely.Point(place(300, 30)), 31.0).tolist() == sorted(road)
 
 
 # A closed quarter: streets b-c-d-e are shut, a and f lie outside, the long way round is g.
