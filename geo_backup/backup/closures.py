@@ -73,6 +73,8 @@ class Obstacles:
 
     def __init__(self, network: RoadNetwork) -> None:
         self.network = network
+        self.changes = 0
+        """How often they have changed."""
         self._by_id: dict[str, Obstacle] = {}
         self._edge: Edges | None = None
         self._owner: Edges | None = None
@@ -94,6 +96,7 @@ class Obstacles:
         if over or begun:
             self._edge = self._owner = None
             self._shutting.clear()
+            self.changes += 1
         return frozenset(over), frozenset(begun)
 
     def holding(self, profile: Profile) -> dict[str, Obstacle]:

@@ -71,6 +71,8 @@ class _Front:
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
+    changes: int = -1
+    """Which change of the closures it has followed."""
 
     def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
         """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
@@ -291,6 +293,9 @@ class Standing:
         if front is None:
             metric = Metric(weigh(self.network, self.profile(profile)))
             front = self._fronts[profile] = _Front({}, covers([], self.network.edges), metric, Probe(metric), [])
+        if front.changes == self._obstacles.changes:
+            return front
+        front.changes = self._obstacles.changes
         holding, held = self._obstacles.holding(self.profile(profile)), front.holding
         changed = [one for name, one in holding.items() if held.get(name) is not one]
         changed += [one for name, one in held.items() if holding.get(name) is not one]

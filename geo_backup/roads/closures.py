@@ -99,4 +99,5 @@ def _beneath(pieces: Pieces, met: Array, shape: BaseGeometry, buffer_m: float) -
     passed[deck[metres <= UNDER_M]] = True
     covered = np.zeros(len(road), np.bool_)
     covered[place[passed[deck] & (metres <= DECK_M)]] = True
-    return under[np.bincount(road[~covered], minlength=len(under)) == 0]
+    open_air = np.bincount(road[~covered], minlength=len(under))
+    return np.asarray(under[open_air == 0])

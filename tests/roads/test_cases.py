@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import shapely
 
 from geo_backup.errors import OutsideMapError
 from geo_backup.roads.field import ArrivalField
@@ -322,18 +321,3 @@ def test_what_each_profile_may_drive() -> None:
     assert siren.edge_ms[edges[1]] == pytest.approx(36_000, rel=0.01), "10 km/h among people on foot"
     assert siren.edge_ms[edges[3]] == pytest.approx(siren.edge_ms[edges[5]] + 15_000, rel=0.01)
     assert (siren.edge_ms < routine.edge_ms).sum() >= 8, "a siren is rarely slower"
-
-
-def test_reach_grows_and_is_valid() -> None:
-    places = {"a": (0, 0), "b": (3000, 0), "c": (3000, 3000), "d": (0, 3000)}
-    network = draw(places, [Street("abcda")])
-    field = ArrivalField.build(weigh(network, RESPONSE), snap_place(network, *place(1500, 0), RULES))
-    far, near, none = field.reach([5, 1, 0])
-    assert all(area.is_valid and area.geom_type == "MultiPolygon" for area in (far, near, none))
-    assert far.buffer(1e-9).contains(near)
-    assert far.area > 3 * near.area > 0
-    assert near.contains(shapely.Point(place(1500, 0)))
-    assert not near.contains(shapely.Point(place(3000, 3000)))
-    # a unit just inside has the time, one well outside has not
-    eta, _ = field.etas_ms(units(network, (1200, 0, NAN), (3000, 2000, NAN)))
-    assert eta[0] < 60_000 < eta[1]
