@@ -32,6 +32,9 @@ from geo_backup.rules import Rules
 CUT_OFF_NAMED = 1_000
 """Of so many units at most that cannot come it is worked out which closures bar the way."""
 
+BARE_KEPT = 8
+"""Pages ask about the same few incidents again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -95,8 +98,6 @@ class _Stand:
     lane: int
     field: ArrivalField | None = None
     copy: ArrivalField | None = None
-    bare: ArrivalField | None = None
-    """As if there were no closures; made when somebody asks why a unit cannot come."""
 
 
 class Standing:
@@ -113,6 +114,8 @@ class Standing:
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
+        self._bare: dict[str, ArrivalField] = {}
+        """As if there were no closures: of the incidents last asked about why a unit cannot come."""
 
     def update(self, view: View) -> None:
         """Take in what changed. Fields follow when they are next read."""
@@ -220,13 +223,17 @@ class Standing:
         rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
         if not rows or not any(one.shuts for one in front.holding.values()):
             return {}
-        if stand.bare is None:
+        bare = self._bare.pop(incident_id, None)
+        if bare is None or bare.target is not stand.target:
             weights = front.metric.weights
-            stand.bare = ArrivalField.build(weights.bare or weights, stand.target, stand.block.horizon_ms)
+            bare = ArrivalField.build(weights.bare or weights, stand.target, stand.block.horizon_ms)
+        self._bare[incident_id] = bare
+        if len(self._bare) > BARE_KEPT:
+            del self._bare[next(iter(self._bare))]
         points = self.table.points.take(np.array(rows))
         out: dict[str, tuple[str, ...]] = {}
-        for n, which in enumerate(stand.bare.etas_ms(points)[1].tolist()):
-            way = stand.bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
+        for n, which in enumerate(bare.etas_ms(points)[1].tolist()):
+            way = bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
             if way is not None:
                 out[self.table.ids[rows[n]]] = self._barring(way.edges, front, stand.waived)
         return out
