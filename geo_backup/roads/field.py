@@ -72,6 +72,8 @@ class Seeds:
 
     `edge` uint32[S], `ms` int32[S] ascending, `turn` int32[S] into the target's edge, `target` int32[S] which of its
     places (-1 for both: on by the approach). `approach` is the field within a shut area around the target.
+    `ahead` are the target's places that who stands before them on their own edge drives straight to: edge uint32[K],
+    fraction int32[K] and last leg int32[K] in ms; `ahead_of` says which of its places they are.
     """
 
     edge: Array
@@ -79,7 +81,8 @@ class Seeds:
     turn: Array
     target: Array
     approach: ArrivalField | None
-    ahead: tuple[int, ...]
+    ahead: tuple[Array, Array, Array]
+    ahead_of: tuple[int, ...]
 
     @classmethod
     def of(cls, weights: Weights, target: Target, enterable: Array = _NOWHERE) -> Seeds:
@@ -114,6 +117,11 @@ class Seeds:
             plain(columns[2], np.int32),
             plain(columns[3], np.int32),
             approach,
+            (
+                plain([target.edges[k] for k in ahead], np.uint32),
+                plain([target.fractions[k] for k in ahead], np.int32),
+                plain([target.last_leg_ms[k] for k in ahead], np.int32),
+            ),
             tuple(ahead),
         )
 
@@ -182,7 +190,7 @@ class ArrivalField:
     def read(self, starts: Starts) -> tuple[Array, Array]:
         """The same for units that already have their place; `starts` may be used for many fields of equal weights."""
         at_end = search.gather(self.values, self.lane, starts.edge)
-        return search.best_of(*starts, at_end, self.weights.edge_ms, *_ahead(self.target, self.seeds))
+        return search.best_of(*starts, at_end, self.weights.edge_ms, *self.seeds.ahead)
 
     def distances_m(self, points: RoadPoints, which: Array) -> tuple[Array, Array]:
         """Metres float32[N] by road from each unit's chosen candidate (int8[N]) and target int8[N] (-1 = no way)."""
@@ -225,7 +233,7 @@ class ArrivalField:
         best, chosen = INF_MS, None
         if self.values[edge, self.lane] < INF_MS:
             best = (edge_ms * (FRACTION_ONE - fraction) >> 16) + int(self.values[edge, self.lane])
-        for k in self.seeds.ahead:
+        for k in self.seeds.ahead_of:
             q = target.fractions[k]
             if target.edges[k] == edge and q >= fraction:
                 value = (edge_ms * (q - fraction) >> 16) + target.last_leg_ms[k]
@@ -279,14 +287,4 @@ def cold_etas_ms(
     weights = probe.metric.weights
     seeds, starts = Seeds.of(weights, target, enterable), Starts.of(weights, points)
     at_end = probe.at_end_ms(seeds.edge, seeds.ms, starts.edge, horizon_ms)
-    return search.best_of(*starts, at_end, weights.edge_ms, *_ahead(target, seeds))
-
-
-def _ahead(target: Target, seeds: Seeds) -> tuple[Array, Array, Array]:
-    """Edge uint32, fraction int32 and last leg int32 ms of the places that one drives straight to."""
-    some = list(seeds.ahead)
-    return (
-        plain(np.array(target.edges, np.int64)[some], np.uint32),
-        plain(np.array(target.fractions, np.int64)[some], np.int32),
-        plain(np.array(target.last_leg_ms, np.int64)[some], np.int32),
-    )
+    return search.best_of(*starts, at_end, weights.edge_ms, *seeds.ahead)
