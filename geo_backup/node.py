@@ -125,6 +125,7 @@ class Node:
         """
         await self._in_worker(warm_up)
         await self._in_worker(lambda: Pieces.of(self.network))
+        await self._in_worker(self._standing.prepare)
         await self._restore()
         self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._pulse)]
 

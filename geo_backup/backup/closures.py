@@ -117,14 +117,14 @@ class Obstacles:
         """Those that close the ground or the road of a place."""
         areas = [name for name, known in self._by_id.items() if known.shuts]
         over = self._over(areas, np.array([target.lon]), np.array([target.lat]))
-        return frozenset(over).union(*(self.shutting(edge) for edge in target.edges))
+        return frozenset(over).union(*(self.shutting(edge) for edge in target.nearest_edges))
 
     def around_each(self, names: Iterable[str], targets: list[Target]) -> dict[int, set[str]]:
         """Of those named, the ones that close the ground or the road of each of many places; by the place's index."""
         shutting = [name for name in names if self._by_id[name].shuts]
         found: dict[int, set[str]] = {}
-        edge = np.array([edge for target in targets for edge in target.edges], np.int32)
-        of = np.repeat(np.arange(len(targets)), [len(target.edges) for target in targets])
+        edge = np.array([edge for target in targets for edge in target.nearest_edges], np.int32)
+        of = np.repeat(np.arange(len(targets)), [len(target.nearest_edges) for target in targets])
         taken = np.zeros(self.network.edges, np.bool_)
         for name in shutting:
             taken[self._by_id[name].edges] = True

@@ -22,10 +22,10 @@ from geo_backup.live_map import LiveMap
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile, profiles_of
 from geo_backup.roads.route import Route
-from geo_backup.roads.snap import Target, snap_place, snap_units
+from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
@@ -137,6 +137,11 @@ class Standing:
                 stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
 
+    def prepare(self) -> None:
+        """Make what the first incident would wait for."""
+        for name in ("response", "routine"):
+            self._front(name)
+
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
         return incident_id in self._now.incidents
@@ -193,6 +198,16 @@ class Standing:
         """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
         return self.profiles.get(name) or self.profiles["response"]
 
+    def field_to(self, profile: str, target: Target) -> ArrivalField:
+        """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
+        horizon_ms = self.table.rules.limit.horizon_ms
+        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._last_stretch(profile, target))
+
+    def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
+        """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
+        last_stretch = self._last_stretch(profile, target)
+        return cold_etas_ms(self._front(profile).probe, target, points, self.table.rules.limit.horizon_ms, last_stretch)
+
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
         the place would be on the map with lon and lat exchanged."""
@@ -234,8 +249,8 @@ class Standing:
         out: dict[str, tuple[str, ...]] = {}
         for n, which in enumerate(bare.etas_ms(points)[1].tolist()):
             way = bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
-            if way is not None:
-                out[self.table.ids[rows[n]]] = self._barring(way.edges, front, stand.waived)
+            if way is not None and (barring := self._barring(way.edges, front, stand.waived)):
+                out[self.table.ids[rows[n]]] = barring
         return out
 
     def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
@@ -265,16 +280,13 @@ class Standing:
         rules = self.table.rules
         self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
-        front = self._front(profile)
-        weights = front.metric.weights
-        _, last_stretch = front.last_stretch(self._obstacles.around(target))
         places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
         unknown = np.full(len(places), np.nan)
         points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = cold_etas_ms(front.probe, target, points, rules.limit.horizon_ms, last_stretch)
+        eta_ms, which = self.etas_to(profile, target, points)
         beyond = ""
         if ((which < 0) & (points.edge[:, 0] >= 0)).any():
-            beyond = ArrivalField.build(weights, target, rules.limit.horizon_ms, last_stretch).reason()
+            beyond = self.field_to(profile, target).reason()
         reasons = [
             None if w >= 0 else ("off_map" if edge < 0 else beyond)
             for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
@@ -285,7 +297,7 @@ class Standing:
             ],
             "reasons": reasons,
             "network_id": self.network.content_id,
-            "weights_id": weights.weights_id,
+            "weights_id": self.weights(profile).weights_id,
         }
 
     @property
@@ -293,6 +305,10 @@ class Standing:
         if self._view is None:
             raise RuntimeError("update() with a view comes first")
         return self._view
+
+    def _last_stretch(self, profile: str, target: Target) -> Edges:
+        """The edges that closures around a place open to who drives there."""
+        return self._front(profile).last_stretch(self._obstacles.around(target))[1]
 
     def _front(self, profile: str) -> _Front:
         """A profile's front, brought up to the closures of the last view."""

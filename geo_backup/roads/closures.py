@@ -59,9 +59,9 @@ def cut(network: RoadNetwork, geometry: BaseGeometry, buffer_m: float = 0.0, lev
 
 
 def cut_named(network: RoadNetwork, edges: Collection[int]) -> Cut:
-    """The edges named by their numbers, no matter which direction; numbers that this map does not have are left out."""
-    named = np.unique(np.asarray(list(edges), np.int64))
-    named = named[(named >= 0) & (named < network.edges)].astype(np.int32)
+    """The edges named by their numbers, and their twins; numbers that this map does not have are left out."""
+    numbers = np.asarray(list(edges), np.int64)
+    named = network.with_twins(numbers[(numbers >= 0) & (numbers < network.edges)])
     levels = np.unique(Pieces.of(network).level[network.edge_piece[named]])
     return Cut(named, 0, tuple(levels.tolist()), _streets(network, named))
 

@@ -57,9 +57,10 @@ class Starts(NamedTuple):
         """`advance_m` float32[N] moves each unit on along its edge, at most to its end."""
         advance = np.zeros(len(points), np.float32) if advance_m is None else np.asarray(advance_m, np.float32)
         columns = max(1, int((points.edge >= 0).any(axis=0).sum()))
+        length_m = weights.network.graph.length_m
         return cls(
             *search.stand(
-                points.edge, points.fraction, points.turn_round, advance, weights.network.graph.length_m,
+                points.edge, points.fraction, points.turn_round, points.lead_ms, advance, length_m,
                 weights.edge_ms, weights.profile.u_turn_ms, columns,
             )
         )  # fmt: skip
@@ -80,6 +81,8 @@ class Seeds:
 
     `edge` uint32[S], `ms` int32[S] ascending, `turn` int32[S] into the target's edge, `target` int32[S] which of its
     places (-1 for both: on by the approach). `approach` is the field within a shut area around the target.
+    `ahead` are the target's places that who stands before them on their own edge drives straight to: edge uint32[K],
+    fraction int32[K] and last leg int32[K] in ms; `ahead_of` says which of its places they are.
     """
 
     edge: Array
@@ -87,7 +90,8 @@ class Seeds:
     turn: Array
     target: Array
     approach: ArrivalField | None
-    ahead: tuple[int, ...]
+    ahead: tuple[Array, Array, Array]
+    ahead_of: tuple[int, ...]
 
     @classmethod
     def of(cls, weights: Weights, target: Target, enterable: Array = _NOWHERE) -> Seeds:
@@ -104,9 +108,11 @@ class Seeds:
             last_stretch |= shut != 0 and enters
             if enters or shut == 0:
                 ahead.append(k)
-            for turn in range(int(turn_start[edge]), int(turn_start[edge + 1])):
-                if weights.arc_ms[turn] < INF_MS:
-                    rows.append((int(weights.turn_ms[turn]) + part + leg, int(turn_from[turn]), turn, k))
+            # to arrive on a twin is to arrive
+            for into in (edge, *weights.network.twins_of.get(edge, ())):
+                for turn in range(int(turn_start[into]), int(turn_start[into + 1])):
+                    if weights.arc_ms[turn] < INF_MS:
+                        rows.append((int(weights.turn_ms[turn]) + part + leg, int(turn_from[turn]), turn, k))
         approach = None
         if last_stretch:
             approach = _approach(weights, target, enterable)
@@ -120,6 +126,11 @@ class Seeds:
             plain(columns[2], np.int32),
             plain(columns[3], np.int32),
             approach,
+            (
+                plain([target.edges[k] for k in ahead], np.uint32),
+                plain([target.fractions[k] for k in ahead], np.int32),
+                plain([target.last_leg_ms[k] for k in ahead], np.int32),
+            ),
             tuple(ahead),
         )
 
@@ -188,7 +199,7 @@ class ArrivalField:
     def read(self, starts: Starts) -> tuple[Array, Array]:
         """The same for units that already have their place; `starts` may be used for many fields of equal weights."""
         at_end = search.gather(self.values, self.lane, starts.edge)
-        return search.best_of(*starts, at_end, self.weights.edge_ms, *_ahead(self.target, self.seeds))
+        return search.best_of(*starts, at_end, self.weights.edge_ms, *self.seeds.ahead)
 
     def distances_m(self, points: RoadPoints, which: Array) -> tuple[Array, Array]:
         """Metres float32[N] by road from each unit's chosen candidate (int8[N]) and target int8[N] (-1 = no way)."""
@@ -231,7 +242,7 @@ class ArrivalField:
         best, chosen = INF_MS, None
         if self.values[edge, self.lane] < INF_MS:
             best = (edge_ms * (FRACTION_ONE - fraction) >> 16) + int(self.values[edge, self.lane])
-        for k in self.seeds.ahead:
+        for k in self.seeds.ahead_of:
             q = target.fractions[k]
             if target.edges[k] == edge and q >= fraction:
                 value = (edge_ms * (q - fraction) >> 16) + target.last_leg_ms[k]
@@ -283,7 +294,7 @@ class ArrivalField:
         """
         limits = [min(self.horizon_ms, int(m * 60_000)) for m in minutes]
         target = self.target
-        ends = [(target.edges[k], target.fractions[k], target.last_leg_ms[k]) for k in self.seeds.ahead]
+        ends = [(target.edges[k], target.fractions[k], target.last_leg_ms[k]) for k in self.seeds.ahead_of]
         edge_ms = np.where(self.weights.shut & np.uint64(Shut.NEVER), INF_MS, self.weights.edge_ms)
         return reach_polygons(self.weights.network, self.at_end_ms, edge_ms, ends, limits)
 
@@ -301,6 +312,9 @@ def reach_out(
     arcs = search.pack_arcs(graph.leave_to, weights.arc_ms[graph.leave_turn])
     at_end = search.build(graph.leave_start, arcs, edge, rest, max(limits, default=0))
     at_start = search.entered(graph.turn_start, graph.turn_from, weights.turn_ms, weights.arc_ms, at_end)
+    # to come onto a twin is to come onto its road
+    for single, twins in weights.network.twins_of.items():
+        at_start[single] = min(int(at_start[single]), *(int(at_start[twin]) for twin in twins))
     own = zip(edge.tolist(), starts.fraction.ravel()[some].tolist(), starts.lead_ms.ravel()[some].tolist(), strict=True)
     return reach_polygons(weights.network, at_start, weights.edge_ms, list(own), limits, outward=True)
 
@@ -312,14 +326,4 @@ def cold_etas_ms(
     weights = probe.metric.weights
     seeds, starts = Seeds.of(weights, target, enterable), Starts.of(weights, points)
     at_end = probe.at_end_ms(seeds.edge, seeds.ms, starts.edge, horizon_ms)
-    return search.best_of(*starts, at_end, weights.edge_ms, *_ahead(target, seeds))
-
-
-def _ahead(target: Target, seeds: Seeds) -> tuple[Array, Array, Array]:
-    """Edge uint32, fraction int32 and last leg int32 ms of the places that one drives straight to."""
-    some = list(seeds.ahead)
-    return (
-        plain(np.array(target.edges, np.int64)[some], np.uint32),
-        plain(np.array(target.fractions, np.int64)[some], np.int32),
-        plain(np.array(target.last_leg_ms, np.int64)[some], np.int32),
-    )
+    return search.best_of(*starts, at_end, weights.edge_ms, *seeds.ahead)

@@ -61,7 +61,7 @@ class Pieces:
         return shapely.transform(geometry, lambda c: (c - (west, south)) * (east, north))
 
     def edges(self, pieces: Array) -> Array:
-        """int32[N] ascending: all edges that drive along some pieces (int[M]), in both directions."""
+        """int32[N] ascending: all edges that drive along some pieces (int[M]), in both directions, twins included."""
         wanted = np.zeros(len(self.lines), np.bool_)
         wanted[pieces] = True
         return np.flatnonzero(wanted[self.network.edge_piece]).astype(np.int32)

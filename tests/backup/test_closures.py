@@ -199,7 +199,7 @@ def island() -> Scene:
     scene.incident("i1", (1450, 0))
     scene.unit("west", (50, 0))
     scene.unit("middle", (750, 0))
-    scene.unit("field", (750, 900))
+    scene.unit("field", (750, 5000))
     return scene
 
 
@@ -342,7 +342,7 @@ def test_opened_and_lifted_in_any_order_the_fields_are_those_of_a_new_reader(dat
             around = [
                 edges
                 for edges, geometry in zip(shut, drawn, strict=True)
-                if edges & set(mine.target.edges)
+                if edges & set(mine.target.nearest_edges)
                 or ("edges" not in geometry and shape(geometry).contains(shapely.Point(incident.lon, incident.lat)))
             ]
             others = [edges for edges in shut if edges not in around]

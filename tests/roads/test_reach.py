@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import shapely
@@ -14,6 +16,7 @@ from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules
+from tests.cartography.test_twins import avenue
 from tests.roads.test_field_oracle import gothenburg  # noqa: F401
 from tests.roads.tiny import Street, draw, edge_of, place
 
@@ -139,3 +142,18 @@ def test_times_outward_equal_the_fields_of_where_one_comes_to(gothenburg: RoadNe
         assert eta[0] == at_end[edge]
         compared += eta[0] < INF_MS
     assert compared > 20
+
+
+def test_a_road_that_is_only_come_onto_by_a_twin_is_reached(tmp_path: Path) -> None:
+    """From C one comes onto the link q-p by its twin, which knows that q-p-A is forbidden from there."""
+    drawing, way = avenue()
+    drawing.nodes.update({name: (drawing.nodes[name][0], 8.0) for name in "ApB"})  # 800 m of link
+    drawing.forbid_over("no_u_turn", way["Cq"], [way["qp"]], way["pA"])
+    network, _ = drawing.build(tmp_path)
+    start, link = drawing.edge(network, "C", "q"), drawing.edge(network, "q", "p")
+    assert start is not None
+    assert link is not None
+    weights = weigh(network, ROUTINE)
+    (area,) = reach_out(weights, Starts.of(weights, RoadPoints.of([RoadPoint(start, 65_000)])), [1.5])
+    line = network.edge_line(link)
+    assert area.contains(shapely.Point(line[0] * 0.4 + line[-1] * 0.6))
