@@ -14,7 +14,7 @@ import numpy as np
 
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
+from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import CLOSED_MS, Profile, edge_kmh, held_ms
 
 SPEED_ONE = 100
@@ -91,7 +91,8 @@ def match(network: RoadNetwork, from_node: Array, to_node: Array, kmh: Array) ->
     code = np.concatenate((piece << 1, piece << 1 | 1))
     share = np.concatenate((share, share))
     drawn = np.zeros(2 * network.pieces, np.bool_)
-    drawn[network.edge_code] = True
+    # nobody measures against a one-way street
+    drawn[network.edge_code[(np.asarray(network.edge_flags) & EdgeFlag.AGAINST_ONEWAY) == 0]] = True
     rows = _Rows(from_node, to_node)
     row = np.where(drawn[code], rows.of(np.concatenate((tail, head)), np.concatenate((head, tail))), -1)
 
