@@ -25,7 +25,7 @@ from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import Target, snap_place, snap_units
@@ -83,6 +83,8 @@ class _Front:
     blocks: list[Lanes]
     timeless: bool
     traffic: Traffic | None = None
+    slowed: tuple[Array, Array] | None = None
+    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
 
 
 @dataclass(slots=True)
@@ -284,10 +286,12 @@ class Standing:
         before = front.metric.weights
         if front.closed == closed and front.traffic is self._traffic and before.hour == hour:
             return front
-        front.closed, front.traffic = closed, self._traffic
         bare = before if before.hour == hour else weigh(self.network, before.profile, hour=hour)
-        slowed = drive_ms(self._traffic, self.network, before.profile, hour) if self._traffic is not None else ()
-        weights = bare.under([self._edges[closure_id] for closure_id in sorted(closed)], *slowed)
+        if front.traffic is not self._traffic or before.hour != hour:
+            front.traffic = self._traffic
+            front.slowed = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
+        front.closed = closed
+        weights = bare.under([self._edges[closure_id] for closure_id in sorted(closed)], *(front.slowed or ()))
         changed = front.metric.adopt(weights)
         elsewhere = (weights.edge_ms != before.edge_ms) | (weights.shut != before.shut)
         for stand in self._stands.values():

@@ -72,7 +72,7 @@ class Speed:
     exceed_most_kmh: float = number(0, 100)
     """Above a posted limit, at most by this."""
     congestion_share: float = number(0, 1)
-    """Share of the delay by `hours` that it suffers."""
+    """Share of the delay by `hours`, or by measured traffic, that it suffers."""
     roundabout_kmh: float = number(3, 100)
     private_kmh: float = number(3, 100)
     pedestrian_kmh: float = number(3, 50)

@@ -21,7 +21,7 @@ from geo_backup.geodesy import from_local_m
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.cartography.drawing import Drawing
-from tests.running import ROOT, Server
+from tests.running import GOTHENBURG, ROOT, Server
 from tests.server.test_contract import at, problem, unit_body
 
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -182,7 +182,9 @@ def test_the_command_line_says_what_is_missing(server: Server, tmp_path: Path) -
         code, _, said = cli("traffic", *words, "--to", server.url)
         assert code == 1
         assert complaint in said
-    assert "can be matched" in cli("map", "info", str(server.map_folder))[1]
+    for folder, answer in ((server.map_folder, "can be"), (GOTHENBURG, "cannot be")):
+        code, said, _ = cli("map", "info", str(folder), "--json")
+        assert (code, json.loads(said)["traffic_files"].partition(" matched")[0]) == (0, answer)
 
 
 @needs_data
