@@ -102,7 +102,6 @@ def match(network: RoadNetwork, from_node: Array, to_node: Array, kmh: Array) ->
     ends_code = np.concatenate((np.arange(network.pieces) << 1, np.arange(network.pieces) << 1 | 1))
     ends[np.concatenate((first == last, first == last)) | ~drawn[ends_code]] = -1
     times = np.bincount(ends[ends >= 0], minlength=len(kmh) + 1)
-    times[row[row >= 0]] = 0
     ends[(ends < 0) | (times[ends] != 1)] = -1
     whole = np.empty(2 * network.pieces, np.int64)
     whole[ends_code] = ends

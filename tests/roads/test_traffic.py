@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from geo_backup.events import ClosureAdded, ClosureLifted, SpeedsAdopted, speeds
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass, WayFlag
-from geo_backup.roads.profile import PROFILES, RESPONSE, ROUTINE, Profile, edge_ms
+from geo_backup.roads.profile import PROFILES, RESPONSE, ROUTINE, Profile, edge_kmh, edge_ms
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place
 from geo_backup.roads.traffic import Traffic, drive_ms, match
 from geo_backup.roads.weights import weigh
@@ -31,7 +30,6 @@ from tests.roads.test_field_oracle import networks
 from tests.roads.tiny import Street, draw, edge_of, place
 from tests.stories import fold, opened, tell
 
-DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 HOUR_MS = 3_600_000
 NODE = 1_000
 """Of the first place of a drawn network; the others follow."""
@@ -142,15 +140,18 @@ def test_node_ids_survive_the_folder_and_are_no_part_of_its_name(bent: tuple[Dra
 
 
 def test_a_long_step_and_a_barrier(tmp_path: Path) -> None:
-    """A step of 5 km is stored with vertices between; a pair of its ends names it all the same."""
-    drawing = Drawing({"a": (0, 0), "b": (50, 0), "c": (51, 0), "e": (52, 0)}, {"c": {"barrier": "block"}})
-    drawing.way("ab")
-    drawing.way("bce")
+    """A step of 4 km is stored with vertices between; a pair of its ends names it all the same."""
+    drawing = Drawing(
+        {"a": (0, 0), "b": (40, 0), "g": (50, 0), "c": (51, 0), "e": (52, 0)}, {"c": {"barrier": "block"}}
+    )
+    drawing.way("abg")
+    drawing.way("gce")
     network, _ = drawing.build(tmp_path)
-    a, b, c = (drawing.node(name) for name in "abc")
+    assert (np.asarray(network.vertex_node) == 0).any()
+    a, b, g, c = (drawing.node(name) for name in "abgc")
     (found,) = told(network, [(a, b, 60)]).values()
-    assert found == (1.0, 60.0)
-    assert matched(network, [(b, c, 60)])[1] == [False], "up to a barrier: the stretch has but one node"
+    assert found == (pytest.approx(0.8, abs=1e-3), 60.0)
+    assert matched(network, [(g, c, 60)])[1] == [False], "up to a barrier: the stretch has but one node"
 
 
 @given(networks(), st.data())
@@ -259,6 +260,13 @@ def test_the_measured_hour_is_not_slowed_again_by_the_expected_one() -> None:
     edge = np.array([edge_of(network, PLACES, "ab")])
     traffic = Traffic(edge, np.array([65536]), np.array([2_000]))
     assert drive_ms(traffic, network, rush, 8)[1] == drive_ms(traffic, network, ROUTINE)[1]
+    # where nothing is measured, the hour goes on
+    measured_kmh = np.full(network.edges, np.nan)
+    measured_kmh[edge] = 20.0
+    others = np.delete(np.arange(network.edges), edge)
+    expected = edge_kmh(network, rush, 8)[others]
+    np.testing.assert_array_equal(edge_kmh(network, rush, 8, measured_kmh)[others], expected)
+    assert (expected < edge_kmh(network, ROUTINE)[others]).all()
 
 
 # ---- standing fields
@@ -407,6 +415,24 @@ def test_the_hour_turns_while_an_incident_is_open(tmp_path: Path) -> None:
     assert len({weights_id for _, weights_id in seen["rush"]}) == len({7, 8, 9, 1, 3, 2})
     # and time may run backwards
     assert eta("2026-01-15T06:30:00") == free
+
+
+def test_the_part_that_is_not_measured_follows_the_hour(bent: tuple[Drawing, RoadNetwork]) -> None:
+    drawing, network = bent
+    hours = dict.fromkeys(WayClass, (1.0,) * 12 + (0.5,) * 12)
+    standing = Standing(network, profiles={"rush": replace(ROUTINE, hours=hours)})
+    edge = drawing.edge(network, "a", "b")
+    traffic, _ = matched(network, [(drawing.node("p"), drawing.node("q"), 20)])
+    live_map = fold([adopted(traffic)])
+    own_ms, length_m = int(edge_ms(network, ROUTINE)[0][edge]), float(network.edge_length_m[edge])
+
+    def weighed_ms(utc_text: str) -> int:
+        standing.update(view(live_map, utc(utc_text)))
+        return int(standing.weights("rush").edge_ms[edge])
+
+    for text, slower in (("2026-01-15T10:30:00", 1), ("2026-01-15T11:00:00", 2), ("2026-01-15T23:00:00", 1)):
+        expected = own_ms / 2 * slower + length_m / 2 * 3_600 / 20
+        assert weighed_ms(text) == pytest.approx(expected, rel=2e-3), "noon in Berlin is eleven in UTC"
 
 
 def test_the_same_speeds_twice_and_speeds_that_are_none() -> None:
