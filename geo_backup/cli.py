@@ -354,7 +354,7 @@ def map_info(
         **asdict(network.area),
         "content_id": network.content_id,
         "junctions": network.junctions,
-        "directed_edges": network.edges,
+        "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,
         "profiles": profiles if as_json else ", ".join(profiles),
         "traffic_files": "can be matched"

@@ -117,7 +117,8 @@ class Node:
 
         Raises `WrongMapError` when the log was written on another map.
         """
-        await asyncio.get_running_loop().run_in_executor(self._worker, warm_up)
+        await self._in_worker(warm_up)
+        await self._in_worker(self._standing.prepare)
         await self._restore()
         self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._pulse)]
 

@@ -64,20 +64,53 @@ class TurnoutRules:
 class SnapRules:
     """How a position becomes a place on the network."""
 
-    unit_max_m: float = 200.0
-    """A unit further from any road is off the network (`NO_ROAD`)."""
+    unit_max_m: float = 1_000.0
+    """A unit further from any road is off the network; up to there it has a first leg."""
     incident_max_m: float = 1_000.0
     """An incident further from any drivable road is outside the map."""
     candidate_extra_m: float = 15.0
-    """Roads up to this much further than the nearest are candidates too."""
+    """Places up to this much less likely than the best are candidates too: the field decides by time."""
+    usual_accuracy_m: float = 8.0
+    """Of a receiver in a street [map matchers take 4 m in the open to 10 m in town]. Distances count in full up to it;
+    a fix that claims to be n times worse is looked for n times as far, and each metre says 1/n."""
     course_from_mps: float = 1.5
     """Below this speed a reported course is noise."""
     course_tolerance_deg: float = 60.0
     course_weight_m: float = 12.0
-    """What a course at right angles to the road weighs against distance."""
+    """What a course at right angles to the road weighs against distance, and driving against a one-way."""
+    tunnel_m: float = 15.0
+    """What being in a tunnel weighs: a receiver without sky has no fix, a caller there has no signal. Small enough
+    for the fixes before to overrule it where a unit drove in at the portal."""
+    bridge_m: float = 5.0
+    """The same for a place on a bridge: at a crossing of two levels it is on the ground."""
+    motorway_m: float = 10.0
+    """The same for a place on a motorway: most places are addresses, in the street beside it."""
+    match_gap_ms: int = 60_000
+    """A fix this much older says nothing of where a unit is now."""
+    match_step_m: float = 10.0
+    """Nearer than this to each other, two fixes say nothing of the way between them [two sigma of Newson, Krumm]."""
+    match_break_m: float = 60.0
+    """The most that two fixes which no road connects in about their distance can weigh against a place: maps have
+    gaps, and fixes leap."""
+    match_keep: float = 0.7
+    """How much of what was known at one fix counts at the next: errors of a receiver last for several fixes."""
+    turn_round_m: float = 25.0
+    """What having turned round in the street weighs."""
+    off_road_m: float = 50.0
+    """Farther than this from the nearest road, a unit is in a yard or a park and its course is not the road's; a
+    place may be entered from the roads on its other sides."""
+    lead_mps: float = 2.0
+    """How fast a unit off the road gets onto it, by air: a car in a yard creeps at 10 km/h and goes 1.4 times the air
+    line to the gate, which is 2.0; an officer who walks or runs to the car in a hurry is at 1.5 to 3."""
     walk_free_m: float = 25.0
-    """Nearer to the road than this, there is no last leg on foot."""
+    """Nearer to the road than this, a unit or a place is on it: neither a first leg nor a last one on foot."""
     walk_mps: float = 1.5
+    side_extra_m: float = 200.0
+    """Roads on the other sides of a place off the road count up to this much farther than the nearest: to walk that
+    takes over two minutes, in which one drives round."""
+    side_detour: float = 3.0
+    """Roads whose way round is more than so many times the walk from one to the other over the place are no sides of
+    the same block: a river or a railway lies between. [Round half a square block is 2, of one by two 3.]"""
 
 
 @dataclass(frozen=True)

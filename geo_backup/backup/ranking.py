@@ -17,10 +17,12 @@ import numpy.typing as npt
 from geo_backup.backup.requirement import fits
 from geo_backup.events import Fix, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
-from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.field import ArrivalField, Starts
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, snap_units
+from geo_backup.roads.weights import Weights
 from geo_backup.rules import Rules
 
 Array = npt.NDArray[Any]
@@ -111,10 +113,13 @@ class UnitTable:
         self.network = network
         self.rules = rules
         self.rows: dict[str, UnitRow] = {}
+        self._starts: tuple[tuple[str, int], Starts] | None = None
         self._lay_out()
 
     def put(self, rows: Sequence[UnitRow], gone: Sequence[str] = ()) -> None:
         """Replace rows by their newest values and forget units that are gone."""
+        if rows or gone:
+            self._starts = None
         known = len(self.rows)
         for unit_id in gone:
             self.rows.pop(unit_id, None)
@@ -142,7 +147,7 @@ class UnitTable:
         n = len(rows)
         at = np.fromiter((self.row_of[row.unit_id] for row in rows), np.int64, n)
         lon, lat = np.full(n, np.nan), np.full(n, np.nan)
-        course, speed = np.full(n, np.nan), np.full(n, np.nan)
+        course, speed, accuracy = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
         for i, row in enumerate(rows):
             r = at[i]
             self.status[r] = _CODE[row.status]
@@ -159,9 +164,17 @@ class UnitTable:
                     speed[i] = self.speed_mps[r] = fix.speed_mps
                 if fix.course_deg is not None:
                     course[i] = fix.course_deg
+                if fix.accuracy_m is not None:
+                    accuracy[i] = fix.accuracy_m
             elif self.at_post[r] and row.home is not None:
                 lon[i], lat[i] = row.home
-        self.points.put(at, snap_units(self.network, lon, lat, course, speed, self.rules.snap))
+        points = snap_units(self.network, lon, lat, course, speed, self.rules.snap, accuracy)
+        # where the newest fix leaves several roads or directions, the ones before it are asked
+        doubtful = [i for i in np.flatnonzero(points.doubtful).tolist() if len(rows[i].fixes) > 1]
+        if doubtful:
+            tracks = Tracks.of([rows[i].fixes for i in doubtful])
+            points.put(np.array(doubtful), match_units(self.network, tracks, self.rules.snap))
+        self.points.put(at, points)
 
     def freshness(self, as_of_ms: int) -> Array:
         """int8[N]: index into `FRESHNESS` at a time."""
@@ -172,15 +185,30 @@ class UnitTable:
         grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
         return np.where(self.at_post, 0, grade).astype(np.int8)
 
+    def starts(self, weights: Weights, as_of_ms: int) -> Starts:
+        """Where the units stand at a time, ready to be read against every field of these weights.
+
+        A position is predicted to now along its own edge, as far as a live fix can be trusted.
+        """
+        asked = (weights.weights_id, as_of_ms)
+        if self._starts is None or self._starts[0] != asked:
+            age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.rules.freshness.live_moving_ms / 1000.0)
+            rolling = (self.freshness(as_of_ms) == 0) & (self.points.lead_ms[:, 0] == 0)
+            advance_m = np.where(rolling, self.speed_mps * age_s, 0.0).astype(np.float32)
+            self._starts = (asked, Starts.of(weights, self.points, advance_m))
+        return self._starts[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One unit that can go. `eta_ms` is the sum of the four parts; times in ms, distance by road in metres."""
+    """One unit that can go. `eta_ms` is the sum of the five parts; times in ms, distance by road in metres."""
 
     unit_id: str
     eta_ms: int
     turnout_ms: int
     clear_ms: int
+    first_leg_ms: int
+    """From where the unit stands onto the road."""
     drive_ms: int
     last_leg_ms: int
     distance_m: float
@@ -225,9 +253,11 @@ class Ranking:
         if self.field is None or not len(rows):
             return []
         distance_m, target = self.field.distances_m(self.points.take(rows), self.which[rows])
+        leads = self.points.lead_ms[rows, self.which[rows]]
         legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
         out = []
-        for row, distance, leg in zip(rows.tolist(), distance_m.tolist(), legs.tolist(), strict=True):
+        columns = (rows.tolist(), distance_m.tolist(), leads.tolist(), legs.tolist())
+        for row, distance, lead, leg in zip(*columns, strict=True):
             eta, turnout = int(self.eta_ms[row]), int(self.turnout_ms[row])
             out.append(
                 Candidate(
@@ -235,7 +265,8 @@ class Ranking:
                     eta,
                     turnout,
                     0,
-                    eta - turnout - leg,
+                    lead,
+                    eta - turnout - lead - leg,
                     leg,
                     distance,
                     STATUSES[self.status[row]],
@@ -309,13 +340,10 @@ def rank(
         )
         on_call = ~wrong & (status == _CODE["out_of_service"]) & table.placed
 
-    # a position is predicted to now along its own edge, as far as a live fix can be trusted
-    age_s = np.clip((as_of_ms - table.order_ms) / 1000.0, 0.0, rules.freshness.live_moving_ms / 1000.0)
-    advance_m = np.where(fresh == 0, table.speed_mps * age_s, 0.0).astype(np.float32)
     if field is None:
         drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
     else:
-        drive_ms, which = field.etas_ms(table.points, advance_m)
+        drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
     turnout_ms = np.full(n, rules.turnout.mobile_ms, np.int32)
     turnout_ms[status == _CODE["on_station"]] = rules.turnout.on_station_ms
     turnout_ms[on_call] = rules.turnout.on_call_ms

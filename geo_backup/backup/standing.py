@@ -28,7 +28,7 @@ from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
-from geo_backup.roads.snap import Target, snap_place, snap_units
+from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
@@ -162,6 +162,11 @@ class Standing:
                 received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
             )
 
+    def prepare(self) -> None:
+        """Make what the first incident would wait for."""
+        for name in ("response", "routine"):
+            self._front(name)
+
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
         return incident_id in self._now.incidents
@@ -218,6 +223,16 @@ class Standing:
         """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
         return self.profiles.get(name) or self.profiles["response"]
 
+    def field_to(self, profile: str, target: Target) -> ArrivalField:
+        """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
+        horizon_ms = self.table.rules.limit.horizon_ms
+        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._enterable(target, profile))
+
+    def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
+        """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
+        front, enterable = self._front(profile), self._enterable(target, profile)
+        return cold_etas_ms(front.probe, target, points, self.table.rules.limit.horizon_ms, enterable)
+
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
         the place would be on the map with lon and lat exchanged."""
@@ -246,15 +261,13 @@ class Standing:
         rules = self.table.rules
         self.off_road_m(lon, lat)
         target = snap_place(self.network, lon, lat, rules.snap)
-        front, enterable = self._front(profile), self._enterable(target, profile)
-        weights = front.metric.weights
         places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
         unknown = np.full(len(places), np.nan)
         points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = cold_etas_ms(front.probe, target, points, rules.limit.horizon_ms, enterable)
+        eta_ms, which = self.etas_to(profile, target, points)
         beyond = ""
         if ((which < 0) & (points.edge[:, 0] >= 0)).any():
-            beyond = ArrivalField.build(weights, target, rules.limit.horizon_ms, enterable).reason()
+            beyond = self.field_to(profile, target).reason()
         reasons = [
             None if w >= 0 else ("off_map" if edge < 0 else beyond)
             for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
@@ -265,7 +278,7 @@ class Standing:
             ],
             "reasons": reasons,
             "network_id": self.network.content_id,
-            "weights_id": weights.weights_id,
+            "weights_id": self.weights(profile).weights_id,
         }
 
     @property
@@ -279,7 +292,9 @@ class Standing:
         closed = self._closed(profile)
         front = self._fronts.get(profile)
         timeless = front.timeless if front is not None else self.profile(profile).timeless
-        hour = None if timeless else hour_of(self._now.as_of_ms, self.network.area.timezone)
+        # (before the first view all hours are alike)
+        now = self._view
+        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
             metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
             front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [], timeless)
@@ -368,7 +383,7 @@ class Standing:
         return frozenset(
             closure_id
             for closure_id, edges in self._edges.items()
-            if np.isin(target.edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
+            if np.isin(target.nearest_edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
         )
 
     def _covers(self, closure_id: str, lon: float, lat: float) -> bool:
@@ -382,6 +397,6 @@ def closure_shape_and_edges(network: RoadNetwork, added: ClosureAdded) -> tuple[
     """The closure's geometry (None when it names edges) and the directed edges it closes, both directions."""
     if "edges" in added.geometry:
         named = np.asarray(added.geometry["edges"], np.int32)
-        return None, np.unique(named[(named >= 0) & (named < network.edges)])
+        return None, network.with_twins(named[(named >= 0) & (named < network.edges)])
     geometry = shape(added.geometry)
     return geometry, closed_edges(network, geometry, added.buffer_m)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from geo_backup.cartography.dissection import dissected
-from geo_backup.cartography.tags import NodeFacts
+from geo_backup.cartography.nodes import Barrier, NodeFacts
 from geo_backup.cartography.turns import Arms, make_turns
 from geo_backup.cartography.ways import Columns, Ways
 from geo_backup.errors import MapError
@@ -63,14 +63,16 @@ def assemble(ways: Ways) -> Assembled:
         raise MapError("no drivable roads in this source. It needs lines with `highway` tags, such as an OSM extract.")
     columns = ways.columns()
     counts: Counter[str] = Counter()
-    columns, gap = _cut_at_barriers(columns, ways.nodes, counts)
+    standing = _standing_barriers(columns, ways.nodes, counts)
+    columns, gap = _cut_at_barriers(columns, standing[Barrier.BLOCKED])
     keys, vertex = np.unique(columns.key, return_inverse=True)
+    gate, locked = (np.isin(keys, standing[kind]) for kind in (Barrier.GATE, Barrier.LOCKED))
     node = _at_vertices(ways.nodes, keys)
     vertex_count = len(keys)
 
     # ---- pieces: from each cut to the next one on the same way
     uses = np.bincount(vertex, minlength=vertex_count)
-    is_cut = (uses[vertex] > 1) | gap
+    is_cut = (uses[vertex] > 1) | gap | gate[vertex] | locked[vertex]
     is_cut[1:] |= gap[:-1]
     is_cut[columns.vertex_start[:-1]] = True
     is_cut[columns.vertex_start[1:] - 1] = True
@@ -111,7 +113,7 @@ def assemble(ways: Ways) -> Assembled:
     )
 
     # ---- directed edges
-    flags = columns.facts[way][:, 1:3].astype(np.uint8)  # [P, 2] along, against
+    flags = columns.facts[way][:, 1:3].astype(np.uint16)  # [P, 2] along, against
     way_length_m = np.bincount(way, length_m, minlength=len(columns.way_id))
     contraflow = (
         (way_flags & WayFlag.ONEWAY != 0)
@@ -121,18 +123,25 @@ def assemble(ways: Ways) -> Assembled:
     )[way]
     for direction in (0, 1):
         flags[(flags[:, direction] == 0) & contraflow, direction] = EdgeFlag.AGAINST_ONEWAY
-    where = _Places(first, last, run_m, vertex)
-    gated = where.pieces_with(node, "gate", inner_only=False)
-    flags[gated] |= np.where(flags[gated] != 0, np.uint8(EdgeFlag.GATE), np.uint8(0))
-
     piece, side = np.nonzero(flags)
     tail = np.where(side == 1, piece_to[piece], piece_from[piece])
     by_tail = np.lexsort((side, piece, tail))
     piece, side, tail = piece[by_tail], side[by_tail], tail[by_tail]
     head = np.where(side == 1, piece_from[piece], piece_to[piece])
-    edge_flags = flags[piece, side]
+    # counted once, by who has passed it
+    shut: Array = np.zeros((2, len(order)), np.bool_)
+    shut[0, number[gate & (number >= 0)]] = True
+    shut[1, number[locked & (number >= 0)]] = True
+    edge_flags = flags[piece, side] | np.where((shut[0] | shut[1])[tail], np.uint16(EdgeFlag.GATE), np.uint16(0))
 
+    where = _Places(first, last, run_m, vertex)
     signs = where.signs_before_junctions(node)
+    crossed = np.zeros(len(first), np.bool_)
+    crossed[where.pieces_with(node, "level_crossing")] = True
+
+    def at(what: str) -> Array:
+        return where.at_junction(node, what, number, len(order))
+
     arms = Arms(
         tail=tail,
         head=head,
@@ -142,8 +151,11 @@ def assemble(ways: Ways) -> Assembled:
         length_m=length_m[piece],
         leaving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=False),
         arriving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=True),
-        signals=signs[0][piece, side] | where.at_junction(node, "signals", number, len(order))[head],
-        stop=signs[1][piece, side],
+        signals=signs[0][piece, side] | at("signals")[head],
+        stop=signs[1][piece, side] | at("all_stop")[head],
+        level_crossing=crossed[piece] | at("level_crossing")[head],
+        mini_roundabout=at("mini_roundabout"),
+        locked=shut[1],
         way_class=way_class,
         way_flags=way_flags,
         way_id=columns.way_id,
@@ -151,34 +163,36 @@ def assemble(ways: Ways) -> Assembled:
     )
     junction_of_key = dict(zip(keys.tolist(), number[: len(keys)].tolist(), strict=True))
     turns = make_turns(arms, ways.restrictions, junction_of_key, counts)
-    edge_flags = edge_flags | np.where(turns.main, np.uint8(EdgeFlag.MAIN), np.uint8(0))
+    edge_flags = edge_flags[turns.single]
+    edge_flags |= np.where(turns.main, np.uint16(EdgeFlag.MAIN), np.uint16(0))
+    edge_flags |= np.where(turns.twin, np.uint16(EdgeFlag.TWIN), np.uint16(0))
 
+    piece_way, row, limits = _limited(columns.facts[:, 7:10], way, where, node, counts)
     shape_start, shape_step = _shapes(columns, first, last, piece_from, j_lon, j_lat)
     arrays: dict[str, Array] = {
         "junction_lon_e7": j_lon,
         "junction_lat_e7": j_lat,
         "piece_from": piece_from,
         "piece_to": piece_to,
-        "piece_way": way,
+        "piece_way": piece_way,
         "piece_length_m": length_m,
         "shape_start": shape_start,
         "shape_step": shape_step,
-        "edge_code": piece << 1 | side,
+        "edge_code": (piece << 1 | side)[turns.single],
         "edge_flags": edge_flags,
         "turn_start": turns.start,
         "turn_from": turns.turn_from,
         "turn_facts": turns.facts,
-        "way_id": columns.way_id,
-        "way_class": way_class,
-        "way_flags": way_flags,
-        "way_layer": columns.facts[:, 4],
-        "way_maxspeed_kmh": columns.facts[:, 5:7],
-        "way_limits": np.zeros((len(columns.way_id), 3), np.uint16),
-        "way_name": way_name,
+        "way_id": columns.way_id[row],
+        "way_class": way_class[row],
+        "way_flags": way_flags[row],
+        "way_layer": columns.facts[row, 4],
+        "way_maxspeed_kmh": columns.facts[row, 5:7],
+        "way_limits": limits,
+        "way_name": way_name[row],
     }
     _renumber(arrays)
-    edge_flags = arrays["edge_flags"]
-    counts["contraflow_edges"] = int(np.count_nonzero(edge_flags & EdgeFlag.AGAINST_ONEWAY))
+    counts["contraflow_edges"] = int(np.count_nonzero(flags & EdgeFlag.AGAINST_ONEWAY))
     extent = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
     vertex_node = _vertex_nodes(columns, first, last, keys[at_junction[order]]) if ways.node_ids else None
     return Assembled(arrays, tuple(name_number), extent, counts, vertex_node)
@@ -220,21 +234,38 @@ def morton(lon_e7: Array, lat_e7: Array) -> Array:
     return code
 
 
-def _cut_at_barriers(columns: Columns, nodes: dict[int, NodeFacts], counts: Counter[str]) -> tuple[Columns, Array]:
-    """Give each road end its own copy of a vertex nobody can drive over.
+def _standing_barriers(columns: Columns, nodes: dict[int, NodeFacts], counts: Counter[str]) -> dict[Barrier, Array]:
+    """Keys int64[N], sorted, of the barriers of each kind that stand between two stretches of road.
 
-    Answers the table with those copies and, as bool[N], the vertices from which no road leads to the next of the way.
-    A bollard drawn on the crossing of three or more roads is a drawing error (it stands on one arm): not cut, counted.
+    One drawn on the crossing of three or more roads is a drawing error (it stands on one arm): left out, counted.
     """
-    blocks = np.array(sorted(key for key, facts in nodes.items() if facts.block), np.int64)
-    at = np.flatnonzero(np.isin(columns.key, blocks)) if len(blocks) else blocks
+    keys = np.array(sorted(key for key, facts in nodes.items() if facts.barrier), np.int64)
+    kinds = np.array([nodes[key].barrier for key in keys.tolist()], np.int64)
+    at = np.flatnonzero(np.isin(columns.key, keys))
+    which = np.searchsorted(keys, columns.key[at])
+    arms = np.bincount(which, np.where(_is_end(columns)[at], 1, 2), minlength=len(keys))
+    known = kinds != Barrier.UNKNOWN
+    counts["unknown_barriers"] = int(np.count_nonzero(~known & (arms >= 2)))
+    counts["barriers_on_crossings"] = int(np.count_nonzero(known & (arms > 2)))
+    standing = {kind: keys[(kinds == kind) & (arms == 2)] for kind in (Barrier.GATE, Barrier.LOCKED, Barrier.BLOCKED)}
+    counts["gates"], counts["locked_barriers"], counts["blocking_barriers"] = (len(keys) for keys in standing.values())
+    return standing
+
+
+def _is_end(columns: Columns) -> Array:
+    """bool[N]: vertices where their way begins or ends."""
     end = np.zeros(len(columns.key), np.bool_)
     end[columns.vertex_start[:-1]] = end[columns.vertex_start[1:] - 1] = True
-    found, which = np.unique(columns.key[at], return_inverse=True)
-    arms = np.bincount(which, np.where(end[at], 1, 2), minlength=len(found))
-    counts["barriers_on_crossings"] = int(np.count_nonzero(arms > 2))
-    counts["blocking_barriers"] = int(np.count_nonzero(arms == 2))
-    at = at[arms[which] == 2]
+    return end
+
+
+def _cut_at_barriers(columns: Columns, blocked: Array) -> tuple[Columns, Array]:
+    """Give each road end its own copy of a vertex nobody can drive over (`blocked`: their keys).
+
+    Answers the table with those copies and, as bool[N], the vertices from which no road leads to the next of the way.
+    """
+    at = np.flatnonzero(np.isin(columns.key, blocked))
+    end = _is_end(columns)
     copies = np.ones(len(columns.key), np.int64)
     copies[at] = np.where(end[at], 1, 2)
     owner = np.repeat(np.arange(len(columns.key)), copies)
@@ -290,13 +321,23 @@ class _Places:
         inside = (self.first[found] < places) & (places < self.last[found])
         return found[inside], inside
 
-    def pieces_with(self, node: dict[int, NodeFacts], what: str, inner_only: bool) -> Array:
-        """Pieces with such a vertex inside; with `inner_only` false also where it is the end of the piece."""
+    def pieces_with(self, node: dict[int, NodeFacts], what: str) -> Array:
+        """Pieces with such a vertex inside."""
         places, _ = self._occurrences(node, what)
-        pieces, _ = self._piece_of(places)
-        if not inner_only:
-            pieces = np.concatenate((pieces, np.flatnonzero(np.isin(self.first, places) | np.isin(self.last, places))))
-        return np.unique(pieces)
+        return np.unique(self._piece_of(places)[0])
+
+    def inside_or_between(self, node: dict[int, NodeFacts], what: str) -> tuple[Array, Array]:
+        """Pieces with such a vertex inside, and pieces that end at one where no third does, with the vertex of each."""
+        places, _ = self._occurrences(node, what)
+        pieces, inside = self._piece_of(places)
+        ends = np.concatenate((self.first, self.last))
+        owner = np.tile(np.arange(len(self.first)), 2)
+        meeting = np.bincount(self.vertex[ends], minlength=int(self.vertex.max()) + 1)
+        found = np.isin(self.vertex[ends], self.vertex[places]) & (meeting[self.vertex[ends]] <= 2)
+        return (
+            np.concatenate((pieces, owner[found])),
+            np.concatenate((self.vertex[places[inside]], self.vertex[ends[found]])),
+        )
 
     def at_junction(self, node: dict[int, NodeFacts], what: str, number: Array, junctions: int) -> Array:
         """bool[J]: junctions that bear `what` themselves."""
@@ -319,6 +360,28 @@ class _Places:
             hit[pieces[(to_first <= SIGN_REACH_M) & (facing <= 0) & ((to_first <= to_last) | (facing < 0))], 1] = True
             out.append(hit)
         return out[0], out[1]
+
+
+def _limited(
+    said: Array, way: Array, where: _Places, node: dict[int, NodeFacts], counts: Counter[str]
+) -> tuple[Array, Array, Array]:
+    """Way of each piece, row in the table of each way, limits [W', 3] of each way.
+
+    `said` are the limits [W, 3] of the ways themselves. A piece under a height restrictor becomes a way of its own.
+    One drawn where three pieces meet is left out and counted: nobody knows which of them it stands on.
+    """
+    own = said[way].astype(np.int64)  # [P, 3]
+    placed: set[int] = set()
+    for column, what in enumerate(("height_dm", "width_dm")):
+        for piece, vertex in zip(*(a.tolist() for a in where.inside_or_between(node, what)), strict=True):
+            limit = getattr(node[vertex], what)
+            own[piece, column] = min(limit, own[piece, column] or limit)
+            placed.add(vertex)
+    counts["limits_on_crossings"] = sum(facts.height_dm + facts.width_dm > 0 for facts in node.values()) - len(placed)
+    changed = np.flatnonzero((own != said[way]).any(axis=1))
+    piece_way = way.copy()
+    piece_way[changed] = len(said) + np.arange(len(changed))
+    return piece_way, np.concatenate((np.arange(len(said)), way[changed])), np.concatenate((said, own[changed]))
 
 
 def _bearings(

@@ -17,7 +17,7 @@ import numpy as np
 
 from geo_backup.cartography import lines, osm
 from geo_backup.cartography.assembly import Assembled, assemble
-from geo_backup.cartography.turns import OUTCOMES
+from geo_backup.cartography.restrictions import HOLDING, OUTCOMES
 from geo_backup.cartography.ways import Ways
 from geo_backup.errors import MapError
 from geo_backup.roads.network import ARRAYS, FORMAT, Area, EdgeFlag, RoadNetwork, content_id
@@ -60,17 +60,34 @@ class BuildSummary:
     main_share: float
     """Share of legal directed edges in the largest strong component."""
     restrictions_applied: int
+    """Turn restrictions over a junction, each counted under one of these seven; see `restrictions.OUTCOMES`."""
+    restrictions_via_way: int
+    restrictions_conditional: int
+    """Applied as if their condition were always true."""
+    restrictions_needless: int
     restrictions_exempt: int
     restrictions_malformed: int
     restrictions_unmatched: int
-    restrictions_via_way: int
-    restrictions_conditional: int
+    twin_edges: int
+    """Second edges that remember the road before, for restrictions over via ways."""
     maxspeed_share: float
     """Share of ways with a posted limit."""
     names_share: float
     reversible_ways: int
     closed_ways: int
+    gates: int
+    """To be opened by who comes."""
+    locked_barriers: int
+    """Gates and bollards opened for emergency vehicles alone."""
     blocking_barriers: int
+    barriers_on_crossings: int
+    """Drawn where three or more roads meet, so that nobody knows which they close: left out."""
+    unknown_barriers: int
+    """Of a kind this program does not know: left out."""
+    limited_ways: int
+    """Ways, or parts of ways, with a limit of height, width or, on bridges, weight."""
+    limits_on_crossings: int
+    """Of height or width, at a node where three or more roads meet: left out."""
     contraflow_edges: int
     tiles: str
     """`ok`, or why the map has no tiles."""
@@ -226,7 +243,7 @@ def network_of(
     extent = assembled.extent
     timezone = timezone_at((extent[0] + extent[2]) / 2.0, (extent[1] + extent[3]) / 2.0)
     of = {key: assembled.counts[f"restrictions_{key}"] for key in OUTCOMES}
-    total = sum(of.values())
+    total, holding = sum(of.values()), sum(of[key] for key in HOLDING)
     area = Area(
         name=name,
         source=source,
@@ -236,7 +253,7 @@ def network_of(
         timezone=timezone,
         extent=extent,
         drives_on="left" if timezone in LEFT_DRIVING or timezone.startswith("Australia/") else "right",
-        turn_restrictions=f"{of['applied']} of {total} applied" if total else "none in the source",
+        turn_restrictions=f"{holding} of {total} applied" if total else "none in the source",
     )
     network = RoadNetwork(
         **arrays,
@@ -258,21 +275,28 @@ def timezone_at(lon: float, lat: float) -> str:
 
 
 def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str, Any]:
-    legal = network.edge_flags & EdgeFlag.LEGAL != 0
-    main = network.edge_flags & EdgeFlag.MAIN != 0
+    single = network.edge_flags & EdgeFlag.TWIN == 0
+    legal = single & (network.edge_flags & EdgeFlag.LEGAL != 0)
+    main = single & (network.edge_flags & EdgeFlag.MAIN != 0)
     return {
         "ways": len(network.way_id),
         "junctions": network.junctions,
-        "edges": network.edges,
+        "edges": network.edges - len(network.twins),
         "turns": network.turns,
         "kilometres": round(float(network.piece_length_m.sum(dtype=np.float64)) / 1000.0, 1),
         "main_share": round(float(main.sum() / max(1, legal.sum())), 4),
         **{f"restrictions_{outcome}": counts[f"restrictions_{outcome}"] for outcome in OUTCOMES},
+        "twin_edges": len(network.twins),
         "maxspeed_share": round(float((network.way_maxspeed_kmh.max(axis=1) > 0).mean()), 4),
         "names_share": round(float((network.way_name > 0).mean()), 4),
         "reversible_ways": ways.left_out["reversible"],
         "closed_ways": ways.left_out["closed"],
-        "blocking_barriers": counts["blocking_barriers"],
+        **{
+            key: counts[key]
+            for key in ("gates", "locked_barriers", "blocking_barriers", "barriers_on_crossings", "unknown_barriers")
+        },
+        "limited_ways": int(np.count_nonzero(network.way_limits.any(axis=1))),
+        "limits_on_crossings": counts["limits_on_crossings"],
         "contraflow_edges": counts["contraflow_edges"],
     }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geo_backup.cartography import osm
-from geo_backup.cartography.tags import read_node
+from geo_backup.cartography.nodes import read_node
 from geo_backup.cartography.ways import Ways
 from geo_backup.errors import MapError
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass, WayFlag
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 WAY_TAGS = (
     "access", "area", "bridge", "bus", "dual_carriageway", "emergency", "highway", "junction", "lanes", "layer",
-    "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type", "motor_vehicle", "motorcar", "name", "oneway",
-    "oneway:bus", "oneway:psv", "psv", "ref", "service", "surface", "taxi", "tunnel", "vehicle", "width",
+    "maxheight", "maxheight:physical", "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type",
+    "maxweight", "maxwidth", "maxwidth:physical", "motor_vehicle", "motorcar", "name", "oneway", "oneway:bus",
+    "oneway:emergency", "oneway:psv", "psv", "ref", "service", "surface", "taxi", "tunnel", "vehicle", "width",
 )  # fmt: skip
 """What is asked of a way when a place is fetched."""
 
-NODE_TAGS = ("highway", "crossing", "barrier", "bollard", "junction", "ref", "traffic_signals:direction", "direction")
+NODE_TAGS = (
+    "access", "barrier", "block", "bollard", "bus", "crossing", "crossing:signals", "direction", "emergency", "highway",
+    "junction", "locked", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical", "motor_vehicle",
+    "motorcar", "psv", "railway", "ref", "stop", "traffic_signals:direction", "vehicle",
+)  # fmt: skip
 
 
 def from_osmnx(graph: nx.MultiDiGraph, name: str = "OSMnx graph") -> RoadNetwork:
@@ -69,7 +74,7 @@ def to_networkx(network: RoadNetwork, *, legal_only: bool = True) -> nx.MultiDiG
         )
     for edge in range(network.edges):
         flags = int(network.edge_flags[edge])
-        if legal_only and not flags & EdgeFlag.LEGAL:
+        if flags & EdgeFlag.TWIN or (legal_only and not flags & EdgeFlag.LEGAL):
             continue
         way = int(network.edge_way[edge])
         against = bool(network.edge_against[edge])

@@ -1,6 +1,7 @@
 """GeoJSON lines with OpenStreetMap tags as properties, read into ways.
 
-There are no node ids: lines meet where a vertex of both lies at the same whole 1e-7 degrees.
+There are no node ids: lines meet where a vertex of both lies at the same whole 1e-7 degrees, and a point (a gate,
+signals) stands on the lines with such a vertex. GeoJSON has no turn restrictions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geo_backup.cartography import osm
+from geo_backup.cartography.nodes import read_node
 from geo_backup.cartography.ways import Ways, position_key
 from geo_backup.errors import MapError
 
@@ -38,6 +40,8 @@ def read_lines(path: Path) -> Ways:
             continue
         geometry = feature.get("geometry") or {}
         kind = geometry.get("type")
+        if kind == "Point" and (facts := read_node(tags)) is not None:
+            ways.nodes[next(iter(_vertices(path, number, [geometry.get("coordinates")])))[0]] = facts
         if kind not in ("LineString", "MultiLineString"):
             ways.left_out["area" if kind in ("Polygon", "MultiPolygon") else "not_a_road"] += 1
             continue

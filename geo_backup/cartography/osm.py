@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from geo_backup.cartography.tags import CLASSES, FOOT_AND_CYCLE, read_node
-from geo_backup.cartography.ways import Restriction, Ways
+from geo_backup.cartography.nodes import read_node
+from geo_backup.cartography.restrictions import Restriction
+from geo_backup.cartography.tags import CLASSES, FOOT_AND_CYCLE
+from geo_backup.cartography.ways import Ways
 from geo_backup.errors import MapError
 
 ENDINGS = (".osm.pbf", ".osm", ".osm.gz", ".osm.bz2", ".pbf")
@@ -24,6 +26,11 @@ ATTRIBUTION = "© OpenStreetMap contributors"
 
 SCENERY_KEYS = ("building", "natural", "landuse", "leisure", "waterway")
 """Keys of what the basemap draws besides roads."""
+
+NODE_KEYS = ("railway", "maxheight", "maxheight:physical", "maxwidth", "maxwidth:physical")
+"""Keys of nodes that say something without `highway` or `barrier`."""
+
+_CONDITIONAL = re.compile(r"\b(?:no|only)_\w+(?=\s*@)")
 
 CARS = frozenset({"motorcar", "motor_vehicle", "vehicle"})
 
@@ -40,7 +47,7 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
         processor = (
             osmium.FileProcessor(str(path))
             .with_locations()
-            .with_filter(osmium.filter.KeyFilter("highway", "barrier", "type", *SCENERY_KEYS))
+            .with_filter(osmium.filter.KeyFilter("highway", "barrier", "type", *NODE_KEYS, *SCENERY_KEYS))
         )
         ways.source_date = _header_date(processor.header)
         for seen, thing in enumerate(processor):
@@ -83,7 +90,7 @@ def _tags(thing: Any) -> dict[str, str]:
 def _take_way(ways: Ways, way: Any) -> None:
     highway = way.tags.get("highway")
     if highway is None:
-        ways.scenery += 1
+        ways.scenery += any(key in way.tags for key in SCENERY_KEYS)
         return
     if highway not in CLASSES and highway not in FOOT_AND_CYCLE:
         ways.left_out["not_a_road"] += 1
@@ -115,12 +122,15 @@ def read_restriction(tags: dict[str, str], members: list[tuple[str, str, int]]) 
     kind, conditional, exempt = "", False, False
     for key in ("restriction:motorcar", "restriction:motor_vehicle", "restriction"):
         if value := tags.get(key):
-            kind = value.strip()
+            # the older way of writing a condition: day_on, hour_off, ...
+            kind, conditional = value.strip(), any(f"{unit}_on" in tags for unit in ("day", "hour"))
+            break
+        if found := _CONDITIONAL.search(tags.get(f"{key}:conditional", "")):
+            kind, conditional = found[0], True
             break
     if not kind:
-        conditional = any(key.startswith("restriction") and key.endswith(":conditional") for key in tags)
-        # restriction:hgv, restriction:bus, ...: not for those we send
-        exempt = not conditional and any(key.startswith("restriction:") for key in tags)
+        # restriction:hgv, restriction:bus:conditional, ...: not for those we send
+        exempt = any(key.startswith("restriction:") and key != "restriction:conditional" for key in tags)
     if tags.get("type", "") not in ("restriction", "restriction:motorcar", "restriction:motor_vehicle"):
         exempt = True
     excepted = {value.strip() for value in tags.get("except", "").split(";")}

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from geo_backup.cartography.limits import physical_limits
+from geo_backup.cartography.nodes import EMERGENCY_OPEN, OPEN, TO_GET_SOMEWHERE
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 Tags = Mapping[str, str]
@@ -47,12 +49,7 @@ CLASSES: dict[str, WayClass] = {
 FOOT_AND_CYCLE = frozenset({"footway", "path", "cycleway", "bridleway"})
 """Ways that count only where they are signed for emergency vehicles."""
 
-OPEN = frozenset({"yes", "permissive", "designated", "official", "public", "hov", "toll", "unknown"})
-TO_GET_SOMEWHERE = frozenset(
-    {"private", "destination", "customers", "delivery", "permit", "residents", "discouraged", "unloading", "employees"}
-)
 BUS_KEYS = ("bus", "psv", "taxi", "tram")
-EMERGENCY_OPEN = frozenset({"yes", "designated", "official", "permissive"})
 
 UNPAVED = frozenset(
     {
@@ -138,6 +135,10 @@ class Road(NamedTuple):
     layer: int
     kmh_along: int
     kmh_against: int
+    height_dm: int
+    width_dm: int
+    weight_100kg: int
+    """Of what can pass; 0 = no limit said."""
     name: str
 
 
@@ -154,10 +155,10 @@ def read_road(tags: Tags) -> Road | NoRoad:
         return NoRoad("area")
     way_class = CLASSES.get(highway)
     if way_class is None:
-        if highway not in FOOT_AND_CYCLE or tags.get("emergency") not in ("yes", "designated", "official"):
+        if highway not in FOOT_AND_CYCLE or tags.get("emergency") not in EMERGENCY_OPEN:
             return NoRoad("not_a_road")
         way_class = WayClass.EMERGENCY_ACCESS
-    if tags.get("service") == "emergency_access":
+    if tags.get("service") in ("emergency_access", "emergency"):
         way_class = WayClass.EMERGENCY_ACCESS
     flags = access_flags(way_class, tags)
     if not flags:
@@ -166,7 +167,10 @@ def read_road(tags: Tags) -> Road | NoRoad:
     if direction is None:
         return NoRoad("reversible")
     # a bus lane against a one-way street is open to buses alone
-    counterflow = EdgeFlag.BUS if any(tags.get(f"oneway:{key}") == "no" for key in ("bus", "psv")) else 0
+    counterflow = EdgeFlag.BUS if any(tags.get(f"oneway:{key}") == "no" for key in ("bus", "psv")) else EdgeFlag(0)
+    if tags.get("oneway:emergency") == "no":
+        counterflow |= EdgeFlag.EMERGENCY
+    written = way_flags(tags, direction)
     along = flags if direction >= 0 else counterflow
     against = flags if direction <= 0 else counterflow
     kmh_along, kmh_against = speed_limits_kmh(tags)
@@ -174,10 +178,11 @@ def read_road(tags: Tags) -> Road | NoRoad:
         int(way_class),
         int(along),
         int(against),
-        way_flags(tags, direction),
+        written,
         layer(tags),
         kmh_along,
         kmh_against,
+        *physical_limits(tags, bridge=bool(written & WayFlag.BRIDGE)),
         " ".join((tags.get("name") or tags.get("ref") or "").split()),
     )
 
@@ -199,12 +204,14 @@ def access_flags(way_class: WayClass, tags: Tags) -> int:
         flags |= EdgeFlag.LEGAL
     elif values & TO_GET_SOMEWHERE:
         flags |= EdgeFlag.LEGAL | EdgeFlag.PRIVATE
-    else:
-        if any(tags.get(key) in ("yes", "designated", "official") for key in BUS_KEYS):
-            flags |= EdgeFlag.BUS
-        if tags.get("emergency") in EMERGENCY_OPEN or tags.get("emergency_vehicle") in EMERGENCY_OPEN:
-            flags |= EdgeFlag.EMERGENCY
-    return int(flags)
+    elif any(tags.get(key) in ("yes", "designated", "official") for key in BUS_KEYS):
+        flags |= EdgeFlag.BUS
+    if flags & EdgeFlag.LEGAL:
+        return int(flags)
+    said = tags.get("emergency") or tags.get("emergency_vehicle")
+    if said == "no":
+        return 0
+    return int(flags | EdgeFlag.EMERGENCY) if said in EMERGENCY_OPEN or "emergency" in values else int(flags)
 
 
 def oneway(way_class: WayClass, tags: Tags) -> int | None:
@@ -250,39 +257,3 @@ def layer(tags: Tags) -> int:
         return max(-5, min(5, int(tags.get("layer", "0"))))
     except ValueError:
         return 0
-
-
-class NodeFacts(NamedTuple):
-    """What stands at a vertex. `facing` is 1 or -1 where it counts only for who drives along or against the way."""
-
-    signals: bool
-    stop: bool
-    gate: bool
-    block: bool
-    facing: int
-
-
-PASSABLE_BARRIERS = frozenset({"gate", "lift_gate", "swing_gate", "sliding_gate", "hampshire_gate", "chain", "rope"})
-BLOCKING_BARRIERS = frozenset(
-    {"block", "bollard", "jersey_barrier", "cycle_barrier", "wall", "fence", "debris", "log", "planter", "guard_rail"}
-)
-
-
-def read_node(tags: Tags) -> NodeFacts | None:
-    """What a node's tags say to who drives over it; None when nothing."""
-    highway, barrier = tags.get("highway", ""), tags.get("barrier", "")
-    signals = highway == "traffic_signals" or (highway == "crossing" and tags.get("crossing") == "traffic_signals")
-    stop = highway in ("stop", "give_way")
-    gate = barrier in PASSABLE_BARRIERS
-    block = False
-    if barrier in BLOCKING_BARRIERS:
-        removable = tags.get("bollard") in ("removable", "rising", "foldable") or any(
-            tags.get(key) in EMERGENCY_OPEN
-            for key in ("emergency", "motor_vehicle", "motorcar", "vehicle", "access", "bus", "psv")
-        )
-        gate, block = removable, not removable
-    if not (signals or stop or gate or block):
-        return None
-    written = tags.get("traffic_signals:direction") or tags.get("direction") or ""
-    facing = {"forward": 1, "backward": -1}.get(written, 0)
-    return NodeFacts(signals, stop, gate, block, facing)

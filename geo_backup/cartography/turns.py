@@ -1,26 +1,24 @@
 """Turns: which edge leads into which, what kind of turn it is, and what forbids it.
 
 Every pair of edges that meet is a turn, U-turns apart: those exist where a vehicle would otherwise be trapped. A turn
-restriction marks its turns and removes none, for a siren may overrule it.
+restriction or a locked gate marks its turns and removes none, for a siren may overrule it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from geo_backup.cartography.ways import Restriction
+from geo_backup.cartography.restrictions import Crossroads, Restriction, apply_restrictions
+from geo_backup.cartography.twins import expand
 from geo_backup.geodesy import turn_deg
 from geo_backup.roads.network import Array, EdgeFlag, TurnFlag, TurnKind, WayClass, WayFlag
 
 STRAIGHT_DEG, SLIGHT_DEG, SHARP_DEG = 25.0, 60.0, 125.0
 """Up to these changes of direction a turn is straight, slight, ordinary; beyond the last it is sharp."""
-
-OUTCOMES = ("applied", "exempt", "malformed", "unmatched", "via_way", "conditional")
-"""What became of each turn restriction of the source; every one is counted under exactly one."""
 
 RANK = {
     WayClass.MOTORWAY: 0, WayClass.MOTORWAY_LINK: 0, WayClass.TRUNK: 1, WayClass.TRUNK_LINK: 1,
@@ -34,7 +32,10 @@ SMALLEST_RANK = 6
 
 @dataclass(frozen=True, eq=False)
 class Arms:
-    """The directed edges [E] as turns need them, grouped by tail; `way_class` and the like are by way [W]."""
+    """The directed edges [E] as turns need them, grouped by tail.
+
+    `way_class` and the like are by way [W], `mini_roundabout` and `locked` by junction [J].
+    """
 
     tail: Array
     head: Array
@@ -46,6 +47,11 @@ class Arms:
     arriving_deg: Array
     signals: Array
     stop: Array
+    level_crossing: Array
+    """On the edge or at its end."""
+    mini_roundabout: Array
+    locked: Array
+    """A gate that only emergency vehicles can have opened."""
     way_class: Array
     way_flags: Array
     way_id: Array
@@ -54,12 +60,17 @@ class Arms:
 
 @dataclass(frozen=True, eq=False)
 class Turns:
-    """Turns grouped by the edge they lead into, and which edges lie in the main part."""
+    """Edges with their twins, grouped by tail, and turns grouped by the edge they lead into."""
 
+    single: Array
+    """int64[E]: index in `Arms` of each edge."""
+    twin: Array
+    """bool[E]."""
+    main: Array
+    """bool[E]: lies in the main part."""
     start: Array
     turn_from: Array
     facts: Array
-    main: Array
 
 
 def make_turns(
@@ -82,15 +93,25 @@ def make_turns(
     back = (arms.piece[turn_from] == arms.piece[turn_to]) & (turn_from != turn_to)
 
     facts = _kinds(arms, turn_from, turn_to, back)
-    start = np.searchsorted(turn_to, np.arange(edges + 1))
-    facts |= _restricted(arms, restrictions, junction_of_key, start, turn_from, turn_to, back, counts)
-    needed = _needed_u_turns(arms, turn_from, turn_to, back, facts)
+    # a locked gate is a ban that emergency vehicles are excepted from
+    locked = np.uint16(TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT)
+    facts |= np.where(arms.locked[arms.tail[turn_to]] & ~back, locked, np.uint16(0))
+    roads = Crossroads(arms.tail, arms.head, arms.way_id[arms.way], arms.flags, turn_from, turn_to, back)
+    paths = apply_restrictions(roads, facts, restrictions, junction_of_key, counts)
+    wide = expand(arms.tail, turn_from, turn_to, back, facts, paths)
+
+    turn_from, turn_to, back, facts = wide.turn_from, wide.turn_to, wide.back, wide.facts
+    legal = (arms.flags & EdgeFlag.LEGAL != 0)[wide.single]
+    needed = _needed_u_turns(legal, turn_from, turn_to, back, facts)
     keep = ~back | needed
     # the only way out of a dead end cannot be forbidden
     facts[needed] &= np.uint16(~np.uint16(TurnFlag.RESTRICTED | TurnFlag.EMERGENCY_EXEMPT))
     turn_from, turn_to, facts = turn_from[keep], turn_to[keep], facts[keep]
-    main = _main(arms, turn_from, turn_to, facts)
-    return Turns(np.searchsorted(turn_to, np.arange(edges + 1)), turn_from, facts, main)
+    main = _main(legal, turn_from, turn_to, facts)
+    # whoever reaches a twin has reached its road; and that road leads on to more than the twin does
+    main |= ~wide.twin & np.isin(wide.single, wide.single[main & wide.twin])
+    start = np.searchsorted(turn_to, np.arange(len(legal) + 1))
+    return Turns(wide.single, wide.twin, main, start, turn_from, facts)
 
 
 def _kinds(arms: Arms, turn_from: Array, turn_to: Array, back: Array) -> Array:
@@ -122,123 +143,36 @@ def _kinds(arms: Arms, turn_from: Array, turn_to: Array, back: Array) -> Array:
     yields = meeting & (
         ((rank[turn_from] > rank[turn_to]) & ~circling[turn_from]) | (circling[turn_to] & ~circling[turn_from])
     )
-    stop = (arms.stop[turn_from] | yields) & ~signals
+    # round a mini-roundabout one yields to who is on it, whatever the size of the roads
+    mini = arms.mini_roundabout[arms.tail[turn_to]]
+    stop = (arms.stop[turn_from] | (yields & ~mini)) & ~signals
     for condition, flag in (
         (signals, TurnFlag.SIGNALS),
         (stop, TurnFlag.STOP),
         (meeting, TurnFlag.ONTO_JUNCTION),
+        (arms.level_crossing[turn_from], TurnFlag.LEVEL_CROSSING),
+        (mini & meeting, TurnFlag.MINI_ROUNDABOUT),
     ):
         kind |= np.where(condition, np.uint16(flag), np.uint16(0))
     return kind
 
 
-def _restricted(
-    arms: Arms,
-    restrictions: Sequence[Restriction],
-    junction_of_key: Mapping[int, int],
-    start: Array,
-    turn_from: Array,
-    turn_to: Array,
-    back: Array,
-    counts: Counter[str],
-) -> Array:
-    """uint16[T]: RESTRICTED and EMERGENCY_EXEMPT; each restriction is counted under one of `OUTCOMES`."""
-    flags = np.zeros(len(turn_from), np.uint16)
-    counts.update({f"restrictions_{outcome}": 0 for outcome in OUTCOMES})
-    if not restrictions:
-        return flags
-    tail_start = np.searchsorted(arms.tail, np.arange(arms.junctions + 1))
-    ways_at: dict[int, set[int]] = defaultdict(set)
-    of_edge = arms.way_id[arms.way]
-    in_network = set(of_edge.tolist())
-    vias = {junction_of_key.get(node, -1) for r in restrictions for node in r.via_nodes} - {-1}
-    touching = np.isin(arms.tail, list(vias)) | np.isin(arms.head, list(vias))
-    for edge in np.flatnonzero(touching).tolist():
-        ways_at[int(arms.tail[edge])].add(int(of_edge[edge]))
-        ways_at[int(arms.head[edge])].add(int(of_edge[edge]))
-    # those with an exemption first: where two forbid one turn, the strict one has the last word
-    for r in sorted(restrictions, key=lambda r: not r.emergency_exempt):
-        r = _near_via(r, junction_of_key, ways_at)
-        outcome = _outcome(r, junction_of_key, in_network, ways_at)
-        if outcome == "applied":
-            junction = junction_of_key[r.via_nodes[0]]
-            begin, end = int(start[tail_start[junction]]), int(start[tail_start[junction + 1]])
-            here = np.arange(begin, end)
-            leaves = np.isin(of_edge[turn_from[here]], r.from_ways)
-            enters = np.isin(of_edge[turn_to[here]], r.to_ways)
-            if r.kind.startswith("only_"):
-                hit = leaves & ~enters
-                if not np.any(leaves & enters):
-                    # the one turn left does not exist (a one-way the other way): forbidding all others is no sense
-                    outcome, hit = "malformed", np.zeros(len(here), np.bool_)
-            elif r.from_ways != r.to_ways:
-                hit = leaves & enters
-            else:
-                # one way on both sides of the junction: only the kind tells which of its turns is meant
-                hit = leaves & enters & back[here] if r.kind == "no_u_turn" else leaves & enters & ~back[here]
-            flags[here[hit]] |= np.uint16(TurnFlag.RESTRICTED)
-            if r.emergency_exempt:
-                flags[here[hit]] |= np.uint16(TurnFlag.EMERGENCY_EXEMPT)
-            else:
-                flags[here[hit]] &= np.uint16(~np.uint16(TurnFlag.EMERGENCY_EXEMPT))
-        counts[f"restrictions_{outcome}"] += 1
-    return flags
-
-
-def _near_via(r: Restriction, junction_of_key: Mapping[int, int], ways_at: Mapping[int, set[int]]) -> Restriction:
-    """Without the members that do not touch the via node, where others do: they were left behind when a way was cut."""
-    if len(r.via_nodes) != 1 or len(r.from_ways) + len(r.to_ways) <= 2:
-        return r
-    here = ways_at.get(junction_of_key.get(r.via_nodes[0], -1), set())
-    near_from = tuple(way for way in r.from_ways if way in here)
-    near_to = tuple(way for way in r.to_ways if way in here)
-    return replace(r, from_ways=near_from or r.from_ways, to_ways=near_to or r.to_ways)
-
-
-def _outcome(
-    r: Restriction, junction_of_key: Mapping[int, int], in_network: set[int], ways_at: Mapping[int, set[int]]
-) -> str:
-    """What becomes of a restriction, before its turns are looked at."""
-    if r.conditional:
-        return "conditional"
-    if r.exempt:
-        return "exempt"
-    known = r.kind.startswith(("no_", "only_"))
-    many_from = len(r.from_ways) > 1 and r.kind != "no_entry"
-    many_to = len(r.to_ways) > 1 and r.kind != "no_exit"
-    if not known or not r.from_ways or not r.to_ways or many_from or many_to:
-        return "malformed"
-    if r.via_ways:
-        return "via_way"
-    if len(r.via_nodes) != 1:
-        return "malformed"
-    if not in_network.issuperset(r.from_ways) or not in_network.issuperset(r.to_ways):
-        return "unmatched"
-    junction = junction_of_key.get(r.via_nodes[0], -1)
-    here = ways_at.get(junction, set())
-    if junction < 0 or not here.issuperset(r.from_ways) or not here.issuperset(r.to_ways):
-        return "malformed"
-    return "applied"
-
-
-def _needed_u_turns(arms: Arms, turn_from: Array, turn_to: Array, back: Array, facts: Array) -> Array:
+def _needed_u_turns(legal: Array, turn_from: Array, turn_to: Array, back: Array, facts: Array) -> Array:
     """bool[T]: U-turns without which a vehicle on the edge before them could not go on."""
-    legal = arms.flags & EdgeFlag.LEGAL != 0
     free = ~back & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
-    edges = len(arms.tail)
+    edges = len(legal)
     ways_on = np.bincount(turn_from[free], minlength=edges)
     legal_ways_on = np.bincount(turn_from[free & legal[turn_to]], minlength=edges)
     stuck = np.where(legal[turn_from] & legal[turn_to], legal_ways_on[turn_from] == 0, ways_on[turn_from] == 0)
     return np.asarray(back & stuck)
 
 
-def _main(arms: Arms, turn_from: Array, turn_to: Array, facts: Array) -> Array:
+def _main(legal: Array, turn_from: Array, turn_to: Array, facts: Array) -> Array:
     """bool[E]: the largest set of legal edges in which each reaches each other by unrestricted turns."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    edges = len(arms.tail)
-    legal = arms.flags & EdgeFlag.LEGAL != 0
+    edges = len(legal)
     use = legal[turn_from] & legal[turn_to] & (facts & np.uint16(TurnFlag.RESTRICTED) == 0)
     graph = coo_array((np.ones(int(use.sum()), np.int8), (turn_from[use], turn_to[use])), shape=(edges, edges))
     _, label = connected_components(graph.tocsr(), directed=True, connection="strong")

@@ -10,28 +10,20 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
-from geo_backup.cartography.tags import NodeFacts, NoRoad, read_road
+from geo_backup.cartography.nodes import NodeFacts
+from geo_backup.cartography.restrictions import Restriction
+from geo_backup.cartography.tags import NoRoad, read_road
 from geo_backup.roads.network import Array
+
+NUMBERS: Final = 10
+"""Of a `tags.Road`, before its name."""
 
 LONGEST_STEP_E7 = 300_000
 """Shapes are stored in int16 steps of 1e-6 degrees; a longer step gets vertices in between."""
-
-
-@dataclass(frozen=True)
-class Restriction:
-    """A turn restriction as the source has it; ids are way ids and one vertex key."""
-
-    kind: str
-    from_ways: tuple[int, ...]
-    via_nodes: tuple[int, ...]
-    via_ways: tuple[int, ...]
-    to_ways: tuple[int, ...]
-    exempt: bool = False
-    emergency_exempt: bool = False
-    conditional: bool = False
 
 
 def position_key(lon_e7: int, lat_e7: int) -> int:
@@ -44,7 +36,7 @@ class Ways:
     """Columns by way [W] and by vertex [N]; grows by `add`, read as arrays by `columns`."""
 
     way_id: array[int] = field(default_factory=lambda: array("q"))
-    facts: array[int] = field(default_factory=lambda: array("h"))  # [W, 7] the numbers of tags.Road
+    facts: array[int] = field(default_factory=lambda: array("h"))  # [W, 10] the numbers of tags.Road
     name: list[str] = field(default_factory=list)
     vertex_start: array[int] = field(default_factory=lambda: array("q", [0]))
     key: array[int] = field(default_factory=lambda: array("q"))
@@ -82,7 +74,7 @@ class Ways:
             self.left_out["one_vertex"] += 1
             return False
         self.way_id.append(way_id)
-        self.facts.extend(road[:7])
+        self.facts.extend(road[:NUMBERS])
         self.name.append(road.name)
         self.vertex_start.append(len(self.key))
         return True
@@ -95,7 +87,7 @@ class Ways:
         parts = _parts(start, lon, lat)
         if np.any(parts > 1):
             start, key, lon, lat = _divide(start, key, lon, lat, parts)
-        facts = np.array(self.facts, np.int16).reshape(-1, 7)
+        facts = np.array(self.facts, np.int16).reshape(-1, NUMBERS)
         return Columns(np.array(self.way_id, np.int64), facts, tuple(self.name), start, key, lon, lat)
 
 

@@ -28,7 +28,7 @@ def closed_edges(network: RoadNetwork, geometry: BaseGeometry, buffer_m: float, 
     if layer is not None:
         pieces = pieces[np.asarray(network.way_layer)[np.asarray(network.piece_way)[pieces]] == layer]
     edges = network.piece_edges[pieces].ravel()
-    return np.sort(edges[edges >= 0]).astype(np.int32)
+    return network.with_twins(edges[edges >= 0])
 
 
 def _tree(network: RoadNetwork) -> shapely.STRtree:

@@ -57,9 +57,10 @@ class Starts(NamedTuple):
         """`advance_m` float32[N] moves each unit on along its edge, at most to its end."""
         advance = np.zeros(len(points), np.float32) if advance_m is None else np.asarray(advance_m, np.float32)
         columns = max(1, int((points.edge >= 0).any(axis=0).sum()))
+        length_m = weights.network.graph.length_m
         return cls(
             *search.stand(
-                points.edge, points.fraction, points.turn_round, advance, weights.network.graph.length_m,
+                points.edge, points.fraction, points.turn_round, points.lead_ms, advance, length_m,
                 weights.edge_ms, weights.profile.u_turn_ms, columns,
             )
         )  # fmt: skip
@@ -95,9 +96,11 @@ class Seeds:
             last_stretch |= shut != 0 and enters
             if enters or shut == 0:
                 ahead.append(k)
-            for turn in range(int(turn_start[edge]), int(turn_start[edge + 1])):
-                if weights.arc_ms[turn] < INF_MS:
-                    rows.append((int(weights.turn_ms[turn]) + part + leg, int(turn_from[turn]), turn, k))
+            # to arrive on a twin is to arrive
+            for into in (edge, *weights.network.twins_of.get(edge, ())):
+                for turn in range(int(turn_start[into]), int(turn_start[into + 1])):
+                    if weights.arc_ms[turn] < INF_MS:
+                        rows.append((int(weights.turn_ms[turn]) + part + leg, int(turn_from[turn]), turn, k))
         approach = None
         if last_stretch:
             approach = _approach(weights, target, enterable)

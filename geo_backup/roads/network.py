@@ -6,6 +6,9 @@ The words, from small to large:
 - a **piece** is the stretch of one way between two junctions, with its geometry; both directions share it;
 - an **edge** is a piece driven in one direction, `edge_code = piece << 1 | against`, and a state of every search:
   a vehicle is always on an edge, facing its end;
+- a **twin** is a second edge of the same code that remembers the roads driven before it, where a turn restriction
+  speaks of them (`EdgeFlag.TWIN`). Turns alone lead into it: who stands on the road, with a past nobody knows, is on
+  the edge that is no twin;
 - a **turn** leads from the end of one edge into the next. Turns are grouped by the edge they lead *into*
   (`turn_start[e]:turn_start[e + 1]`), because fields are searched backwards from the incident;
 - a **way** is the source's object (an OSM way), which lends its name, class and speed limit to its pieces.
@@ -76,7 +79,7 @@ class WayFlag(IntFlag):
 
 
 class EdgeFlag(IntFlag):
-    """Facts of a directed edge (uint8)."""
+    """Facts of a directed edge (uint16)."""
 
     LEGAL = 1
     """An ordinary car may drive here, in this direction."""
@@ -91,9 +94,11 @@ class EdgeFlag(IntFlag):
     EMERGENCY = 32
     """Open to emergency vehicles although shut for others."""
     GATE = 64
-    """A gate, lift gate or removable bollard stands on it."""
+    """It begins at a gate, lift gate or removable bollard, to be opened by who drives on."""
     MAIN = 128
     """In the largest part of the network in which every legal edge reaches every other."""
+    TWIN = 256
+    """The same piece and direction as another edge, entered from the roads that a turn restriction names."""
 
 
 class TurnKind(IntEnum):
@@ -120,9 +125,9 @@ class TurnFlag(IntFlag):
     STOP = 16
     """Stop or give-way sign for who comes this way, or from a smaller road onto a larger."""
     RESTRICTED = 32
-    """A turn restriction forbids it to an ordinary car."""
+    """A turn restriction, or a gate locked to the public, forbids it to an ordinary car."""
     EMERGENCY_EXEMPT = 64
-    """The restriction's `except` names emergency vehicles."""
+    """Emergency vehicles are excepted, or can have the gate opened."""
     ONTO_JUNCTION = 128
     """More than two roads meet here: a place where one has to look, not a bend of the same road."""
     LEVEL_CROSSING = 256
@@ -144,7 +149,7 @@ ARRAYS: Mapping[str, str] = {
     "shape_step": "i2",  # [V, 2] lon, lat in 1e-6 degrees, each from the vertex before (the first: from piece_from)
     # edges [E], in the order of a nested dissection: those that part the network best come first (see hierarchy)
     "edge_code": "i4",
-    "edge_flags": "u1",
+    "edge_flags": "u2",
     # turns [T], grouped by the edge they lead into
     "turn_start": "i4",  # [E + 1]
     "turn_from": "i4",
@@ -292,10 +297,32 @@ class RoadNetwork:
 
     @cached_property
     def piece_edges(self) -> Array:
-        """int32[P, 2]: the edge along a piece and the one against it; -1 where there is none."""
+        """int32[P, 2]: the edge along a piece and the one against it, twins apart; -1 where there is none."""
         out = np.full((self.pieces, 2), -1, np.int32)
-        out[self.edge_piece, self.edge_against.astype(np.intp)] = np.arange(self.edges, dtype=np.int32)
+        single = np.flatnonzero(self.edge_flags & EdgeFlag.TWIN == 0).astype(np.int32)
+        out[self.edge_piece[single], self.edge_against[single].astype(np.intp)] = single
         return out
+
+    @cached_property
+    def twins(self) -> Array:
+        """int32[K], ascending: the edges that are twins."""
+        return np.flatnonzero(self.edge_flags & EdgeFlag.TWIN).astype(np.int32)
+
+    @cached_property
+    def twins_of(self) -> Mapping[int, tuple[int, ...]]:
+        """The twins of each edge that has any."""
+        out: dict[int, tuple[int, ...]] = {}
+        for twin in self.twins.tolist():
+            code = int(self.edge_code[twin])
+            single = int(self.piece_edges[code >> 1, code & 1])
+            out[single] = (*out.get(single, ()), twin)
+        return out
+
+    def with_twins(self, edges: Array) -> Array:
+        """int32[N], ascending, each once: these edges (int[M]) and all others of the same piece and direction."""
+        code = np.unique(np.asarray(self.edge_code)[np.asarray(edges, np.int32)])
+        single = self.piece_edges[code >> 1, code & 1]
+        return np.sort(np.concatenate((single, self.twins[np.isin(self.edge_code[self.twins], code)])))
 
     @cached_property
     def turn_to(self) -> Array:
@@ -437,6 +464,7 @@ class RoadNetwork:
             and len(self.edge_flags) == self.edges
             and len(self.piece_to) == len(self.piece_way) == len(self.piece_length_m) == self.pieces
             and len(self.way_name) == len(self.way_class) == len(self.way_id) == len(self.way_maxspeed_kmh)
+            and len(self.way_limits) == len(self.way_id)
             and int(self.shape_start[-1]) == len(self.shape_step)
             and (self.vertex_node is None or len(self.vertex_node) == self.junctions + len(self.shape_step))
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,11 @@ class Route:
     """Names in order, nameless ones left out."""
     steps: list[dict[str, Any]]
     """instruction, name, distance_m, duration_s of each step."""
+    cuts: Sequence[tuple[int, int]] = ()
+    """The driven part of each edge, in 1/65536."""
+    edge_ms: Sequence[int] = ()
+    """Milliseconds on each edge; with those of `turn_ms`, at the turn before it, they sum to `drive_ms`."""
+    turn_ms: Sequence[int] = ()
 
 
 def describe(
@@ -75,6 +81,9 @@ def describe(
         last_leg_m=last_leg_m,
         streets=_streets(network, edges),
         steps=_steps(network, edges, turns, metres, [t + w for t, w in zip(times, waits, strict=True)]),
+        cuts=cuts,
+        edge_ms=times,
+        turn_ms=waits,
     )
 
 

@@ -19,7 +19,9 @@ Arrays that are indices come as uint32: numba then spares the test for negative 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -37,8 +39,21 @@ INF_MS = (1 << 30) - 1
 BUCKET_SHIFT = 10
 """A bucket is 1.024 s wide, about the weight of a short edge."""
 
-kernel = cast(Callable[[F], F], numba.njit(cache=True, nogil=True))
-"""Decorator of every compiled function: cached on disk, and free of the interpreter's lock."""
+_TEXTS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+_SOURCES = hashlib.sha256(b"".join(text for text in _TEXTS if b"@kernel" in text))
+
+
+def kernel(function: F) -> F:
+    """Decorator of every compiled function: cached on disk, and free of the interpreter's lock.
+
+    Numba calls its cache stale when the function's own file has changed, but a kernel has those it calls inside it,
+    and they may come from another here: a cache holds for exactly these sources of all kernels.
+    """
+    compiled = numba.njit(cache=True, nogil=True)(function)
+    sources = _SOURCES.copy()
+    sources.update(Path(function.__code__.co_filename).read_bytes())
+    compiled._cache._cache_file._source_stamp = sources.digest()
+    return cast(F, compiled)
 
 
 @kernel
@@ -126,14 +141,15 @@ def stand(
     edge: Array,
     fraction: Array,
     turn_round: Array,
+    leg_ms: Array,
     advance_m: Array,
     length_m: Array,
     edge_ms: Array,
     u_turn_ms: int,
     columns: int,
 ) -> tuple[Array, Array, Array, Array]:
-    """Candidates of N units as columns [C, N] under some weights: edge uint32 (E = none), fraction int32 moved on by
-    `advance_m`, ms int32 before the unit drives on the edge, and ms int32 until it is at the edge's end."""
+    """Candidates of N units ([N, 4], `leg_ms` to the road) as columns [C, N] under some weights: edge uint32, E = none;
+    fraction int32 moved on by `advance_m`, ms int32 before the unit drives on the edge, and until it is at its end."""
     units = edge.shape[0]
     at_edge = np.full((columns, units), edge_ms.size, np.uint32)
     at = np.zeros((columns, units), np.int32)
@@ -145,7 +161,7 @@ def stand(
                 e = np.uint32(edge[n, c])
                 at_edge[c, n] = e
                 at[c, n] = moved(fraction[n, c], turn_round[n, c], advance_m[n], length_m[e])
-                lead_ms[c, n] = u_turn_ms if turn_round[n, c] else 0
+                lead_ms[c, n] = leg_ms[n, c] + (u_turn_ms if turn_round[n, c] else 0)
                 rest_ms[c, n] = lead_ms[c, n] + ((np.int64(edge_ms[e]) * (65536 - at[c, n])) >> 16)
     return at_edge, at, lead_ms, rest_ms
 

@@ -1,8 +1,12 @@
 """Snapping: a position becomes a place on directed edges, with the direction a vehicle can really go.
 
-A unit on a street may be on either of its edges; its course says which. Up to four candidates are kept, and the
-arrival field decides between them by time. A unit is never turned round where the street does not allow it: that
-is how a car on the far side of a dual carriageway gets the true, longer ETA.
+A unit on a street may be on either of its edges; its course says which, and where one fix cannot say, `match` asks
+the ones before it. Up to four candidates are kept, and the arrival field decides between them by time. A unit is
+never turned round where the street does not allow it: that is how a car on the far side of a dual carriageway gets
+the true, longer ETA. A unit or a place off the road has a leg of its own, on the near side of every river.
+
+How likely a unit is to be somewhere is told in metres throughout: the distance from the road, and for everything
+else that speaks against a place (`SnapRules`) how many metres of distance it weighs.
 """
 
 from __future__ import annotations
@@ -13,15 +17,18 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
 
 from geo_backup.errors import OutsideMapError
-from geo_backup.geodesy import M_PER_DEG
-from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork, WayFlag
+from geo_backup.roads.grid import BRIDGE, MAIN, MOTORWAY, RIGHT, SIDES, TUNNEL, TURNS, RoadGrid, nearest, sides
+from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
 from geo_backup.roads.search import kernel
 from geo_backup.rules import SnapRules
 
 CANDIDATES = 4
-_PIECES = 8
+PIECES = 8
+"""Pieces looked at for one position: seven by distance and, if it is none of them, the nearest main one."""
 
 
 class RoadPoint(NamedTuple):
@@ -31,18 +38,53 @@ class RoadPoint(NamedTuple):
     fraction: int
 
 
+class Columns(NamedTuple):
+    """The arrays of `RoadPoints`."""
+
+    edge: Array
+    fraction: Array
+    turn_round: Array
+    lead_ms: Array
+    offset_m: Array
+
+
+class Numbers(NamedTuple):
+    """Those of `SnapRules` that a kernel needs, by the same names."""
+
+    unit_max_m: float
+    candidate_extra_m: float
+    usual_accuracy_m: float
+    course_tolerance_deg: float
+    course_weight_m: float
+    tunnel_m: float
+    off_road_m: float
+    walk_free_m: float
+    lead_mps: float
+    match_gap_ms: int
+    match_step_m: float
+    match_break_m: float
+    match_keep: float
+    turn_round_m: float
+
+    @classmethod
+    def of(cls, rules: SnapRules) -> Numbers:
+        """The numbers of these rules."""
+        return cls(*(getattr(rules, name) for name in cls._fields))
+
+
 @dataclass(frozen=True)
 class RoadPoints:
     """Candidates of N units, the likeliest first.
 
     `edge` int32[N, 4] (-1 = none), `fraction` int32[N, 4] (0 to 65536), `turn_round` uint8[N, 4] (1: faces against
-    the known course on a two-way street, costs the profile's U-turn), `offset_m` float32[N] (from the road; inf = off
-    the network).
+    the known course on a two-way street, costs the profile's U-turn), `lead_ms` int32[N, 4] (what a unit off the road
+    needs to get onto that edge; 0 on the road), `offset_m` float32[N] (from the road; inf = off the network).
     """
 
     edge: Array
     fraction: Array
     turn_round: Array
+    lead_ms: Array
     offset_m: Array
 
     def __len__(self) -> int:
@@ -55,6 +97,7 @@ class RoadPoints:
             np.full((count, CANDIDATES), -1, np.int32),
             np.zeros((count, CANDIDATES), np.int32),
             np.zeros((count, CANDIDATES), np.uint8),
+            np.zeros((count, CANDIDATES), np.int32),
             np.full(count, np.inf, np.float32),
         )
 
@@ -70,15 +113,23 @@ class RoadPoints:
     def take(self, indices: Array) -> RoadPoints:
         """Rows by index, as a copy."""
         indices = np.asarray(indices)
-        return RoadPoints(self.edge[indices], self.fraction[indices], self.turn_round[indices], self.offset_m[indices])
+        return RoadPoints(*(column[indices] for column in self.columns))
 
     def put(self, indices: Array, other: RoadPoints) -> None:
         """Overwrite rows by index."""
         indices = np.asarray(indices)
-        self.edge[indices] = other.edge
-        self.fraction[indices] = other.fraction
-        self.turn_round[indices] = other.turn_round
-        self.offset_m[indices] = other.offset_m
+        for mine, theirs in zip(self.columns, other.columns, strict=True):
+            mine[indices] = theirs
+
+    @property
+    def columns(self) -> Columns:
+        """The arrays as one tuple, as the kernels take them."""
+        return Columns(self.edge, self.fraction, self.turn_round, self.lead_ms, self.offset_m)
+
+    @property
+    def doubtful(self) -> Array:
+        """bool[N]: units that may be on several edges, not counting a turn in the street."""
+        return np.asarray(((self.edge[:, 1:] >= 0) & (self.turn_round[:, 1:] == 0)).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -96,401 +147,273 @@ class Target:
     on_main: bool
     """False: the nearest road is cut off from the main network (a nearby main road is among the edges, if any)."""
 
+    @property
+    def nearest_edges(self) -> tuple[int, ...]:
+        """The edges with the shortest walk: those a closure must hold for the place itself to lie in it."""
+        return tuple(e for e, ms in zip(self.edges, self.last_leg_ms, strict=True) if ms == self.last_leg_ms[0])
+
     @classmethod
     def on_edge(cls, edge: int, fraction: int, *, lon: float = 0.0, lat: float = 0.0) -> Target:
         """A place exactly on one edge, as a moving unit is."""
         return cls((edge,), (fraction,), (0,), (0.0,), lon, lat, 0.0, True)
 
 
-@dataclass(frozen=True, eq=False)
-class SnapIndex:
-    """A uniform grid over the road segments of a network, in local metres east and north of its south-west corner."""
-
-    west: float
-    south: float
-    metres: tuple[float, float]
-    """Metres in a degree of longitude and of latitude."""
-    cell_m: float
-    columns: int
-    rows: int
-    cell_start: Array
-    """uint32[cells + 1] into cell_segment."""
-    cell_segment: Array
-    segment: Array
-    """float32[S, 6]: x and y of both ends, metres of the piece before it, metres of the whole piece."""
-    segment_piece: Array
-    piece_edges: Array
-    """int32[P, 2], -1 where there is none."""
-    piece_info: Array
-    """uint8[P, 2]: of the edge along and against: 1 exists, 2 legal or otherwise right for who stands there,
-    4 may be entered by turning round, 8 main."""
-
-    @classmethod
-    def of(cls, network: RoadNetwork) -> SnapIndex:
-        """The index of a network, built on first use."""
-        index = _INDEXES.get(network)
-        if index is None:
-            index = _INDEXES[network] = _build_index(network)
-        return index
-
-    def local(self, lon: Array, lat: Array) -> tuple[Array, Array]:
-        """Metres float64 east and north of the corner."""
-        east = (np.asarray(lon, np.float64) - self.west + 180.0) % 360.0 - 180.0
-        return east * self.metres[0], (np.asarray(lat, np.float64) - self.south) * self.metres[1]
-
-
-_INDEXES: WeakKeyDictionary[RoadNetwork, SnapIndex] = WeakKeyDictionary()
-
-
 def snap_units(
-    network: RoadNetwork, lon: Array, lat: Array, course_deg: Array, speed_mps: Array, rules: SnapRules
+    network: RoadNetwork,
+    lon: Array,
+    lat: Array,
+    course_deg: Array,
+    speed_mps: Array,
+    rules: SnapRules,
+    accuracy_m: Array | None = None,
 ) -> RoadPoints:
-    """Road points of N positions (float64[N] each; course and speed nan where unknown)."""
-    index = SnapIndex.of(network)
-    x, y = index.local(lon, lat)
-    course = np.array(course_deg, np.float64)
-    # a slow or standing receiver's course is noise; one that reports a course without speed is believed
-    course[np.asarray(speed_mps, np.float64) < rules.course_from_mps] = np.nan
+    """Road points of N positions (float64[N] each; course, speed and accuracy nan where unknown), each for itself."""
+    grid = RoadGrid.of(network)
+    x, y = grid.local(lon, lat)
+    course = believed_course(course_deg, speed_mps, rules)
+    accuracy = np.full(len(x), np.nan) if accuracy_m is None else np.ascontiguousarray(accuracy_m, np.float64)
     points = RoadPoints.empty(len(x))
-    _snap_units(
-        index.cell_m, index.columns, index.rows, index.cell_start, index.cell_segment, index.segment,
-        index.segment_piece, index.piece_edges, index.piece_info, x, y, course,
-        rules.unit_max_m, rules.candidate_extra_m, math.cos(math.radians(rules.course_tolerance_deg)),
-        rules.course_weight_m, points.edge, points.fraction, points.turn_round, points.offset_m,
-    )  # fmt: skip
+    _snap_units(grid, Numbers.of(rules), x, y, course, accuracy, points.columns)
     return points
 
 
+def believed_course(course_deg: Array, speed_mps: Array, rules: SnapRules) -> Array:
+    """A slow or standing receiver's course is noise; one that reports a course without speed is believed."""
+    course = np.array(course_deg, np.float64)
+    course[np.asarray(speed_mps, np.float64) < rules.course_from_mps] = np.nan
+    return course
+
+
 def snap_place(network: RoadNetwork, lon: float, lat: float, rules: SnapRules) -> Target:
-    """The target of a place: its nearest road in both directions, and the walk from there.
+    """The target of a place: the roads it is entered from, each in both directions and with the walk from there.
+
+    A place on a street, or in a house that stands back from it (nearer than `off_road_m`), is on that street alone. A
+    place off the road, as in a park, is entered from whichever side is quicker: the nearest main road on each side,
+    if one can get round to it without a detour that tells of a river or a railway between. Where the road is cut off
+    from the main network, the nearest main road is among the edges too.
+
+    A caller stands on the ground and at an address: a tunnel, a bridge or a motorway must be nearer by `tunnel_m`,
+    `bridge_m` or `motorway_m` than another road to be taken, so a place over a tunnel is in the street above.
 
     Raises `OutsideMapError` when no road is within `incident_max_m`.
     """
-    index = SnapIndex.of(network)
-    x, y = index.local(np.array([lon]), np.array([lat]))
     if not (math.isfinite(lon) and math.isfinite(lat)):
         raise OutsideMapError("/lon", "The place is not a position on earth.")
-    piece = np.full(_PIECES, -1, np.int32)
-    near = np.zeros((_PIECES, 4))
-    found = _nearest(
-        index.cell_m, index.columns, index.rows, index.cell_start, index.cell_segment, index.segment,
-        index.segment_piece, index.piece_info, float(x[0]), float(y[0]), rules.incident_max_m, 0.0, piece, near,
-    )  # fmt: skip
+    grid = RoadGrid.of(network)
+    x, y = (float(v[0]) for v in grid.local(np.array([lon]), np.array([lat])))
+    piece, near = np.full(2 * PIECES, -1, np.int32), np.zeros((2 * PIECES, 4))
+    against_m = {TUNNEL: rules.tunnel_m, BRIDGE: rules.bridge_m, MOTORWAY: rules.motorway_m}
+    found = nearest(grid, x, y, rules.incident_max_m, max(against_m.values()), piece, near)
     if found == 0:
         raise OutsideMapError(
             "/lon",
             f"No road within {rules.incident_max_m:.0f} m of {lon:.5f}, {lat:.5f}: the place lies outside the map "
             "(is longitude given before latitude?).",
         )
-    chosen = [0]
-    on_main = bool((index.piece_info[piece[0]] & 8).any())
-    if not on_main and found > 1 and (index.piece_info[piece[found - 1]] & 8).any():
-        chosen.append(found - 1)
+    info = (grid.piece_info[piece[:found], 0] | grid.piece_info[piece[:found], 1]).tolist()
+    first = min(range(found), key=lambda k: (near[k, 0] + sum(m for bit, m in against_m.items() if info[k] & bit), k))
+    on_main = bool(info[first] & MAIN)
+    # piece, distance and fraction along of each way in
+    ways_in = [(int(piece[first]), float(near[first, 0]), float(near[first, 1]))]
+    if not on_main:
+        ways_in += [(int(piece[k]), float(near[k, 0]), float(near[k, 1])) for k in range(found) if info[k] & MAIN][:1]
+    if ways_in[0][1] > rules.off_road_m:
+        ways_in += _other_sides(network, grid, x, y, ways_in, rules)
     edges: list[int] = []
     fractions: list[int] = []
-    legs_ms: list[int] = []
     legs_m: list[float] = []
-    for row in chosen:
-        distance = float(near[row, 0])
-        along = round(float(near[row, 1]) * FRACTION_ONE)
-        walk_m = max(0.0, distance - rules.walk_free_m)
+    for at, distance, share in ways_in:
+        along = round(share * FRACTION_ONE)
         for against in (0, 1):
-            edge = int(index.piece_edges[piece[row], against])
+            edge = int(grid.piece_edges[at, against])
             if edge >= 0:
                 edges.append(edge)
                 fractions.append(FRACTION_ONE - along if against else along)
-                legs_ms.append(round(walk_m / rules.walk_mps * 1000.0))
-                legs_m.append(walk_m)
-    return Target(tuple(edges), tuple(fractions), tuple(legs_ms), tuple(legs_m), lon, lat, float(near[0, 0]), on_main)
+                legs_m.append(max(0.0, distance - rules.walk_free_m))
+    legs_ms = tuple(round(walk_m / rules.walk_mps * 1000.0) for walk_m in legs_m)
+    return Target(tuple(edges), tuple(fractions), legs_ms, tuple(legs_m), lon, lat, ways_in[0][1], on_main)
 
 
-def _build_index(network: RoadNetwork) -> SnapIndex:
-    start, lon, lat = network.vertices
-    west, south, _, _ = network.area.extent
-    metres = (network.metres_per_deg[0], M_PER_DEG)
-    x = ((lon - west + 180.0) % 360.0 - 180.0) * metres[0]
-    y = (lat - south) * metres[1]
-    # every vertex but a piece's last begins a segment
-    first = np.ones(len(lon), np.bool_)
-    first[start[1:] - 1] = False
-    at = np.flatnonzero(first)
-    piece = np.repeat(np.arange(network.pieces, dtype=np.int32), np.diff(start) - 1)
-    length = np.hypot(x[at + 1] - x[at], y[at + 1] - y[at])
-    running = np.concatenate(([0.0], np.cumsum(length)))
-    segment_start = start[:-1] - np.arange(network.pieces)
-    before = running[:-1] - running[segment_start][piece]
-    whole = np.bincount(piece, weights=length, minlength=network.pieces)[piece]
-    segment = np.column_stack((x[at], y[at], x[at + 1], y[at + 1], before, whole)).astype(np.float32)
-    x_max, y_max = float(x.max(initial=0.0)), float(y.max(initial=0.0))
-    cell_m = max(100.0, math.sqrt(max(x_max, 1.0) * max(y_max, 1.0) / max(1, 2 * len(segment))))
-    columns, rows = int(x_max // cell_m) + 1, int(y_max // cell_m) + 1
-    counts = np.zeros(columns * rows + 1, np.uint32)
-    _fill_grid(segment, cell_m, columns, rows, counts, np.zeros(0, np.uint32))
-    cell_start = np.zeros(columns * rows + 1, np.uint32)
-    np.cumsum(counts[:-1], out=cell_start[1:])
-    cell_segment = np.zeros(int(cell_start[-1]), np.uint32)
-    cursor = cell_start.copy()
-    _fill_grid(segment, cell_m, columns, rows, cursor, cell_segment)
-    return SnapIndex(
-        west=west,
-        south=south,
-        metres=metres,
-        cell_m=cell_m,
-        columns=columns,
-        rows=rows,
-        cell_start=cell_start,
-        cell_segment=cell_segment,
-        segment=segment,
-        segment_piece=piece,
-        piece_edges=np.ascontiguousarray(network.piece_edges),
-        piece_info=_piece_info(network),
-    )
+def _other_sides(
+    network: RoadNetwork, grid: RoadGrid, x: float, y: float, known: list[tuple[int, float, float]], rules: SnapRules
+) -> list[tuple[int, float, float]]:
+    """Ways in from the other sides of a place off the road: (piece, distance, fraction along) of each."""
+    piece, near = np.full(SIDES, -1, np.int32), np.zeros((SIDES, 4))
+    found = sides(grid, x, y, known[0][1] + rules.side_extra_m, piece, near)
+    others = [
+        (int(piece[k]), float(near[k, 0]), float(near[k, 1]))
+        for k in range(found)
+        if int(piece[k]) not in {at for at, _, _ in known}
+    ]
+    if not others:
+        return []
+    # a river has no crossing near by: the way round by road is far longer than the walk across
+    at, distance, share = known[-1]
+    limits = [rules.side_detour * (distance + other[1]) for other in others]
+    streets, metres = _streets(network), network.piece_length_m
+    ends = np.array([network.piece_from[at], network.piece_to[at]])
+    walked = dijkstra(streets, indices=ends, limit=max(limits)) + (metres[at] * np.array([share, 1.0 - share]))[:, None]
+    round_m = walked.min(axis=0)
+    return [
+        (p, d, s)
+        for (p, d, s), limit in zip(others, limits, strict=True)
+        if min(
+            round_m[network.piece_from[p]] + metres[p] * s, round_m[network.piece_to[p]] + metres[p] * (1.0 - s)
+        ) <= limit
+    ]  # fmt: skip
 
 
-def _piece_info(network: RoadNetwork) -> Array:
-    flags = np.asarray(network.edge_flags)
-    dual = (np.asarray(network.way_flags)[network.edge_way] & int(WayFlag.DUAL_CARRIAGEWAY)) != 0
-    against = (flags & int(EdgeFlag.AGAINST_ONEWAY)) != 0
-    info = np.ones(network.edges, np.uint8)
-    info |= np.where(~against, 2, 0).astype(np.uint8)
-    info |= np.where(~against & ~dual, 4, 0).astype(np.uint8)
-    info |= np.where((flags & int(EdgeFlag.MAIN)) != 0, 8, 0).astype(np.uint8)
-    out = np.zeros((network.pieces, 2), np.uint8)
-    out[network.edge_piece, network.edge_against.astype(np.intp)] = info
-    return out
+_STREETS: WeakKeyDictionary[RoadNetwork, csr_matrix] = WeakKeyDictionary()
+
+
+def _streets(network: RoadNetwork) -> csr_matrix:
+    """Metres between neighbouring junctions, both ways, as one walks: one-ways and turns do not count."""
+    kept = _STREETS.get(network)
+    if kept is None:
+        a, b, metres = (np.asarray(v) for v in (network.piece_from, network.piece_to, network.piece_length_m))
+        tail, head, length = np.concatenate((a, b)), np.concatenate((b, a)), np.concatenate((metres, metres))
+        order = np.lexsort((length, head, tail))
+        tail, head, length = tail[order], head[order], np.maximum(length[order].astype(np.float64), 0.01)
+        # of several pieces between the same junctions the shortest counts
+        kept_rows = np.concatenate(([True], (np.diff(tail) != 0) | (np.diff(head) != 0)))
+        kept = _STREETS[network] = csr_matrix(
+            (length[kept_rows], (tail[kept_rows], head[kept_rows])), shape=(network.junctions, network.junctions)
+        )
+    return kept
 
 
 @kernel
-def _fill_grid(segment: Array, cell_m: float, columns: int, rows: int, cursor: Array, cell_segment: Array) -> None:
-    """Count (empty cell_segment) or file every segment in the cells it may touch."""
-    for s in range(segment.shape[0]):
-        x1, y1, x2, y2 = segment[s, 0], segment[s, 1], segment[s, 2], segment[s, 3]
-        for row in range(max(0, int(min(y1, y2) / cell_m)), min(rows - 1, int(max(y1, y2) / cell_m)) + 1):
-            for column in range(max(0, int(min(x1, x2) / cell_m)), min(columns - 1, int(max(x1, x2) / cell_m)) + 1):
-                # a long diagonal's box is mostly empty: keep the cells whose circle it meets
-                distance, _, _ = _to_segment((column + 0.5) * cell_m, (row + 0.5) * cell_m, x1, y1, x2, y2)
-                if distance <= 0.7072 * cell_m:
-                    cell = row * columns + column
-                    if cell_segment.size > 0:
-                        cell_segment[cursor[cell]] = s
-                    cursor[cell] += np.uint32(1)
+def ease(accuracy_m: float, rules: Numbers) -> float:
+    """How much less distances say of a receiver that knows its place less well than usual."""
+    return max(1.0, accuracy_m / rules.usual_accuracy_m) if accuracy_m == accuracy_m else 1.0
 
 
 @kernel
-def _to_segment(x: float, y: float, x1: float, y1: float, x2: float, y2: float) -> tuple[float, float, float]:
-    """Distance to a segment, share of it at the foot, and its squared length."""
-    dx, dy = x2 - x1, y2 - y1
-    square = dx * dx + dy * dy
-    share = 0.0
-    if square > 0.0:
-        share = min(1.0, max(0.0, ((x - x1) * dx + (y - y1) * dy) / square))
-    return math.hypot(x - (x1 + share * dx), y - (y1 + share * dy)), share, square
+def slack_m(accuracy_m: float) -> float:
+    """How far off the road a receiver may seem to be, without being so."""
+    return accuracy_m if accuracy_m == accuracy_m else 0.0
 
 
 @kernel
-def _nearest(
-    cell_m: float,
-    columns: int,
-    rows: int,
-    cell_start: Array,
-    cell_segment: Array,
-    segment: Array,
-    segment_piece: Array,
-    piece_info: Array,
-    x: float,
-    y: float,
-    max_m: float,
-    extra_m: float,
-    piece: Array,
-    near: Array,
-) -> int:
-    """Pieces within max_m and within extra_m of the nearest, by distance, then the nearest main one if it is none of
-    them; how many. near float64[K, 4]: distance, fraction along, unit direction x and y of the segment."""
-    room = piece.size - 1  # the last place is kept for a main piece
-    found = 0
-    main, main_m, main_along, main_dx, main_dy = -1, np.inf, 0.0, 0.0, 0.0
-    column0, row0 = math.floor(x / cell_m), math.floor(y / cell_m)
-    # distance to the border of the own cell: after ring r all within r * cell_m + inner is known
-    inner = min(x - column0 * cell_m, (column0 + 1) * cell_m - x, y - row0 * cell_m, (row0 + 1) * cell_m - y)
-    for ring in range(int(max_m / cell_m) + 3):
-        for row in range(max(0, row0 - ring), min(rows - 1, row0 + ring) + 1):
-            whole = abs(row - row0) == ring
-            step = 1 if whole or ring == 0 else 2 * ring
-            for column in range(column0 - ring, column0 + ring + 1, step):
-                if column < 0 or column >= columns:
+def weigh_places(
+    grid: RoadGrid, rules: Numbers, x: float, y: float, course_deg: float, accuracy_m: float,
+    piece: Array, near: Array, score: Array,
+) -> int:  # fmt: skip
+    """Pieces near one position (see `grid.nearest`), how many, and what speaks against each direction of each.
+
+    `score` float64[16] in metres, at 2 * place + against; inf = not there.
+    """
+    wide = ease(accuracy_m, rules)
+    found = nearest(grid, x, y, rules.unit_max_m, rules.candidate_extra_m * wide, piece, near)
+    if found == 0:
+        return 0
+    known = course_deg == course_deg and near[0, 0] <= rules.off_road_m + slack_m(accuracy_m)
+    limit = (
+        near[0, 0] + rules.candidate_extra_m * wide
+    )  # the extra main piece lies further off; it is no equal of the near ones
+    cx = math.sin(math.radians(course_deg)) if known else 0.0
+    cy = math.cos(math.radians(course_deg)) if known else 0.0
+    cos_tolerance = math.cos(math.radians(rules.course_tolerance_deg))
+    piece_edges, piece_info = grid.piece_edges, grid.piece_info
+    any_fits = False
+    for _ in range(2):
+        for k in range(found):
+            for against in range(2):
+                at = 2 * k + against
+                score[at] = np.inf
+                if piece_edges[piece[k], against] < 0 or near[k, 0] > limit:
                     continue
-                cell = row * columns + column
-                for i in range(cell_start[cell], cell_start[cell + 1]):
-                    s = cell_segment[i]
-                    x1, y1, x2, y2 = segment[s, 0], segment[s, 1], segment[s, 2], segment[s, 3]
-                    distance, share, square = _to_segment(x, y, x1, y1, x2, y2)
-                    if distance > max_m:
+                value = near[k, 0] / wide
+                wrong_way = (
+                    rules.candidate_extra_m + rules.course_weight_m
+                )  # without a course, nobody is taken for a ghost
+                if known:
+                    cosine = cx * near[k, 2] + cy * near[k, 3]
+                    if against:
+                        cosine = -cosine
+                    if cosine < cos_tolerance:
                         continue
-                    p = segment_piece[s]
-                    length = math.sqrt(square)
-                    along = 0.0
-                    if segment[s, 5] > 0.0:
-                        along = min(1.0, max(0.0, (segment[s, 4] + share * length) / segment[s, 5]))
-                    dx = (x2 - x1) / length if length > 0.0 else 0.0
-                    dy = (y2 - y1) / length if length > 0.0 else 0.0
-                    is_main = (piece_info[p, 0] | piece_info[p, 1]) & 8 != 0
-                    if is_main and (distance < main_m or (distance == main_m and p < main)):
-                        main, main_m, main_along, main_dx, main_dy = p, distance, along, dx, dy
-                    if found > 0 and distance > near[0, 0] + extra_m:
-                        continue
-                    # one place a piece; sorted by distance, then piece, so that the order of cells does not matter
-                    at = found
-                    for k in range(found):
-                        if piece[k] == p:
-                            at = k
-                            break
-                    if at < found:
-                        if distance >= near[at, 0]:
-                            continue
-                    elif found < room:
-                        found += 1
-                    else:
-                        at = room - 1
-                        if distance > near[at, 0] or (distance == near[at, 0] and p > piece[at]):
-                            continue
-                    while at > 0 and (
-                        distance < near[at - 1, 0] or (distance == near[at - 1, 0] and p < piece[at - 1])
-                    ):
-                        piece[at] = piece[at - 1]
-                        near[at, :] = near[at - 1, :]
-                        at -= 1
-                    piece[at] = p
-                    near[at, 0], near[at, 1], near[at, 2], near[at, 3] = distance, along, dx, dy
-        reach = ring * cell_m + inner
-        if found > 0 and reach >= near[0, 0] + extra_m and (main_m <= reach):
+                    value += rules.course_weight_m * (1.0 - cosine)
+                    wrong_way = rules.course_weight_m
+                info = piece_info[piece[k], against]
+                if info & RIGHT == 0:
+                    value += wrong_way
+                if info & TUNNEL:
+                    value += rules.tunnel_m
+                score[at] = value
+                any_fits = True
+        if any_fits or not known:
             break
-    while found > 0 and near[found - 1, 0] > near[0, 0] + extra_m:
-        found -= 1
-    has_main = main < 0
-    for k in range(found):
-        if piece[k] == main:
-            has_main = True
-    if found > 0 and not has_main:
-        piece[found] = main
-        near[found, 0], near[found, 1], near[found, 2], near[found, 3] = main_m, main_along, main_dx, main_dy
-        found += 1
+        known = False  # no road runs that way: the course says nothing
     return found
 
 
 @kernel
-def _snap_units(
-    cell_m: float,
-    columns: int,
-    rows: int,
-    cell_start: Array,
-    cell_segment: Array,
-    segment: Array,
-    segment_piece: Array,
-    piece_edges: Array,
-    piece_info: Array,
-    xs: Array,
-    ys: Array,
-    course_deg: Array,
-    max_m: float,
-    extra_m: float,
-    cos_tolerance: float,
-    course_weight_m: float,
-    out_edge: Array,
-    out_fraction: Array,
-    out_round: Array,
-    out_offset: Array,
-) -> None:
-    piece = np.empty(8, np.int32)
-    near = np.empty((8, 4), np.float64)
-    score = np.empty(16, np.float64)
-    for n in range(xs.size):
-        # NaN compares false
-        if not (abs(xs[n]) < 1e9 and abs(ys[n]) < 1e9):
-            continue
-        found = _nearest(
-            cell_m, columns, rows, cell_start, cell_segment, segment, segment_piece, piece_info,
-            xs[n], ys[n], max_m, extra_m, piece, near,
-        )  # fmt: skip
-        if found == 0:
-            continue
-        out_offset[n] = near[0, 0]
-        known = course_deg[n] == course_deg[n]
-        cx = math.sin(math.radians(course_deg[n])) if known else 0.0
-        cy = math.cos(math.radians(course_deg[n])) if known else 0.0
-        taken = 0
-        if known:
-            best_score, best = np.inf, -1
-            for k in range(found):
-                for against in range(2):
-                    if piece_edges[piece[k], against] < 0:
-                        continue
-                    sign = -1.0 if against else 1.0
-                    cosine = sign * (cx * near[k, 2] + cy * near[k, 3])
-                    score[2 * k + against] = np.inf
-                    # the extra main piece lies further off; it is no equal of the near ones
-                    if cosine < cos_tolerance or near[k, 0] > near[0, 0] + extra_m:
-                        continue
-                    value = near[k, 0] + course_weight_m * (1.0 - cosine)
-                    if piece_info[piece[k], against] & 2 == 0:
-                        value += course_weight_m  # driving against a one-way is the less likely story
-                    score[2 * k + against] = value
-                    if value < best_score:
-                        best_score, best = value, 2 * k + against
-            if best >= 0:
-                limit = best_score + extra_m
-                while taken < 4:
-                    best_score, best = np.inf, -1
-                    for k in range(found):
-                        for against in range(2):
-                            if piece_edges[piece[k], against] >= 0 and score[2 * k + against] < best_score:
-                                best_score, best = score[2 * k + against], 2 * k + against
-                    if best < 0 or best_score > limit:
-                        break
-                    score[best] = np.inf
-                    k, against = best >> 1, best & 1
-                    _put(n, taken, piece_edges[piece[k], against], against, near[k, 1], 0,
-                         out_edge, out_fraction, out_round)  # fmt: skip
-                    taken += 1
-                    if taken == 1 and piece_info[piece[k], 1 - against] & 4 and piece_info[piece[k], against] & 4:
-                        _put(n, taken, piece_edges[piece[k], 1 - against], 1 - against, near[k, 1], 1,
-                             out_edge, out_fraction, out_round)  # fmt: skip
-                        taken += 1
+def choose_places(
+    grid: RoadGrid, rules: Numbers, n: int, found: int, piece: Array, near: Array, score: Array, accuracy_m: float,
+    out: Columns,
+) -> None:  # fmt: skip
+    """Row n: the likeliest places, and turning round in the street where the other direction is not one of them.
+
+    `score` is used up.
+    """
+    piece_edges, piece_info = grid.piece_edges, grid.piece_info
+    edge, fraction, turn_round, lead_ms = out.edge[n], out.fraction[n], out.turn_round[n], out.lead_ms[n]
+    free_m = rules.walk_free_m + slack_m(accuracy_m)
+    out.offset_m[n] = near[0, 0]
+    taken, turned, limit = 0, -1, np.inf
+    chosen = np.empty(CANDIDATES, np.int64)
+    while taken < CANDIDATES:
+        best = 0
+        for at in range(1, 2 * found):
+            if score[at] < score[best]:
+                best = at
+        if not score[best] <= limit or score[best] == np.inf:
+            break
         if taken == 0:
-            for k in range(found):
-                if near[k, 0] > near[0, 0] + extra_m:
-                    continue
-                for against in range(2):
-                    if taken < 4 and piece_info[piece[k], against] & 2:
-                        _put(n, taken, piece_edges[piece[k], against], against, near[k, 1], 0,
-                             out_edge, out_fraction, out_round)  # fmt: skip
-                        taken += 1
-        # cut off from the rest: the nearest road that is not is a candidate too
-        if (piece_info[piece[0], 0] | piece_info[piece[0], 1]) & 8 == 0:
-            for k in range(found):
-                if (piece_info[piece[k], 0] | piece_info[piece[k], 1]) & 8:
-                    have = False
-                    for c in range(taken):
-                        for against in range(2):
-                            if out_edge[n, c] == piece_edges[piece[k], against]:
-                                have = True
-                    if not have:
-                        taken = min(taken, 2)
-                        for against in range(2):
-                            if piece_info[piece[k], against] & 2:
-                                _put(n, taken, piece_edges[piece[k], against], against, near[k, 1], 0,
-                                     out_edge, out_fraction, out_round)  # fmt: skip
-                                taken += 1
-                        for c in range(taken, 4):
-                            out_edge[n, c] = -1
-                    break
+            limit = score[best] + rules.candidate_extra_m
+        score[best] = np.inf
+        chosen[taken] = best
+        taken += 1
+        other, p = best ^ 1, piece[best >> 1]
+        if taken == 1 and score[other] > limit and piece_info[p, 0] & TURNS and piece_info[p, 1] & TURNS:
+            turned, score[other] = other, np.inf
+            chosen[taken] = other
+            taken += 1
+    # cut off from the rest: the nearest road that is not is a candidate too
+    if (piece_info[piece[0], 0] | piece_info[piece[0], 1]) & MAIN == 0:
+        for k in range(found):
+            if (piece_info[piece[k], 0] | piece_info[piece[k], 1]) & MAIN:
+                there = False
+                for c in range(taken):
+                    there = there or chosen[c] >> 1 == k
+                if not there:
+                    taken = min(taken, 2)
+                    for against in range(2):
+                        if piece_info[piece[k], against] & RIGHT:
+                            chosen[taken] = 2 * k + against
+                            taken += 1
+                break
+    for c in range(taken):
+        at = chosen[c]
+        k, against = at >> 1, at & 1
+        along = np.int32(np.rint(near[k, 1] * 65536.0))
+        edge[c] = piece_edges[piece[k], against]
+        fraction[c] = 65536 - along if against else along
+        turn_round[c] = 1 if at == turned else 0
+        lead_ms[c] = np.int32(np.rint(max(0.0, near[k, 0] - free_m) / rules.lead_mps * 1000.0))
 
 
 @kernel
-def _put(
-    n: int, c: int, edge: int, against: int, along: float, turn_round: int,
-    out_edge: Array, out_fraction: Array, out_round: Array,
+def _snap_units(
+    grid: RoadGrid, rules: Numbers, xs: Array, ys: Array, course_deg: Array, accuracy_m: Array, out: Columns
 ) -> None:  # fmt: skip
-    fraction = np.int32(np.rint(along * 65536.0))
-    out_edge[n, c] = edge
-    out_fraction[n, c] = 65536 - fraction if against else fraction
-    out_round[n, c] = turn_round
+    piece = np.empty(PIECES, np.int32)
+    near = np.empty((PIECES, 4), np.float64)
+    score = np.empty(2 * PIECES, np.float64)
+    for n in range(xs.size):
+        # NaN compares false
+        if abs(xs[n]) < 1e9 and abs(ys[n]) < 1e9:
+            found = weigh_places(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece, near, score)
+            if found > 0:
+                choose_places(grid, rules, n, found, piece, near, score, accuracy_m[n], out)

@@ -11,6 +11,7 @@ from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, Starts
 from geo_backup.roads.hierarchy import Change, Metric
 from geo_backup.roads.lanes import Lanes, Probe
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import Area, EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.snap import snap_place, snap_units
@@ -25,6 +26,8 @@ def warm_up() -> None:
     weights = weigh(network, PROFILES["response"])
     nan = np.array([np.nan])
     points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
+    match_units(network, Tracks.of([[(0, 0.001, 0.0, None, None, None), (1_000, 0.002, 0.0, None, None, None)]]), rules)
+    snap_place(network, 0.003, 0.001, rules)
     field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
     eta, which = field.etas_ms(points)
     search.k_smallest(eta, 1)
@@ -54,7 +57,7 @@ def one_street() -> RoadNetwork:
         shape_start=np.zeros(3, np.int32),
         shape_step=np.zeros((0, 2), np.int16),
         edge_code=np.array([0, 1, 2, 3], np.int32),
-        edge_flags=np.full(4, main, np.uint8),
+        edge_flags=np.full(4, main, np.uint16),
         turn_start=np.array([0, 1, 2, 3, 4], np.int32),
         turn_from=np.array([1, 3, 0, 2], np.int32),
         turn_facts=np.array([7, 0, 0, 7], np.uint16),

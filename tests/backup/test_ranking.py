@@ -25,7 +25,7 @@ from geo_backup.events import (
     UnitRetired,
 )
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import RoadNetwork, WayFlag
 from tests.roads.tiny import Street, draw, place
 from tests.stories import ms, opened, part, status, tell
 
@@ -123,6 +123,7 @@ def test_8_only_an_off_duty_handler_has_the_dog() -> None:
     assert handler.turnout_ms == scene.live_map.rules.turnout.on_call_ms
     assert handler.turnout_ms > 10 * (handler.drive_ms + handler.last_leg_ms)
     assert handler.eta_ms == handler.turnout_ms + handler.drive_ms + handler.last_leg_ms
+    assert handler.first_leg_ms == 0
     assert handler.warnings == ("ON_CALL",)
     assert scene.rank().excluded() == [("near", "WRONG_CAPABILITY")]
     scene.unit("neighbour", (2000, 140), 3.0, "dog")
@@ -149,6 +150,52 @@ def test_15_the_last_leg_into_a_park_is_walked() -> None:
     (row,) = rows(scene.rank())
     assert row.last_leg_ms == pytest.approx(1000 * (175 - 25) / 1.5, rel=0.02)
     assert row.eta_ms == row.turnout_ms + row.clear_ms + row.drive_ms + row.last_leg_ms
+
+
+def test_a_unit_in_a_yard_gets_onto_the_road_first() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (500, 0))
+    scene.unit("road", (800, 0))
+    scene.unit("yard", (800, -125), speed_mps=5.0)
+    scene.unit("woods", (800, -1_100))
+    road, yard = rows(scene.rank(s=10))
+    assert (road.unit_id, yard.unit_id) == ("road", "yard")
+    assert yard.first_leg_ms == pytest.approx(1000 * (125 - 25) / 2.0, rel=0.02)
+    assert yard.drive_ms == road.drive_ms, "and is not taken to have driven on along the road"
+    for row in (road, yard):
+        parts = (row.turnout_ms, row.clear_ms, row.first_leg_ms, row.drive_ms, row.last_leg_ms)
+        assert row.eta_ms == sum(parts)
+    assert scene.rank().excluded() == [("woods", "UNREACHABLE")]
+
+
+def test_a_unit_is_ranked_from_the_level_it_came_on() -> None:
+    """
+            d ------- f
+            |         |     cd is a bridge over ab; the incident x is on ab just east of it
+    a ------+-x-- b   |     from the bridge it is all the way round over f and b
+            |     `---+
+            c
+    """
+    places = {"a": (-500, 0), "b": (900, 0), "c": (0, -500), "d": (0, 500), "f": (900, 500)}
+    streets = [Street("ab", "Road"), Street("cd", "Bridge", way_flags=int(WayFlag.BRIDGE), layer=1), Street("dfb")]
+    scene = Scene(draw(places, streets))
+    scene.incident("i1", (60, 0))
+    for unit_id in ("over", "under"):
+        scene.unit(unit_id, None)
+    for s, along in ((0, -150), (5, -75), (10, 2)):
+        scene.tell(position("over", (1, along), s), position("under", (along, 1), s))
+    under, over = rows(scene.rank(s=10))
+    assert (under.unit_id, over.unit_id) == ("under", "over")
+    assert under.distance_m == pytest.approx(58, abs=3)
+    assert over.distance_m == pytest.approx(498 + 900 + 500 + 840, abs=5)
+    # the same live map gives the same road points, whether each ping was snapped or only the last
+    standing = Standing(scene.network)
+    again = LiveMap()
+    for unit_id, unit in scene.live_map.units.items():
+        again.units[unit_id] = unit
+        standing.update(view(again, ms(10)))
+    for mine, theirs in zip(standing.table.points.columns, scene.rank(s=10).points.columns, strict=True):
+        assert (mine == theirs).all()
 
 
 def test_16_a_disconnected_part_is_unreachable() -> None:

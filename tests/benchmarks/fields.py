@@ -2,7 +2,8 @@
 
     python tests/benchmarks/fields.py [--map DIR] [--json] [--runs 30]
 
-Without --map, Porto is built from ../shared/data (or GEO_BACKUP_DATA) into a temporary folder.
+Without --map, Porto is built from ../shared/data (or GEO_BACKUP_DATA) into a temporary folder. Every changed field is
+compared with one built anew. `tests/benchmarks/peers` does the same beside other routing engines.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,23 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import dijkstra
 
+from geo_backup.events import Fix
 from geo_backup.roads import search
-from geo_backup.roads.field import ArrivalField, fields_rebuilt
+from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms
+from geo_backup.roads.hierarchy import Hierarchy, Metric
+from geo_backup.roads.lanes import LANES, Lanes, Probe
+from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
-from geo_backup.roads.profile import CLOSED_MS, RESPONSE
+from geo_backup.roads.profile import RESPONSE
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target, snap_units
+from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules
 
 FIELDS = 200
+CHANGES = 40
+"""Closures of each size."""
 
 
 def main() -> None:
@@ -51,16 +59,18 @@ def main() -> None:
     print(f"{result['map']} on {result['machine']}, one core; milliseconds: median (fastest to slowest)")
     for row in result["rows"]:
         print(f"  {row['what']:<58} {row['median_ms']:>9.3f}  ({row['min_ms']:.3f} to {row['max_ms']:.3f})")
-    print(f"  field: {result['times_scipy']:.1f} x faster than SciPy, {result['times_networkx']:.0f} x NetworkX")
+    print(
+        f"  one field: {result['times_scipy']:.1f} x faster than SciPy's, {result['times_networkx']:.0f} x NetworkX's, "
+        f"{result['one_to_memory']:.1f} x the reading of its arrays; sixteen together "
+        f"{result['sixteen_to_memory']:.1f} x; {FIELDS} standing fields are {result['fields_mb']:.0f} MB"
+    )
 
 
 def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
     """All figures of one map."""
-    search.warm_up()
+    warm_up()
     rng = np.random.default_rng(1)
     main_edges = np.flatnonzero(np.asarray(network.edge_flags) & EdgeFlag.MAIN)
-    weights = weigh(network, RESPONSE)
-    targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main_edges, max(FIELDS, runs))]
     rows: list[dict[str, Any]] = []
 
     def add(what: str, seconds: list[float]) -> float:
@@ -70,71 +80,174 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
         )
         return float(np.median(ms))
 
-    # the peers start where ours starts: on the target's edge, searching backwards
+    add("order of the shortcuts (once a map)", [clock(lambda: Hierarchy.of(network))])
+    weights = weigh(network, RESPONSE)
+    metric = Metric(weights)
+    probe = Probe(metric)
+    add("weights poured into the shortcuts (once a profile)", repeat(5, lambda: Metric(weights)))
+    targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main_edges, max(FIELDS, runs))]
+    seeds = [Seeds.of(weights, target) for target in targets]
+
+    # one field after the other; the peers start where ours starts: on the target's edge, searching backwards
     matrix, graph = expanded(weights)
+    alone = Lanes(metric, 3_600_000)
     ours: list[float] = []
+    swept: list[float] = []
     scipys: list[float] = []
     networkxs: list[float] = []
     ArrivalField.build(weights, targets[0])
     for i, target in enumerate(targets[:runs]):
         edge = target.edges[0]
         ours.append(clock(lambda target=target: ArrivalField.build(weights, target)))
+        swept.append(clock(lambda seed=seeds[i]: (alone.put(0, seed.edge, seed.ms), alone.settle())))
         scipys.append(clock(lambda edge=edge: dijkstra(matrix, indices=edge)))
         if i < 3:
             networkxs.append(clock(lambda edge=edge: nx.single_source_dijkstra_path_length(graph, edge)))
     check(weights, targets[0], matrix)
-    field_ms = add("field, bucket-queue Dijkstra", ours)
+    search_ms = add("field: search by buckets", ours)
+    field_ms = add("field: one pass over the hierarchy", swept)
     scipy_ms = add("the same, scipy.sparse.csgraph.dijkstra", scipys)
     networkx_ms = add("the same, networkx single_source_dijkstra_path_length", networkxs)
 
+    # 200 standing fields, sixteen side by side
+    blocks = [Lanes(metric, 3_600_000) for _ in range(-(-FIELDS // LANES))]
+    for i in range(FIELDS):
+        blocks[i // LANES].put(i % LANES, seeds[i].edge, seeds[i].ms)
+    for block in blocks:
+        block.settle()
+    again: list[float] = []
+    for _ in range(runs):
+        blocks[0].put(0, seeds[0].edge, seeds[0].ms)
+        again.append(clock(blocks[0].settle))
+    sixteen_ms = add("sixteen fields together, in all", again)
+    h = metric.hierarchy
+    arrays = (h.up_start, h.up_to, metric.up_ms, blocks[0].values)
+    floor_ms = add("reading their arrays once, from memory", [from_memory(arrays) for _ in range(runs)])
+    one = (h.up_start, h.up_to, metric.up_ms, blocks[0].values[:, 0].copy())
+    floor_one_ms = add("reading the arrays of one field once, from memory", [from_memory(one) for _ in range(runs)])
+
+    # units
     start, lon, lat = network.vertices
     at = start[network.edge_piece[rng.choice(main_edges, 10_000)]]
     lon, lat = lon[at] + rng.normal(0, 5e-5, 10_000), lat[at] + rng.normal(0, 5e-5, 10_000)
     course, speed = rng.uniform(0, 360, 10_000), rng.uniform(0, 20, 10_000)
     snap_units(network, lon[:1], lat[:1], course[:1], speed[:1], SnapRules())
-    add("snap 10,000 positions", [clock(lambda: snap_units(network, lon, lat, course, speed, SnapRules()))])
+    add("snap 10,000 positions", repeat(5, lambda: snap_units(network, lon, lat, course, speed, SnapRules())))
     points = snap_units(network, lon, lat, course, speed, SnapRules())
-    fields = [ArrivalField.build(weights, target) for target in targets[:FIELDS]]
-    for count in (1_000, 10_000):
+    tracks = drives(ArrivalField.build(weights, targets[0]), main_edges, rng, 1_000)
+    track = Tracks.of(tracks)
+    last = track.start[1:] - 1
+    newest = snap_units(network, track.lon[last], track.lat[last], *np.full((2, 1_000), np.nan), SnapRules())
+    doubtful = Tracks.of([tracks[n] for n in np.flatnonzero(newest.doubtful)])
+    add(
+        f"match 1,000 pings without a course ({newest.doubtful.mean():.0%} in doubt)",
+        repeat(runs, lambda: match_units(network, doubtful, SnapRules())),
+    )
+    for count in (10, 100, 1_000, 10_000):
         some = points.take(np.arange(count))
-        times = [clock(lambda f=f, some=some: search.k_smallest(f.etas_ms(some)[0], 5)) for f in fields]
-        add(f"best 5 of {count:,} units from a standing field", times)
+        times = [clock(lambda t=t, some=some: cold_etas_ms(probe, t, some)) for t in targets[:FIELDS]]
+        add(f"cold: ETAs of {count:,} units to a new incident", times)
+        expected, _ = ArrivalField.build(weights, targets[0]).etas_ms(some)
+        if not np.array_equal(cold_etas_ms(probe, targets[0], some)[0], expected):
+            sys.exit("cold ETAs differ from the field's")
+    standing = [fields_of(blocks, weights, targets, seeds, i) for i in range(FIELDS)]
+    for count in (1_000, 10_000):
+        starts = Starts.of(weights, points.take(np.arange(count)))
+        times = [clock(lambda f=f, starts=starts: search.k_smallest(f.read(starts)[0], 5)) for f in standing]
+        add(f"warm: best 5 of {count:,} units from a standing field", times)
     thousand = points.take(np.arange(1_000))
-    add(f"1,000 pings against {FIELDS} open incidents", repeat(10, lambda: [f.etas_ms(thousand) for f in fields]))
 
-    # closures: edges everywhere, and the busiest ones, which most units drive over
-    busy = busiest(network, fields[0], rng)
-    for kind, edges in (("random street", rng.choice(main_edges, 10)), ("busy street", busy)):
-        times, repaired = [], 0
-        for edge in edges:
-            closed = np.array([edge])
-            shut = weights.with_closed(closed)
-            begin = time.perf_counter()
-            new = fields_rebuilt(fields, [shut] * FIELDS, closed)
-            for field in new:
-                field.etas_ms(thousand)
-            times.append(time.perf_counter() - begin)
-            repaired += sum(f.repaired(shut, closed) is not None for f in fields)
-            for old, field in list(zip(fields, new, strict=True))[::20]:
-                fresh = ArrivalField.build(shut, old.target)
-                if not np.array_equal(fresh.at_end_ms, field.at_end_ms):
-                    sys.exit("a repaired field differs from a rebuilt one")
-        share = repaired / (len(edges) * FIELDS)
-        add(f"closure of a {kind}: {FIELDS} fields and all ETAs ({share:.0%} repaired)", times)
+    def pings() -> None:
+        starts = Starts.of(weights, thousand)
+        for field in standing:
+            field.read(starts)
+
+    add(f"1,000 pings against {FIELDS} open incidents", repeat(runs, pings))
+
+    # closures and traffic: edges everywhere, and the busiest ones, which most units drive over
+    busy = busiest(network, ArrivalField.build(weights, targets[0]), rng)
+    of_all = max(1, len(main_edges) // 100)
+    kinds: list[tuple[str, list[np.ndarray]]] = [
+        ("1 edge changed, anywhere", [rng.choice(main_edges, 1) for _ in range(CHANGES)]),
+        ("1 edge changed, of the busiest", [busy[i : i + 1] for i in range(len(busy))]),
+        ("100 edges changed", [rng.choice(main_edges, 100, replace=False) for _ in range(CHANGES // 4)]),
+        (f"1 % of edges changed ({of_all:,})", [rng.choice(main_edges, of_all, replace=False) for _ in range(4)]),
+    ]
+    for kind, changes in kinds:
+        times = []
+        for i, edges in enumerate(changes):
+            # every other time a closure, else slower by a half
+            now = weights.under([edges]) if i % 2 else weights.under([], edges, weights.edge_ms[edges] * 3 // 2)
+            for goal in (now, weights):
+                begin = time.perf_counter()
+                follow(metric, blocks, goal, targets, edges)
+                times.append(time.perf_counter() - begin)
+                for k in range(0, FIELDS, 67):
+                    fresh = ArrivalField.build(goal, targets[k])
+                    if not np.array_equal(fresh.at_end_ms, blocks[k // LANES].values[:-1, k % LANES]):
+                        sys.exit("a field that followed a change differs from a new one")
+        add(f"{kind}: {FIELDS} standing fields right again", times)
     return {
         "map": f"{network.area.name}: {network.edges:,} directed edges, {network.turns:,} turns",
         "machine": machine(),
         "rows": rows,
         "times_scipy": scipy_ms / field_ms,
         "times_networkx": networkx_ms / field_ms,
+        "search_times_scipy": scipy_ms / search_ms,
+        "one_to_memory": field_ms / floor_one_ms,
+        "sixteen_to_memory": sixteen_ms / floor_ms,
+        "fields_mb": sum(block.values.nbytes for block in blocks) / 1e6,
     }
+
+
+def fields_of(
+    blocks: Sequence[Lanes], weights: Weights, targets: Sequence[Target], seeds: Sequence[Seeds], i: int
+) -> ArrivalField:
+    """The i-th of the fields in lanes."""
+    block = blocks[i // LANES]
+    return ArrivalField(weights, targets[i], block.horizon_ms, seeds[i], block.values, i % LANES)
+
+
+def follow(
+    metric: Metric, blocks: Sequence[Lanes], weights: Weights, targets: Sequence[Target], edges: np.ndarray
+) -> None:
+    """What a change costs: shortcuts, the seeds of incidents on changed edges, all lanes."""
+    change = metric.adopt(weights)
+    for i in np.flatnonzero(np.isin([target.edges[0] for target in targets[:FIELDS]], edges)).tolist():
+        seeds = Seeds.of(weights, targets[i])
+        blocks[i // LANES].put(i % LANES, seeds.edge, seeds.ms)
+    for block in blocks:
+        block.follow(change)
+
+
+def from_memory(arrays: Sequence[np.ndarray]) -> float:
+    """Seconds to read arrays once when no cache holds them."""
+    np.zeros(1 << 26).sum()
+    return clock(lambda: [array.reshape(-1).view(np.int32).sum(dtype=np.int32) for array in arrays])
+
+
+def drives(field: ArrivalField, edges: np.ndarray, rng: np.random.Generator, count: int) -> list[list[Fix]]:
+    """Four fixes 50 m apart on the way to one target, off by 5 m, of so many units."""
+    scale = np.array(field.weights.network.metres_per_deg)
+    out: list[list[Fix]] = []
+    while len(out) < count:
+        route = field.route(int(rng.choice(edges)), 0)
+        if route is None or route.distance_m < 400:
+            continue
+        line = route.coordinates * scale
+        at = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))))
+        marks = rng.uniform(0, at[-1] - 150) + np.arange(4) * 50.0
+        places = np.column_stack([np.interp(marks, at, line[:, axis]) for axis in (0, 1)])
+        lon_lat = (places + rng.normal(0, 5.0, (4, 2))) / scale
+        out.append([Fix(n * 5_000, lon, lat) for n, (lon, lat) in enumerate(lon_lat.tolist())])
+    return out
 
 
 def expanded(weights: Weights) -> tuple[scipy.sparse.csr_matrix, nx.DiGraph]:
     """The graph of edges and turns, reversed: row = edge entered, column = edge left."""
     network = weights.network
-    cost = weights.turn_ms.astype(np.float64) + weights.edge_ms[network.turn_to]
-    usable = (weights.turn_ms < CLOSED_MS) & (weights.edge_ms[network.turn_to] < CLOSED_MS)
+    cost = weights.arc_ms.astype(np.float64)
+    usable = weights.arc_ms < INF_MS
     arcs = (network.turn_to[usable], np.asarray(network.turn_from)[usable])
     matrix = scipy.sparse.csr_matrix((cost[usable], arcs), shape=(network.edges, network.edges))
     graph = nx.DiGraph()

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+
 from geo_backup.cartography.build import BuildSummary, build_map
 from geo_backup.geodesy import from_local_m
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
 
 Tags = Mapping[str, str]
 
@@ -38,6 +40,11 @@ class Drawing:
         members = [("from", "way", from_way), ("via", "node", self.node(via)), ("to", "way", to_way)]
         self.restrictions.append(({"type": "restriction", "restriction": kind} | tags, members))
 
+    def forbid_over(self, kind: str, from_way: int, via: Sequence[int], to_way: int, **tags: str) -> None:
+        """A restriction over via ways."""
+        members = [("from", "way", from_way), *(("via", "way", way) for way in via), ("to", "way", to_way)]
+        self.restrictions.append(({"type": "restriction", "restriction": kind} | tags, members))
+
     def xml(self) -> str:
         rows = ['<osm version="0.6">']
         for number, (name, (x, y)) in enumerate(self.nodes.items(), 1):
@@ -61,9 +68,15 @@ class Drawing:
         return RoadNetwork.load(folder / "map"), summary
 
     def edge(self, network: RoadNetwork, a: str, b: str) -> int | None:
-        """The directed edge from node `a` to node `b`, None when there is none; both must be junctions."""
+        """The directed edge from node `a` to node `b`, no twin; None when there is none. Both must be junctions."""
         start, end = (self.junction(network, name) for name in (a, b))
-        found = [e for e in range(network.edges) if network.edge_tail[e] == start and network.edge_head[e] == end]
+        found = [
+            e
+            for e in range(network.edges)
+            if network.edge_tail[e] == start
+            and network.edge_head[e] == end
+            and not network.edge_flags[e] & EdgeFlag.TWIN
+        ]
         assert len(found) <= 1
         return found[0] if found else None
 
@@ -75,14 +88,29 @@ class Drawing:
         return int(away.argmin())
 
     def turn(self, network: RoadNetwork, path: str) -> int | None:
-        """`turn_facts` of the turn a-b-c, None when there is no such turn."""
-        into, out = self.edge(network, path[0], path[1]), self.edge(network, path[1], path[2])
-        if into is None or out is None:
+        """`turn_facts` of the last turn of a drive a-b-c or longer, None when it cannot be driven."""
+        driven = self.drive(network, path)
+        return None if driven is None else int(network.turn_facts[driven[1][-1]])
+
+    def drive(self, network: RoadNetwork, path: str) -> tuple[list[int], list[int]] | None:
+        """Edges and turns of a drive from junction to junction, begun without a past; None when it cannot be driven.
+
+        Where two turns lead the same way, one into a twin, the network is wrong.
+        """
+        edge = self.edge(network, path[0], path[1])
+        if edge is None:
             return None
-        for turn in range(int(network.turn_start[out]), int(network.turn_start[out + 1])):
-            if network.turn_from[turn] == into:
-                return int(network.turn_facts[turn])
-        return None
+        edges, turns = [edge], []
+        for name in path[2:]:
+            junction = self.junction(network, name)
+            leaving = (network.turn_from == edges[-1]) & (network.edge_head[network.turn_to] == junction)
+            found = np.flatnonzero(leaving).tolist()
+            assert len(found) <= 1, f"{path}: two turns to {name}"
+            if not found:
+                return None
+            turns.append(found[0])
+            edges.append(int(network.turn_to[found[0]]))
+        return edges, turns
 
 
 def _tags(tags: Tags) -> list[str]:

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnFlag, TurnKind, WayFlag
+from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnFlag, TurnKind, WayFlag
+from geo_backup.roads.profile import RESPONSE, ROUTINE
+from geo_backup.roads.snap import Target
+from geo_backup.roads.weights import weigh
 
 from .drawing import Drawing
 
@@ -35,9 +39,9 @@ def kind(facts: int | None) -> TurnKind:
 
 
 def check_whole(network: RoadNetwork) -> None:
-    """Every turn joins; edges are grouped by tail."""
+    """Every turn joins; the directions of a piece stand side by side."""
     assert np.all(network.edge_head[network.turn_from] == network.edge_tail[network.turn_to])
-    assert np.all(np.diff(network.edge_tail) >= 0)
+    assert np.count_nonzero(np.diff(network.edge_piece)) + 1 == len(np.unique(network.edge_piece))
     assert np.all(network.piece_length_m > 0)
 
 
@@ -159,10 +163,11 @@ def test_bollards_cut_and_gates_do_not(tmp_path: Path) -> None:
     network, summary = drawing.build(tmp_path)
     assert summary.blocking_barriers == 1
     assert drawing.edge(network, "A", "C") is None
-    gated = drawing.edge(network, "C", "D")
-    assert gated is not None
-    assert network.edge_flags[gated] & EdgeFlag.GATE
-    assert network.junctions == 5, "each side of the bollard has its own end"
+    assert drawing.turn(network, "CgD") == TurnKind.STRAIGHT
+    flags = {pair: int(network.edge_flags[drawing.edge(network, *pair)]) for pair in ("Cg", "gD", "Dg", "gC")}
+    assert {pair for pair, held in flags.items() if held & EdgeFlag.GATE} == {"gD", "gC"}, "one gate, opened once"
+    assert network.junctions == 6, "each side of the bollard has its own end"
+    assert summary.gates == 1
     check_whole(network)
 
 
@@ -193,3 +198,142 @@ def test_a_loop_back_to_its_own_start(tmp_path: Path) -> None:
     check_whole(network)
     assert network.edges == 4
     assert summary.main_share == 1.0
+
+
+def test_a_railway_is_crossed_once(tmp_path: Path) -> None:
+    """
+    W - t - X - E    t: a level crossing 200 m before X, inside the road; u: one at the junction of N and M
+            |
+            u        who drives W X, in either direction, crosses t; N-u-M crosses u
+            |
+            M
+    """
+    drawing = Drawing(
+        {"W": (-3.0, 0.0), "t": (-2.0, 0.0), "X": (0.0, 0.0), "E": (3.0, 0.0), "u": (0.0, -2.0), "M": (0.0, -4.0)}
+    )
+    drawing.way("WtXE")
+    drawing.way("Xu")
+    drawing.way("uM")
+    drawing.node_tags = {"t": {"railway": "level_crossing"}, "u": {"railway": "tram_level_crossing"}}
+    network, _ = drawing.build(tmp_path)
+    paths = ("WXE", "WXu", "EXW", "XWX", "XuM", "MuX", "EXu", "uXE")
+    crossing = {path for path in paths if (drawing.turn(network, path) or 0) & TurnFlag.LEVEL_CROSSING}
+    assert crossing == {"WXE", "WXu", "XWX", "XuM", "MuX"}, "EXW crosses after the junction: XWX says it"
+
+
+def test_a_mini_roundabout_is_a_junction_where_all_yield_alike(tmp_path: Path) -> None:
+    drawing = cross()
+    drawing.ways[0][1]["highway"] = "primary"  # type: ignore[index]
+    drawing.node_tags = {"X": {"highway": "mini_roundabout"}, "W": {"highway": "mini_roundabout"}}
+    network, _ = drawing.build(tmp_path)
+    for path in ("WXE", "WXN", "NXE", "SXW"):
+        facts = drawing.turn(network, path) or 0
+        assert facts & TurnFlag.MINI_ROUNDABOUT
+        assert not facts & TurnFlag.STOP
+    assert not (drawing.turn(network, "XWX") or 0) & TurnFlag.MINI_ROUNDABOUT, "the end of a road is no junction"
+
+
+def test_an_all_way_stop_stops_all(tmp_path: Path) -> None:
+    """`stop=all` on the crossing itself; `stop=minor` leaves it to the size of the roads."""
+    drawing = cross()
+    drawing.ways[0][1]["highway"] = "primary"  # type: ignore[index]
+    for said, stopping in (("all", {"WXE", "EXN", "NXE", "SXN"}), ("minor", {"NXE"})):
+        drawing.node_tags = {"X": {"highway": "stop", "stop": said}}
+        network, _ = drawing.build(tmp_path)
+        paths = ("WXE", "EXN", "NXE", "SXN")
+        assert {path for path in paths if (drawing.turn(network, path) or 0) & TurnFlag.STOP} == stopping
+
+
+def test_a_locked_gate_is_for_emergency_vehicles_alone(tmp_path: Path) -> None:
+    """
+    A - g - B - C       g is locked: the legal way from A to C leads round by D and F
+    |           |
+    D - - - - - F
+    """
+    drawing = Drawing(
+        {"A": (0.0, 0.0), "g": (1.0, 0.0), "B": (2.0, 0.0), "C": (3.0, 0.0), "D": (0.0, -5.0), "F": (3.0, -5.0)}
+    )
+    drawing.way("AgBC", name="Gated Lane")
+    drawing.way("ADFC", name="Long Way")
+    for tags, banned in (({"access": "no"}, True), ({"access": "private"}, False)):
+        drawing.node_tags = {"g": {"barrier": "gate", **tags}}
+        network, summary = drawing.build(tmp_path)
+        facts = drawing.turn(network, "AgC")
+        assert facts is not None
+        assert bool(facts & TurnFlag.RESTRICTED) == bool(facts & TurnFlag.EMERGENCY_EXEMPT) == banned
+        assert (summary.gates, summary.locked_barriers) == (1 - banned, int(banned))
+        assert summary.main_share == (1.0 if banned else 0.5), "two ways round a ring, joined where one turns round"
+        start = drawing.edge(network, "A", "g")
+        end = drawing.edge(network, "g", "C")
+        assert start is not None
+        assert end is not None
+        names, times = {}, {}
+        for profile in (ROUTINE, RESPONSE):
+            field = ArrivalField.build(weigh(network, profile), Target.on_edge(end, FRACTION_ONE))
+            route = field.route(start, FRACTION_ONE // 2)
+            assert route is not None
+            names[profile.name], times[profile.name] = route.streets, route.drive_ms
+        assert names["response"] == ["Gated Lane"]
+        assert times["response"] >= RESPONSE.access.gate_s * 1000
+        assert (len(names["routine"]) > 1) == banned
+        assert (drawing.turn(network, "AgA") is not None) == banned, "before a locked gate one turns round"
+
+
+def test_a_gate_that_stands_open_is_none(tmp_path: Path) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "g": (1.0, 0.0), "B": (2.0, 0.0)})
+    drawing.way("AgB")
+    drawing.node_tags = {"g": {"barrier": "lift_gate", "access": "yes"}}
+    network, _ = drawing.build(tmp_path)
+    assert network.junctions == 2
+    assert not np.any(network.edge_flags & EdgeFlag.GATE)
+
+
+def test_what_stands_on_a_crossing_is_left_out_and_counted(tmp_path: Path) -> None:
+    """Nobody knows which arm a gate, a bollard or a height restrictor at the crossing closes."""
+    for tags in ({"barrier": "gate"}, {"barrier": "bollard"}, {"barrier": "gate", "access": "no"}):
+        drawing = cross()
+        drawing.node_tags = {"X": tags}
+        network, summary = drawing.build(tmp_path)
+        assert summary.barriers_on_crossings == 1
+        assert (summary.gates, summary.locked_barriers, summary.blocking_barriers) == (0, 0, 0)
+        assert not np.any(network.edge_flags & EdgeFlag.GATE)
+        assert network.junctions == 5
+    drawing = cross()
+    drawing.node_tags = {"X": {"barrier": "height_restrictor", "maxheight": "2"}, "W": {"barrier": "dragon"}}
+    network, summary = drawing.build(tmp_path)
+    assert (summary.limits_on_crossings, summary.limited_ways, summary.unknown_barriers) == (1, 0, 0)
+    drawing.nodes["y"] = (-1.0, 0.0)
+    drawing.ways[0] = ("WyXE", drawing.ways[0][1])
+    drawing.node_tags["y"] = {"barrier": "dragon"}
+    assert drawing.build(tmp_path)[1].unknown_barriers == 1
+
+
+def test_what_can_pass_under_and_over(tmp_path: Path) -> None:
+    """
+    A - B - C = D - h - E - F   A-B signed 3.8 m, C-D a bridge for 12 t, h a restrictor of 2.1 m inside D-E
+                |
+                G
+    """
+    drawing = Drawing({name: (2.0 * n, 0.0) for n, name in enumerate("ABCDhEF")} | {"G": (6.0, -3.0)})
+    drawing.way("AB", maxheight="3.8 m", maxweight="7.5")
+    drawing.way("BC", maxheight="default", maxwidth="7'6\"")
+    drawing.way("CD", bridge="yes", maxweight="12")
+    drawing.way("DhE", maxheight="4", name="Low Road")
+    drawing.ways[-1] = ("DhEF", drawing.ways[-1][1])
+    drawing.way("DG")
+    drawing.way("EG")
+    drawing.node_tags = {"h": {"barrier": "height_restrictor", "maxheight": "2.1"}}
+    network, summary = drawing.build(tmp_path)
+    limits = {}
+    for pair in ("AB", "BC", "CD", "DE", "EF", "DG"):
+        edge = drawing.edge(network, *pair)
+        assert edge is not None
+        limits[pair] = tuple(network.way_limits[network.edge_way[edge]].tolist())
+        assert network.edge_name(edge) == ("Low Road" if pair in ("DE", "EF") else "")
+    assert limits == {
+        "AB": (38, 0, 0), "BC": (0, 22, 0), "CD": (0, 0, 120), "DE": (21, 0, 0), "EF": (40, 0, 0), "DG": (0, 0, 0),
+    }  # fmt: skip
+    assert summary.limited_ways == 5
+    assert network.way_limits.shape == (len(network.way_id), 3)
+    low = network.way_id[network.edge_way[[drawing.edge(network, "D", "E"), drawing.edge(network, "E", "F")]]]
+    assert len(set(low.tolist())) == 1, "one way of the source, two of ours"

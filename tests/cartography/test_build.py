@@ -122,6 +122,20 @@ def test_geojson_lines_meet_where_coordinates_are_equal(tmp_path: Path) -> None:
     assert network.area.timezone == "America/Los_Angeles"
 
 
+def test_geojson_points_stand_on_the_lines_through_them(tmp_path: Path) -> None:
+    """A locked gate in the middle of one street, and a point that lies on none."""
+    gate = {"type": "Point", "coordinates": [10.001, 50.0]}
+    lost = {"type": "Point", "coordinates": [10.001, 50.01]}
+    source = geojson(
+        tmp_path,
+        line([[10.0, 50.0], [10.001, 50.0], [10.002, 50.0]]),
+        *({"type": "Feature", "properties": {"barrier": "gate", "access": "no"}, "geometry": g} for g in (gate, lost)),
+    )
+    summary = build_map(source, tmp_path / "map", tiles=False)
+    assert (summary.locked_barriers, summary.junctions) == (1, 3)
+    assert RoadNetwork.load(tmp_path / "map").area.turn_restrictions == "none in the source"
+
+
 def test_driving_on_the_left(tmp_path: Path) -> None:
     source = geojson(tmp_path, line([[-0.1, 51.5], [-0.101, 51.5]]))
     build_map(source, tmp_path / "map", tiles=False)

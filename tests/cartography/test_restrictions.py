@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from geo_backup.cartography.build import BuildSummary, build_map
+from geo_backup.cartography.restrictions import OUTCOMES
 from geo_backup.roads.network import RoadNetwork, TurnFlag
 
 from .drawing import Drawing
@@ -33,10 +34,7 @@ def restricted(drawing: Drawing, network: RoadNetwork) -> set[str]:
 
 
 def total(s: BuildSummary) -> int:
-    return (
-        s.restrictions_applied + s.restrictions_exempt + s.restrictions_malformed + s.restrictions_unmatched
-        + s.restrictions_via_way + s.restrictions_conditional
-    )  # fmt: skip
+    return sum(getattr(s, f"restrictions_{outcome}") for outcome in OUTCOMES)
 
 
 def test_no_left_turn(tmp_path: Path) -> None:
@@ -83,12 +81,7 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
     drawing.forbid("no_left_turn", way["W"], "E", way["N"])
     drawing.forbid("keep_smiling", way["W"], "X", way["N"])
     drawing.restrictions.append(({"type": "restriction", "restriction": "no_left_turn"}, [("from", "way", way["W"])]))
-    drawing.restrictions.append(
-        (
-            {"type": "restriction", "restriction": "no_u_turn"},
-            [("from", "way", way["W"]), ("via", "way", way["N"]), ("to", "way", way["E"])],
-        )
-    )
+    drawing.forbid_over("no_u_turn", way["W"], [way["N"]], way["E"])
     drawing.restrictions.append(
         ({"type": "restriction", "restriction:conditional": "no_left_turn @ (07:00-09:00)"}, [("from", "way", 1)])
     )
@@ -96,11 +89,44 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
     network, summary = drawing.build(tmp_path)
     assert restricted(drawing, network) == set()
     assert summary.restrictions_unmatched == 1
-    assert summary.restrictions_malformed == 3
-    assert summary.restrictions_via_way == 1
-    assert summary.restrictions_conditional == 1
+    assert summary.restrictions_malformed == 4
+    assert summary.restrictions_needless == 1, "nobody drives from W over N to E without turning round"
     assert summary.restrictions_exempt == 1
     assert total(summary) == 7
+
+
+def test_a_turn_forbidden_at_some_hours_is_forbidden_at_all(tmp_path: Path) -> None:
+    """`restriction:conditional`, its form for cars, and the older day_on/hour_on."""
+    drawing, way = arms()
+    hours = {"restriction": "", "restriction:conditional": "no_left_turn @ (Mo-Fr 07:00-09:00; Sa 10:00-12:00)"}
+    drawing.forbid("", way["W"], "X", way["N"], **hours)
+    drawing.forbid("", way["S"], "X", way["E"], **{"restriction:motorcar:conditional": "no_right_turn @ (wet)"})
+    drawing.forbid("no_left_turn", way["N"], "X", way["E"], hour_on="07:00", hour_off="09:00")
+    drawing.forbid("", way["E"], "X", way["S"], **{"restriction:hgv:conditional": "no_left_turn @ (06:00-22:00)"})
+    drawing.forbid("", way["E"], "X", way["N"], **{"restriction:conditional": "none @ (06:00-22:00)"})
+    network, summary = drawing.build(tmp_path)
+    assert restricted(drawing, network) == {"WXN", "SXE", "NXE"}
+    assert (summary.restrictions_conditional, summary.restrictions_exempt, summary.restrictions_malformed) == (3, 1, 1)
+    assert total(summary) == 5
+    assert network.area.turn_restrictions == "3 of 5 applied"
+
+
+def test_what_holds_at_all_times_is_no_condition(tmp_path: Path) -> None:
+    """`no_left_turn` for all, and lorries even less: the condition is not for cars."""
+    drawing, way = arms()
+    drawing.forbid(
+        "no_left_turn", way["W"], "X", way["N"], **{"restriction:hgv:conditional": "no_left_turn @ (weight>7.5)"}
+    )
+    _, summary = drawing.build(tmp_path)
+    assert summary.restrictions_applied == total(summary) == 1
+
+
+def test_a_ban_on_what_a_one_way_forbids_anyway_is_needless(tmp_path: Path) -> None:
+    drawing, way = arms()
+    drawing.ways[way["N"] - 101][1]["oneway"] = "yes"  # type: ignore[index]
+    drawing.forbid("no_left_turn", way["W"], "X", way["N"])
+    _, summary = drawing.build(tmp_path)
+    assert summary.restrictions_needless == total(summary) == 1
 
 
 def test_a_member_left_behind_when_its_way_was_cut_does_no_harm(tmp_path: Path) -> None:
@@ -132,13 +158,18 @@ def test_a_restriction_that_traps_leaves_the_u_turn(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found at {DATA} (set GEO_BACKUP_DATA)")
 @pytest.mark.parametrize(
-    ("area", "relations", "applied_at_least", "via_way"),
-    [("heidelberg", 476, 448, 0), ("liechtenstein", 85, 75, 7), ("monaco", 45, 42, 0)],
+    ("area", "relations", "outcomes"),
+    [
+        ("heidelberg", 476, {"applied": 461, "needless": 4, "unmatched": 11}),
+        ("liechtenstein", 85, {"applied": 76, "via_way": 7, "malformed": 1, "unmatched": 1}),
+        ("monaco", 45, {"applied": 43, "unmatched": 2}),
+        ("porto", 357, {"applied": 336, "via_way": 1, "malformed": 15, "unmatched": 5}),
+    ],
 )
 def test_real_restrictions_are_all_accounted_for(
-    tmp_path: Path, area: str, relations: int, applied_at_least: int, via_way: int
+    tmp_path: Path, area: str, relations: int, outcomes: dict[str, int]
 ) -> None:
     summary = build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / area, tiles=False)
     assert total(summary) == relations
-    assert summary.restrictions_applied >= applied_at_least
-    assert summary.restrictions_via_way == via_way
+    found = {outcome: getattr(summary, f"restrictions_{outcome}") for outcome in OUTCOMES}
+    assert {outcome: count for outcome, count in found.items() if count} == outcomes

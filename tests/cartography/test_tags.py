@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from geo_backup.cartography.tags import NO_LIMIT_KMH, NoRoad, Road, read_node, read_road, speed_kmh, speed_limits_kmh
+from geo_backup.cartography.tags import NO_LIMIT_KMH, NoRoad, Road, read_road, speed_kmh, speed_limits_kmh
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 LEGAL = EdgeFlag.LEGAL
@@ -62,6 +62,22 @@ def road(**tags: str) -> Road:
             LEGAL | EdgeFlag.PRIVATE | EdgeFlag.PEDESTRIAN,
         ),
         ({"highway": "busway"}, EdgeFlag.BUS, EdgeFlag.BUS),
+        (
+            {"highway": "busway", "emergency": "yes"},
+            EdgeFlag.BUS | EdgeFlag.EMERGENCY,
+            EdgeFlag.BUS | EdgeFlag.EMERGENCY,
+        ),
+        (
+            {"access": "no", "bus": "yes", "emergency": "yes"},
+            EdgeFlag.BUS | EdgeFlag.EMERGENCY,
+            EdgeFlag.BUS | EdgeFlag.EMERGENCY,
+        ),
+        ({"motor_vehicle": "emergency"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
+        ({"emergency": "no"}, LEGAL, LEGAL),
+        ({"oneway": "yes", "oneway__emergency": "no"}, LEGAL, EdgeFlag.EMERGENCY),
+        # a crossover of a motorway
+        ({"highway": "service", "access": "no", "emergency": "yes"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
+        ({"highway": "service", "service": "emergency", "access": "no"}, EdgeFlag.EMERGENCY, EdgeFlag.EMERGENCY),
     ],
 )
 def test_who_may_drive_in_which_direction(tags: dict[str, str], along: int, against: int) -> None:
@@ -79,10 +95,14 @@ def test_who_may_drive_in_which_direction(tags: dict[str, str], along: int, agai
         ({"highway": "pedestrian", "access": "no"}, "closed"),
         ({"highway": "track", "motor_vehicle": "agricultural"}, "closed"),
         ({"highway": "primary", "oneway": "reversible"}, "reversible"),
+        ({"highway": "busway", "emergency": "no"}, "closed"),
+        ({"access": "no", "psv": "yes", "emergency": "no"}, "closed"),
+        ({"highway": "pedestrian", "emergency": "no"}, "closed"),
+        ({"highway": "service", "service": "emergency_access", "emergency": "no"}, "closed"),
     ],
 )
 def test_what_is_left_out_has_a_reason(tags: dict[str, str], reason: str) -> None:
-    assert read_road(tags) == NoRoad(reason)
+    assert read_road({"highway": "residential"} | tags) == NoRoad(reason)
 
 
 def test_structure_and_names() -> None:
@@ -90,14 +110,3 @@ def test_structure_and_names() -> None:
     assert (read.way_class, read.layer, read.name) == (WayClass.PRIMARY, 2, "Götaälv bron")
     assert read.way_flags == WayFlag.BRIDGE | WayFlag.UNPAVED
     assert road(ref="A 5", layer="up").name == "A 5"
-
-
-def test_barriers_block_unless_something_opens_them() -> None:
-    assert read_node({"barrier": "gate"}) == (False, False, True, False, 0)
-    assert read_node({"barrier": "bollard"}) == (False, False, False, True, 0)
-    assert read_node({"barrier": "bollard", "bollard": "removable"}) == (False, False, True, False, 0)
-    assert read_node({"barrier": "bollard", "emergency": "yes"}) == (False, False, True, False, 0)
-    assert read_node({"barrier": "kerb"}) is None
-    assert read_node({"highway": "traffic_signals", "traffic_signals:direction": "backward"}) == (
-        True, False, False, False, -1,
-    )  # fmt: skip

@@ -81,7 +81,7 @@ def eta(
         edge, at = int(points.edge[row, c]), int(points.fraction[row, c])
         if edge < 0:
             continue
-        extra = weights.profile.u_turn_ms if points.turn_round[row, c] else 0
+        extra = int(points.lead_ms[row, c]) + (weights.profile.u_turn_ms if points.turn_round[row, c] else 0)
         if values[edge] < INF_MS:
             best = min(best, (int(weights.edge_ms[edge]) * (65536 - at) >> 16) + int(values[edge]) + extra)
         for t, q, leg in zip(target.edges, target.fractions, target.last_leg_ms, strict=True):

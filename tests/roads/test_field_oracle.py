@@ -62,6 +62,7 @@ def questions(make: st.DrawFn) -> tuple[RoadNetwork, str, Target, list[int], Roa
     closed = make(st.lists(edges, max_size=3))
     points = RoadPoints.of([RoadPoint(*p) for p in make(st.lists(st.tuples(edges, fraction), min_size=1, max_size=6))])
     points.edge[0, 1], points.fraction[0, 1], points.turn_round[0, 1] = make(edges), make(fraction), 1
+    points.lead_ms[0, :2] = make(st.tuples(*[st.sampled_from([0, 9_000])] * 2))
     horizon = make(st.sampled_from([HOUR, HOUR, 60_000, 0]))
     return network, make(st.sampled_from(sorted(PROFILES))), target, closed, points, horizon
 
@@ -86,7 +87,7 @@ def test_field_and_readings_equal_the_oracle(question: tuple) -> None:
         c = which[row]
         route = field.route(int(points.edge[row, c]), int(points.fraction[row, c]))
         assert route is not None
-        extra = weights.profile.u_turn_ms if points.turn_round[row, c] else 0
+        extra = int(points.lead_ms[row, c]) + (weights.profile.u_turn_ms if points.turn_round[row, c] else 0)
         assert route.drive_ms + route.last_leg_ms + extra == eta[row]
         assert metres[row] == pytest.approx(route.distance_m, abs=0.5)
         assert route.edges[-1] == target.edges[reached[row]]

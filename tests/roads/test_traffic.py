@@ -154,6 +154,20 @@ def test_a_long_step_and_a_barrier(tmp_path: Path) -> None:
     assert matched(network, [(g, c, 60)])[1] == [False], "up to a barrier: the stretch has but one node"
 
 
+def test_whatever_was_driven_before(tmp_path: Path) -> None:
+    """a - b - c - d - e: who comes by a - b may not go on to c - d - e; a speed from b to c is everybody's."""
+    drawing = Drawing({"a": (0, 0), "b": (2, 0), "c": (4, 0), "d": (6, 0), "e": (8, 0), "n": (2, 2), "m": (4, 2)})
+    ab, bc, cd = (drawing.way(line) for line in ("ab", "bc", "cde"))
+    for line in ("bn", "cm"):
+        drawing.way(line)
+    drawing.forbid_over("no_straight_on", ab, [bc], cd)
+    network, _ = drawing.build(tmp_path)
+    edge = drawing.edge(network, "b", "c")
+    both = network.with_twins(np.array([edge])).tolist()
+    assert len(both) == 2
+    assert told(network, [(drawing.node("b"), drawing.node("c"), 20)]) == dict.fromkeys(both, (1.0, 20.0))
+
+
 @given(networks(), st.data())
 @settings(deadline=None, max_examples=60)
 def test_what_is_packed_comes_back(network: RoadNetwork, data: st.DataObject) -> None:

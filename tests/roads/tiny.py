@@ -116,7 +116,7 @@ def draw(
         "shape_start": np.zeros(len(piece) + 1, np.int32),
         "shape_step": np.zeros((0, 2), np.int16),
         "edge_code": codes,
-        "edge_flags": np.array([e[2] for e in edges], np.uint8),
+        "edge_flags": np.array([e[2] for e in edges], np.uint16),
         "turn_start": np.array(start, np.int32),
         "turn_from": np.array(origin, np.int32),
         "turn_facts": np.array(facts, np.uint16),

@@ -357,7 +357,7 @@ def test_a_ranking_orders_everybody(http: httpx.Client, incident: str) -> None:
         assert set(row) == {
             *("unit_id", "eta_s", "parts", "arrival_time", "distance_m", "status", "freshness", "warnings")
         }
-        assert set(row["parts"]) == {"turnout_s", "clear_s", "drive_s", "last_leg_s"}
+        assert set(row["parts"]) == {"turnout_s", "clear_s", "first_leg_s", "drive_s", "last_leg_s"}
         assert sum(row["parts"].values()) == pytest.approx(row["eta_s"], abs=1e-6)
     keys = [(row["freshness"] == "stale", row["eta_s"], row["unit_id"]) for row in ranking["candidates"]]
     assert keys == sorted(keys)
