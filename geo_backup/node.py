@@ -258,7 +258,7 @@ class Node:
             self._unseen_units.update(delta.positions)
         if delta.closures and isinstance(event, ClosureAdded):
             self.closure_edges[event.closure_id] = len(closure_shape_and_edges(self.network, event)[1])
-        if delta.incidents or delta.closures:
+        if delta.incidents or delta.closures or delta.speeds:
             self._fresh_incidents.update(delta.incidents or self.rankings)
             self._rank_now.set()
         return bool(delta.units or delta.incidents or delta.closures)

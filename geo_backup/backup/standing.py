@@ -1,4 +1,5 @@
-"""Standing: one arrival field per open incident, kept right while units move, incidents move and roads close.
+"""Standing: one arrival field per open incident, kept right while units move, incidents move, roads close, traffic and
+the hour change.
 
 It belongs to one thread and knows the live map only by frozen views, so ranking never waits for the fold nor reads a
 half-changed world. From equal views it gives equal rankings, whatever it held before: a field that followed a change
@@ -18,16 +19,17 @@ from shapely.geometry import shape
 
 from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import ClosureAdded
+from geo_backup.events import ClosureAdded, SpeedsAdopted
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
@@ -46,6 +48,7 @@ class View:
     closures: Mapping[str, ClosureAdded]
     """Those in force at `as_of_ms`."""
     rules: Rules
+    speeds: SpeedsAdopted | None = None
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -59,8 +62,12 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         {i.incident_id: IncidentRow.of(i) for i in live_map.open_incidents()},
         {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
         live_map.rules,
+        live_map.speeds,
     )
 
+
+TRAFFIC = "(traffic)"
+"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
 
 STALE = ""
 """Among the closures of a front that is to be looked at again: no closure has an empty id."""
@@ -74,6 +81,10 @@ class _Front:
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
+    timeless: bool
+    traffic: Traffic | None = None
+    slowed: tuple[Array, Array] | None = None
+    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
 
 
 @dataclass(slots=True)
@@ -101,6 +112,9 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
+        self._speeds_id = ""
+        self._traffic: Traffic | None = None
+        self._shut_by_traffic: dict[str, ClosureAdded] = {}
         self._added: dict[str, ClosureAdded] = {}
         self._edges: dict[str, Edges] = {}
         self._shapes: dict[str, shapely.Geometry | None] = {}
@@ -118,6 +132,8 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
+        self._adopt(view.speeds)
+        view = replace(view, closures={**view.closures, **self._shut_by_traffic})
         for closure_id in [known for known in self._added if view.closures.get(known) != self._added[known]]:
             # over, or lifted and made again with the same id: nothing worked out from it holds
             del self._added[closure_id], self._edges[closure_id], self._shapes[closure_id]
@@ -131,6 +147,20 @@ class Standing:
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
         self._view = view
+
+    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
+        """Take in measured speeds when they are others."""
+        speeds_id = "" if speeds is None else speeds.speeds_id
+        if speeds_id == self._speeds_id:
+            return
+        self._speeds_id, self._traffic, self._shut_by_traffic = speeds_id, None, {}
+        if speeds is None:
+            return
+        self._traffic = Traffic.unpacked(speeds.packed, self.network.edges)
+        if len(shut := self._traffic.closed):
+            self._shut_by_traffic[TRAFFIC] = ClosureAdded(
+                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
+            )
 
     def prepare(self) -> None:
         """Make what the first incident would wait for."""
@@ -258,16 +288,25 @@ class Standing:
         return self._view
 
     def _front(self, profile: str) -> _Front:
-        """A profile's front, brought up to the closures of the last view."""
+        """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
         closed = self._closed(profile)
         front = self._fronts.get(profile)
+        timeless = front.timeless if front is not None else self.profile(profile).timeless
+        # (before the first view all hours are alike)
+        now = self._view
+        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
-            metric = Metric(weigh(self.network, self.profile(profile)))
-            front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [])
-        if front.closed == closed:
+            metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
+            front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [], timeless)
+        before = front.metric.weights
+        if front.closed == closed and front.traffic is self._traffic and before.hour == hour:
             return front
-        front.closed, before = closed, front.metric.weights
-        weights = before.under([self._edges[closure_id] for closure_id in sorted(closed)])
+        bare = before if before.hour == hour else weigh(self.network, before.profile, hour=hour)
+        if front.traffic is not self._traffic or before.hour != hour:
+            front.traffic = self._traffic
+            front.slowed = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
+        front.closed = closed
+        weights = bare.under([self._edges[closure_id] for closure_id in sorted(closed)], *(front.slowed or ()))
         changed = front.metric.adopt(weights)
         elsewhere = (weights.edge_ms != before.edge_ms) | (weights.shut != before.shut)
         for stand in self._stands.values():

@@ -6,6 +6,7 @@ from typing import Any
 
 from geo_backup import __version__
 from geo_backup.backup.ranking import Candidate, Ranking
+from geo_backup.events import SpeedsAdopted
 from geo_backup.live_map import Closure, Incident, LiveMap, Unit, freshness
 from geo_backup.wire.times import to_text
 
@@ -101,6 +102,20 @@ def closure(closure: Closure, edges: int) -> Document:
         "edges": edges,
         "added_time": to_text(added.received_ms),
         "source": added.said_by,
+    }
+
+
+def traffic(speeds: SpeedsAdopted | None) -> Document | None:
+    """What is known of the measured speeds that hold."""
+    if speeds is None:
+        return None
+    return {
+        "speeds_id": speeds.speeds_id,
+        "loaded_time": to_text(speeds.received_ms),
+        "rows": speeds.rows,
+        "rows_matched": speeds.rows_matched,
+        "edges": speeds.edges,
+        "edges_closed": speeds.edges_closed,
     }
 
 
