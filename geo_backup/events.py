@@ -7,6 +7,7 @@ An event is made once, never changed, and read for ever: a field may be added wi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -233,6 +234,28 @@ class NetworkAdopted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedsAdopted(Event):
+    """From here on these measured speeds of the network's edges hold, and none from before.
+
+    The counts are for people: rows said, rows that lie on the network, edges measured, edges closed among them.
+    """
+
+    speeds_id: str = ""
+    """`speeds_id` of `packed`."""
+    packed: str = ""
+    """Edges and speeds as `roads.traffic` packs them; empty = no speeds hold."""
+    rows: int = 0
+    rows_matched: int = 0
+    edges: int = 0
+    edges_closed: int = 0
+
+
+def speeds_id(packed: str) -> str:
+    """Sixteen hex digits that name packed speeds; empty for none."""
+    return hashlib.sha256(packed.encode()).hexdigest()[:16] if packed else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RulesAdopted(Event):
     """From here on these rules are in force; `rules` names what differs from the defaults, by group."""
 
@@ -255,6 +278,7 @@ KINDS: Mapping[str, type[Event]] = {
         ClosureAdded,
         ClosureLifted,
         NetworkAdopted,
+        SpeedsAdopted,
         RulesAdopted,
     )
 }

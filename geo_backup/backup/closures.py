@@ -14,7 +14,7 @@ from shapely.geometry import shape
 
 from geo_backup.events import ClosureAdded
 from geo_backup.roads.closures import Cut, Levels, cut, cut_named
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile
 from geo_backup.roads.snap import Target
 
@@ -172,15 +172,20 @@ def enterable(waived: Iterable[Obstacle], covers: Edges) -> Edges:
     return only
 
 
-def slowed(slow: Iterable[Obstacle], edge_ms: Edges) -> tuple[Edges, Edges]:
-    """Edges int32[N] ascending that are driven slower, and in how many ms (int32[N]) instead of `edge_ms` (int32[E]):
-    where several slow an edge, the lowest share of its speed counts."""
-    factor: dict[float, list[Edges]] = {}
-    for one in slow:
-        factor.setdefault(one.added.slow_factor or 1.0, []).append(one.edges)
-    share = np.ones(len(edge_ms))
-    for lowest in sorted(factor, reverse=True):
-        for edges in factor[lowest]:
-            share[edges] = lowest
-    edges = np.flatnonzero(share < 1.0).astype(np.int32)
-    return edges, np.rint(edge_ms[edges] / share[edges]).astype(np.int64)
+def slowed(
+    slow: Iterable[Obstacle], edge_ms: Edges, measured: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
+    """Edges int32[N] ascending that are driven in other than `edge_ms` (int32[E]), and in how many ms (int64[N]).
+
+    `measured` speeds (edges int[M], ms int[M]) come first, and are slowed too: of several that slow an edge the one
+    with the lowest share of its speed.
+    """
+    edges, ms = (np.zeros(0, np.int32),) * 2 if measured is None else measured
+    now_ms, share = edge_ms.astype(np.int64), np.ones(len(edge_ms))
+    now_ms[edges] = ms
+    for one in sorted(slow, key=lambda one: one.added.slow_factor or 1.0, reverse=True):
+        share[one.edges] = one.added.slow_factor or 1.0
+    less = np.flatnonzero(share < 1.0).astype(np.int32)
+    now_ms[less] = np.rint(now_ms[less] / share[less])
+    every = np.union1d(edges, less).astype(np.int32)
+    return every, now_ms[every]

@@ -1,4 +1,5 @@
-"""Standing: one arrival field per open incident, kept right while units move, incidents move and roads close.
+"""Standing: one arrival field per open incident, kept right while units move, incidents move, roads close, traffic and
+the hour change.
 
 It belongs to one thread and knows the live map only by frozen views, so ranking never waits for the fold nor reads a
 half-changed world. From equal views it gives equal rankings, whatever it held before: a field that followed a change
@@ -17,15 +18,16 @@ import shapely
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import ClosureAdded
+from geo_backup.events import ClosureAdded, SpeedsAdopted
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
@@ -48,6 +50,7 @@ class View:
     closures: Mapping[str, ClosureAdded]
     """Those in force at `as_of_ms`."""
     rules: Rules
+    speeds: SpeedsAdopted | None = None
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -61,7 +64,12 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         {i.incident_id: IncidentRow.of(i) for i in live_map.open_incidents()},
         {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
         live_map.rules,
+        live_map.speeds,
     )
+
+
+TRAFFIC = "(traffic)"
+"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
 
 
 @dataclass(slots=True)
@@ -74,8 +82,12 @@ class _Front:
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
+    timeless: bool
     changes: int = -1
     """Which change of the closures it has followed."""
+    traffic: Traffic | None = None
+    measured: tuple[Array, Array] | None = None
+    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
 
     def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
         """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
@@ -110,6 +122,9 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
+        self._speeds_id = ""
+        self._traffic: Traffic | None = None
+        self._shut_by_traffic: dict[str, ClosureAdded] = {}
         self._obstacles = Obstacles(network)
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
@@ -127,6 +142,8 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
+        self._adopt(view.speeds)
+        view = replace(view, closures={**view.closures, **self._shut_by_traffic})
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
         over, begun = self._obstacles.follow(view.closures)
@@ -136,6 +153,20 @@ class Standing:
             for n, stand in enumerate(stands):
                 stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
+
+    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
+        """Take in measured speeds when they are others."""
+        speeds_id = "" if speeds is None else speeds.speeds_id
+        if speeds_id == self._speeds_id:
+            return
+        self._speeds_id, self._traffic, self._shut_by_traffic = speeds_id, None, {}
+        if speeds is None:
+            return
+        self._traffic = Traffic.unpacked(speeds.packed, self.network.edges)
+        if len(shut := self._traffic.closed):
+            self._shut_by_traffic[TRAFFIC] = ClosureAdded(
+                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
+            )
 
     def prepare(self) -> None:
         """Make what the first incident would wait for."""
@@ -238,10 +269,9 @@ class Standing:
         rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
         if not rows or not any(one.shuts for one in front.holding.values()):
             return {}
-        bare = self._bare.pop(incident_id, None)
-        if bare is None or bare.target is not stand.target:
-            weights = front.metric.weights
-            bare = ArrivalField.build(weights.bare or weights, stand.target, stand.block.horizon_ms)
+        bare, weights = self._bare.pop(incident_id, None), front.metric.weights.bare or front.metric.weights
+        if bare is None or bare.target is not stand.target or bare.weights is not weights:
+            bare = ArrivalField.build(weights, stand.target, stand.block.horizon_ms)
         self._bare[incident_id] = bare
         if len(self._bare) > BARE_KEPT:
             del self._bare[next(iter(self._bare))]
@@ -311,26 +341,38 @@ class Standing:
         return self._front(profile).last_stretch(self._obstacles.around(target))[1]
 
     def _front(self, profile: str) -> _Front:
-        """A profile's front, brought up to the closures of the last view."""
+        """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
         front = self._fronts.get(profile)
+        timeless = front.timeless if front is not None else self.profile(profile).timeless
+        # (before the first view all hours are alike)
+        now = self._view
+        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
-            metric = Metric(weigh(self.network, self.profile(profile)))
-            front = self._fronts[profile] = _Front({}, covers([], self.network.edges), metric, Probe(metric), [])
-        if front.changes == self._obstacles.changes:
+            metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
+            nothing = covers([], self.network.edges)
+            front = self._fronts[profile] = _Front({}, nothing, metric, Probe(metric), [], timeless)
+        before = front.metric.weights
+        as_it_was = front.traffic is self._traffic and before.hour == hour
+        if as_it_was and front.changes == self._obstacles.changes:
             return front
         front.changes = self._obstacles.changes
         holding, held = self._obstacles.holding(self.profile(profile)), front.holding
         changed = [one for name, one in holding.items() if held.get(name) is not one]
         changed += [one for name, one in held.items() if holding.get(name) is not one]
-        if not changed:
+        if as_it_was and not changed:
             return front
-        before = front.metric.weights
+        bare = before.bare or before
+        if not as_it_was:
+            if before.hour != hour:
+                bare = weigh(self.network, before.profile, hour=hour)
+            front.traffic = self._traffic
+            front.measured = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
         shutting = [one for one in holding.values() if one.shuts]
         front.holding, front.covers = holding, covers(shutting, self.network.edges)
-        slow = slowed([one for one in holding.values() if not one.shuts], (before.bare or before).edge_ms)
-        weights = before.under([one.edges for one in shutting], *slow)
+        slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, front.measured)
+        weights = bare.under([one.edges for one in shutting], *slow)
         change = front.metric.adopt(weights)
-        elsewhere = weights.edge_ms != before.edge_ms
+        elsewhere = (weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
         for one in changed:
             elsewhere[one.edges] = True
         for stand in self._stands.values():

@@ -47,6 +47,8 @@ class Ways:
     left_out: Counter[str] = field(default_factory=Counter)
     scenery: int = 0
     """Things in the source that are no road but that a basemap could draw."""
+    node_ids: bool = False
+    """Keys are OpenStreetMap's node ids."""
     source_date: str = ""
     licence: str = ""
     attribution: str = ""

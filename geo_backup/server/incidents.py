@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from geo_backup.backup.standing import Standing
+from geo_backup.backup.standing import TRAFFIC, Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import (
     ID_PATTERN,
@@ -220,11 +220,7 @@ def router(node: Node) -> APIRouter:
         unit_of(node, unit_id)
         document, cut_off = await node.read_field(lambda now: _route(now, incident_id, unit_id))
         if document is None:
-            closed = [
-                f"closure {name!r} ({node.live_map.closures[name].added.reason or 'no reason said'})"
-                for name in cut_off
-                if name in node.live_map.closures
-            ]
+            closed = [_closure_words(node, name) for name in cut_off]
             words = f"unit {unit_id!r} cannot reach incident {incident_id!r} by road"
             raise Problem(
                 409,
@@ -271,6 +267,14 @@ def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: R
         raise Problem(409, f"incident {opened.incident_id!r} exists with another content; choose another id")
     response.status_code = 200
     return documents.incident(standing)
+
+
+def _closure_words(node: Node, closure_id: str) -> str:
+    if closure_id == TRAFFIC:
+        return "roads that the traffic file closes"
+    standing = node.live_map.closures.get(closure_id)
+    reason = f" ({standing.added.reason})" if standing is not None and standing.added.reason else ""
+    return f"closure {closure_id!r}{reason}"
 
 
 def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:

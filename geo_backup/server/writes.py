@@ -22,6 +22,7 @@ WORDS = {
     "not_assigned": "the unit is not assigned to this incident",
     "requester": "the unit is the one that asks for help",
     "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
+    "same_speeds": "just these speeds hold already",
     "older_status": "a newer status of this unit stands",
     "too_many_incidents": "too many incidents are open; close some first",
     "too_many_units": "too many units are registered; retire some first",

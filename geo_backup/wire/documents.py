@@ -12,6 +12,7 @@ from shapely.geometry import mapping
 
 from geo_backup import __version__
 from geo_backup.backup.ranking import Candidate, Ranking
+from geo_backup.events import SpeedsAdopted
 from geo_backup.live_map import Closure, Incident, LiveMap, Unit, freshness
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
@@ -134,6 +135,20 @@ def road(network: RoadNetwork, near: Near) -> Document:
         "length_m": round(float(network.piece_length_m[near.piece]), 1),
         "distance_m": round(near.distance_m, 1),
         "geometry": {"type": "LineString", "coordinates": pieces.outline(np.array([near.piece]))[0]},
+    }
+
+
+def traffic(speeds: SpeedsAdopted | None) -> Document | None:
+    """What is known of the measured speeds that hold."""
+    if speeds is None:
+        return None
+    return {
+        "speeds_id": speeds.speeds_id,
+        "loaded_time": to_text(speeds.received_ms),
+        "rows": speeds.rows,
+        "rows_matched": speeds.rows_matched,
+        "edges": speeds.edges,
+        "edges_closed": speeds.edges_closed,
     }
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
+from geo_backup.backup.closures import Obstacle, slowed
 from geo_backup.backup.standing import Standing, view
 from geo_backup.events import ClosureAdded, ClosureLifted, Event, IncidentChanged
 from geo_backup.live_map import LiveMap
@@ -116,6 +117,16 @@ def test_a_slow_area_around_the_incident_is_no_closure(scene: Scene) -> None:
     assert free is not None
     assert after is not None
     assert after > free
+
+
+def test_measured_speeds_are_slowed_too() -> None:
+    def smoke(factor: float, *edges: int) -> Obstacle:
+        return Obstacle(added("s", {"edges": list(edges)}, slow_factor=factor), np.array(edges, np.int32), None)
+
+    bare, measured = np.array([1000, 1000, 1000, 1000], np.int32), (np.array([2, 0]), np.array([4000, 500]))
+    edges, its_ms = slowed([smoke(0.5, 0, 1), smoke(0.25, 1), smoke(0.8, 0, 1)], bare, measured)
+    assert (edges.tolist(), its_ms.tolist()) == ([0, 1, 2], [1000, 4000, 4000])
+    assert [values.tolist() for values in slowed([], bare)] == [[], []]
 
 
 # ---- for a time

@@ -121,9 +121,9 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
         again.append(clock(blocks[0].settle))
     sixteen_ms = add("sixteen fields together, in all", again)
     h = metric.hierarchy
-    arrays = (h.up_start, h.up_to, metric.up_ms, blocks[0].values)
+    arrays = (h.up.start, h.up.above, metric.up_ms, blocks[0].values)
     floor_ms = add("reading their arrays once, from memory", [from_memory(arrays) for _ in range(runs)])
-    one = (h.up_start, h.up_to, metric.up_ms, blocks[0].values[:, 0].copy())
+    one = (h.up.start, h.up.above, metric.up_ms, blocks[0].values[:, 0].copy())
     floor_one_ms = add("reading the arrays of one field once, from memory", [from_memory(one) for _ in range(runs)])
 
     # units

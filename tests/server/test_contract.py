@@ -40,6 +40,9 @@ ROUTES = {
     ("GET", "/v1/closures"),
     ("DELETE", "/v1/closures/{id}"),
     ("POST", "/v1/etas"),
+    ("PUT", "/v1/traffic"),
+    ("GET", "/v1/traffic"),
+    ("DELETE", "/v1/traffic"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }

@@ -116,6 +116,7 @@ class Page {
   /** A closure as people call it. */
   closureName(id: string): string {
     const closure = this.closures[id];
+    if (id === "(traffic)") return "the measured traffic";
     return closure?.reason || (closure && streetWords(closure.streets)) || id;
   }
 
