@@ -286,11 +286,10 @@ class Standing:
     def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
         """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
         met: dict[str, None] = {}
-        here = frozenset[str]()
-        for n, edge in enumerate(edges):
-            before, here = here, self._obstacles.shutting(edge) if front.covers[edge] else frozenset()
+        for n in np.flatnonzero(front.covers[edges]).tolist():
             if n > 0:  # where one stands already can be left
-                met.update(dict.fromkeys(sorted((here - before).intersection(front.holding))))
+                entered = self._obstacles.shutting(edges[n]) - self._obstacles.shutting(edges[n - 1])
+                met.update(dict.fromkeys(sorted(entered.intersection(front.holding))))
         return tuple(name for name in met if name not in waived) or tuple(met)
 
     def reach_of(self, unit_id: str, minutes: Sequence[float], profile: str) -> list[shapely.MultiPolygon] | None:
