@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -70,6 +70,15 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
 
 TRAFFIC = "(traffic)"
 """What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
+
+
+class UnitRoute(NamedTuple):
+    """A unit's way to an incident. `eta_ms` is all of it: the leg to the road, turning round, driving, the last leg."""
+
+    route: Route
+    eta_ms: int
+    first_leg_ms: int
+    turns_round: bool
 
 
 @dataclass(slots=True)
@@ -250,14 +259,17 @@ class Standing:
                 raise OutsideMapError("/lon", "lon and lat look exchanged: this map has lon before lat") from None
             raise
 
-    def route(self, incident_id: str, unit_id: str) -> Route | None:
+    def route(self, incident_id: str, unit_id: str) -> UnitRoute | None:
         """The way one unit would take to an incident; None when there is none."""
         field, row = self.field(incident_id), self.table.row_of.get(unit_id)
         if field is None or row is None:
             return None
         points = self.table.points.take(np.array([row]))
-        which = int(field.etas_ms(points)[1][0])
-        return None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
+        eta_ms, (which,) = field.etas_ms(points)
+        route = None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
+        if route is None:
+            return None
+        return UnitRoute(route, int(eta_ms[0]), int(points.lead_ms[0, which]), bool(points.turn_round[0, which]))
 
     def cut_off(self, incident_id: str, unit_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Of units that cannot reach an incident those that could if some closures were not there: which, in the

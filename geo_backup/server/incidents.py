@@ -282,17 +282,20 @@ def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[dict[str, Any
     found = now.route(incident_id, unit_id)
     if found is None:
         return None, now.cut_off(incident_id, [unit_id]).get(unit_id, ())
+    way, turn = found.route, found.eta_ms - found.first_leg_ms - found.route.drive_ms - found.route.last_leg_ms
+    round_ = [{"instruction": "turn round", "distance_m": 0.0, "duration_s": turn / 1000, "name": ""}]
     feature = {
         "type": "Feature",
-        "geometry": {"type": "LineString", "coordinates": found.coordinates.tolist()},
+        "geometry": {"type": "LineString", "coordinates": way.coordinates.tolist()},
         "properties": {
             "incident_id": incident_id,
             "unit_id": unit_id,
-            "eta_s": (found.drive_ms + found.last_leg_ms) / 1000,
-            "distance_m": round(found.distance_m),
-            "last_leg_m": round(found.last_leg_m),
-            "streets": list(found.streets),
-            "steps": list(found.steps),
+            "eta_s": found.eta_ms / 1000,
+            "first_leg_s": found.first_leg_ms / 1000,
+            "distance_m": round(way.distance_m),
+            "last_leg_m": round(way.last_leg_m),
+            "streets": list(way.streets),
+            "steps": [*(round_ if found.turns_round else ()), *way.steps],
         },
     }
     return feature, ()

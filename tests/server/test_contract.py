@@ -413,6 +413,11 @@ def test_a_route_is_a_line(http: httpx.Client, incident: str) -> None:
     assert properties["distance_m"] > 1_500
     assert properties["streets"]
     assert properties["steps"]
+    ranked = http.get(f"/v1/incidents/{incident}/ranking?limit=1000").json()["candidates"]
+    parts = next(row["parts"] for row in ranked if row["unit_id"] == unit_id)
+    in_all = parts["first_leg_s"] + parts["drive_s"] + parts["last_leg_s"]
+    assert properties["eta_s"] == pytest.approx(in_all, abs=0.002), "all but the turnout"
+    assert properties["first_leg_s"] == parts["first_leg_s"]
     problem(http.get(f"/v1/incidents/{incident}/route?unit_id=nobody"), 404)
     problem(http.get(f"/v1/incidents/{incident}/route?unit_id={new_unit(http)}"), 409)
     problem(http.get(f"/v1/incidents/{incident}/route"), 422, field="/unit_id")
