@@ -215,6 +215,8 @@ class Judge:
             return way
         if (fastest or gap_m < 0) and (found := self.blocked_in_theirs(weights, ours, peer, name)):
             return found
+        if isinstance(way, list) and way and self._other_ends(way, ours.edges):
+            return Cause("where two roads meet, each starts or ends on another")
         if not fastest or isinstance(way, Cause):
             return Cause(f"both may drive both, yet {'ours' if gap_m > 0 else name + chr(39) + 's'} is longer")
         if not way:
@@ -227,6 +229,10 @@ class Judge:
             here = self._near(*np.rint(theirs.line[0] * 1e6).astype(int).tolist())
             return self._at("by our own clock theirs is the faster way", 0, here)
         return Cause(PREFERENCE, slower=max(0.0, slower_s) / max(1.0, ours.drive_ms / 1e3))
+
+    def _other_ends(self, a: list[int], b: list[int]) -> bool:
+        piece = self.network.edge_piece
+        return bool((piece[[a[0], a[-1]]] != piece[[b[0], b[-1]]]).any())
 
     def apart_m(self, a: Array, b: Array) -> float:
         metres = self.network.metres_per_deg

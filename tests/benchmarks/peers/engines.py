@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import osrm
@@ -296,6 +296,13 @@ class OsrmFleet:
         return self.engine.table(self.units, place)
 
 
+class Elsewhere(NamedTuple):
+    """An answer of another process and the seconds it took there."""
+
+    seconds: float
+    answer: list[float | None] | None
+
+
 class Valhalla:
     """Valhalla's matrix in a process of its own, under a memory limit, pinned to the same core.
 
@@ -316,24 +323,24 @@ class Valhalla:
         there.close()
         return process, here
 
-    def ask(self, units: list[Place], place: Place, patience_s: float) -> tuple[float, list[float | None]] | None:
-        """Seconds as the worker measured them and the durations in seconds; None once it is out of memory or time."""
+    def ask(self, units: list[Place], place: Place, patience_s: float) -> Elsewhere:
+        """Durations in seconds, and how long they took by the worker's clock; None once it is out of memory or time."""
         if self.dead is not None:
-            return None
+            return Elsewhere(0.0, None)
         _, pipe = self._worker
         pipe.send((units, place))
         try:
             if pipe.poll(patience_s):
                 kind, *answer = pipe.recv()
                 if kind == "ok":
-                    return answer[0], answer[1]
+                    return Elsewhere(answer[0], answer[1])
                 self.dead = str(answer[0])
             else:
                 self.dead = f"none in {patience_s:.0f} s"
         except (EOFError, ConnectionError):
             self.dead = "out of memory"
         self.close()
-        return None
+        return Elsewhere(0.0, None)
 
     def close(self) -> None:
         """End the worker, if one was started."""

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import engines
 import numpy as np
 import routingkit_cch
-from engines import Osrm, OsrmFleet, Ours, OursSnapped, Prepared, RoutingKit, Scipy, Valhalla, seeds_of
+from engines import Elsewhere, Osrm, OsrmFleet, Ours, OursSnapped, Prepared, RoutingKit, Scipy, Valhalla, seeds_of
 from extract import Extract
 from fields import busiest, fields_of, follow
 
@@ -27,6 +27,7 @@ from geo_backup.roads.weights import Weights
 from geo_backup.rules import SnapRules
 
 COUNTS = (10, 100, 1_000, 10_000)
+ROUNDS = 3
 NOISE_M = 5.0
 FIELDS, READ = 200, 1_000
 """Standing fields, and units read against all of them."""
@@ -42,10 +43,16 @@ class Watch:
     def tired(self) -> bool:
         return len(self.ms) >= 3 and sum(self.ms) > self.patience_s * 1e3
 
-    def time(self, work: Callable[[], Any]) -> Any:
+    def time(self, work: Callable[[], Any], *, counts: bool = True) -> Any:
+        """Do it; what takes the time itself, elsewhere, answers `Elsewhere`."""
         began = time.perf_counter()
         answer = work()
-        self.ms.append((time.perf_counter() - began) * 1e3)
+        seconds = time.perf_counter() - began
+        if isinstance(answer, Elsewhere):
+            seconds, answer = answer
+            counts &= answer is not None
+        if counts:
+            self.ms.append(seconds * 1e3)
         return answer
 
     def row(self, **more: Any) -> dict[str, Any]:
@@ -71,11 +78,20 @@ def places(network: RoadNetwork, count: int, rng: np.random.Generator, noise_m: 
     return at + rng.normal(0.0, 1.0, (count, 2)) * spread
 
 
+class Question(NamedTuple):
+    """One place as each engine wants it."""
+
+    place: engines.Place
+    target: Target
+    seeds: list[tuple[int, int]]
+    matrix: Any
+
+
 def cold(prepared: Prepared, weights: Weights, runs: int, valhalla_patience_s: float) -> dict[str, Any]:
     """ETAs of N units to a place nobody has asked about before; each run asks about another place."""
     warm_up()
     network, rng = weights.network, np.random.default_rng(3)
-    units, targets = places(network, max(COUNTS), rng), places(network, runs + 1, rng)
+    units, targets = places(network, max(COUNTS), rng), places(network, runs + ROUNDS, rng)
     probe, osrms = Probe(Metric(weights)), [Osrm(prepared, "ch"), Osrm(prepared, "mld")]
     kits, scipy = [RoutingKit(weights), RoutingKit(weights, our_order=True)], Scipy(weights)
     rows = []
@@ -98,7 +114,7 @@ def _cold(
     scipy: Scipy,
     patience_s: float,
 ) -> list[dict[str, Any]]:
-    """One number of units: a round an engine for every place, the first of which only warms up."""
+    """One number of units. In each round every engine answers some places in a row, the first to warm up."""
     weights = probe.metric.weights
     lon, lat = np.ascontiguousarray(units.T)
     coordinates = [(float(x), float(y)) for x, y in units]
@@ -107,30 +123,33 @@ def _cold(
     ours, snapped = Ours(probe, lon, lat), OursSnapped(probe, points)
     fleets = [kit.fleet(ends.tolist()) for kit in kits]
     peers = [OsrmFleet(engine, coordinates) for engine in osrms]
-    in_turn = [ours, *peers, *valhallas, snapped, *fleets, scipy]
-    watch = {engine.name: Watch(engine.name) for engine in in_turn}
-    for run, (x, y) in enumerate(targets.tolist()):
-        place = (x, y)
-        target = snap_place(weights.network, *place, SnapRules())
-        seeds = seeds_of(weights, target)
-        matrix = scipy.matrix(seeds)
-        if run == 1:
-            for clock in watch.values():
-                clock.ms.clear()
-        watch[ours.name].time(partial(ours.etas, place))
-        for peer in peers:
-            if not watch[peer.name].tired:
-                watch[peer.name].time(partial(peer.etas, place))
-        for engine in valhallas:
-            if not watch[engine.name].tired and (answer := engine.ask(coordinates, place, patience_s)):
-                watch[engine.name].ms.append(answer[0] * 1e3)
-        etas = watch[snapped.name].time(partial(snapped.etas, target))
-        for fleet in fleets:
-            same(weights, points, target, etas, whole(watch[fleet.name].time(partial(fleet.etas, seeds))), fleet.name)
-        field = watch[scipy.name].time(partial(scipy.from_place, matrix))
-        same(weights, points, target, etas, np.minimum(field[ends], INF_MS).astype(np.int64), scipy.name)
+    ask: dict[str, Callable[[Question], Any]] = {
+        ours.name: lambda q: ours.etas(q.place),
+        **{peer.name: lambda q, peer=peer: peer.etas(q.place) for peer in peers},
+        **{e.name: lambda q, e=e: e.ask(coordinates, q.place, patience_s) for e in valhallas},
+        snapped.name: lambda q: snapped.etas(q.target),
+        **{fleet.name: lambda q, fleet=fleet: fleet.etas(q.seeds) for fleet in fleets},
+        scipy.name: lambda q: scipy.from_place(q.matrix),
+    }
+    watch = {name: Watch(name) for name in ask}
+    for some in np.array_split(targets, ROUNDS):
+        questions = []
+        for x, y in some.tolist():
+            target = snap_place(weights.network, x, y, SnapRules())
+            seeds = seeds_of(weights, target)
+            questions.append(Question((x, y), target, seeds, scipy.matrix(seeds)))
+        answers: dict[str, list[Any]] = {name: [] for name in ask}
+        for name, of in ask.items():
+            for n, question in enumerate(questions):
+                if not watch[name].tired:
+                    answers[name].append(watch[name].time(partial(of, question), counts=n > 0))
+        for k, question in enumerate(questions):
+            etas = answers[snapped.name][k]
+            for name in (*(fleet.name for fleet in fleets), scipy.name):
+                theirs = answers[name][k] if name != scipy.name else answers[name][k][ends]
+                same(weights, points, question.target, etas, whole(theirs), name)
     notes = {engine.name: {"note": engine.dead} for engine in valhallas if engine.dead}
-    return [watch[engine.name].row(units=len(units), **notes.get(engine.name, {})) for engine in in_turn]
+    return [clock.row(units=len(units), **notes.get(name, {})) for name, clock in watch.items()]
 
 
 def certain(points: RoadPoints) -> RoadPoints:
@@ -140,9 +159,9 @@ def certain(points: RoadPoints) -> RoadPoints:
     return RoadPoints.of([RoadPoint(*at) for at in zip(points.edge[:, 0], points.fraction[:, 0], strict=True)])
 
 
-def whole(distances: list[int | None]) -> Array:
-    """int64[N], INF_MS for None."""
-    return np.array([INF_MS if d is None else d for d in distances], np.int64)
+def whole(values: Any) -> Array:
+    """int64[N]: INF_MS for None and infinity."""
+    return np.minimum(np.array([INF_MS if v is None else v for v in values], np.float64), INF_MS).astype(np.int64)
 
 
 def same(weights: Weights, points: RoadPoints, target: Target, ours: Array, at_end: Array, who: str) -> None:
