@@ -35,8 +35,10 @@ from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import weigh
 
 MAPS = ("monaco", "heidelberg", "rhine-neckar", "porto")
-GRID = "synthetic grid"
+GRID, DISTRICTS = "grid", "districts"
+"""Two made maps: streets all over, and in districts that only main roads join."""
 GRID_SIDE = 500
+DISTRICT_SIDE = 50
 GRID_STEP_M = 100.0
 STANDING = 200
 WHOLE_MS = 6 * HORIZON_MS
@@ -68,7 +70,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="picture to write, .svg or .png")
     parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("--maps", default=",".join((*MAPS, GRID)))
+    parser.add_argument("--maps", default=",".join((*MAPS, DISTRICTS, GRID)))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -107,7 +109,8 @@ def measure(name: str, runs: int) -> dict[str, Any]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        network = grid() if name == GRID else _built(name, Path(folder))
+        made = {GRID: grid, DISTRICTS: lambda: grid(district=DISTRICT_SIDE)}
+        network = made[name]() if name in made else _built(name, Path(folder))
         return _measure(name, network, runs)
 
 
@@ -134,7 +137,7 @@ def _measure(name: str, network: RoadNetwork, runs: int) -> dict[str, Any]:
     network.graph, network.turn_to  # noqa: B018 (made now, so that they count for nothing)
     hierarchy_s = clock(lambda: Hierarchy.of(network))
     h, metric = Hierarchy.of(network), Metric(weights)
-    pour_ms = [clock(lambda: Metric(weights)) for _ in range(5)]
+    pour_ms = [clock(lambda: Metric(weights)) for _ in range(3)]
     main = np.flatnonzero(np.asarray(network.edge_flags) & EdgeFlag.MAIN)
     targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main, STANDING)]
     seeds = [Seeds.of(weights, target) for target in targets]
@@ -192,20 +195,27 @@ def _measure(name: str, network: RoadNetwork, runs: int) -> dict[str, Any]:
     }
 
 
-def grid(side: int = GRID_SIDE) -> RoadNetwork:
+def grid(side: int = GRID_SIDE, district: int = GRID_SIDE) -> RoadNetwork:
     """A synthetic city: two-way streets a hundred metres apart, every tenth a main road, nothing else.
 
-    Corners are moved about a little, so that no two ways across town are equal.
+    Corners are moved about a little, so that no two ways across town are equal. Only main roads lead from one district,
+    of so many streets either way, to the next: as with railways and rivers between.
     """
     rng, ways = np.random.default_rng(2), Ways()
     lon_e7 = 80_000_000 + np.rint((np.arange(side)[None, :] + rng.uniform(-0.3, 0.3, (side, side))) * GRID_STEP_M * 139)
     lat_e7 = 497_000_000 + np.rint((np.arange(side)[:, None] + rng.uniform(-0.3, 0.3, (side, side))) * GRID_STEP_M * 90)
     key = np.arange(side * side).reshape(side, side) + 1
     corners = np.stack((key, lon_e7, lat_e7), axis=-1).astype(np.int64)
-    for number in range(side):
-        tags = {"highway": "primary" if number % 10 == 0 else "residential"}
-        ways.add(2 * number + 1, tags, [(k, x, y) for k, x, y in corners[number].tolist()])
-        ways.add(2 * number + 2, tags, [(k, x, y) for k, x, y in corners[:, number].tolist()])
+    borders = range(district, side, district)
+    number = 0
+    for street in range(side):
+        main = street % 10 == 0
+        for line in (corners[street], corners[:, street]):
+            for part in [line] if main else np.split(line, borders):
+                number += 1
+                ways.add(
+                    number, {"highway": "primary" if main else "residential"}, [(k, x, y) for k, x, y in part.tolist()]
+                )
     about = dict.fromkeys(("source_date", "licence", "attribution"), "")
     return network_of(assemble(ways), name=GRID, source="growth.py", **about)
 
@@ -235,7 +245,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         axis.legend(fontsize=7)
     for row in rows:
         axes[0].annotate(row["map"], (row["edges"], row["search_ms"]), fontsize=7, ha="right", va="bottom")
-    figure.suptitle(f"{machine()}; {GRID} is made, not mapped", fontsize=8)
+    figure.suptitle(f"{machine()}; {DISTRICTS} and {GRID} are made, not mapped", fontsize=8)
     figure.tight_layout()
     figure.savefig(path)
 
