@@ -334,12 +334,12 @@ class Judge:
 
     def _no_turn(self, turn: int | None, came: int, edge: int, at: Vertex) -> Cause:
         network, way = self.network, int(self.network.way_id[self.network.edge_way[edge]])
+        if barrier := self.source.at.get(at, {}).get("barrier"):
+            return self._at(f"ours has a barrier: {barrier}", way, at)
         if turn is not None:
             return self._at("ours forbids the turn: restriction", way, at)
         if network.edge_piece[came] == network.edge_piece[edge]:
             return self._at("ours has no U-turn there", way, at)
-        if barrier := self.source.at.get(at, {}).get("barrier"):
-            return self._at(f"ours has a barrier: {barrier}", way, at)
         return self._at("ours has no such turn", way, at)
 
     def _at(self, name: str, way: int, at: Vertex) -> Cause:
