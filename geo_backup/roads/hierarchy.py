@@ -82,6 +82,8 @@ class Metric:
         self.weights = weights
         self.up_ms: Array
         self.down_ms: Array
+        self.scratch = np.empty(len(self.hierarchy.parent), np.int32)
+        """Room for a number an edge, for whoever works in this thread."""
         self._pour()
 
     def _pour(self) -> None:

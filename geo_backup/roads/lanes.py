@@ -97,7 +97,7 @@ class Lanes:
 def ascend(metric: Metric, seed_edge: Array, seed_ms: Array) -> tuple[Array, Array]:
     """Times from the ancestors of a target: edge uint32[M] ascending, ms int32[M], over edges below them only."""
     h = metric.hierarchy
-    return _ascend(h.parent, h.down, metric.down_ms, seed_edge, seed_ms)
+    return _ascend(h.parent, h.down, metric.down_ms, seed_edge, seed_ms, metric.scratch)
 
 
 class Probe:
@@ -131,37 +131,44 @@ def _aligned(rows: int) -> Array:
 
 
 @kernel
-def _ascend(parent: Array, down: Shortcuts, down_ms: Array, seed_edge: Array, seed_ms: Array) -> tuple[Array, Array]:
-    """See `ascend`."""
-    start, above, n = down.start, down.above, parent.size
-    # the ancestors of all seeds; chains meet soon, and a bit each is little to look through
-    word = np.zeros((n >> 6) + 1, np.uint64)
-    count = 0
-    for e in seed_edge:
-        v = np.int64(e)
-        while v >= 0 and word[v >> 6] >> np.uint64(v & 63) & np.uint64(1) == 0:
-            word[v >> 6] |= np.uint64(1) << np.uint64(v & 63)
-            count += 1
-            v = parent[v]
-    edge, ms = np.empty(count, np.uint32), np.full(count, INF_MS, np.int32)
-    at = 0
-    for w in range(word.size):
-        if word[w] != 0:
-            for b in range(64):
-                if word[w] >> np.uint64(b) & np.uint64(1):
-                    edge[at] = (w << 6) + b
-                    at += 1
+def _ascend(
+    parent: Array, down: Shortcuts, down_ms: Array, seed_edge: Array, seed_ms: Array, scratch: Array
+) -> tuple[Array, Array]:
+    """See `ascend`; `scratch` int32[E] holds anything."""
+    start, above = down.start, down.above
+    # the chains from the seeds up to the root, merged: the next is always the last of their heads, and chains meet soon
+    heads = seed_edge.astype(np.int64)
+    left, count = heads.size, 0
+    chain = np.empty(256, np.uint32)
+    while left > 0:
+        v = heads[0]
+        for h in range(1, left):
+            v = max(v, heads[h])
+        if count == chain.size:
+            chain = np.concatenate((chain, np.empty(count, np.uint32)))
+        chain[count] = v
+        count += 1
+        scratch[v] = INF_MS
+        kept = 0
+        for h in range(left):
+            if heads[h] != v:
+                heads[kept] = heads[h]
+                kept += 1
+        if parent[v] >= 0:
+            heads[kept] = parent[v]
+            kept += 1
+        left = kept
     for s in range(seed_edge.size):
-        i = np.searchsorted(edge, seed_edge[s])
-        ms[i] = min(ms[i], seed_ms[s])
-    for i in range(count - 1, -1, -1):
-        if ms[i] < INF_MS:
-            v, at = edge[i], 0
-            # shortcuts and ancestors both ascend, and every shortcut leads to an ancestor
+        scratch[seed_edge[s]] = min(scratch[seed_edge[s]], seed_ms[s])
+    edge, ms = np.empty(count, np.uint32), np.empty(count, np.int32)
+    for i in range(count):
+        v = chain[i]
+        value = scratch[v]
+        edge[count - 1 - i], ms[count - 1 - i] = v, value
+        if value < INF_MS:
             for j in range(start[v], start[v + 1]):
-                while edge[at] < above[j]:
-                    at += 1
-                ms[at] = min(ms[at], ms[i] + down_ms[j])
+                x = above[j]
+                scratch[x] = min(scratch[x], value + down_ms[j])
     return edge, ms
 
 
