@@ -194,7 +194,7 @@ def _candidate(row: Candidate, as_of_ms: int) -> Document:
         "parts": {
             "turnout_s": row.turnout_ms / 1000,
             "clear_s": row.clear_ms / 1000,
-            "first_leg_s": row.first_leg_ms / 1000,
+            **({"first_leg_s": row.first_leg_ms / 1000} if row.first_leg_ms else {}),  # few units are off the road
             "drive_s": row.drive_ms / 1000,
             "last_leg_s": row.last_leg_ms / 1000,
         },

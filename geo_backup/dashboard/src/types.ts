@@ -44,7 +44,7 @@ export interface Incident {
 export interface Candidate {
   unit_id: string;
   eta_s: number;
-  parts: { turnout_s: number; clear_s: number; first_leg_s: number; drive_s: number; last_leg_s: number };
+  parts: { turnout_s: number; clear_s: number; first_leg_s?: number; drive_s: number; last_leg_s: number };
   arrival_time: string;
   distance_m: number;
   status: string;
