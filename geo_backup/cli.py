@@ -179,6 +179,38 @@ def watch(
     asyncio.run(_watch(url, once, as_json))
 
 
+@app.command()
+def traffic(
+    to: Annotated[str, typer.Option("--to", help="Server, such as http://127.0.0.1:8000")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV from_osm_node,to_osm_node,speed_kmh (0 = closed), or - for standard input."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take the speeds that hold away.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let measured speeds hold on a running server; they replace the former ones whole.
+
+    Example: geo-backup traffic speeds.csv --to http://127.0.0.1:8000
+    """
+    if (file is None) != clear:
+        raise BadValueError("FILE", "missing", "name a traffic file, or take the speeds that hold away with --clear")
+    try:
+        data = b"" if file is None else sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
+    loaded = asyncio.run(_traffic(to, data, clear))
+    if as_json:
+        print(json.dumps({"traffic": loaded}))
+    elif loaded is None:
+        print("no measured speeds hold any more")
+    else:
+        print(
+            f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
+            f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
+        )
+
+
 # ---- readings
 
 
@@ -190,6 +222,7 @@ def etas(
     profile: Annotated[
         str, typer.Option(help="A profile of the map (`map info` lists them) or NAME.toml.")
     ] = "response",
+    at: Annotated[str | None, typer.Option(help="RFC 3339 time, for profiles with rush hours; default: now.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Drive times from many places to one.
@@ -211,7 +244,7 @@ def etas(
     lon, lat = _lon_lat(target)
     places = _starts(starts)
     standing = Standing(network, profiles=profiles)
-    standing.update(view(LiveMap(), 0))
+    standing.update(view(LiveMap(), round(time.time() * 1_000) if at is None else _ms(at)))
     standing.off_road_m(lon, lat)
     answer = standing.etas(lon, lat, places, profile)
     if as_json:
@@ -324,6 +357,9 @@ def map_info(
         "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,
         "profiles": profiles if as_json else ", ".join(profiles),
+        "traffic_files": "can be matched"
+        if network.vertex_node is not None
+        else "cannot be matched: no OpenStreetMap node ids, as only .osm.pbf and .osm sources have them",
         "opened_ms": round(opened_ms, 1),
     }
     rows.update(rows.pop("summary"))
@@ -446,6 +482,16 @@ async def _compose(
     await serve(node, server, listener, beside=beside, on_ready=ready)
 
 
+async def _traffic(url: str, file: bytes, clear: bool) -> dict[str, Any] | None:
+    from geo_backup.client import Client
+
+    async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
+        if not clear:
+            return await client.load_traffic(file)
+        await client.clear_traffic()
+        return None
+
+
 async def _watch(url: str, once: bool, as_json: bool) -> None:
     from geo_backup.client import Client
 
@@ -499,6 +545,15 @@ def _mapping(text: str) -> dict[str, str]:
     if not all(middle and name and column for name, middle, column in pairs):
         raise BadValueError("--columns", "columns", "--columns is a list such as unit_id=vehicle,time=ts,lon=x,lat=y")
     return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def _ms(text: str) -> int:
+    from geo_backup.wire.times import to_ms
+
+    try:
+        return to_ms(text)
+    except ValueError as error:
+        raise BadValueError("--at", "time", f"--at is a time such as 2026-11-23T08:15:00+01:00: {error}") from None
 
 
 def _lon_lat(text: str) -> tuple[float, float]:

@@ -95,9 +95,13 @@ class Client:
         await self._http.aclose()
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One request. Raises `ServerError` for an answer that is no success, `GeoBackupError` without an answer."""
+        """One request; a body of bytes goes as it is, any other as JSON.
+
+        Raises `ServerError` for an answer that is no success, `GeoBackupError` without an answer.
+        """
+        said: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         try:
-            reply = await self._http.request(method, path, json=body)
+            reply = await self._http.request(method, path, **said)
         except httpx.HTTPError as error:
             raise GeoBackupError(
                 f"{self.url} does not answer ({type(error).__name__}); is the server running?"
@@ -139,6 +143,15 @@ class Client:
         body = {"unit_id": unit_id, **more}
         answer: dict[str, Any] = await self.call("POST", f"/v1/incidents/{incident_id}/assignments", body)
         return answer
+
+    async def load_traffic(self, file: bytes) -> dict[str, Any]:
+        """PUT /v1/traffic: what the server made of the file, lines `from_osm_node,to_osm_node,speed_kmh`."""
+        answer: dict[str, Any] = (await self.call("PUT", "/v1/traffic", file))["traffic"]
+        return answer
+
+    async def clear_traffic(self) -> None:
+        """DELETE /v1/traffic."""
+        await self.call("DELETE", "/v1/traffic")
 
     async def watch(self, topics: Collection[str] = TOPICS) -> AsyncIterator[World]:
         """The world after every message, for ever; the same object each time.

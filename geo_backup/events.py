@@ -7,6 +7,7 @@ An event is made once, never changed, and read for ever: a field may be added wi
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ COURSE_DEG = (0.0, 360.0)
 ACCURACY_M = (0.0, 100_000.0)
 PRIORITY = (1, 5)
 BUFFER_M = (0.0, 500.0)
+SLOW_FACTOR = (0.05, 0.95)
+LEVEL = (-5, 5)
 TIME_MS = (0, 4_102_444_800_000)
 """1970 to 2100."""
 
@@ -197,7 +200,8 @@ class AssignmentChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosureAdded(Event):
-    """Roads are closed: those under a GeoJSON geometry, or the edges named by their indices."""
+    """Roads are closed, or slow: those under a GeoJSON geometry, or the edges named by their numbers, which belong to
+    the network that the log was written on and to no other."""
 
     closure_id: str
     geometry: Mapping[str, Any]
@@ -206,6 +210,13 @@ class ClosureAdded(Event):
     valid_from_ms: int | None = None
     valid_to_ms: int | None = None
     applies_to: Literal["all", "routine"] = "all"
+    levels: Literal["all", "top"] = "all"
+    """Of roads on top of each other in the geometry: all, or the topmost (the default of the wire; facts from before
+    there was a choice meant all)."""
+    layers: tuple[int, ...] = ()
+    """Not empty: only roads of these levels."""
+    slow_factor: float | None = None
+    """The share of their speed at which the roads are driven; None = closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +231,28 @@ class NetworkAdopted(Event):
     network_id: str
     area: str
     software_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedsAdopted(Event):
+    """From here on these measured speeds of the network's edges hold, and none from before.
+
+    The counts are for people: rows said, rows that lie on the network, edges measured, edges closed among them.
+    """
+
+    speeds_id: str = ""
+    """`speeds_id` of `packed`."""
+    packed: str = ""
+    """Edges and speeds as `roads.traffic` packs them; empty = no speeds hold."""
+    rows: int = 0
+    rows_matched: int = 0
+    edges: int = 0
+    edges_closed: int = 0
+
+
+def speeds_id(packed: str) -> str:
+    """Sixteen hex digits that name packed speeds; empty for none."""
+    return hashlib.sha256(packed.encode()).hexdigest()[:16] if packed else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +278,7 @@ KINDS: Mapping[str, type[Event]] = {
         ClosureAdded,
         ClosureLifted,
         NetworkAdopted,
+        SpeedsAdopted,
         RulesAdopted,
     )
 }

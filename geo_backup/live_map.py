@@ -27,10 +27,12 @@ from geo_backup.events import (
     PositionReported,
     RulesAdopted,
     Source,
+    SpeedsAdopted,
     UnitRegistered,
     UnitRetired,
     UnitStatus,
     UnitStatusChanged,
+    speeds_id,
 )
 from geo_backup.geodesy import distance_m
 from geo_backup.rules import FreshnessRules, Rules
@@ -137,23 +139,31 @@ class LiveMap:
     closures: dict[str, Closure] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
     network_id: str = ""
+    speeds: SpeedsAdopted | None = None
+    """Measured speeds that hold; None = none."""
 
     def open_incidents(self) -> list[Incident]:
         """In the order in which they were opened."""
         return [incident for incident in self.incidents.values() if incident.open]
+
+    def closures_turn_ms(self, now_ms: int) -> int | None:
+        """When, after now, a closure next begins or ends by itself; None when none will."""
+        times = (t for c in self.closures.values() for t in (c.added.valid_from_ms, c.added.valid_to_ms))
+        return min((t for t in times if t is not None and t > now_ms), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
     """Ids of what an event touched, or the reason why it touched nothing.
 
-    `positions` are units that moved; `units` those of which anything else changed.
+    `positions` are units that moved; `units` those of which anything else changed; `speeds` are those of all roads.
     """
 
     units: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     closures: tuple[str, ...] = ()
+    speeds: bool = False
     ignored: str | None = None
 
 
@@ -511,6 +521,15 @@ def _network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
     return NOTHING
 
 
+def _speeds(live_map: LiveMap, event: SpeedsAdopted) -> Delta:
+    if event.speeds_id != speeds_id(event.packed):
+        return Delta(ignored="bad_speeds")
+    if event.speeds_id == (live_map.speeds.speeds_id if live_map.speeds else ""):
+        return Delta(ignored="same_speeds")
+    live_map.speeds = event if event.packed else None
+    return Delta(speeds=True)
+
+
 def _rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
     groups = {f.name: getattr(Rules(), f.name) for f in fields(Rules)}
     for name, changes in event.rules.items():
@@ -548,5 +567,6 @@ _HANDLERS: dict[type[Event], Callable[[LiveMap, Any], Delta]] = {
     ClosureAdded: _closure_added,
     ClosureLifted: _closure_lifted,
     NetworkAdopted: _network,
+    SpeedsAdopted: _speeds,
     RulesAdopted: _rules,
 }

@@ -19,15 +19,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from geo_backup import __version__
+from geo_backup.backup.closures import cut_by
 from geo_backup.backup.ranking import Ranking
-from geo_backup.backup.standing import Standing, View, closure_shape_and_edges, view
+from geo_backup.backup.standing import Standing, View, view
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
-from geo_backup.events import BackupRecommended, ClosureAdded, Event, NetworkAdopted
+from geo_backup.events import TIME_MS, BackupRecommended, ClosureAdded, Event, NetworkAdopted
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
+from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.pieces import Pieces
 from geo_backup.roads.profile import profiles_of
 from geo_backup.roads.warm import warm_up
 from geo_backup.wire import checkpoint, documents
@@ -89,7 +92,8 @@ class Node:
         """Latest pushed ranking of each open incident."""
         self.digests: dict[str, str] = {}
         """Digest of each of them."""
-        self.closure_edges: dict[str, int] = {}
+        self.cuts: dict[str, Cut] = {}
+        """What each closure does to the roads."""
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0, "rankings": 0}
         self.ignored: dict[str, int] = {}
         self.lag_s = 0.0
@@ -105,6 +109,8 @@ class Node:
         self._urgent = asyncio.Event()
         self._rank_now = asyncio.Event()
         self._fresh_incidents: set[str] = set()
+        self._look_ms = 0
+        """When a closure next begins or ends by itself: then all rankings are due."""
         self._tasks: list[asyncio.Task[None]] = []
         self._follower: asyncio.Task[None] | None = None
         self._index = ChangeIndex(0)
@@ -118,6 +124,7 @@ class Node:
         Raises `WrongMapError` when the log was written on another map.
         """
         await self._in_worker(warm_up)
+        await self._in_worker(lambda: Pieces.of(self.network))
         await self._in_worker(self._standing.prepare)
         await self._restore()
         self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._pulse)]
@@ -146,7 +153,7 @@ class Node:
         self._waiting.clear()
         old, self.log = self.log, log
         self.live_map, self._deltas = LiveMap(), OrderedDict()
-        self.rankings, self.digests, self.closure_edges, self._unseen_units = {}, {}, {}, None
+        self.rankings, self.digests, self.cuts, self._unseen_units = {}, {}, {}, None
         self._pending = {name: set() for name in TOPICS}
         self._checkpointed = 0
         await self._in_worker(self._renew_standing)
@@ -177,7 +184,8 @@ class Node:
                 "start with the map it was recorded on (--map), or with another log (--log)."
             )
         for closure in self.live_map.closures.values():
-            self.closure_edges[closure.closure_id] = len(closure_shape_and_edges(self.network, closure.added)[1])
+            self.cuts[closure.closure_id] = cut_by(self.network, closure.added)
+        self._look_ms = 0
         self._index = ChangeIndex(self.live_map.seq)
         self._follower = asyncio.create_task(self._forever(self._follow))
         if not adopted:
@@ -256,9 +264,12 @@ class Node:
         if self._unseen_units is not None:
             self._unseen_units.update(delta.units)
             self._unseen_units.update(delta.positions)
+        for closure_id in delta.closures:
+            self.cuts.pop(closure_id, None)
+            self._look_ms = 0
         if delta.closures and isinstance(event, ClosureAdded):
-            self.closure_edges[event.closure_id] = len(closure_shape_and_edges(self.network, event)[1])
-        if delta.incidents or delta.closures:
+            self.cuts[event.closure_id] = cut_by(self.network, event)
+        if delta.incidents or delta.closures or delta.speeds:
             self._fresh_incidents.update(delta.incidents or self.rankings)
             self._rank_now.set()
         return bool(delta.units or delta.incidents or delta.closures)
@@ -267,7 +278,13 @@ class Node:
 
     async def ranking(self, incident_id: str, limit: int) -> documents.Document:
         """The ranking as of now, whole. Raises `KeyError` when the incident is not open."""
-        return await self.read_field(lambda standing: documents.ranking(standing.rank(incident_id), limit))
+
+        def answer(standing: Standing) -> documents.Document:
+            ranking = standing.rank(incident_id)
+            cannot = [unit_id for unit_id, reason in ranking.excluded() if reason in ("UNREACHABLE", "OUTSIDE_HORIZON")]
+            return documents.ranking(ranking, limit, cut_off=standing.cut_off(incident_id, cannot))
+
+        return await self.read_field(answer)
 
     async def read_field(self, question: Callable[[Standing], Result]) -> Result:
         """Ask the standing fields anything, as of now, in the worker."""
@@ -300,6 +317,9 @@ class Node:
                 del self.rankings[incident_id], self.digests[incident_id]
                 looked.pop(incident_id, None)
             self._pending["rankings"].update(ended)
+            if (now_ms := self.clock.now_ms()) >= self._look_ms:
+                self._fresh_incidents |= open_ids
+                self._look_ms = self.live_map.closures_turn_ms(now_ms) or TIME_MS[1]
             first = self._fresh_incidents & open_ids
             self._fresh_incidents.clear()
             # many incidents take turns: a viewer's line and half the worker's time are the bounds
@@ -412,7 +432,7 @@ class Node:
         if topic == "rankings":
             return self.rankings.get(thing)
         closure = self.live_map.closures.get(thing)
-        return None if closure is None else documents.closure(closure, self.closure_edges.get(thing, 0))
+        return None if closure is None else documents.closure(closure, self.cuts[thing])
 
     def things(self, topic: str) -> Iterable[str]:
         """Every id of a topic that has a value now."""

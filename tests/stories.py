@@ -67,6 +67,8 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.tuples(st.floats(-180, 180), st.floats(-90, 90))
     if hint == tuple[str, ...]:
         return st.lists(st.text(max_size=5), max_size=3).map(tuple)
+    if hint == tuple[int, ...]:
+        return st.lists(st.integers(-5, 5), max_size=3).map(tuple)
     if hint == tuple[Need, ...]:
         need = st.builds(
             Need,

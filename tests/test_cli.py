@@ -167,6 +167,23 @@ def test_etas_by_a_profile_of_ones_own(run: Any, tmp_path: Path) -> None:
     assert f"{engine}: vehicle.top_kph is no key of a profile; did you mean top_kmh?" in one_line(failure)
 
 
+def test_etas_at_an_hour(run: Any, tmp_path: Path) -> None:
+    (starts := tmp_path / "starts.csv").write_text("lon,lat\n11.9560,57.7215\n")
+    rush = tmp_path / "rush.toml"
+    rush.write_text(f'extends = "routine"\nabout = "Rush hours."\n[hours]\nall = {[1.0] * 8 + [0.5] + [1.0] * 15}\n')
+
+    def eta(*at: str) -> float:
+        args = ("--target", "11.97,57.70", "--profile", str(rush), str(starts), "--json")
+        return float(json.loads(run("etas", *MAP, *args, *at))["etas_s"][0])
+
+    free, slow = eta("--at", "2026-01-15T07:59:59+01:00"), eta("--at", "2026-01-15T07:00:00Z")
+    assert slow > 1.3 * free
+    assert eta() in (free, slow), "now"
+    with pytest.raises(Failed) as failure:
+        eta("--at", "8 o'clock")
+    assert "--at is a time such as" in one_line(failure)
+
+
 def test_map_info(run: Any) -> None:
     rows = json.loads(run("map", "info", GOTHENBURG, "--json"))
     assert rows["directed_edges"] > 10_000

@@ -19,6 +19,7 @@ import pytest
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import ClosureAdded, Fix, PositionReported
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.node import Node
@@ -266,3 +267,39 @@ def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
             assert (await http.get("/v1/units")).status_code == 200  # by the cookie
 
     running(story, tmp_path / "log.sqlite")
+
+
+def test_a_closure_that_begins_and_ends_by_itself_is_pushed_at_that_moment(tmp_path: Path) -> None:
+    """With forty incidents each takes its turn every 8 s; a beginning closure must not wait for that."""
+
+    async def story(node: Node) -> None:
+        now_ms = node.clock.now_ms()
+        fix = Fix(now_ms, *place(50, 0), speed_mps=0.0)
+        await node.submit(unit("P1"), PositionReported(received_ms=now_ms, unit_id="P1", fix=fix))
+        lon, lat = place(900, 0)
+        await node.submit(*(opened(f"i{n}", lon=lon, lat=lat) for n in range(40)))
+
+        def reached() -> set[bool]:
+            return {ranking["candidates_total"] == 1 for ranking in node.rankings.values()}
+
+        async def until(answer: bool) -> int:
+            while len(node.rankings) < 40 or reached() != {answer}:
+                await asyncio.sleep(0.01)
+            return node.clock.now_ms()
+
+        await until(True)
+        # never re-ranked but by turns from here on: the fleet stands still
+        begins = node.clock.now_ms() + 1_000
+        works = ClosureAdded(
+            received_ms=node.clock.now_ms(),
+            closure_id="works",
+            geometry={"edges": [e for e in range(node.network.edges) if node.network.edge_tail[e] == 1]},
+            valid_from_ms=begins,
+            valid_to_ms=begins + 1_500,
+        )
+        await node.submit(works)
+        assert begins <= await until(False) < begins + 1_000
+        assert begins + 1_500 <= await until(True) < begins + 2_500
+
+    network = draw({"a": (0, 0), "b": (300, 0), "c": (600, 0), "d": (1000, 0)}, [Street("abcd", "High Street")])
+    running(story, tmp_path / "log.sqlite", network=network)

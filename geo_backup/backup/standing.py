@@ -1,4 +1,5 @@
-"""Standing: one arrival field per open incident, kept right while units move, incidents move and roads close.
+"""Standing: one arrival field per open incident, kept right while units move, incidents move, roads close, traffic and
+the hour change.
 
 It belongs to one thread and knows the live map only by frozen views, so ranking never waits for the fold nor reads a
 half-changed world. From equal views it gives equal rankings, whatever it held before: a field that followed a change
@@ -9,29 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import shapely
-from shapely.geometry import shape
 
+from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import ClosureAdded
+from geo_backup.events import ClosureAdded, SpeedsAdopted
 from geo_backup.live_map import LiveMap
-from geo_backup.roads.closures import closed_edges
-from geo_backup.roads.field import ArrivalField, Seeds, cold_etas_ms
+from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
+from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import Rules
 
-Edges = npt.NDArray[np.int32]
+CUT_OFF_NAMED = 1_000
+"""Of so many units at most that cannot come it is worked out which closures bar the way."""
+
+BARE_KEPT = 8
+"""Pages ask about the same few incidents again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class View:
     closures: Mapping[str, ClosureAdded]
     """Those in force at `as_of_ms`."""
     rules: Rules
+    speeds: SpeedsAdopted | None = None
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -59,21 +64,44 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         {i.incident_id: IncidentRow.of(i) for i in live_map.open_incidents()},
         {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
         live_map.rules,
+        live_map.speeds,
     )
 
 
-STALE = ""
-"""Among the closures of a front that is to be looked at again: no closure has an empty id."""
+TRAFFIC = "(traffic)"
+"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
+
+
+class UnitRoute(NamedTuple):
+    """A unit's way to an incident. `eta_ms` is all of it: the leg to the road, turning round, driving, the last leg."""
+
+    route: Route
+    eta_ms: int
+    first_leg_ms: int
+    turns_round: bool
 
 
 @dataclass(slots=True)
 class _Front:
     """One way of driving as it is now: its weights poured into the hierarchy, and the fields that stand on them."""
 
-    closed: frozenset[str]
+    holding: dict[str, Obstacle]
+    """Closures that these weights are under."""
+    covers: Edges
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
+    timeless: bool
+    changes: int = -1
+    """Which change of the closures it has followed."""
+    traffic: Traffic | None = None
+    measured: tuple[Array, Array] | None = None
+    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
+
+    def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
+        """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
+        waived = around.intersection(self.holding)
+        return waived, enterable([self.holding[name] for name in waived], self.covers)
 
 
 @dataclass(slots=True)
@@ -82,8 +110,10 @@ class _Stand:
 
     place: tuple[float, float, str]
     target: Target
+    around: frozenset[str]
+    """Closures that the incident lies in, whatever its profile."""
     waived: frozenset[str]
-    """Closures that the incident lies in: they may be driven into on the last stretch."""
+    """Those of them that hold: they may be driven into on the last stretch."""
     seeds: Seeds
     block: Lanes
     lane: int
@@ -101,12 +131,15 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
-        self._added: dict[str, ClosureAdded] = {}
-        self._edges: dict[str, Edges] = {}
-        self._shapes: dict[str, shapely.Geometry | None] = {}
+        self._speeds_id = ""
+        self._traffic: Traffic | None = None
+        self._shut_by_traffic: dict[str, ClosureAdded] = {}
+        self._obstacles = Obstacles(network)
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
+        self._bare: dict[str, ArrivalField] = {}
+        """As if there were no closures: of the incidents last asked about why a unit cannot come."""
 
     def update(self, view: View) -> None:
         """Take in what changed. Fields follow when they are next read."""
@@ -118,19 +151,31 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
-        for closure_id in [known for known in self._added if view.closures.get(known) != self._added[known]]:
-            # over, or lifted and made again with the same id: nothing worked out from it holds
-            del self._added[closure_id], self._edges[closure_id], self._shapes[closure_id]
-            for front in self._fronts.values():
-                front.closed -= {closure_id}
-                front.closed |= {STALE}
-        for closure_id, added in view.closures.items():
-            if closure_id not in self._added:
-                self._shapes[closure_id], self._edges[closure_id] = closure_shape_and_edges(self.network, added)
-                self._added[closure_id] = added
+        self._adopt(view.speeds)
+        view = replace(view, closures={**view.closures, **self._shut_by_traffic})
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
+        over, begun = self._obstacles.follow(view.closures)
+        if over or begun:
+            stands = [stand for stand in self._stands.values() if stand is not None]
+            found = self._obstacles.around_each(begun, [stand.target for stand in stands])
+            for n, stand in enumerate(stands):
+                stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
+
+    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
+        """Take in measured speeds when they are others."""
+        speeds_id = "" if speeds is None else speeds.speeds_id
+        if speeds_id == self._speeds_id:
+            return
+        self._speeds_id, self._traffic, self._shut_by_traffic = speeds_id, None, {}
+        if speeds is None:
+            return
+        self._traffic = Traffic.unpacked(speeds.packed, self.network.edges)
+        if len(shut := self._traffic.closed):
+            self._shut_by_traffic[TRAFFIC] = ClosureAdded(
+                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
+            )
 
     def prepare(self) -> None:
         """Make what the first incident would wait for."""
@@ -196,12 +241,12 @@ class Standing:
     def field_to(self, profile: str, target: Target) -> ArrivalField:
         """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
         horizon_ms = self.table.rules.limit.horizon_ms
-        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._enterable(target, profile))
+        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._last_stretch(profile, target))
 
     def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
         """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
-        front, enterable = self._front(profile), self._enterable(target, profile)
-        return cold_etas_ms(front.probe, target, points, self.table.rules.limit.horizon_ms, enterable)
+        last_stretch = self._last_stretch(profile, target)
+        return cold_etas_ms(self._front(profile).probe, target, points, self.table.rules.limit.horizon_ms, last_stretch)
 
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
@@ -214,14 +259,59 @@ class Standing:
                 raise OutsideMapError("/lon", "lon and lat look exchanged: this map has lon before lat") from None
             raise
 
-    def route(self, incident_id: str, unit_id: str) -> Route | None:
+    def route(self, incident_id: str, unit_id: str) -> UnitRoute | None:
         """The way one unit would take to an incident; None when there is none."""
         field, row = self.field(incident_id), self.table.row_of.get(unit_id)
         if field is None or row is None:
             return None
         points = self.table.points.take(np.array([row]))
-        which = int(field.etas_ms(points)[1][0])
-        return None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
+        eta_ms, (which,) = field.etas_ms(points)
+        route = None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
+        if route is None:
+            return None
+        return UnitRoute(route, int(eta_ms[0]), int(points.lead_ms[0, which]), bool(points.turn_round[0, which]))
+
+    def cut_off(self, incident_id: str, unit_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Of units that cannot reach an incident those that could if some closures were not there: which, in the
+        order in which their way would meet them. Of `CUT_OFF_NAMED` units at most."""
+        stand = self._stand(incident_id)
+        if stand is None:
+            return {}
+        front = self._front(stand.place[2])
+        rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
+        if not rows or not any(one.shuts for one in front.holding.values()):
+            return {}
+        bare, weights = self._bare.pop(incident_id, None), front.metric.weights.bare or front.metric.weights
+        if bare is None or bare.target is not stand.target or bare.weights is not weights:
+            bare = ArrivalField.build(weights, stand.target, stand.block.horizon_ms)
+        self._bare[incident_id] = bare
+        if len(self._bare) > BARE_KEPT:
+            del self._bare[next(iter(self._bare))]
+        points = self.table.points.take(np.array(rows))
+        out: dict[str, tuple[str, ...]] = {}
+        for n, which in enumerate(bare.etas_ms(points)[1].tolist()):
+            way = bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
+            if way is not None and (barring := self._barring(way.edges, front, stand.waived)):
+                out[self.table.ids[rows[n]]] = barring
+        return out
+
+    def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
+        """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
+        met: dict[str, None] = {}
+        for n in np.flatnonzero(front.covers[edges]).tolist():
+            if n > 0:  # where one stands already can be left
+                entered = self._obstacles.shutting(edges[n]) - self._obstacles.shutting(edges[n - 1])
+                met.update(dict.fromkeys(sorted(entered.intersection(front.holding))))
+        return tuple(name for name in met if name not in waived) or tuple(met)
+
+    def reach_of(self, unit_id: str, minutes: Sequence[float], profile: str) -> list[shapely.MultiPolygon] | None:
+        """Where a unit can be within each number of minutes; None when it is on no road."""
+        row = self.table.row_of.get(unit_id)
+        points = self.table.points.take(np.array([] if row is None else [row], np.int64))
+        if not len(points) or points.edge[0, 0] < 0:
+            return None
+        weights, limit = self.weights(profile), self.table.rules.limit
+        return reach_out(weights, Starts.of(weights, points), minutes, limit.horizon_ms)
 
     def etas(self, lon: float, lat: float, starts: Sequence[Sequence[float]], profile: str) -> dict[str, Any]:
         """Drive times in s from many places [lon, lat] or [lon, lat, course_deg] to one, closures in force.
@@ -257,31 +347,57 @@ class Standing:
             raise RuntimeError("update() with a view comes first")
         return self._view
 
+    def _last_stretch(self, profile: str, target: Target) -> Edges:
+        """The edges that closures around a place open to who drives there."""
+        return self._front(profile).last_stretch(self._obstacles.around(target))[1]
+
     def _front(self, profile: str) -> _Front:
-        """A profile's front, brought up to the closures of the last view."""
-        closed = self._closed(profile)
+        """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
         front = self._fronts.get(profile)
+        timeless = front.timeless if front is not None else self.profile(profile).timeless
+        # (before the first view all hours are alike)
+        now = self._view
+        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
-            metric = Metric(weigh(self.network, self.profile(profile)))
-            front = self._fronts[profile] = _Front(frozenset(), metric, Probe(metric), [])
-        if front.closed == closed:
+            metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
+            nothing = covers([], self.network.edges)
+            front = self._fronts[profile] = _Front({}, nothing, metric, Probe(metric), [], timeless)
+        before = front.metric.weights
+        as_it_was = front.traffic is self._traffic and before.hour == hour
+        if as_it_was and front.changes == self._obstacles.changes:
             return front
-        front.closed, before = closed, front.metric.weights
-        weights = before.under([self._edges[closure_id] for closure_id in sorted(closed)])
-        changed = front.metric.adopt(weights)
-        elsewhere = (weights.edge_ms != before.edge_ms) | (weights.shut != before.shut)
+        front.changes = self._obstacles.changes
+        holding, held = self._obstacles.holding(self.profile(profile)), front.holding
+        changed = [one for name, one in holding.items() if held.get(name) is not one]
+        changed += [one for name, one in held.items() if holding.get(name) is not one]
+        if as_it_was and not changed:
+            return front
+        bare = before.bare or before
+        if not as_it_was:
+            if before.hour != hour:
+                bare = weigh(self.network, before.profile, hour=hour)
+            front.traffic = self._traffic
+            front.measured = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
+        shutting = [one for one in holding.values() if one.shuts]
+        front.holding, front.covers = holding, covers(shutting, self.network.edges)
+        slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, front.measured)
+        weights = bare.under([one.edges for one in shutting], *slow)
+        change = front.metric.adopt(weights)
+        elsewhere = (weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
+        for one in changed:
+            elsewhere[one.edges] = True
         for stand in self._stands.values():
             if stand is None or stand.place[2] != profile:
                 continue
             stand.field = stand.copy = None
-            waived = self._waived(stand.target)
-            near = stand.seeds.approach is not None or elsewhere[list(stand.target.edges)].any()
-            if waived != stand.waived or near:
-                stand.waived = waived
-                stand.seeds = Seeds.of(weights, stand.target, self._enterable(stand.target, profile))
+            # from the seeds' edges one is on the last stretch: nothing further away has a part in it
+            near = elsewhere[stand.seeds.edge].any() or elsewhere[list(stand.target.edges)].any()
+            if near or stand.waived != stand.around.intersection(holding):
+                stand.waived, last_stretch = front.last_stretch(stand.around)
+                stand.seeds = Seeds.of(weights, stand.target, last_stretch)
                 stand.block.put(stand.lane, stand.seeds.edge, stand.seeds.ms)
         for block in front.blocks:
-            block.follow(changed)
+            block.follow(change)
         return front
 
     def _stand(self, incident_id: str) -> _Stand | None:
@@ -296,13 +412,15 @@ class Standing:
                 self._let_go(incident_id)
                 self._stands[incident_id] = None
                 return None
-            seeds = Seeds.of(front.metric.weights, target, self._enterable(target, incident.profile))
+            around = self._obstacles.around(target)
+            waived, last_stretch = front.last_stretch(around)
+            seeds = Seeds.of(front.metric.weights, target, last_stretch)
             if stand is None or stand.place[2] != incident.profile:
                 self._let_go(incident_id)
                 block, lane = self._room(front)
             else:
                 block, lane = stand.block, stand.lane
-            stand = self._stands[incident_id] = _Stand(place, target, self._waived(target), seeds, block, lane)
+            stand = self._stands[incident_id] = _Stand(place, target, around, waived, seeds, block, lane)
             block.put(lane, seeds.edge, seeds.ms)
         stand.block.settle()
         return stand
@@ -323,41 +441,3 @@ class Standing:
             if len(stand.block.free) == LANES:
                 blocks = self._fronts[stand.place[2]].blocks
                 blocks[:] = [block for block in blocks if block is not stand.block]
-
-    def _enterable(self, target: Target, profile: str) -> Edges:
-        """Closed edges that lead to a target within a closure, and that no other closure shuts."""
-        waived = self._waived(target)
-        inside = [self._edges[closure_id] for closure_id in sorted(waived)]
-        others = [self._edges[closure_id] for closure_id in self._closed(profile) - waived]
-        nothing = np.zeros(0, np.int32)
-        return np.setdiff1d(np.concatenate([nothing, *inside]), np.concatenate([nothing, *others]))
-
-    def _closed(self, profile: str) -> frozenset[str]:
-        """Closures in the last view that hold for a profile."""
-        passes = self.profile(profile).access.routine_closures
-        return frozenset(
-            closure_id for closure_id, added in self._added.items() if added.applies_to == "all" or not passes
-        )
-
-    def _waived(self, target: Target) -> frozenset[str]:
-        """Closures in which a place lies."""
-        return frozenset(
-            closure_id
-            for closure_id, edges in self._edges.items()
-            if np.isin(target.nearest_edges, edges).any() or self._covers(closure_id, target.lon, target.lat)
-        )
-
-    def _covers(self, closure_id: str, lon: float, lat: float) -> bool:
-        geometry = self._shapes[closure_id]
-        if geometry is None or not geometry.geom_type.endswith("Polygon"):
-            return False
-        return bool(shapely.contains_xy(geometry, lon, lat))
-
-
-def closure_shape_and_edges(network: RoadNetwork, added: ClosureAdded) -> tuple[shapely.Geometry | None, Edges]:
-    """The closure's geometry (None when it names edges) and the directed edges it closes, both directions."""
-    if "edges" in added.geometry:
-        named = np.asarray(added.geometry["edges"], np.int32)
-        return None, network.with_twins(named[(named >= 0) & (named < network.edges)])
-    geometry = shape(added.geometry)
-    return geometry, closed_edges(network, geometry, added.buffer_m)

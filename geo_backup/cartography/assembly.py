@@ -50,6 +50,8 @@ class Assembled:
     extent: tuple[float, float, float, float]
     """West, south, east, north of all vertices."""
     counts: Counter[str]
+    vertex_node: Array | None = None
+    """As in `RoadNetwork`."""
 
 
 def assemble(ways: Ways) -> Assembled:
@@ -192,7 +194,8 @@ def assemble(ways: Ways) -> Assembled:
     _renumber(arrays)
     counts["contraflow_edges"] = int(np.count_nonzero(flags & EdgeFlag.AGAINST_ONEWAY))
     extent = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
-    return Assembled(arrays, tuple(name_number), extent, counts)
+    vertex_node = _vertex_nodes(columns, first, last, keys[at_junction[order]]) if ways.node_ids else None
+    return Assembled(arrays, tuple(name_number), extent, counts, vertex_node)
 
 
 def _renumber(arrays: dict[str, Array]) -> None:
@@ -419,6 +422,16 @@ def _shapes(
         step[begins] = e6[begins] - np.rint(junction[piece_from[inner > 0]] / 10.0).astype(np.int64)
         steps[:, axis] = step
     return start, steps
+
+
+def _vertex_nodes(columns: Columns, first: Array, last: Array, junction_key: Array) -> Array:
+    """int64[J + V]: node ids of the junctions, then of the interior vertices in the order of the shapes; 0 for a vertex
+    that was added to a long step, and on both sides of a barrier that nobody passes."""
+    inner = last - first - 1
+    before = np.concatenate(([0], np.cumsum(inner)))
+    place = np.repeat(first + 1 - before[:-1], inner) + np.arange(before[-1])
+    key = np.concatenate((junction_key, columns.key[place]))
+    return np.where((key > 0) & (key < FIRST_COPY_KEY), key, 0)
 
 
 def _dual(

@@ -259,7 +259,12 @@ def network_of(
         turn_restrictions=f"{holding} of {total} applied" if total else "none in the source",
     )
     network = RoadNetwork(
-        **arrays, names=assembled.names, area=area, content_id=content_id(arrays, assembled.names), folder=None
+        **arrays,
+        names=assembled.names,
+        area=area,
+        content_id=content_id(arrays, assembled.names),
+        folder=None,
+        vertex_node=assembled.vertex_node,
     )
     network.check()
     return network

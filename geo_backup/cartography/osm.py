@@ -45,7 +45,7 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
     """
     import osmium
 
-    ways = Ways(licence=LICENCE, attribution=ATTRIBUTION)
+    ways = Ways(licence=LICENCE, attribution=ATTRIBUTION, node_ids=True)
     try:
         processor = (
             osmium.FileProcessor(str(path))

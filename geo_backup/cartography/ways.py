@@ -49,6 +49,8 @@ class Ways:
     """Ways whose access tag holds no word we know, read like `private`."""
     scenery: int = 0
     """Things in the source that are no road but that a basemap could draw."""
+    node_ids: bool = False
+    """Keys are OpenStreetMap's node ids."""
     source_date: str = ""
     licence: str = ""
     attribution: str = ""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.events import Event, Fix, PositionReported
+from geo_backup.events import Event, Fix, PositionReported, SpeedsAdopted
 from geo_backup.wire import facts
 
 APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
@@ -33,7 +33,7 @@ WAITING_APPENDS = 256
 GROUP_EVENTS = 5_000
 """A transaction takes no further append once it holds so many events."""
 TAIL_EVENTS = 20_000
-"""Committed events kept in memory for followers."""
+"""Committed events kept in memory for followers; a large one counts for many."""
 BATCH_EVENTS = 2_000
 """Events a reader is handed at once."""
 SNAPSHOTS_KEPT = 3
@@ -86,6 +86,11 @@ class _Snapshot:
         self.seq, self.data = seq, data
         self.done = threading.Event()
         self.error: LogError | None = None
+
+
+def _weight(batch: Batch) -> int:
+    """How much of the memory for the tail some events take, in events of common size."""
+    return len(batch) + sum(len(event.packed) // 500 for _, event in batch if isinstance(event, SpeedsAdopted))
 
 
 class SqliteLog:
@@ -244,10 +249,10 @@ class SqliteLog:
             if batch:
                 self._last = batch[-1][0]
                 self._tail.append(batch)
-                self._tail_events += len(batch)
+                self._tail_events += _weight(batch)
                 while self._tail_events > TAIL_EVENTS and len(self._tail) > 1:
                     gone = self._tail.popleft()
-                    self._tail_events -= len(gone)
+                    self._tail_events -= _weight(gone)
                     self._tail_after = gone[-1][0]
             self._wake([(item.loop, item.answer) for item in group])
 

@@ -66,12 +66,23 @@ class Starts(NamedTuple):
         )  # fmt: skip
 
 
+class Way(NamedTuple):
+    """Edges driven from the first to that of the target, the turn into each but the first, and which of the target's
+    places is reached."""
+
+    edges: list[int]
+    turns: list[int]
+    target: int
+
+
 @dataclass(frozen=True, eq=False)
 class Seeds:
     """Where the search for a target begins: the time from the end of the edges that lead straight to it.
 
     `edge` uint32[S], `ms` int32[S] ascending, `turn` int32[S] into the target's edge, `target` int32[S] which of its
     places (-1 for both: on by the approach). `approach` is the field within a shut area around the target.
+    `ahead` are the target's places that who stands before them on their own edge drives straight to: edge uint32[K],
+    fraction int32[K] and last leg int32[K] in ms; `ahead_of` says which of its places they are.
     """
 
     edge: Array
@@ -79,7 +90,8 @@ class Seeds:
     turn: Array
     target: Array
     approach: ArrivalField | None
-    ahead: tuple[int, ...]
+    ahead: tuple[Array, Array, Array]
+    ahead_of: tuple[int, ...]
 
     @classmethod
     def of(cls, weights: Weights, target: Target, enterable: Array = _NOWHERE) -> Seeds:
@@ -114,6 +126,11 @@ class Seeds:
             plain(columns[2], np.int32),
             plain(columns[3], np.int32),
             approach,
+            (
+                plain([target.edges[k] for k in ahead], np.uint32),
+                plain([target.fractions[k] for k in ahead], np.int32),
+                plain([target.last_leg_ms[k] for k in ahead], np.int32),
+            ),
             tuple(ahead),
         )
 
@@ -182,7 +199,7 @@ class ArrivalField:
     def read(self, starts: Starts) -> tuple[Array, Array]:
         """The same for units that already have their place; `starts` may be used for many fields of equal weights."""
         at_end = search.gather(self.values, self.lane, starts.edge)
-        return search.best_of(*starts, at_end, self.weights.edge_ms, *_ahead(self.target, self.seeds))
+        return search.best_of(*starts, at_end, self.weights.edge_ms, *self.seeds.ahead)
 
     def distances_m(self, points: RoadPoints, which: Array) -> tuple[Array, Array]:
         """Metres float32[N] by road from each unit's chosen candidate (int8[N]) and target int8[N] (-1 = no way)."""
@@ -225,7 +242,7 @@ class ArrivalField:
         best, chosen = INF_MS, None
         if self.values[edge, self.lane] < INF_MS:
             best = (edge_ms * (FRACTION_ONE - fraction) >> 16) + int(self.values[edge, self.lane])
-        for k in self.seeds.ahead:
+        for k in self.seeds.ahead_of:
             q = target.fractions[k]
             if target.edges[k] == edge and q >= fraction:
                 value = (edge_ms * (q - fraction) >> 16) + target.last_leg_ms[k]
@@ -233,14 +250,20 @@ class ArrivalField:
                     best, chosen = value, k
         return chosen
 
-    def route(self, edge: int, fraction: int) -> Route | None:
+    def way(self, edge: int, fraction: int) -> Way | None:
         """Walk downhill from a road point; None when there is no way."""
-        target, edges, turns = self.target, [edge], list[int]()
+        edges, turns = [edge], list[int]()
         k = self._direct(edge, fraction)
         if k is None:
             k = self._walk(edges, turns)
-            if k < 0:
-                return None
+        return None if k < 0 else Way(edges, turns, k)
+
+    def route(self, edge: int, fraction: int) -> Route | None:
+        """The way from a road point as it is driven; None when there is none."""
+        target, way = self.target, self.way(edge, fraction)
+        if way is None:
+            return None
+        edges, turns, k = way
         return describe(
             self.weights, edges, turns, (fraction, target.fractions[k]), target.last_leg_ms[k], target.last_leg_m[k]
         )
@@ -265,11 +288,35 @@ class ArrivalField:
         return k
 
     def reach(self, minutes: Sequence[float]) -> list[shapely.MultiPolygon]:
-        """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller."""
+        """Where a unit must be to arrive within each number of minutes: valid polygons, the larger hold the smaller.
+
+        A road that may not be entered counts where it leads there: who stands on it may leave it.
+        """
         limits = [min(self.horizon_ms, int(m * 60_000)) for m in minutes]
-        ends = list(zip(self.target.edges, self.target.fractions, self.target.last_leg_ms, strict=True))
-        edge_ms = np.where(self.weights.shut == 0, self.weights.edge_ms, INF_MS)
+        target = self.target
+        ends = [(target.edges[k], target.fractions[k], target.last_leg_ms[k]) for k in self.seeds.ahead_of]
+        edge_ms = np.where(self.weights.shut & np.uint64(Shut.NEVER), INF_MS, self.weights.edge_ms)
         return reach_polygons(self.weights.network, self.at_end_ms, edge_ms, ends, limits)
+
+
+def reach_out(
+    weights: Weights, starts: Starts, minutes: Sequence[float], horizon_ms: int = HORIZON_MS
+) -> list[shapely.MultiPolygon]:
+    """Where somebody who stands at one of some places (`starts`, all of one unit) can be within each number of minutes:
+    valid polygons, the larger hold the smaller. One-ways are driven as they run; what is shut is left, not entered."""
+    limits = [min(horizon_ms, int(m * 60_000)) for m in minutes]
+    graph, edges = weights.network.graph, weights.network.edges
+    some = starts.edge.ravel() < edges
+    edge, rest = starts.edge.ravel()[some], starts.rest_ms.ravel()[some]
+    # the same search on the graph turned round: times to the end of every edge instead of from it
+    arcs = search.pack_arcs(graph.leave_to, weights.arc_ms[graph.leave_turn])
+    at_end = search.build(graph.leave_start, arcs, edge, rest, max(limits, default=0))
+    at_start = search.entered(graph.turn_start, graph.turn_from, weights.turn_ms, weights.arc_ms, at_end)
+    # to come onto a twin is to come onto its road
+    for single, twins in weights.network.twins_of.items():
+        at_start[single] = min(int(at_start[single]), *(int(at_start[twin]) for twin in twins))
+    own = zip(edge.tolist(), starts.fraction.ravel()[some].tolist(), starts.lead_ms.ravel()[some].tolist(), strict=True)
+    return reach_polygons(weights.network, at_start, weights.edge_ms, list(own), limits, outward=True)
 
 
 def cold_etas_ms(
@@ -279,14 +326,4 @@ def cold_etas_ms(
     weights = probe.metric.weights
     seeds, starts = Seeds.of(weights, target, enterable), Starts.of(weights, points)
     at_end = probe.at_end_ms(seeds.edge, seeds.ms, starts.edge, horizon_ms)
-    return search.best_of(*starts, at_end, weights.edge_ms, *_ahead(target, seeds))
-
-
-def _ahead(target: Target, seeds: Seeds) -> tuple[Array, Array, Array]:
-    """Edge uint32, fraction int32 and last leg int32 ms of the places that one drives straight to."""
-    some = list(seeds.ahead)
-    return (
-        plain(np.array(target.edges, np.int64)[some], np.uint32),
-        plain(np.array(target.fractions, np.int64)[some], np.int32),
-        plain(np.array(target.last_leg_ms, np.int64)[some], np.int32),
-    )
+    return search.best_of(*starts, at_end, weights.edge_ms, *seeds.ahead)

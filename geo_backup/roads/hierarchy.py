@@ -25,23 +25,31 @@ FEW_SHARE = 400
 """Up to one turn in so many may change for shortcuts to be mended one by one; beyond, all are made anew."""
 
 
+class Shortcuts(NamedTuple):
+    """Shortcuts of one direction, by their lower end and by their upper end.
+
+    `start` uint32[E + 1] into `above` uint32[S], the upper ends, ascending in each group. `under_start` uint32[E + 1]
+    into `under` uint32[S], the lower ends, and `under_slot` uint32[S], which shortcut that is.
+    """
+
+    start: Array
+    above: Array
+    under_start: Array
+    under: Array
+    under_slot: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """Where shortcuts lie. Those *up* lead from an edge to its ancestors, those *down* from its ancestors to it.
+    """Where shortcuts lie: those `up` lead from an edge to its ancestors, those `down` from its ancestors to it.
 
-    `parent` int32[E]: nearest ancestor, -1 at a root. `up_start` uint32[E + 1], `up_to` uint32[U] ascending in each
-    group; `down_start`, `down_from` [D] likewise. `under_*`: the same shortcuts by their upper end: `start`
-    uint32[E + 1], edge below uint32, index of the shortcut uint32. `turn_slot` int32[T]: the shortcut that holds a
-    turn, `~slot` where it is one down, and ~D for a turn from an edge into itself, which no way takes.
+    `parent` int32[E]: nearest ancestor, -1 at a root. `turn_slot` int32[T]: the shortcut up that holds a turn, `~slot`
+    where it is one down, and ~D, which is none, for a turn from an edge into itself.
     """
 
     parent: Array
-    up_start: Array
-    up_to: Array
-    down_start: Array
-    down_from: Array
-    under_up: tuple[Array, Array, Array]
-    under_down: tuple[Array, Array, Array]
+    up: Shortcuts
+    down: Shortcuts
     turn_slot: Array
 
     @classmethod
@@ -74,13 +82,15 @@ class Metric:
         self.weights = weights
         self.up_ms: Array
         self.down_ms: Array
+        self.scratch = np.empty(len(self.hierarchy.parent), np.int32)
+        """Room for a number an edge, for whoever works in this thread."""
         self._pour()
 
     def _pour(self) -> None:
         h = self.hierarchy
-        self._own_up, self._own_down = _own(h.turn_slot, self.weights.arc_ms, len(h.up_to), len(h.down_from))
+        self._own_up, self._own_down = _own(h.turn_slot, self.weights.arc_ms, len(h.up.above), len(h.down.above))
         self.up_ms, self.down_ms = self._own_up.copy(), self._own_down.copy()
-        _customise(h.up_start, h.up_to, self.up_ms, h.down_start, h.down_from, self.down_ms, *h.under_up, *h.under_down)
+        _customise(h.up, self.up_ms, h.down, self.down_ms)
 
     def adopt(self, weights: Weights) -> Change:
         """Follow new weights of the same network, and say which shortcuts changed."""
@@ -95,8 +105,8 @@ class Metric:
         """Bring the shortcuts up to date that hang on the weights of some turns (uint32[C])."""
         h = self.hierarchy
         up, down = _mend(
-            h.up_start, h.up_to, self.up_ms, self._own_up, h.down_start, h.down_from, self.down_ms, self._own_down,
-            *h.under_up, *h.under_down, h.turn_slot, self.weights.arc_ms, turns,
+            h.up, self.up_ms, self._own_up, h.down, self.down_ms, self._own_down,
+            h.turn_slot, self.weights.arc_ms, turns,
         )  # fmt: skip
         return Change(up, down)
 
@@ -106,22 +116,13 @@ def _make(network: RoadNetwork) -> Hierarchy:
     start, above, parent = _eliminate(*_neighbours(turn_from, turn_to, network.edges))
     # pour in zeros: what stays without a value can never have one, mostly because of one-ways, and is left out
     slot = _slots(turn_from, turn_to, start, above)
-    up, down = _own(slot, np.zeros(network.turns, np.int32), len(above), len(above))
-    under = _transpose(start, above)
-    _customise(start, above, up, start, above, down, *under, *under)
-    up_start, up_to, up_slot = _kept(start, above, up)
-    down_start, down_from, down_slot = _kept(start, above, down)
+    up_ms, down_ms = _own(slot, np.zeros(network.turns, np.int32), len(above), len(above))
+    both = Shortcuts(start, above, *_transpose(start, above))
+    _customise(both, up_ms, both, down_ms)
+    up, up_slot = _kept(start, above, up_ms)
+    down, down_slot = _kept(start, above, down_ms)
     turn_slot = np.where(slot >= 0, up_slot[np.maximum(slot, 0)], ~down_slot[np.maximum(~slot, 0)]).astype(np.int32)
-    return Hierarchy(
-        parent=parent,
-        up_start=up_start,
-        up_to=up_to,
-        down_start=down_start,
-        down_from=down_from,
-        under_up=_transpose(up_start, up_to),
-        under_down=_transpose(down_start, down_from),
-        turn_slot=turn_slot,
-    )
+    return Hierarchy(parent, up, down, turn_slot)
 
 
 def _neighbours(turn_from: Array, turn_to: Array, edges: int) -> tuple[Array, Array]:
@@ -134,12 +135,12 @@ def _neighbours(turn_from: Array, turn_to: Array, edges: int) -> tuple[Array, Ar
     return start, (pair % edges).astype(np.uint32)
 
 
-def _kept(start: Array, to: Array, value: Array) -> tuple[Array, Array, Array]:
-    """The shortcuts that have a value: their start and end as before, and the new index of each old one (and of the
-    end of them all)."""
-    keep = value < INF_MS
-    running = np.concatenate(([0], np.cumsum(keep)))
-    return running[start].astype(np.uint32), to[keep], running.astype(np.int64)
+def _kept(start: Array, above: Array, ms: Array) -> tuple[Shortcuts, Array]:
+    """The shortcuts that have a value, and the new index of each old one (and of the end of them all)."""
+    keep = ms < INF_MS
+    slot = np.concatenate(([0], np.cumsum(keep))).astype(np.int64)
+    start, above = slot[start].astype(np.uint32), above[keep]
+    return Shortcuts(start, above, *_transpose(start, above)), slot
 
 
 @kernel
@@ -221,19 +222,19 @@ def _slots(turn_from: Array, turn_to: Array, start: Array, above: Array) -> Arra
 
 
 @kernel
-def _transpose(start: Array, to: Array) -> tuple[Array, Array, Array]:
-    """Shortcuts by their upper end; see `Hierarchy.under_up`."""
+def _transpose(start: Array, above: Array) -> tuple[Array, Array, Array]:
+    """`under_start`, `under` and `under_slot` of `Shortcuts`."""
     n = start.size - 1
     place = np.zeros(n + 2, np.uint32)
-    for i in range(to.size):
-        place[to[i] + 2] += 1
+    for i in range(above.size):
+        place[above[i] + 2] += 1
     for v in range(n):
         place[v + 2] += place[v + 1]
-    below, slot = np.empty(to.size, np.uint32), np.empty(to.size, np.uint32)
+    below, slot = np.empty(above.size, np.uint32), np.empty(above.size, np.uint32)
     for v in range(n):
         for i in range(start[v], start[v + 1]):
-            k = place[to[i] + 1]
-            place[to[i] + 1] += 1
+            k = place[above[i] + 1]
+            place[above[i] + 1] += 1
             below[k], slot[k] = v, i
     return place[: n + 1].copy(), below, slot
 
@@ -252,158 +253,109 @@ def _own(turn_slot: Array, arc_ms: Array, ups: int, downs: int) -> tuple[Array, 
 
 
 @kernel
-def _customise(
-    up_start: Array,
-    up_to: Array,
-    up_ms: Array,
-    down_start: Array,
-    down_from: Array,
-    down_ms: Array,
-    under_up_start: Array,
-    under_up: Array,
-    under_up_slot: Array,
-    under_down_start: Array,
-    under_down: Array,
-    under_down_slot: Array,
-) -> None:
-    """Lower every shortcut to its fastest way over edges below: x -> v -> y, from the last x to the first."""
-    n = up_start.size - 1
+def _customise(up: Shortcuts, up_ms: Array, down: Shortcuts, down_ms: Array) -> None:
+    """Lower every shortcut to its fastest way over edges below, z -> v -> x, from the last x to the first."""
+    n = up.start.size - 1
     place_up, place_down = np.zeros(n, np.uint32), np.zeros(n, np.uint32)
     for x in range(n - 1, -1, -1):
-        for j in range(up_start[x], up_start[x + 1]):
-            place_up[up_to[j]] = j
-        for j in range(down_start[x], down_start[x + 1]):
-            place_down[down_from[j]] = j
-        # x -> v down, v -> y up
-        for k in range(under_down_start[x], under_down_start[x + 1]):
-            v, first = under_down[k], down_ms[under_down_slot[k]]
-            if first < INF_MS:
-                for j in range(up_start[v], up_start[v + 1]):
-                    y = up_to[j]
-                    if y >= x:
-                        break
-                    value = first + up_ms[j]
-                    if value < up_ms[place_up[y]]:
-                        up_ms[place_up[y]] = value
-        # z -> v down, v -> x up
-        for k in range(under_up_start[x], under_up_start[x + 1]):
-            v, last = under_up[k], up_ms[under_up_slot[k]]
-            if last < INF_MS:
-                for j in range(down_start[v], down_start[v + 1]):
-                    z = down_from[j]
-                    if z >= x:
-                        break
-                    value = down_ms[j] + last
-                    if value < down_ms[place_down[z]]:
-                        down_ms[place_down[z]] = value
+        _lower(x, down, down_ms, up, up_ms, place_up)
+        _lower(x, up, up_ms, down, down_ms, place_down)
 
 
 @kernel
-def _fastest_over(
-    x: int, y: int, in_start: Array, in_below: Array, in_slot: Array, in_ms: Array,
-    out_start: Array, out_to: Array, out_ms: Array,
-) -> int:  # fmt: skip
-    """Fastest x -> v -> y (or, with the roles exchanged, y -> v -> x) over all v below x, which is below y."""
+def _lower(x: int, by: Shortcuts, by_ms: Array, on: Shortcuts, on_ms: Array, place: Array) -> None:
+    """Lower the shortcuts `on` between x and those above by ways over all v below x, `by` leading between x and v."""
+    start, above, under, under_slot = on.start, on.above, by.under, by.under_slot
+    for j in range(start[x], start[x + 1]):
+        place[above[j]] = j
+    for k in range(by.under_start[x], by.under_start[x + 1]):
+        v, first = under[k], by_ms[under_slot[k]]
+        if first < INF_MS:
+            for j in range(start[v], start[v + 1]):
+                y = above[j]
+                if y >= x:
+                    break
+                value = first + on_ms[j]
+                if value < on_ms[place[y]]:
+                    on_ms[place[y]] = value
+
+
+@kernel
+def _fastest_over(x: int, y: int, by: Shortcuts, by_ms: Array, on: Shortcuts, on_ms: Array) -> int:
+    """Fastest way between x and y over all v below x, which is below y: `by` leads between x and v, `on` v and y."""
     best = INF_MS
-    for k in range(in_start[x], in_start[x + 1]):
-        first = in_ms[in_slot[k]]
+    for k in range(by.under_start[x], by.under_start[x + 1]):
+        first = by_ms[by.under_slot[k]]
         if first < best:
-            v = in_below[k]
-            j = _find(out_to, out_start[v], out_start[v + 1], y)
-            if j >= 0 and first + out_ms[j] < best:
-                best = first + out_ms[j]
+            v = by.under[k]
+            j = _find(on.above, on.start[v], on.start[v + 1], y)
+            if j >= 0 and first + on_ms[j] < best:
+                best = first + on_ms[j]
     return best
 
 
 @kernel
 def _mend(
-    up_start: Array,
-    up_to: Array,
-    up_ms: Array,
-    own_up: Array,
-    down_start: Array,
-    down_from: Array,
-    down_ms: Array,
-    own_down: Array,
-    under_up_start: Array,
-    under_up: Array,
-    under_up_slot: Array,
-    under_down_start: Array,
-    under_down: Array,
-    under_down_slot: Array,
-    turn_slot: Array,
-    arc_ms: Array,
-    changed: Array,
-) -> tuple[Array, Array]:
-    """Bring shortcuts up to date after the turns `changed` (uint32[C]) have other weights; see `Metric.adopt`.
-
-    A shortcut whose value changes may change those above that are made of it: of x -> y, for x below y, all z -> x -> y
-    and x -> y -> z are looked at whose value was, or becomes, that of the way through it.
-    """
-    n = up_start.size - 1
-    doubt_up, doubt_down = np.zeros(up_to.size, np.bool_), np.zeros(down_from.size, np.bool_)
-    doubt = np.zeros(n, np.bool_)
-    new_up, new_down = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    up: Shortcuts, up_ms: Array, own_up: Array, down: Shortcuts, down_ms: Array, own_down: Array,
+    turn_slot: Array, arc_ms: Array, changed: Array,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Bring shortcuts up to date after the turns `changed` (uint32[C]) have other weights; see `Change`."""
+    n = up.start.size - 1
+    doubt_up, doubt_down = np.zeros(up.above.size, np.bool_), np.zeros(down.above.size, np.bool_)
+    doubt, new_up, new_down = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     high = -1
     for i in changed:
         slot = turn_slot[i]
         if slot >= 0:
             own_up[slot] = arc_ms[i]
             doubt_up[slot] = True
-            x = np.searchsorted(up_start, slot, side="right") - 1
-        elif ~slot < down_from.size:
+            x = np.searchsorted(up.start, slot, side="right") - 1
+        elif ~slot < down.above.size:
             own_down[~slot] = arc_ms[i]
             doubt_down[~slot] = True
-            x = np.searchsorted(down_start, ~slot, side="right") - 1
+            x = np.searchsorted(down.start, ~slot, side="right") - 1
         else:
             continue
         doubt[x] = True
         high = max(high, x)
     for x in range(high, -1, -1):
-        if not doubt[x]:
-            continue
-        for j in range(up_start[x], up_start[x + 1]):
-            if not doubt_up[j]:
-                continue
-            y, old = up_to[j], up_ms[j]
-            value = _fastest_over(x, y, under_down_start, under_down, under_down_slot, down_ms, up_start, up_to, up_ms)
-            value = min(value, own_up[j])
-            if value == old:
-                continue
-            up_ms[j] = value
-            new_up[x] = True
-            for i in range(down_start[x], down_start[x + 1]):
-                z = down_from[i]
-                if z == y or down_ms[i] >= INF_MS:
-                    continue
-                if z > y:
-                    k = _find(up_to, up_start[z], up_start[z + 1], y)
-                    if up_ms[k] == down_ms[i] + old or up_ms[k] > down_ms[i] + value:
-                        doubt_up[k] = doubt[z] = True
-                else:
-                    k = _find(down_from, down_start[y], down_start[y + 1], z)
-                    if down_ms[k] == down_ms[i] + old or down_ms[k] > down_ms[i] + value:
-                        doubt_down[k] = doubt[y] = True
-        for j in range(down_start[x], down_start[x + 1]):
-            if not doubt_down[j]:
-                continue
-            y, old = down_from[j], down_ms[j]
-            value = _fastest_over(x, y, under_up_start, under_up, under_up_slot, up_ms, down_start, down_from, down_ms)
-            value = min(value, own_down[j])
-            if value == old:
-                continue
-            down_ms[j] = value
-            new_down[x] = True
-            for i in range(up_start[x], up_start[x + 1]):
-                z = up_to[i]
-                if z == y or up_ms[i] >= INF_MS:
-                    continue
-                if y > z:
-                    k = _find(up_to, up_start[y], up_start[y + 1], z)
-                    if up_ms[k] == up_ms[i] + old or up_ms[k] > up_ms[i] + value:
-                        doubt_up[k] = doubt[y] = True
-                else:
-                    k = _find(down_from, down_start[z], down_start[z + 1], y)
-                    if down_ms[k] == up_ms[i] + old or down_ms[k] > up_ms[i] + value:
-                        doubt_down[k] = doubt[z] = True
+        if doubt[x]:
+            new_up[x] = _mend_at(x, up, up_ms, own_up, doubt_up, down, down_ms, doubt_down, doubt)
+            new_down[x] = _mend_at(x, down, down_ms, own_down, doubt_down, up, up_ms, doubt_up, doubt)
     return new_up, new_down
+
+
+@kernel
+def _mend_at(
+    x: int, on: Shortcuts, on_ms: Array, own: Array, doubt_on: Array, by: Shortcuts, by_ms: Array, doubt_by: Array,
+    doubt: Array,
+) -> bool:  # fmt: skip
+    """Mend the shortcuts in doubt `on` between x and those above it; whether any changed. `by` is the other direction.
+
+    A shortcut whose value changes may change those above that are made of it: between y and all z to which `by` leads
+    from x, those are put in doubt whose value was, or now becomes, that of the way over x.
+    """
+    any_new = False
+    for j in range(on.start[x], on.start[x + 1]):
+        if not doubt_on[j]:
+            continue
+        y, old = on.above[j], on_ms[j]
+        value = min(own[j], _fastest_over(x, y, by, by_ms, on, on_ms))
+        if value == old:
+            continue
+        on_ms[j] = value
+        any_new = True
+        for i in range(by.start[x], by.start[x + 1]):
+            z, part = by.above[i], by_ms[i]
+            if z == y or part >= INF_MS:
+                continue
+            # a shortcut is kept at the lower of its ends
+            if z > y:
+                k = _find(on.above, on.start[z], on.start[z + 1], y)
+                if on_ms[k] == part + old or on_ms[k] > part + value:
+                    doubt_on[k] = doubt[z] = True
+            else:
+                k = _find(by.above, by.start[y], by.start[y + 1], z)
+                if by_ms[k] == part + old or by_ms[k] > part + value:
+                    doubt_by[k] = doubt[y] = True
+    return any_new

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from geo_backup.roads.hierarchy import Change, Metric
+from geo_backup.roads.hierarchy import Change, Metric, Shortcuts
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS, kernel
 
@@ -60,7 +60,7 @@ class Lanes:
         """Make all lanes right after `put`."""
         if not self._settled:
             h = self.metric.hierarchy
-            _sweep(h.up_start, h.up_to, self.metric.up_ms, *self._ancestors(), self.horizon_ms, self.values)
+            _sweep(h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, self.values)
             self._settled = True
 
     def follow(self, change: Change) -> None:
@@ -80,8 +80,7 @@ class Lanes:
             if self._tops[lane] is not before[lane]:
                 doubt[before[lane][0]] = doubt[edge] = True
         _sweep_doubtful(
-            h.up_start, h.up_to, self.metric.up_ms, h.under_up[0], h.under_up[1], *self._ancestors(), self.horizon_ms,
-            doubt, self.values,
+            h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, doubt, self.values
         )  # fmt: skip
 
     def _ancestors(self) -> tuple[Array, Array, Array]:
@@ -98,7 +97,7 @@ class Lanes:
 def ascend(metric: Metric, seed_edge: Array, seed_ms: Array) -> tuple[Array, Array]:
     """Times from the ancestors of a target: edge uint32[M] ascending, ms int32[M], over edges below them only."""
     h = metric.hierarchy
-    return _ascend(h.parent, h.down_start, h.down_from, metric.down_ms, seed_edge, seed_ms)
+    return _ascend(h.parent, h.down, metric.down_ms, seed_edge, seed_ms, metric.scratch)
 
 
 class Probe:
@@ -118,7 +117,7 @@ class Probe:
         h, self._round = self.metric.hierarchy, self._round + 2
         top_edge, top_ms = ascend(self.metric, seed_edge, seed_ms)
         flat = _probe(
-            h.parent, h.up_start, h.up_to, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
+            h.parent, h.up, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
             self._ms, self._mark, self._round,
         )  # fmt: skip
         return flat.reshape(edges.shape)
@@ -133,56 +132,53 @@ def _aligned(rows: int) -> Array:
 
 @kernel
 def _ascend(
-    parent: Array, down_start: Array, down_from: Array, down_ms: Array, seed_edge: Array, seed_ms: Array
+    parent: Array, down: Shortcuts, down_ms: Array, seed_edge: Array, seed_ms: Array, scratch: Array
 ) -> tuple[Array, Array]:
-    """See `ascend`."""
-    n = parent.size
-    # the ancestors of all seeds; chains meet soon, and a bit each is little to look through
-    word = np.zeros((n >> 6) + 1, np.uint64)
-    count = 0
-    for e in seed_edge:
-        v = np.int64(e)
-        while v >= 0 and word[v >> 6] >> np.uint64(v & 63) & np.uint64(1) == 0:
-            word[v >> 6] |= np.uint64(1) << np.uint64(v & 63)
-            count += 1
-            v = parent[v]
-    edge, ms = np.empty(count, np.uint32), np.full(count, INF_MS, np.int32)
-    at = 0
-    for w in range(word.size):
-        if word[w] != 0:
-            for b in range(64):
-                if word[w] >> np.uint64(b) & np.uint64(1):
-                    edge[at] = (w << 6) + b
-                    at += 1
+    """See `ascend`; `scratch` int32[E] holds anything."""
+    start, above = down.start, down.above
+    # the chains from the seeds up to the root, merged: the next is always the last of their heads, and chains meet soon
+    heads = seed_edge.astype(np.int64)
+    left, count = heads.size, 0
+    chain = np.empty(256, np.uint32)
+    while left > 0:
+        v = heads[0]
+        for h in range(1, left):
+            v = max(v, heads[h])
+        if count == chain.size:
+            chain = np.concatenate((chain, np.empty(count, np.uint32)))
+        chain[count] = v
+        count += 1
+        scratch[v] = INF_MS
+        kept = 0
+        for h in range(left):
+            if heads[h] != v:
+                heads[kept] = heads[h]
+                kept += 1
+        if parent[v] >= 0:
+            heads[kept] = parent[v]
+            kept += 1
+        left = kept
     for s in range(seed_edge.size):
-        i = np.searchsorted(edge, seed_edge[s])
-        ms[i] = min(ms[i], seed_ms[s])
-    for i in range(count - 1, -1, -1):
-        if ms[i] < INF_MS:
-            v, at = edge[i], 0
-            # shortcuts and ancestors both ascend, and every shortcut leads to an ancestor
-            for j in range(down_start[v], down_start[v + 1]):
-                while edge[at] < down_from[j]:
-                    at += 1
-                ms[at] = min(ms[at], ms[i] + down_ms[j])
+        scratch[seed_edge[s]] = min(scratch[seed_edge[s]], seed_ms[s])
+    edge, ms = np.empty(count, np.uint32), np.empty(count, np.int32)
+    for i in range(count):
+        v = chain[i]
+        value = scratch[v]
+        edge[count - 1 - i], ms[count - 1 - i] = v, value
+        if value < INF_MS:
+            for j in range(start[v], start[v + 1]):
+                x = above[j]
+                scratch[x] = min(scratch[x], value + down_ms[j])
     return edge, ms
 
 
 @kernel
 def _probe(
-    parent: Array,
-    up_start: Array,
-    up_to: Array,
-    up_ms: Array,
-    top_edge: Array,
-    top_ms: Array,
-    edges: Array,
-    horizon_ms: int,
-    ms: Array,
-    mark: Array,
-    round_: int,
-) -> Array:
+    parent: Array, up: Shortcuts, up_ms: Array, top_edge: Array, top_ms: Array, edges: Array, horizon_ms: int,
+    ms: Array, mark: Array, round_: int,
+) -> Array:  # fmt: skip
     """See `Probe`; `mark` is `round_` where `ms` holds a start, `round_ + 1` where it is settled."""
+    start, above = up.start, up.above
     out = np.full(edges.size, INF_MS, np.int32)
     chain = np.empty(parent.size, np.uint32)
     for i in range(top_edge.size):
@@ -200,8 +196,8 @@ def _probe(
         for i in range(length - 1, -1, -1):
             v = chain[i]
             best = ms[v] if mark[v] == round_ else INF_MS
-            for j in range(up_start[v], up_start[v + 1]):
-                best = min(best, up_ms[j] + ms[up_to[j]])
+            for j in range(start[v], start[v + 1]):
+                best = min(best, up_ms[j] + ms[above[j]])
             ms[v] = best
             mark[v] = round_ + 1
         if ms[edges[k]] <= horizon_ms:
@@ -211,26 +207,27 @@ def _probe(
 
 @kernel
 def _sweep(
-    up_start: Array, up_to: Array, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array,
-    horizon_ms: int, values: Array,
-) -> None:  # fmt: skip
+    up: Shortcuts, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, values: Array
+) -> None:
     """All lanes of all edges, from the first to the last."""
+    start, above = up.start, up.above
     at = 0
-    for e in range(up_start.size - 1):
+    for e in range(start.size - 1):
         for k in range(LANES):
             values[e, k] = INF_MS
         while top_edge[at] == e:
             values[e, top_lane[at]] = top_ms[at]
             at += 1
-        _settle(values, e, up_to, up_ms, up_start[e], up_start[e + 1], horizon_ms)
+        _settle(values, e, above, up_ms, start[e], start[e + 1], horizon_ms)
 
 
 @kernel
 def _sweep_doubtful(
-    up_start: Array, up_to: Array, up_ms: Array, under_start: Array, under: Array,
-    top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, doubt: Array, values: Array,
+    up: Shortcuts, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, doubt: Array,
+    values: Array,
 ) -> None:  # fmt: skip
     """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed."""
+    start, above = up.start, up.above
     at, e = 0, -1
     before = np.empty(LANES, np.int32)
     eights = doubt[: doubt.size & ~7].view(np.uint64)
@@ -250,13 +247,13 @@ def _sweep_doubtful(
         while top_edge[at] == e:
             values[e, top_lane[at]] = top_ms[at]
             at += 1
-        _settle(values, e, up_to, up_ms, up_start[e], up_start[e + 1], horizon_ms)
+        _settle(values, e, above, up_ms, start[e], start[e + 1], horizon_ms)
         same = True
         for k in range(LANES):
             same &= before[k] == values[e, k]
         if not same:
-            for j in range(under_start[e], under_start[e + 1]):
-                doubt[under[j]] = True
+            for j in range(up.under_start[e], up.under_start[e + 1]):
+                doubt[up.under[j]] = True
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -166,6 +166,9 @@ ARRAYS: Mapping[str, str] = {
 }
 """Name and little-endian type of each stored array; sizes in capitals, see the module's words."""
 
+VERTEX_NODE = "vertex_node.npy"
+"""File of `RoadNetwork.vertex_node`, beside those of the arrays where there is one."""
+
 
 @dataclass(frozen=True)
 class Area:
@@ -239,6 +242,9 @@ class RoadNetwork:
     area: Area
     content_id: str
     folder: Path | None = None
+    vertex_node: Array | None = None
+    """int64[J + V]: OpenStreetMap's node at each junction and each interior vertex, 0 = none; None where the source has
+    no such ids. Only files that name nodes need it: it is no part of the content id."""
 
     # ---- sizes
 
@@ -401,6 +407,8 @@ class RoadNetwork:
         network.mkdir(parents=True, exist_ok=True)
         for name, kind in ARRAYS.items():
             np.save(network / f"{name}.npy", np.ascontiguousarray(getattr(self, name), dtype=np.dtype(f"<{kind}")))
+        if self.vertex_node is not None:
+            np.save(network / VERTEX_NODE, np.ascontiguousarray(self.vertex_node, dtype="<i8"))
         (network / "names.txt").write_text("\n".join(self.names), encoding="utf-8", newline="\n")
 
     @classmethod
@@ -425,13 +433,9 @@ class RoadNetwork:
             )
         arrays: dict[str, Array] = {}
         for name, kind in ARRAYS.items():
-            path = folder / "network" / f"{name}.npy"
-            try:
-                arrays[name] = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
-                raise MapError(f"{path} cannot be read ({error}). Build the map again.") from None
-            if arrays[name].dtype != np.dtype(f"<{kind}"):
-                raise MapError(f"{path} holds {arrays[name].dtype}, not {kind}. Build the map again.")
+            arrays[name] = _mapped(folder / "network" / f"{name}.npy", kind)
+        ids = folder / "network" / VERTEX_NODE
+        vertex_node = _mapped(ids, "i8") if ids.exists() else None
         names = tuple((folder / "network" / "names.txt").read_text(encoding="utf-8").split("\n"))
         sizes = text["area"]
         area = Area(
@@ -446,7 +450,9 @@ class RoadNetwork:
             turn_restrictions=sizes["turn_restrictions"],
             summary=text.get("summary", {}),
         )
-        network = cls(**arrays, names=names, area=area, content_id=text["content_id"], folder=folder)
+        network = cls(
+            **arrays, names=names, area=area, content_id=text["content_id"], folder=folder, vertex_node=vertex_node
+        )
         network.check()
         return network
 
@@ -462,9 +468,20 @@ class RoadNetwork:
             and len(self.way_name) == len(self.way_class) == len(self.way_id) == len(self.way_maxspeed_kmh)
             and len(self.way_limits) == len(self.way_id)
             and int(self.shape_start[-1]) == len(self.shape_step)
+            and (self.vertex_node is None or len(self.vertex_node) == self.junctions + len(self.shape_step))
         )
         if not fits or self.edges == 0:
             raise MapError(f"the arrays of {self.folder or 'this network'} do not fit each other. Build the map again.")
+
+
+def _mapped(path: Path, kind: str) -> Array:
+    try:
+        array: Array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise MapError(f"{path} cannot be read ({error}). Build the map again.") from None
+    if array.dtype != np.dtype(f"<{kind}"):
+        raise MapError(f"{path} holds {array.dtype}, not {kind}. Build the map again.")
+    return array
 
 
 def content_id(arrays: Mapping[str, Array], names: tuple[str, ...]) -> str:

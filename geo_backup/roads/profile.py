@@ -72,7 +72,7 @@ class Speed:
     exceed_most_kmh: float = number(0, 100)
     """Above a posted limit, at most by this."""
     congestion_share: float = number(0, 1)
-    """Share of the delay by `hours` that it suffers."""
+    """Share of the delay by `hours`, or by measured traffic, that it suffers."""
     roundabout_kmh: float = number(3, 100)
     private_kmh: float = number(3, 100)
     pedestrian_kmh: float = number(3, 50)
@@ -220,48 +220,77 @@ def hour_of(as_of_ms: int, timezone: str) -> int:
     return datetime.fromtimestamp(as_of_ms // 1_000, UTC).astimezone(zone).hour
 
 
-def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> tuple[Array, Array]:
-    """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E]).
+def edge_kmh(
+    network: RoadNetwork, profile: Profile, hour: int | None = None, measured_kmh: Array | None = None
+) -> Array:
+    """km/h float64[E] at which each edge is driven.
 
     `hour` 0 to 23 of the local day takes the profile's `hours` in (another is a `ValueError`); None = traffic flows
-    freely.
+    freely. `measured_kmh` float64[E], above 0, is what traffic drives now, in place of what the hour expects; NaN where
+    nobody knows.
     """
     way = network.edge_way
     klass = np.asarray(network.way_class)[way]
     flags = np.asarray(network.edge_flags)
     way_flags = np.asarray(network.way_flags)[way]
     limit = np.asarray(network.way_maxspeed_kmh)[way, network.edge_against.astype(np.intp)].astype(np.float64)
-    length_m = network.edge_length_m.astype(np.float64)
-    vehicle, speed, access, contraflow = profile.vehicle, profile.speed, profile.access, profile.contraflow
+    speed = profile.speed
 
     def has(flag: EdgeFlag) -> Array:
         held: Array = (flags & int(flag)) != 0
         return held
 
     stated = limit > 0
-    of_class = _by_class(profile.class_kmh)[klass]
-    free_kmh = np.where(stated, limit * speed.limit_share, of_class)
-    kmh = free_kmh * speed.exceed_factor
+    free_kmh = np.where(stated, limit * speed.limit_share, _by_class(profile.class_kmh)[klass])
+    traffic, measured = np.ones(network.edges), np.zeros(network.edges, np.bool_)
     if hour is not None:
         if not 0 <= hour < 24:
             raise ValueError(f"hour is 0 to 23, not {hour}")
-        traffic = _by_class({key: day[hour] for key, day in profile.hours.items()})
-        kmh = kmh / (1.0 + speed.congestion_share * (1.0 / traffic[klass] - 1.0))
+        traffic = _by_class({key: day[hour] for key, day in profile.hours.items()})[klass]
+    if measured_kmh is not None:
+        measured = ~np.isnan(measured_kmh)
+        # where others speed, nobody has to; where they are faster than was thought, the thought was wrong
+        legal_kmh = np.where(stated, np.minimum(measured_kmh, limit), measured_kmh)
+        free_kmh = np.where(measured, np.maximum(free_kmh, legal_kmh), free_kmh)
+        traffic = np.divide(legal_kmh, free_kmh, out=traffic, where=measured)
+    kmh = free_kmh * speed.exceed_factor / (1.0 + speed.congestion_share * (1.0 / traffic - 1.0))
     kmh = np.where(stated, np.minimum(kmh, limit + speed.exceed_most_kmh), kmh)
     # the cap bounds exceeding: where the limit itself is higher, what a legal car may drive a siren may too
     kmh = np.minimum(kmh, np.maximum(_by_class(profile.cap_kmh)[klass], free_kmh))
     kmh = np.where((way_flags & WayFlag.ROUNDABOUT) != 0, np.minimum(kmh, speed.roundabout_kmh), kmh)
-    kmh = np.where((way_flags & WayFlag.UNPAVED) != 0, kmh * speed.unpaved_factor, kmh)
+    # (what was measured on gravel was measured on gravel)
+    kmh = np.where(((way_flags & WayFlag.UNPAVED) != 0) & ~measured, kmh * speed.unpaved_factor, kmh)
     kmh = np.where(has(EdgeFlag.PRIVATE), np.minimum(kmh, speed.private_kmh), kmh)
     kmh = np.where(has(EdgeFlag.PEDESTRIAN), np.minimum(kmh, speed.pedestrian_kmh), kmh)
+    kmh = np.where(has(EdgeFlag.AGAINST_ONEWAY), np.minimum(kmh, profile.contraflow.kmh), kmh)
+    out: Array = np.clip(kmh, SLOWEST_KMH, profile.vehicle.top_kmh)
+    return out
+
+
+def held_ms(network: RoadNetwork, profile: Profile) -> Array:
+    """Milliseconds float64[E] lost on each edge besides driving: at a gate, and for facing a one-way street."""
+    flags = np.asarray(network.edge_flags)
+    against = (flags & int(EdgeFlag.AGAINST_ONEWAY)) != 0
+    gate = (flags & int(EdgeFlag.GATE)) != 0
+    out: Array = against * (profile.contraflow.penalty_s * 1_000.0) + gate * (profile.access.gate_s * 1_000.0)
+    return out
+
+
+def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> tuple[Array, Array]:
+    """Milliseconds int32[E] of driving each edge, and whether the profile may enter it (bool[E]); `hour` as above."""
+    way = network.edge_way
+    klass = np.asarray(network.way_class)[way]
+    flags = np.asarray(network.edge_flags)
+    way_flags = np.asarray(network.way_flags)[way]
+    length_m = network.edge_length_m.astype(np.float64)
+    access, contraflow = profile.access, profile.contraflow
+    ms = length_m * 3600.0 / edge_kmh(network, profile, hour) + held_ms(network, profile)
+
+    def has(flag: EdgeFlag) -> Array:
+        held: Array = (flags & int(flag)) != 0
+        return held
+
     against = has(EdgeFlag.AGAINST_ONEWAY)
-    kmh = np.where(against, np.minimum(kmh, contraflow.kmh), kmh)
-    kmh = np.clip(kmh, SLOWEST_KMH, vehicle.top_kmh)
-
-    ms = length_m * 3600.0 / kmh
-    ms += np.where(against, contraflow.penalty_s * 1_000.0, 0.0)
-    ms += np.where(has(EdgeFlag.GATE), access.gate_s * 1_000.0, 0.0)
-
     # a private bus lane or pedestrian street is one all the same: only what a profile is let into opens it
     usable = has(EdgeFlag.LEGAL) | (has(EdgeFlag.PRIVATE) & ~has(EdgeFlag.BUS) & ~has(EdgeFlag.PEDESTRIAN))
     if access.bus_lanes:
@@ -278,8 +307,8 @@ def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> 
             fast |= (way_flags & WayFlag.DUAL_CARRIAGEWAY) != 0
         stretch_m = np.bincount(way[against], length_m[against], minlength=len(network.way_class))
         usable |= against & ~fast & (stretch_m[way] < contraflow.longest_m + 0.5)
-    usable &= of_class > 0
-    usable &= fits(network, vehicle)[way]
+    usable &= _by_class(profile.class_kmh)[klass] > 0
+    usable &= fits(network, profile.vehicle)[way]
     out = np.clip(np.rint(ms), 1, CLOSED_MS - 1).astype(np.int32)
     return out, usable
 

@@ -1,7 +1,7 @@
-"""Reach: the area from which a target is reached within some minutes, as polygons.
+"""Reach: the area from which a target is reached, or which a unit reaches, within some minutes, as polygons.
 
-The field's times are sampled along every street into a grid of square cells, widened by one cell for the houses
-along the street, and the cells within each limit are joined.
+Times at the ends of edges are sampled along every street into a grid of square cells, widened by one cell for the
+houses along the street, and the cells within each limit are joined.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ def reach_polygons(
     edge_ms: Array,
     ends: Sequence[tuple[int, int, int]],
     limits_ms: Sequence[int],
+    *,
+    outward: bool = False,
 ) -> list[shapely.MultiPolygon]:
     """A valid MultiPolygon (lon, lat) for each limit, each within those of larger limits.
 
-    `at_end_ms` and `edge_ms` are int32[E] of a field and its weights; closed edges do not count. `ends` are the
-    target's edges, with fraction and last leg in ms: before it on its own edge, one need not go round.
+    `at_end_ms` int32[E] are times from the end of each edge, or, `outward`, to its start; INF_MS there, and in
+    `edge_ms` int32[E], does not count. `ends` are the edges of the target, or of the unit, with fraction and ms on
+    foot or before driving: before the target, or after the unit, on its own edge one need not go round.
     """
-    x, y, ms = _samples(network, at_end_ms, edge_ms, ends, max(limits_ms, default=0))
+    x, y, ms = _samples(network, at_end_ms, edge_ms, ends, max(limits_ms, default=0), outward)
     east, north = network.metres_per_deg
     west, south, _, _ = network.area.extent
     if len(x) == 0:
@@ -61,7 +64,12 @@ def reach_polygons(
 
 
 def _samples(
-    network: RoadNetwork, at_end_ms: Array, edge_ms: Array, ends: Sequence[tuple[int, int, int]], limit: int
+    network: RoadNetwork,
+    at_end_ms: Array,
+    edge_ms: Array,
+    ends: Sequence[tuple[int, int, int]],
+    limit: int,
+    outward: bool,
 ) -> tuple[Array, Array, Array]:
     """Places every 25 m along all streets within the limit: x, y (metres) and ms."""
     start, lon, lat = network.vertices
@@ -89,11 +97,12 @@ def _samples(
     ms = np.full(len(segment), float(INF_MS))
     for against in (0, 1):
         edge = network.piece_edges[piece[segment], against]
-        rest = along if against else 1.0 - along
+        # the share of the edge between the place and that end of it whose time is known
+        rest = along if (against == 1) != outward else 1.0 - along
         usable = (edge >= 0) & (edge_ms[edge] < INF_MS) & (at_end_ms[edge] < INF_MS)
         ms = np.where(usable, np.minimum(ms, at_end_ms[edge] + rest * edge_ms[edge]), ms)
         for target, fraction, leg in ends:
-            part = fraction / FRACTION_ONE - (1.0 - rest)
+            part = (1.0 - fraction / FRACTION_ONE if outward else fraction / FRACTION_ONE) - (1.0 - rest)
             ahead = (edge == target) & (part >= 0.0) & (edge_ms[edge] < INF_MS)
             ms = np.where(ahead, np.minimum(ms, leg + part * edge_ms[edge]), ms)
     within = ms <= limit

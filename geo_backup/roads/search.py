@@ -126,6 +126,18 @@ def _build(
 
 
 @kernel
+def entered(turn_start: Array, turn_from: Array, turn_ms: Array, arc_ms: Array, at_end: Array) -> Array:
+    """int32[E]: times to the start of every edge, from times to the ends of edges (int32[E + 1]) and over turns into
+    what may be entered; INF_MS = none."""
+    at_start = np.full(turn_start.size - 1, INF_MS, np.int32)
+    for t in range(at_start.size):
+        for i in range(turn_start[t], turn_start[t + 1]):
+            if arc_ms[i] < INF_MS and at_end[turn_from[i]] < INF_MS:
+                at_start[t] = min(at_start[t], at_end[turn_from[i]] + turn_ms[i])
+    return at_start
+
+
+@kernel
 def cut_by_horizon(turn_start: Array, turn_from: Array, arc_ms: Array, values: Array, lane: int) -> bool:
     """Whether some state without a value would have one beyond the horizon."""
     for t in range(turn_start.size - 1):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from geo_backup.roads import search
-from geo_backup.roads.field import ArrivalField, Starts
+from geo_backup.roads.field import ArrivalField, Starts, reach_out
 from geo_backup.roads.hierarchy import Change, Metric
 from geo_backup.roads.lanes import Lanes, Probe
 from geo_backup.roads.match import Tracks, match_units
@@ -34,6 +34,7 @@ def warm_up() -> None:
     field.distances_m(points, which)
     field.route(int(points.edge[0, 0]), int(points.fraction[0, 0]))
     field.reason()
+    reach_out(weights, Starts.of(weights, points), [1.0])
     metric = Metric(weights)
     lanes = Lanes(metric, field.horizon_ms)
     lanes.put(0, field.seeds.edge, field.seeds.ms)

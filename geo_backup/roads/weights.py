@@ -37,7 +37,7 @@ class Weights:
     `shut` uint64[E]: `Shut`. `turn_ms` int32[T]: at least 0, CLOSED_MS where banned.
     `arc_ms` int32[T]: the turn and the whole edge after it; CLOSED_MS where that edge may not be entered from there,
     because something shuts it that did not shut the edge before.
-    `weights_id` names the network, the profile, the closed edges and the changed speeds.
+    `weights_id` names the network, the profile, the hour, the closed edges and the changed speeds.
     """
 
     network: RoadNetwork
@@ -47,6 +47,8 @@ class Weights:
     turn_ms: Array
     arc_ms: Array
     weights_id: str
+    hour: int | None = None
+    """Of the local day, 0 to 23; None where all hours are alike."""
     bare: Weights | None = None
     """The same without closures and changed speeds; None when that is these."""
 
@@ -64,7 +66,7 @@ class Weights:
             now_ms[slowed] = np.clip(slowed_ms, 1, CLOSED_MS - 1)
         for k, edges in enumerate(closures):
             shut[edges] |= np.uint64(4 << k % 62)
-        return _weights(bare.network, bare.profile, now_ms, shut, bare.turn_ms, bare, (*closures, slowed))
+        return _weights(bare.network, bare.profile, now_ms, shut, bare.turn_ms, bare.hour, bare, (*closures, slowed))
 
     def with_closed(self, edges: Array) -> Weights:
         """The bare weights with exactly these edges (int[N]) closed."""
@@ -77,13 +79,15 @@ class Weights:
         return replace(self, shut=shut, arc_ms=arc_ms)
 
 
-def weigh(network: RoadNetwork, profile: Profile, closed_edges: Array | None = None) -> Weights:
-    """Weights of a network for a profile, with some edges (int[N]) closed."""
-    drive_ms, usable = edge_ms(network, profile)
+def weigh(
+    network: RoadNetwork, profile: Profile, closed_edges: Array | None = None, *, hour: int | None = None
+) -> Weights:
+    """Weights of a network for a profile, with some edges (int[N]) closed, at an hour of the local day (0 to 23)."""
+    drive_ms, usable = edge_ms(network, profile, hour)
     never = (np.asarray(network.edge_flags) & int(EdgeFlag.AGAINST_ONEWAY)) != 0
     never |= ~fits(network, profile.vehicle)[network.edge_way]
     shut = np.where(usable, 0, np.where(never, Shut.NEVER, Shut.NOT_FOR_PROFILE)).astype(np.uint64)
-    bare = _weights(network, profile, drive_ms, shut, turn_ms(network, profile), None, ())
+    bare = _weights(network, profile, drive_ms, shut, turn_ms(network, profile), hour, None, ())
     return bare if closed_edges is None else bare.with_closed(closed_edges)
 
 
@@ -93,12 +97,13 @@ def _weights(
     drive_ms: Array,
     shut: Array,
     turns_ms: Array,
+    hour: int | None,
     bare: Weights | None,
     changed: Sequence[Array],
 ) -> Weights:
     """Put together; `changed` are the edges in which they differ from the bare ones, closure by closure, then those
     with other speeds."""
-    digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} ".encode())
+    digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} {hour} ".encode())
     if bare is None:
         arc_ms = _arcs(network, drive_ms, shut, turns_ms)
     else:
@@ -110,7 +115,7 @@ def _weights(
             digest.update(np.ascontiguousarray(values, "<i4").tobytes())
     for array in (drive_ms, shut, turns_ms, arc_ms):
         array.setflags(write=False)
-    return Weights(network, profile, drive_ms, shut, turns_ms, arc_ms, digest.hexdigest()[:16], bare)
+    return Weights(network, profile, drive_ms, shut, turns_ms, arc_ms, digest.hexdigest()[:16], hour, bare)
 
 
 def _arcs(network: RoadNetwork, drive_ms: Array, shut: Array, turns_ms: Array) -> Array:

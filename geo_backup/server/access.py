@@ -15,7 +15,9 @@ from geo_backup.server.problems import answer
 COOKIE = "geo_backup_token"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY_MAX = 2_000_000
-TOO_LARGE = f"a request may be at most {BODY_MAX} bytes"
+FILE_MAX = 16_000_000
+FILES = ("/v1/traffic",)
+"""Paths that take a whole file."""
 OPEN_PATHS = ("/healthz", "/readyz")
 
 
@@ -33,7 +35,7 @@ class Access:
         refusal = self.refusal(scope)
         if refusal is None:
             if scope["type"] == "http":
-                receive = _bounded(receive)
+                receive = _bounded(receive, _most(scope))
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -52,8 +54,8 @@ class Access:
         if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return 403, f"the origin {origin} is not this server's own page"
         try:
-            if int(headers.get("content-length", "0")) > BODY_MAX:
-                return 413, TOO_LARGE
+            if int(headers.get("content-length", "0")) > _most(scope):
+                return 413, _too_large(_most(scope))
         except ValueError:
             return 400, "Content-Length is not a number"
         if self.token is None or scope["path"] in OPEN_PATHS:
@@ -74,7 +76,16 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _bounded(receive: Receive) -> Receive:
+def _most(scope: Scope) -> int:
+    """Bytes that the body of a request may have."""
+    return FILE_MAX if scope["path"] in FILES else BODY_MAX
+
+
+def _too_large(most: int) -> str:
+    return f"a request here may be at most {most} bytes"
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     """A body without Content-Length is counted while it comes in, and cut off at the limit."""
     got = 0
 
@@ -82,8 +93,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal got
         message = await receive()
         got += len(message.get("body", b""))
-        if got > BODY_MAX:
-            raise HTTPException(413, TOO_LARGE)  # the one error that FastAPI lets through while it reads a body
+        if got > most:
+            raise HTTPException(413, _too_large(most))  # the one error that FastAPI lets through while it reads a body
         return message
 
     return counted

@@ -1,4 +1,4 @@
-"""Closed roads over HTTP."""
+"""Closed and slow roads over HTTP, and the roads near a place, from which edges to close are chosen."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 import numpy as np
 import shapely
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from shapely.geometry import shape
 
-from geo_backup.backup.standing import closure_shape_and_edges
+from geo_backup.backup.closures import cut_by
+from geo_backup.backup.standing import Standing
 from geo_backup.events import ID_PATTERN, ClosureAdded, ClosureLifted
 from geo_backup.live_map import Closure
 from geo_backup.node import Node
+from geo_backup.roads.pieces import NEAR_M, Pieces
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
@@ -21,6 +23,7 @@ from geo_backup.wire.requests import NewClosure
 
 VERTICES_MAX = 10_000
 EDGES_MAX = 10_000
+PIECES_SHOWN = 2_000
 NUMBER_MAX = 1e6
 """Above any height; also what NaN and Infinity are not below."""
 DEPTH = {"LineString": 1, "Polygon": 2, "MultiPolygon": 3}
@@ -32,8 +35,15 @@ def router(node: Node) -> APIRouter:
 
     @routes.post("/closures", status_code=201)
     async def add(body: NewClosure, response: Response) -> dict[str, Any]:
-        """Close the roads under a geometry, or the edges it names."""
+        """Close the roads under a geometry, or the edges it names, or make them slow.
+
+        Of roads on top of each other the topmost is meant, unless `levels` says otherwise; the answer tells how many
+        edges in the shape stay open for that. Edges are named by numbers of this map (`network_id`), see
+        `/v1/roads/near`; on another map they are other roads.
+        """
         _check(body.geometry, node.network.edges)
+        if "edges" in body.geometry and body.levels is not None:
+            raise bad_value("/levels", "edges", "is for shapes: named edges are closed as they are; leave it out")
         if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
             raise bad_value("/valid_to", "order", "must be later than valid_from")
         standing = node.live_map.closures.get(body.closure_id or "")
@@ -44,6 +54,9 @@ def router(node: Node) -> APIRouter:
             "valid_from_ms": body.valid_from,
             "valid_to_ms": body.valid_to,
             "applies_to": body.applies_to,
+            "levels": "all" if body.levels == "all" or "edges" in body.geometry else "top",
+            "layers": tuple(sorted(set(body.levels))) if isinstance(body.levels, list) else (),
+            "slow_factor": body.slow_factor,
         }
         if standing is not None:
             return _again(standing, said, node, response)
@@ -53,21 +66,59 @@ def router(node: Node) -> APIRouter:
             closure_id=(closure_id := body.closure_id or new_id("c")),
             **said,
         )
-        if len(closure_shape_and_edges(node.network, event)[1]) == 0:
+        found = await node.read_field(lambda _: cut_by(node.network, event))
+        if len(found.edges) == 0 and found.spared == 0:
             raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
+        if len(found.edges) == 0:
+            levels = ", ".join(map(str, found.levels))
+            raise bad_value("/levels", "no_road", f"leave no road in this shape; there are roads of level {levels}")
         try:
             await record(node, event)
         except Problem as refusal:
             if was_taken(refusal) and closure_id in node.live_map.closures:
                 return _again(node.live_map.closures[closure_id], said, node, response)
             raise
-        return documents.closure(node.live_map.closures[closure_id], node.closure_edges[closure_id])
+        return documents.closure(node.live_map.closures[closure_id], node.cuts[closure_id])
 
     @routes.get("/closures")
     async def closures() -> dict[str, Any]:
         """All closures that stand, those yet to begin included."""
         standing = node.live_map.closures.values()
-        return {"closures": [documents.closure(c, node.closure_edges.get(c.closure_id, 0)) for c in standing]}
+        return {"closures": [documents.closure(c, node.cuts[c.closure_id]) for c in standing]}
+
+    @routes.get("/closures/{closure_id}/roads")
+    async def roads(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> dict[str, Any]:
+        """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
+        cut = node.cuts.get(closure_id)
+        if cut is None:
+            raise Problem(404, "there is no such closure")
+
+        def lines(_: Standing) -> list[list[list[float]]]:
+            pieces = np.unique(node.network.edge_piece[cut.edges])
+            return Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
+
+        shown = await node.read_field(lines)
+        return {
+            "type": "Feature",
+            "geometry": {"type": "MultiLineString", "coordinates": shown},
+            "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
+        }
+
+    @routes.get("/roads/near")
+    async def near(
+        lon: Annotated[float, Query(ge=-180, le=180)], lat: Annotated[float, Query(ge=-90, le=90)]
+    ) -> dict[str, Any]:
+        """The piece of road nearest to a place, and after it those of other levels that are stacked there.
+
+        The edges are numbers of this map, to be closed with `{"geometry": {"edges": [...]}}`.
+        """
+        found = Pieces.of(node.network).near(lon, lat)
+        if not found:
+            raise bad_value("/lon", "no_road", f"no road of this map within {NEAR_M:.0f} m of this place")
+        return {
+            "network_id": node.network.content_id,
+            "roads": [documents.road(node.network, piece) for piece in found],
+        }
 
     @routes.delete("/closures/{closure_id}", status_code=204)
     async def lift(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> None:
@@ -83,7 +134,7 @@ def _again(standing: Closure, said: dict[str, Any], node: Node, response: Respon
     if any(getattr(standing.added, name) != value for name, value in said.items()):
         raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")
     response.status_code = 200
-    return documents.closure(standing, node.closure_edges[standing.closure_id])
+    return documents.closure(standing, node.cuts[standing.closure_id])
 
 
 def _check(geometry: dict[str, Any], edges: int) -> None:

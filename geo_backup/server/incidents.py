@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from shapely.geometry import mapping
 
-from geo_backup.backup.standing import Standing
+from geo_backup.backup.standing import TRAFFIC, Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import (
     ID_PATTERN,
@@ -20,7 +19,16 @@ from geo_backup.events import (
 )
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import check_profile, incident_of, new_id, open_incident_of, record, unit_of, was_taken
+from geo_backup.server.writes import (
+    check_minutes,
+    check_profile,
+    incident_of,
+    new_id,
+    open_incident_of,
+    record,
+    unit_of,
+    was_taken,
+)
 from geo_backup.wire import documents
 from geo_backup.wire.requests import (
     AssignmentPatch,
@@ -33,8 +41,6 @@ from geo_backup.wire.requests import (
 from geo_backup.wire.times import to_ms
 
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
-REACH_VALUES_MAX = 5
-REACH_MINUTES_MAX = 60.0
 
 
 def router(node: Node) -> APIRouter:
@@ -212,27 +218,26 @@ def router(node: Node) -> APIRouter:
         """The way one unit would take: a GeoJSON feature."""
         open_incident_of(node, incident_id)
         unit_of(node, unit_id)
-        document = await node.read_field(lambda now: _route(now, incident_id, unit_id))
+        document, cut_off = await node.read_field(lambda now: _route(now, incident_id, unit_id))
         if document is None:
-            raise Problem(409, f"unit {unit_id!r} cannot reach incident {incident_id!r} by road")
+            closed = [_closure_words(node, name) for name in cut_off]
+            words = f"unit {unit_id!r} cannot reach incident {incident_id!r} by road"
+            raise Problem(
+                409,
+                f"{words}: cut off by {' and '.join(closed)}" if closed else words,
+                [{"field": "", "reason": "closed", "message": f"cut off by {name}"} for name in closed],
+            )
         return document
 
     @routes.get("/incidents/{incident_id}/reach")
     async def reach(incident_id: IncidentId, minutes: str = "2,5,10") -> dict[str, Any]:
         """From where the incident is reached within so many minutes of driving: cumulative polygons."""
         open_incident_of(node, incident_id)
-        values = _minutes(minutes)
+        values = check_minutes(minutes)
 
         def question(now: Standing) -> dict[str, Any]:
             field = now.field(incident_id)
-            shapes = field.reach(values) if field is not None else []
-            return {
-                "type": "FeatureCollection",
-                "features": [
-                    {"type": "Feature", "geometry": mapping(shape), "properties": {"minutes": value}}
-                    for value, shape in zip(values, shapes, strict=bool(shapes))
-                ],
-            }
+            return documents.reach(values, field.reach(values) if field is not None else [])
 
         return await node.read_field(question)
 
@@ -264,33 +269,36 @@ def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: R
     return documents.incident(standing)
 
 
-def _route(now: Standing, incident_id: str, unit_id: str) -> dict[str, Any] | None:
+def _closure_words(node: Node, closure_id: str) -> str:
+    if closure_id == TRAFFIC:
+        return "roads that the traffic file closes"
+    standing = node.live_map.closures.get(closure_id)
+    reason = f" ({standing.added.reason})" if standing is not None and standing.added.reason else ""
+    return f"closure {closure_id!r}{reason}"
+
+
+def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The way as a GeoJSON feature, or the closures that bar it."""
     found = now.route(incident_id, unit_id)
     if found is None:
-        return None
-    return {
+        return None, now.cut_off(incident_id, [unit_id]).get(unit_id, ())
+    way, turn = found.route, found.eta_ms - found.first_leg_ms - found.route.drive_ms - found.route.last_leg_ms
+    round_ = [{"instruction": "turn round", "distance_m": 0.0, "duration_s": turn / 1000, "name": ""}]
+    feature = {
         "type": "Feature",
-        "geometry": {"type": "LineString", "coordinates": found.coordinates.tolist()},
+        "geometry": {"type": "LineString", "coordinates": way.coordinates.tolist()},
         "properties": {
             "incident_id": incident_id,
             "unit_id": unit_id,
-            "eta_s": (found.drive_ms + found.last_leg_ms) / 1000,
-            "distance_m": round(found.distance_m),
-            "last_leg_m": round(found.last_leg_m),
-            "streets": list(found.streets),
-            "steps": list(found.steps),
+            "eta_s": found.eta_ms / 1000,
+            "first_leg_s": found.first_leg_ms / 1000,
+            "distance_m": round(way.distance_m),
+            "last_leg_m": round(way.last_leg_m),
+            "streets": list(way.streets),
+            "steps": [*(round_ if found.turns_round else ()), *way.steps],
         },
     }
-
-
-def _minutes(text: str) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if not 1 <= len(values) <= REACH_VALUES_MAX or not all(0 < value <= REACH_MINUTES_MAX for value in values):
-        raise bad_value("/minutes", "out_of_range", "is one to five numbers above 0 and at most 60, such as 2,5,10")
-    return sorted(values)
+    return feature, ()
 
 
 def _place(field: str, place: list[float]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported, UnitRegistered, UnitRetired, UnitStatusChanged
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value, pointer
-from geo_backup.server.writes import new_id, record, unit_of
+from geo_backup.server.writes import check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Position, Positions, StatusChange, UnitDescription
 
@@ -115,6 +115,17 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     async def one(unit_id: UnitId) -> dict[str, Any]:
         """One unit as a GeoJSON feature."""
         return documents.unit_feature(node.live_map, unit_of(node, unit_id), node.clock.now_ms())
+
+    @routes.get("/units/{unit_id}/reach")
+    async def reach(unit_id: UnitId, minutes: str = "2,5,10", profile: str = "response") -> dict[str, Any]:
+        """Where this unit can be within so many minutes of driving from its last fix: cumulative polygons."""
+        values = check_minutes(minutes)
+        check_profile(node, profile)
+        unit_of(node, unit_id)
+        shapes = await node.read_field(lambda now: now.reach_of(unit_id, values, profile))
+        if shapes is None:
+            raise Problem(409, f"unit {unit_id!r} has no position on the road network")
+        return documents.reach(values, shapes)
 
     @routes.put("/units/{unit_id}")
     async def register(unit_id: UnitId, body: UnitDescription, response: Response) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
 
 NOT_FOUND = {"unknown_unit": "unit", "unknown_incident": "incident", "unknown_closure": "closure"}
+REACH_VALUES_MAX = 5
+REACH_MINUTES_MAX = 60.0
 TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures")
 WORDS = {
     "id_taken": "this id is taken",
@@ -20,6 +22,7 @@ WORDS = {
     "not_assigned": "the unit is not assigned to this incident",
     "requester": "the unit is the one that asks for help",
     "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
+    "same_speeds": "just these speeds hold already",
     "older_status": "a newer status of this unit stands",
     "too_many_incidents": "too many incidents are open; close some first",
     "too_many_units": "too many units are registered; retire some first",
@@ -77,3 +80,14 @@ def open_incident_of(node: Node, incident_id: str) -> Incident:
     if not incident.open:
         raise Problem(409, f"incident {incident_id!r} is closed")
     return incident
+
+
+def check_minutes(text: str) -> list[float]:
+    """The numbers of minutes that a reach is asked for, ascending; 422 unless they are one to five."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= REACH_VALUES_MAX or not all(0 < value <= REACH_MINUTES_MAX for value in values):
+        raise bad_value("/minutes", "out_of_range", "is one to five numbers above 0 and at most 60, such as 2,5,10")
+    return sorted(values)

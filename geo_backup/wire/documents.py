@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry import mapping
 
 from geo_backup import __version__
 from geo_backup.backup.ranking import Candidate, Ranking
+from geo_backup.events import SpeedsAdopted
 from geo_backup.live_map import Closure, Incident, LiveMap, Unit, freshness
+from geo_backup.roads.closures import Cut
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.pieces import Near, Pieces
 from geo_backup.wire.times import to_text
 
 Document = dict[str, Any]
+
+STREETS_NAMED = 5
+
+NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def unit(unit: Unit) -> Document:
@@ -87,29 +101,72 @@ def incident(incident: Incident) -> Document:
     }
 
 
-def closure(closure: Closure, edges: int) -> Document:
-    """A closure as it was added, with the number of directed edges it closes."""
+def closure(closure: Closure, cut: Cut) -> Document:
+    """A closure as it was added, with what it does to the roads: how many directed edges it closes or slows, and how
+    many more lie in its shape on `levels_in_shape` that are not meant."""
     added = closure.added
     return {
         "closure_id": closure.closure_id,
         "geometry": added.geometry,
         "buffer_m": added.buffer_m,
+        "levels": list(added.layers) or added.levels,
         "reason": added.reason,
         "valid_from": None if added.valid_from_ms is None else to_text(added.valid_from_ms),
         "valid_to": None if added.valid_to_ms is None else to_text(added.valid_to_ms),
         "applies_to": added.applies_to,
-        "edges": edges,
+        "slow_factor": added.slow_factor,
+        "edges": len(cut.edges),
+        "edges_spared": cut.spared,
+        "levels_in_shape": list(cut.levels),
+        "streets": list(cut.streets[:STREETS_NAMED]),
         "added_time": to_text(added.received_ms),
         "source": added.said_by,
     }
 
 
-def ranking(ranking: Ranking, limit: int, *, frame: bool = False) -> Document:
-    """A ranking with its first `limit` candidates; in a frame the excluded are counted, else listed."""
+def road(network: RoadNetwork, near: Near) -> Document:
+    """A piece of road near a place: the edges that drive along it, and how it looks from above."""
+    pieces = Pieces.of(network)
+    edges = pieces.edges(np.array([near.piece]))
+    return {
+        "edges": edges.tolist(),
+        "name": network.edge_name(int(edges[0])) if len(edges) else "",
+        "level": int(pieces.level[near.piece]),
+        "length_m": round(float(network.piece_length_m[near.piece]), 1),
+        "distance_m": round(near.distance_m, 1),
+        "geometry": {"type": "LineString", "coordinates": pieces.outline(np.array([near.piece]))[0]},
+    }
+
+
+def traffic(speeds: SpeedsAdopted | None) -> Document | None:
+    """What is known of the measured speeds that hold."""
+    if speeds is None:
+        return None
+    return {
+        "speeds_id": speeds.speeds_id,
+        "loaded_time": to_text(speeds.received_ms),
+        "rows": speeds.rows,
+        "rows_matched": speeds.rows_matched,
+        "edges": speeds.edges,
+        "edges_closed": speeds.edges_closed,
+    }
+
+
+def ranking(
+    ranking: Ranking, limit: int, *, frame: bool = False, cut_off: Mapping[str, Sequence[str]] = NOBODY
+) -> Document:
+    """A ranking with its first `limit` candidates; in a frame the excluded are counted, else listed, with the closures
+    that bar the way of those that are `cut_off`."""
     excluded: Document = (
         {"excluded_counts": ranking.excluded_counts()}
         if frame
-        else {"excluded": [{"unit_id": unit_id, "reason": reason} for unit_id, reason in ranking.excluded()]}
+        else {
+            "excluded": [
+                {"unit_id": unit_id, "reason": reason}
+                | ({"closure_ids": list(cut_off[unit_id])} if unit_id in cut_off else {})
+                for unit_id, reason in ranking.excluded()
+            ]
+        }
     )
     return {
         "incident_id": ranking.incident.incident_id,
@@ -137,7 +194,7 @@ def _candidate(row: Candidate, as_of_ms: int) -> Document:
         "parts": {
             "turnout_s": row.turnout_ms / 1000,
             "clear_s": row.clear_ms / 1000,
-            "first_leg_s": row.first_leg_ms / 1000,
+            **({"first_leg_s": row.first_leg_ms / 1000} if row.first_leg_ms else {}),  # few units are off the road
             "drive_s": row.drive_ms / 1000,
             "last_leg_s": row.last_leg_ms / 1000,
         },
@@ -165,3 +222,14 @@ def moved_enough(before: Document | None, after: Document) -> bool:
             if old["eta_s"] is not None and abs(old["eta_s"] - new["eta_s"]) >= 1.0:
                 return True
     return False
+
+
+def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Document:
+    """Areas as a GeoJSON FeatureCollection, one for each number of minutes; empty where there are none."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "geometry": mapping(shape), "properties": {"minutes": value}}
+            for value, shape in zip(minutes, shapes, strict=bool(shapes))
+        ],
+    }

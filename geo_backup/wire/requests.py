@@ -26,6 +26,7 @@ Lon = Annotated[float, Field(ge=e.LON_DEG[0], le=e.LON_DEG[1])]
 Lat = Annotated[float, Field(ge=e.LAT_DEG[0], le=e.LAT_DEG[1])]
 Course = Annotated[float, Field(ge=e.COURSE_DEG[0], le=e.COURSE_DEG[1])]
 Priority = Annotated[int, Field(ge=e.PRIORITY[0], le=e.PRIORITY[1])]
+Level = Annotated[int, Field(ge=e.LEVEL[0], le=e.LEVEL[1])]
 Text = Annotated[str, Field(max_length=2_000)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 ProfileName = Annotated[str, Field(max_length=64, description="One of the map's profiles; `/healthz` lists them.")]
@@ -122,6 +123,13 @@ class NewClosure(Request):
     valid_from: Time | None = None
     valid_to: Time | None = None
     applies_to: Literal["all", "routine"] = "all"
+    levels: Literal["top", "all"] | Annotated[list[Level], Field(min_length=1, max_length=11)] | None = Field(
+        None,
+        description="Which roads a shape means where they lie on top of each other: `top` (default), `all`, or levels.",
+    )
+    slow_factor: Annotated[float, Field(ge=e.SLOW_FACTOR[0], le=e.SLOW_FACTOR[1])] | None = Field(
+        None, description="The share of their speed at which the roads can still be driven; left out: closed."
+    )
 
 
 class EtasQuestion(Request):

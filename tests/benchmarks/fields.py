@@ -121,9 +121,9 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
         again.append(clock(blocks[0].settle))
     sixteen_ms = add("sixteen fields together, in all", again)
     h = metric.hierarchy
-    arrays = (h.up_start, h.up_to, metric.up_ms, blocks[0].values)
+    arrays = (h.up.start, h.up.above, metric.up_ms, blocks[0].values)
     floor_ms = add("reading their arrays once, from memory", [from_memory(arrays) for _ in range(runs)])
-    one = (h.up_start, h.up_to, metric.up_ms, blocks[0].values[:, 0].copy())
+    one = (h.up.start, h.up.above, metric.up_ms, blocks[0].values[:, 0].copy())
     floor_one_ms = add("reading the arrays of one field once, from memory", [from_memory(one) for _ in range(runs)])
 
     # units
@@ -176,6 +176,7 @@ def measure(network: RoadNetwork, runs: int) -> dict[str, Any]:
     for kind, changes in kinds:
         times = []
         for i, edges in enumerate(changes):
+            edges = network.with_twins(edges)
             # every other time a closure, else slower by a half
             now = weights.under([edges]) if i % 2 else weights.under([], edges, weights.edge_ms[edges] * 3 // 2)
             for goal in (now, weights):

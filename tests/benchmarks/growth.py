@@ -1,6 +1,6 @@
-"""Growth: time and memory of fields against the size of the map, up to a synthetic grid of a million directed edges.
+"""Growth: time and memory of both engines against the size of the map, up to a synthetic grid of a million edges.
 
-    python tests/benchmarks/growth.py [--json OUT] [--plot OUT.svg] [--runs 30]
+    python tests/benchmarks/growth.py [--json OUT] [--plot OUT.svg] [--runs 30] [--maps monaco,porto]
 
 Maps are built from ../shared/data (or GEO_BACKUP_DATA). Each is measured in a process of its own, so that its memory
 is its own. The plot needs matplotlib, which geo_backup does not depend on: the environment of benchmarks/peers has it.
@@ -18,26 +18,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fields import clock, machine, repeat
+from fields import clock, machine
 
 from geo_backup.cartography.assembly import assemble
 from geo_backup.cartography.build import network_of
+from geo_backup.cartography.dissection import dissected
 from geo_backup.cartography.ways import Ways
-from geo_backup.roads import search
-from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.field import HORIZON_MS, ArrivalField, Seeds, cold_etas_ms
+from geo_backup.roads.hierarchy import Hierarchy, Metric
+from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
+from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import weigh
 
 MAPS = ("monaco", "heidelberg", "rhine-neckar", "porto")
-GRID = "synthetic grid"
+GRID, DISTRICTS = "grid", "districts"
+"""Two made maps, both harder than any real one: all crossings of four streets, no dead ends, no bends. One street leads
+across town as any other does; or only main roads lead from district to district."""
 GRID_SIDE = 500
+DISTRICT_SIDE = 50
 GRID_STEP_M = 100.0
 STANDING = 200
-WHOLE_MS = 6 * 3_600_000
+WHOLE_MS = 6 * HORIZON_MS
 """A horizon that every map of the table fits in."""
+COLUMNS = {
+    "edges": "{:,} edges",
+    "turns": "{:,} turns",
+    "shortcuts": "{:,} shortcuts",
+    "order_s": "{:.1f} s order",
+    "hierarchy_s": "{:.2f} s shortcuts",
+    "pour_ms": "{:.0f} ms weights poured",
+    "search_ms": "{:.2f} ms one field by buckets",
+    "pass_ms": "{:.2f} ms one field by a pass",
+    "sixteen_ms": "{:.2f} ms sixteen by a pass",
+    "cold_ms": "{:.2f} ms cold ETAs of 1,000 units",
+    "network_mb": "{:.1f} MB network",
+    "hierarchy_mb": "{:.1f} MB shortcuts",
+    "metric_mb": "{:.1f} MB weights of one profile",
+    "standing_mb": f"{{:.0f}} MB {STANDING} fields",
+    "resident_mb": "{:.0f} MB resident for all of it",
+}
+PER_EDGE = ("order_s", "hierarchy_s", "pour_ms", "search_ms", "pass_ms", "sixteen_ms", "metric_mb", "standing_mb")
+STEADY = 2.0
+"""Within this factor of the least of all maps, a value an edge counts as steady."""
 
 
 def main() -> None:
@@ -45,33 +71,38 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="picture to write, .svg or .png")
     parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--maps", default=",".join((*MAPS, DISTRICTS, GRID)))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options.one, options.runs)))
         return
     rows = []
-    for name in (*MAPS, GRID):
+    for name in options.maps.split(","):
         command = [sys.executable, __file__, "--one", name, "--runs", str(options.runs)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout))
-    print(f"{machine()}, one core; ms: median (fastest to slowest); x floor: times reading the field's arrays once")
-    print(
-        f"{'':<15} {'edges':>9} {'turns':>9} {'whole field ms':>26} {'ns/edge':>8} {'x floor':>8} {'60 min':>8} "
-        f"{'10k ETAs':>9} {'arrays MB':>10} {'field MB':>9} {f'{STANDING} fields MB':>14}"
-    )
-    for row in sorted(rows, key=lambda row: row["edges"]):
-        low, high = row["field_span_ms"]
-        field = f"{row['field_ms']:.2f} ({low:.2f} to {high:.2f})"
-        print(
-            f"{row['map']:<15} {row['edges']:>9,} {row['turns']:>9,} {field:>26} {row['ns_an_edge']:>8.0f} "
-            f"{row['times_reading']:>8.0f} {row['hour_ms']:>8.2f} {row['etas_ms']:>9.2f} {row['arrays_mb']:>10.1f} "
-            f"{row['field_mb']:>9.2f} {row['standing_mb']:>14.0f}"
+    rows.sort(key=lambda row: row["edges"])
+    print(f"{machine()}, one core, medians")
+    print(f"{'':<32}" + "".join(f"{row['map']:>16}" for row in rows))
+    for key, said in COLUMNS.items():
+        number, what = said.split(" ", 1)
+        print(f"{what:<32}" + "".join(f"{number.format(row[key]):>16}" for row in rows))
+    print("an edge: ns, or bytes")
+    for key in PER_EDGE:
+        each = np.array([row[key] * SCALE[key[key.rindex("_") :]] / row["edges"] for row in rows])
+        far = [row["map"] for row, value in zip(rows, each, strict=True) if value > STEADY * each.min()]
+        said = COLUMNS[key].split(" ", 1)[1] + (
+            f"   more than {STEADY:.0f} x the least: {', '.join(far)}" if far else ""
         )
+        print(f"{key:<32}" + "".join(f"{value:>16,.0f}" for value in each) + f"  {said}")
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2), encoding="utf-8")
     if options.plot:
         plot(rows, options.plot)
+
+
+SCALE = {"_s": 1e9, "_ms": 1e6, "_mb": 1e6}
 
 
 def measure(name: str, runs: int) -> dict[str, Any]:
@@ -79,7 +110,8 @@ def measure(name: str, runs: int) -> dict[str, Any]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        network = grid() if name == GRID else _built(name, Path(folder))
+        made = {GRID: grid, DISTRICTS: lambda: grid(district=DISTRICT_SIDE)}
+        network = made[name]() if name in made else _built(name, Path(folder))
         return _measure(name, network, runs)
 
 
@@ -95,59 +127,98 @@ def _built(name: str, folder: Path) -> RoadNetwork:
 
 
 def _measure(name: str, network: RoadNetwork, runs: int) -> dict[str, Any]:
-    search.warm_up()
+    warm_up()
     rng = np.random.default_rng(1)
+    # once a map: the order, which a build writes, and the shortcuts; once a profile: the weights
+    lon, lat = (np.asarray(axis) / 1e7 for axis in (network.junction_lon_e7, network.junction_lat_e7))
+    plane = (lon * network.metres_per_deg[0], lat * network.metres_per_deg[1])
+    dissected(np.array([0]), np.array([1]), np.zeros(2), np.zeros(2))
+    order_s = clock(lambda: dissected(np.asarray(network.piece_from), np.asarray(network.piece_to), *plane))
     weights = weigh(network, RESPONSE)
+    network.graph, network.turn_to  # noqa: B018 (made now, so that they count for nothing)
+    hierarchy_s = clock(lambda: Hierarchy.of(network))
+    h, metric = Hierarchy.of(network), Metric(weights)
+    pour_ms = [clock(lambda: Metric(weights)) for _ in range(3)]
     main = np.flatnonzero(np.asarray(network.edge_flags) & EdgeFlag.MAIN)
-    targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main, max(runs, STANDING))]
-    ArrivalField.build(weights, targets[0])
-    # before the timings, which give memory back that could be used again
-    before_mb = _resident_mb()
-    fields = [ArrivalField.build(weights, t) for t in targets[:STANDING]]
-    standing_mb = _resident_mb() - before_mb
-    if (ArrivalField.build(weights, targets[0], WHOLE_MS).at_end_ms[main] >= INF_MS).any():
-        sys.exit(f"{name} is wider than {WHOLE_MS / 3.6e6:.0f} hours: the field would not be whole")
-    whole = np.array([clock(lambda t=t: ArrivalField.build(weights, t, WHOLE_MS)) for t in targets[:runs]]) * 1e3
-    hour = [clock(lambda t=t: ArrivalField.build(weights, t)) * 1e3 for t in targets[:runs]]
-    points = RoadPoints.of([RoadPoint(int(e), 0) for e in rng.choice(main, 10_000)])
-    etas = repeat(runs, lambda: fields[0].etas_ms(points))
-    # what a field must read at least: where each edge's turns begin, the turns with their weights, the values
-    floor = np.ones((8 * network.edges + 8 * network.turns) // 8, np.int64)
-    reading_ms = float(np.median(repeat(runs, floor.sum))) * 1e3
-    field_ms = float(np.median(whole))
+    targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main, STANDING)]
+    seeds = [Seeds.of(weights, target) for target in targets]
+    blocks = [Lanes(metric, HORIZON_MS) for _ in range(-(-STANDING // LANES))]
+    for i, seed in enumerate(seeds):
+        blocks[i // LANES].put(i % LANES, seed.edge, seed.ms)
+    for block in blocks:
+        block.settle()
+    resident_mb = _resident_mb()
+
+    # whole fields, by both engines, which must agree
+    alone, together = Lanes(metric, WHOLE_MS), Lanes(metric, WHOLE_MS)
+    for lane in range(LANES):
+        together.put(lane, seeds[lane].edge, seeds[lane].ms)
+    together.settle()
+    search, single, sixteen = list[float](), list[float](), list[float]()
+    for i in range(runs):
+        seed, field = seeds[i % STANDING], ArrivalField.build(weights, targets[i % STANDING], WHOLE_MS)
+        search.append(clock(lambda t=targets[i % STANDING]: ArrivalField.build(weights, t, WHOLE_MS)))
+        single.append(clock(lambda s=seed: (alone.put(0, s.edge, s.ms), alone.settle())))
+        together.put(0, seed.edge, seed.ms)
+        sixteen.append(clock(together.settle))
+        if (field.at_end_ms[main] >= INF_MS).mean() > 0.01:
+            sys.exit(f"{name} is wider than {WHOLE_MS / 3.6e6:.0f} hours: the field would not be whole")
+        if not (
+            np.array_equal(field.at_end_ms, alone.values[:-1, 0]) and (together.values == alone.values)[:, 0].all()
+        ):
+            sys.exit("the engines disagree")
+    probe, points = Probe(metric), RoadPoints.of([RoadPoint(int(e), 0) for e in rng.choice(main, 1_000)])
+    cold = [clock(lambda t=target: cold_etas_ms(probe, t, points)) for target in targets]
+    stored = (h.parent, h.up_start, h.up_to, h.down_start, h.down_from, *h.under_up, *h.under_down, h.turn_slot)
+    poured = (metric.up_ms, metric.down_ms, metric._own_up, metric._own_down)
     return {
         "map": name,
         "edges": network.edges,
         "turns": network.turns,
-        "field_ms": field_ms,
-        "field_span_ms": [float(whole.min()), float(whole.max())],
-        "ns_an_edge": field_ms * 1e6 / network.edges,
-        "times_reading": field_ms / reading_ms,
-        "hour_ms": float(np.median(hour)),
-        "etas_ms": float(np.median(etas)) * 1e3,
-        "arrays_mb": sum(getattr(network, key).nbytes for key in ARRAYS) / 1e6,
-        "field_mb": fields[0].at_end_ms.nbytes / 1e6,
-        "standing_mb": standing_mb,
+        "shortcuts": len(h.up_to) + len(h.down_from),
+        "order_s": order_s,
+        "hierarchy_s": hierarchy_s,
+        **{
+            key: float(np.median(seconds)) * 1e3
+            for key, seconds in (
+                ("pour_ms", pour_ms),
+                ("search_ms", search),
+                ("pass_ms", single),
+                ("sixteen_ms", sixteen),
+                ("cold_ms", cold),
+            )
+        },
+        "network_mb": sum(getattr(network, key).nbytes for key in ARRAYS) / 1e6,
+        "hierarchy_mb": sum(array.nbytes for array in stored) / 1e6,
+        "metric_mb": sum(array.nbytes for array in poured) / 1e6,
+        "standing_mb": sum(block.values.nbytes for block in blocks) / 1e6,
+        "resident_mb": resident_mb,
     }
 
 
-def grid(side: int = GRID_SIDE) -> RoadNetwork:
+def grid(side: int = GRID_SIDE, district: int = GRID_SIDE) -> RoadNetwork:
     """A synthetic city: two-way streets a hundred metres apart, every tenth a main road, nothing else.
 
-    Corners are moved about a little, so that no two ways across town are equal.
+    Corners are moved about a little, so that no two ways across town are equal. Only main roads lead from one district,
+    of so many streets either way, to the next: as with railways and rivers between.
     """
     rng, ways = np.random.default_rng(2), Ways()
     lon_e7 = 80_000_000 + np.rint((np.arange(side)[None, :] + rng.uniform(-0.3, 0.3, (side, side))) * GRID_STEP_M * 139)
     lat_e7 = 497_000_000 + np.rint((np.arange(side)[:, None] + rng.uniform(-0.3, 0.3, (side, side))) * GRID_STEP_M * 90)
     key = np.arange(side * side).reshape(side, side) + 1
     corners = np.stack((key, lon_e7, lat_e7), axis=-1).astype(np.int64)
-    for number in range(side):
-        tags = {"highway": "primary" if number % 10 == 0 else "residential"}
-        ways.add(2 * number + 1, tags, [(k, x, y) for k, x, y in corners[number].tolist()])
-        ways.add(2 * number + 2, tags, [(k, x, y) for k, x, y in corners[:, number].tolist()])
-    return network_of(
-        assemble(ways), name=GRID, source="growth.py", source_date="", licence="", attribution=""
-    )  # fmt: skip
+    borders = range(district, side, district)
+    number = 0
+    for street in range(side):
+        main = street % 10 == 0
+        for line in (corners[street], corners[:, street]):
+            for part in [line] if main else np.split(line, borders):
+                number += 1
+                ways.add(
+                    number, {"highway": "primary" if main else "residential"}, [(k, x, y) for k, x, y in part.tolist()]
+                )
+    about = dict.fromkeys(("source_date", "licence", "attribution"), "")
+    return network_of(assemble(ways), name=GRID, source="growth.py", **about)
 
 
 def _resident_mb() -> float:
@@ -159,22 +230,27 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Milliseconds and megabytes against directed edges, both axes logarithmic."""
     import matplotlib.pyplot as plt
 
-    rows = sorted(rows, key=lambda row: row["edges"])
-    edges = [row["edges"] for row in rows]
     figure, axes = plt.subplots(1, 2, figsize=(10, 4))
-    series = (
-        ("milliseconds", (("field_ms", "whole field"), ("hour_ms", "field of 60 min"), ("etas_ms", "10,000 ETAs"))),
-        ("megabytes", (("arrays_mb", "network"), ("field_mb", "one field"), ("standing_mb", f"{STANDING} fields"))),
-    )
+    keys = {
+        "milliseconds": ("pour_ms", "search_ms", "pass_ms", "sixteen_ms", "cold_ms"),
+        "megabytes": ("network_mb", "hierarchy_mb", "metric_mb", "standing_mb"),
+    }
+    series = [(unit, [(key, COLUMNS[key].split(" ", 2)[2]) for key in of]) for unit, of in keys.items()]
     for axis, (unit, lines) in zip(axes, series, strict=True):
-        for key, label in lines:
-            axis.loglog(edges, [row[key] for row in rows], "o-", label=label)
+        for n, (key, label) in enumerate(lines):
+            colour = f"C{n}"
+            for made, style in ((False, "o-"), (True, "s:")):
+                some = [row for row in rows if (row["map"] in (GRID, DISTRICTS)) == made]
+                values = [[row[k] for row in some] for k in ("edges", key)]
+                axis.loglog(
+                    *values, style, color=colour, label=None if made else label, fillstyle="none" if made else "full"
+                )
         axis.set(xlabel="directed edges", ylabel=unit)
         axis.grid(alpha=0.3)
-        axis.legend()
+        axis.legend(fontsize=7)
     for row in rows:
-        axes[0].annotate(row["map"], (row["edges"], row["field_ms"]), fontsize=7, ha="right", va="bottom")
-    figure.suptitle(f"{machine()}; {GRID} is made, not mapped", fontsize=8)
+        axes[0].annotate(row["map"], (row["edges"], row["search_ms"]), fontsize=7, ha="right", va="bottom")
+    figure.suptitle(f"{machine()}; {DISTRICTS} and {GRID} are made, not mapped", fontsize=8)
     figure.tight_layout()
     figure.savefig(path)
 

@@ -35,6 +35,7 @@ FLAGS = [
     "--disable-component-update",
 ]
 ACROSS_THE_BRIDGE = [(11.9642, 57.7138), (11.9688, 57.7150)]
+PICKED = [(11.9650, 57.7080), (11.9705, 57.7075)]
 SOUTH_OF_IT, NORTH_OF_IT = (11.9720, 57.7075), (11.9600, 57.7201)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -266,6 +267,84 @@ def test_closing_a_bridge_changes_the_etas_everywhere(demo: str, window: Callabl
     second.wait_for_selector("[data-testid=closure-row]", state="detached")
     httpx.post(f"{demo}/v1/incidents/north/close")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_streets_are_picked_closed_and_opened_again(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    near = [httpx.get(f"{demo}/v1/roads/near", params={"lon": lon, "lat": lat}).json()["roads"] for lon, lat in PICKED]
+    roads = [found[0] for found in near]
+    assert all(len(found) == 1 for found in near), "places where no roads lie on top of each other"
+    # from one end of the first street to its other end
+    ends = roads[0]["geometry"]["coordinates"]
+    trip = {"target": ends[-1], "starts": [ends[0]]}
+    before_s = httpx.post(f"{demo}/v1/etas", json=trip).json()["etas_s"][0]
+
+    page.keyboard.press("e")
+    for n, place in enumerate(PICKED):
+        click(page, *place)
+        page.wait_for_selector(f"[data-testid=picked-streets][data-count='{n + 1}']")
+    words = page.locator("[data-testid=picked-streets]").inner_text()
+    assert all(road["name"] in words for road in roads if road["name"])
+    click(page, *PICKED[1])
+    page.wait_for_selector("[data-testid=picked-streets][data-count='1']")
+    click(page, *PICKED[1])
+    page.wait_for_selector("[data-testid=picked-streets][data-count='2']")
+    page.locator("[data-testid=closure-pace]").select_option("10")
+    page.locator("[data-testid=closure-lasts]").select_option("30")
+    page.locator("[data-testid=closure-reason]").fill("burst main")
+    shot(page, "streets-picked")
+    page.locator("[data-testid=finish-closure]").click()
+
+    page.wait_for_selector("[data-testid=closure-row][data-kind=slow]")
+    row = page.locator("[data-testid=closure-row]")
+    assert "burst main" in row.inner_text()
+    assert "10 %" in row.inner_text()
+    assert "until" in row.inner_text()
+    assert f"{len({edge for road in roads for edge in road['edges']})} road pieces" in row.inner_text()
+    shot(page, "streets-slow")
+    after_s = httpx.post(f"{demo}/v1/etas", json=trip).json()["etas_s"][0]
+    assert after_s > before_s
+    row.locator("[data-testid=lift-button]").click()
+    page.wait_for_selector("[data-testid=closure-row]", state="detached")
+    assert httpx.post(f"{demo}/v1/etas", json=trip).json()["etas_s"][0] == before_s
+
+
+def test_a_unit_that_is_cut_off_is_told_by_what(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    incident = {"incident_id": "fenced", "lon": SOUTH_OF_IT[0], "lat": SOUTH_OF_IT[1], "priority": 2}
+    assert httpx.post(f"{demo}/v1/incidents", json=incident).status_code in (200, 201)
+    page.wait_for_selector("[data-testid=incident-row][data-incident=fenced]")
+    lon, lat = SOUTH_OF_IT
+    d = 0.0015
+    ring = [[lon - d, lat - d], [lon + d, lat - d], [lon + d, lat + d], [lon - d, lat + d], [lon - d, lat - d]]
+    fence = {"closure_id": "fence", "geometry": {"type": "LineString", "coordinates": ring}, "buffer_m": 5.0}
+    answer = httpx.post(f"{demo}/v1/closures", json={**fence, "reason": "police line", "levels": "all"})
+    assert answer.status_code == 201
+    page.locator("[data-testid=incident-row][data-incident=fenced]").click()
+    page.locator("[data-testid=excluded] summary").click()
+    page.wait_for_selector("[data-testid=cut-off]")
+    assert "cut off by police line" in page.locator("[data-testid=cut-off]").first.inner_text()
+    shot(page, "cut-off")
+    httpx.delete(f"{demo}/v1/closures/fence")
+    page.wait_for_selector("[data-testid=cut-off]", state="detached")
+    httpx.post(f"{demo}/v1/incidents/fenced/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_a_phone_closes_streets(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="Close streets").click()
+    page.get_by_role("button", name="Pick here").click()
+    page.wait_for_selector("[data-testid=picked-streets]")
+    hint, crosshair = (page.locator(name).bounding_box() for name in (".tool-hint", ".crosshair"))
+    assert hint["y"] + hint["height"] <= crosshair["y"], "the form covers the place that is aimed at"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "phone-streets")
+    page.locator("[data-testid=finish-closure]").click()
+    page.wait_for_selector("[data-testid=closure-row]")
+    page.locator("[data-testid=lift-button]").click()
+    page.wait_for_selector("[data-testid=closure-row]", state="detached")
 
 
 def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:

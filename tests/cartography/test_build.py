@@ -74,7 +74,8 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
     assert seen[-1] == ("done", 1.0)
     assert [share for _, share in seen] == sorted(share for _, share in seen)
     assert set(contents(tmp_path / "one")) == {
-        "area.toml", "basemap.pmtiles", "network/names.txt", *(f"network/{name}.npy" for name in ARRAYS),
+        "area.toml", "basemap.pmtiles", "network/names.txt", "network/vertex_node.npy",
+        *(f"network/{name}.npy" for name in ARRAYS),
     }  # fmt: skip
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "three-streets.osm", "two"], "no scaffolding is left"
 

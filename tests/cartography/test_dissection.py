@@ -41,7 +41,7 @@ def test_every_piece_has_its_place(pieces: list[tuple[int, int]], all_at_one_pla
 def test_a_city_needs_few_shortcuts() -> None:
     network = RoadNetwork.load(GOTHENBURG)
     hierarchy = Hierarchy.of(network)
-    assert len(hierarchy.up_to) < 2 * network.turns
+    assert len(hierarchy.up.above) < 2 * network.turns
     depth = np.zeros(network.edges, np.int64)
     for edge, parent in enumerate(hierarchy.parent.tolist()):
         assert parent < edge

@@ -20,7 +20,7 @@ from geo_backup.cartography.restrictions import Path as ForbiddenPath
 from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.twins import Expanded, expand
 from geo_backup.cartography.ways import Ways
-from geo_backup.roads.closures import closed_edges
+from geo_backup.roads.closures import cut
 from geo_backup.roads.field import ArrivalField, Seeds
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import Probe
@@ -358,7 +358,7 @@ def test_a_closure_closes_twins_with_their_road(tmp_path: Path) -> None:
     up, down = drawing.edge(network, "q", "p"), drawing.edge(network, "p", "q")
     assert up is not None
     assert down is not None
-    closed = closed_edges(network, shapely.Point(10.0, 50.00018), 5.0)
+    closed = cut(network, shapely.Point(10.0, 50.00018), 5.0).edges
     assert closed.tolist() == sorted([*network.with_twins(np.array([up])).tolist(), down])
     assert len(closed) == 3
     start = drawing.edge(network, "C", "q")

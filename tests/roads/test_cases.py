@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import shapely
 
 from geo_backup.errors import OutsideMapError
-from geo_backup.roads.closures import closed_edges
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, WayFlag
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE
@@ -192,18 +190,6 @@ def test_small_part_offers_the_main_road_near_by() -> None:
     assert 0 < eta[0] < INF_MS
 
 
-def test_closure_cuts_its_level_only() -> None:
-    places = {"a": (0, 0), "b": (1000, 0), "c": (500, -500), "d": (500, 500)}
-    network = draw(places, [Street("ab", "Road"), Street("cd", "Bridge", layer=1)])
-    shape = shapely.LineString([place(500, -20), place(500, 20)])
-    road = [edge_of(network, places, two) for two in ("ab", "ba")]
-    bridge = [edge_of(network, places, two) for two in ("cd", "dc")]
-    assert closed_edges(network, shape, 5.0).tolist() == sorted(road + bridge)
-    assert closed_edges(network, shape, 5.0, layer=0).tolist() == sorted(road)
-    assert closed_edges(network, shapely.Point(place(300, 30)), 20.0).tolist() == []
-    assert closed_edges(network, shapely.Point(place(300, 30)), 31.0).tolist() == sorted(road)
-
-
 # A closed quarter: streets b-c-d-e are shut, a and f lie outside, the long way round is g.
 #
 #        a ---- b ==== c ==== d ==== e ---- f
@@ -335,18 +321,3 @@ def test_what_each_profile_may_drive() -> None:
     assert siren.edge_ms[edges[1]] == pytest.approx(36_000, rel=0.01), "10 km/h among people on foot"
     assert siren.edge_ms[edges[3]] == pytest.approx(siren.edge_ms[edges[5]] + 15_000, rel=0.01)
     assert (siren.edge_ms < routine.edge_ms).sum() >= 8, "a siren is rarely slower"
-
-
-def test_reach_grows_and_is_valid() -> None:
-    places = {"a": (0, 0), "b": (3000, 0), "c": (3000, 3000), "d": (0, 3000)}
-    network = draw(places, [Street("abcda")])
-    field = ArrivalField.build(weigh(network, RESPONSE), snap_place(network, *place(1500, 0), RULES))
-    far, near, none = field.reach([5, 1, 0])
-    assert all(area.is_valid and area.geom_type == "MultiPolygon" for area in (far, near, none))
-    assert far.buffer(1e-9).contains(near)
-    assert far.area > 3 * near.area > 0
-    assert near.contains(shapely.Point(place(1500, 0)))
-    assert not near.contains(shapely.Point(place(3000, 3000)))
-    # a unit just inside has the time, one well outside has not
-    eta, _ = field.etas_ms(units(network, (1200, 0, NAN), (3000, 2000, NAN)))
-    assert eta[0] < 60_000 < eta[1]

@@ -124,3 +124,12 @@ def test_numbers_of_equal_value_have_equal_bytes() -> None:
         maps.append(checkpoint.dump(live_map))
     assert maps[0] == maps[1]
     assert orjson.loads(maps[0])["incidents"]["i"]["lon"] == 11.0
+
+
+def test_a_closure_of_the_first_days_closes_all_levels() -> None:
+    """Levels, and roads that are merely slow, came later: what was written before keeps its meaning."""
+    old = b'{"fact":"ClosureAdded","received_ms":1,"closure_id":"c","geometry":{"edges":[1]},"applies_to":"routine"}'
+    closure = facts.parse("ClosureAdded", old)
+    assert isinstance(closure, ClosureAdded)
+    assert (closure.levels, closure.layers, closure.slow_factor) == ("all", (), None)
+    assert facts.dump(closure) == old

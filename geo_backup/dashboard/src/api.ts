@@ -1,6 +1,5 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { Geometry } from "geojson";
-import type { Incident, LonLat, Ranking, Reach, ReplayClock, Route } from "./types";
+import type { ClosedRoads, Closure, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route } from "./types";
 
 export class Problem extends Error {
   readonly status: number;
@@ -60,13 +59,9 @@ export const api = {
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
   setAssignment: (id: string, unit: string, state: string) =>
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
-  close: (closure_id: string, geometry: Geometry, reason: string) =>
-    request<unknown>(
-      "POST",
-      "/v1/closures",
-      { closure_id, geometry, reason, applies_to: "all", ...(geometry.type === "LineString" ? { buffer_m: 15 } : {}) },
-      2,
-    ),
+  roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),
+  close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
+  closedRoads: (closure: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads`),
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),

@@ -8,6 +8,7 @@ export const KEYS: [string, string][] = [
   ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
   ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
   ["a", "closure of an area"],
+  ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
   ["r", "how far one gets in 2, 5 and 10 minutes"],
   ["j / k or ↓ / ↑", "next, former incident"],
   ["x", "close the incident (x again confirms)"],
@@ -51,7 +52,7 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
   if (page.tool !== "look") {
     const centre = map?.centre();
     if (page.tool === "incident" && (key === "Enter" || key === " ") && centre) return (void page.openIncident(centre), true);
-    if (page.tool !== "incident" && key === " " && centre) return (page.addPoint(centre), true);
+    if (page.tool !== "incident" && key === " " && centre) return (page.point(centre), true);
     if (page.tool !== "incident" && key === "Enter") return (void page.finishClosure(), true);
   }
   if (/^[1-9]$/.test(key)) return (page.sendRanked(Number(key) - 1), true);
@@ -66,6 +67,8 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
       return (page.take("closure-line"), true);
     case "a":
       return (page.take("closure-area"), true);
+    case "e":
+      return (page.take("closure-edges"), true);
     case "r":
       return ((page.showReach = !page.showReach), true);
     case "j":

@@ -3,8 +3,9 @@ import { ServerClock } from "./clock";
 import { backoffMs, emptyWorld, merge, type Message } from "./feed";
 import { freshness } from "./freshness";
 import { Fleet } from "./motion";
-import type { Incident, Position, Unit } from "./types";
-import { distance, minutesSeconds, reasonWords } from "./words";
+import { CLOSURE_LOOKS } from "./symbols";
+import type { Closure, Incident, Position, Unit } from "./types";
+import { closureKind, closureWords, distance, levelWords, minutesSeconds, reasonWords, streetWords } from "./words";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
 const incident = (incident_id: string) => ({ incident_id }) as Incident;
@@ -92,5 +93,39 @@ describe("time", () => {
     expect([minutesSeconds(200.4), minutesSeconds(3725), minutesSeconds(-3)]).toEqual(["3:20", "1:02:05", "0:00"]);
     expect([distance(123), distance(1234)]).toEqual(["120 m", "1.2 km"]);
     expect([reasonWords("NO_POSITION"), reasonWords("SOMETHING_NEW")]).toEqual(["no position known", "something new"]);
+  });
+});
+
+describe("closures", () => {
+  const noon = Date.parse("2026-06-01T10:00:00Z"); // 12:00 in Gothenburg
+  const closure = (more: Partial<Closure>) =>
+    ({
+      closure_id: "c", geometry: { edges: [1] }, levels: "all", reason: "", valid_from: null, valid_to: null, applies_to: "all",
+      slow_factor: null, edges: 2, edges_spared: 0, levels_in_shape: [0], streets: ["Avenyn"], ...more,
+    }) as Closure;
+  const kind = (more: Partial<Closure>) => closureKind(closure(more), noon);
+  const words = (more: Partial<Closure>) => closureWords(closure(more), noon, "Europe/Stockholm");
+
+  it("have a kind that changes with the clock, each with a colour and dashes of its own", () => {
+    expect([kind({}), kind({ applies_to: "routine" }), kind({ slow_factor: 0.5, applies_to: "routine" })]).toEqual(["closed", "routine", "slow"]);
+    expect(kind({ valid_from: "2026-06-01T10:00:00.001Z" })).toBe("idle");
+    expect(kind({ valid_from: "2026-06-01T10:00:00Z", valid_to: "2026-06-01T10:00:00.001Z" })).toBe("closed");
+    expect(kind({ valid_to: "2026-06-01T10:00:00Z" })).toBe("idle");
+    const looks = Object.values(CLOSURE_LOOKS);
+    expect(new Set(looks.map((look) => look.colour)).size).toBe(looks.length);
+    expect(new Set(looks.map((look) => String(look.dashes))).size).toBe(looks.length);
+  });
+
+  it("are told in words: what, where, for whom, when", () => {
+    expect(words({})).toBe("closed · Avenyn");
+    expect(words({ slow_factor: 0.25, applies_to: "routine" })).toBe("slow: 25 % of the speed · sirens pass · Avenyn");
+    expect(words({ valid_from: "2026-06-01T11:00:00Z", valid_to: "2026-06-02T11:30:00Z" })).toBe("closed · Avenyn · from 13:00 until 2 Jun 13:30");
+    expect(words({ valid_from: "2026-06-01T09:00:00Z", valid_to: "2026-06-01T11:30:00Z" })).toBe("closed · Avenyn · until 13:30");
+    expect(words({ valid_to: "2026-06-01T09:30:00Z" })).toBe("closed · Avenyn · over since 11:30");
+    const shape = { geometry: { type: "Point", coordinates: [0, 0] } } as Partial<Closure>;
+    expect(words({ ...shape, levels: "top" })).toBe("closed · Avenyn");
+    expect(words({ ...shape, levels: [0, -1] })).toBe("closed · Avenyn · on the ground, tunnel");
+    expect([levelWords(1), levelWords(3), levelWords(-2)]).toEqual(["bridge", "bridge, level 3", "tunnel, level -2"]);
+    expect(streetWords(["A", "", "A", "B", "C"])).toBe("A, a road without a name, B and 1 more");
   });
 });

@@ -7,7 +7,7 @@ import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
 import { freshness } from "./freshness";
 import { Fleet } from "./motion";
-import { drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
+import { CLOSURE_LOOKS, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
 import type { Area, Incident, LonLat, Position, Unit } from "./types";
 
 setWorkerUrl(workerUrl);
@@ -29,8 +29,8 @@ export interface MapEvents {
   onDouble: () => void;
 }
 
-type Layer = "reach" | "closures" | "route" | "drawn";
-const LAYERS: Layer[] = ["reach", "closures", "route", "drawn"];
+const LAYERS = ["reach", "closures", "closed-roads", "route", "picked", "drawn"] as const;
+type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const LABELS_FROM_ZOOM = 12;
 const TOUCH_PX = 16;
@@ -40,7 +40,7 @@ export class LiveMap {
   readonly #canvas = document.createElement("canvas");
   readonly #context: CanvasRenderingContext2D;
   readonly #fleet = new Fleet();
-  readonly #data: Record<Layer, FeatureCollection> = { reach: NOTHING, closures: NOTHING, route: NOTHING, drawn: NOTHING };
+  readonly #data = Object.fromEntries(LAYERS.map((id) => [id, NOTHING])) as Record<Layer, FeatureCollection>;
   readonly #area: Area;
   readonly #serverNow: () => number;
   #theme: "light" | "dark";
@@ -148,14 +148,25 @@ export class LiveMap {
     const dark = this.#theme === "dark";
     map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#56B4E9", "fill-opacity": dark ? 0.16 : 0.2 } });
     map.addLayer({ id: "reach-line", type: "line", source: "reach", paint: { "line-color": "#0072B2", "line-width": 1.2 } });
-    map.addLayer({
-      id: "closures-area", type: "fill", source: "closures", filter: ["==", ["geometry-type"], "Polygon"],
-      paint: { "fill-color": "#D55E00", "fill-opacity": 0.3 },
-    });
-    map.addLayer({ id: "closures", type: "line", source: "closures", paint: { "line-color": "#D55E00", "line-width": 3, "line-dasharray": [2, 1] } });
+    const casing = dark ? "#000000" : "#ffffff";
+    for (const [kind, { colour, dashes }] of Object.entries(CLOSURE_LOOKS)) {
+      const of = ["==", ["get", "kind"], kind] as const;
+      const paint = { "line-color": colour, ...(dashes ? { "line-dasharray": dashes } : {}) };
+      const round = { "line-cap": dashes ? "butt" : "round", "line-join": "round" } as const;
+      map.addLayer({
+        id: `closed-area-${kind}`, type: "fill", source: "closures", filter: ["all", of as never, ["==", ["geometry-type"], "Polygon"]],
+        paint: { "fill-color": colour, "fill-opacity": kind === "idle" ? 0.08 : 0.16 },
+      });
+      map.addLayer({ id: `closed-shape-${kind}`, type: "line", source: "closures", filter: of as never, paint: { ...paint, "line-width": 1.5 } });
+      map.addLayer({ id: `closed-casing-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { "line-color": casing, "line-width": 8, "line-opacity": 0.85 } });
+      map.addLayer({ id: `closed-roads-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { ...paint, "line-width": 5 } });
+    }
     const route = { type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" } } as const;
     map.addLayer({ id: "route-casing", ...route, paint: { "line-color": dark ? "#000000" : "#ffffff", "line-width": 9, "line-opacity": 0.85 } });
     map.addLayer({ id: "route", ...route, paint: { "line-color": dark ? "#56B4E9" : "#0072B2", "line-width": 5 } });
+    const picked = { type: "line", source: "picked", layout: { "line-cap": "round", "line-join": "round" } } as const;
+    map.addLayer({ id: "picked-casing", ...picked, paint: { "line-color": casing, "line-width": 12 } });
+    map.addLayer({ id: "picked", ...picked, paint: { "line-color": "#D55E00", "line-width": 7 } });
     map.addLayer({ id: "drawn", type: "line", source: "drawn", paint: { "line-color": "#D55E00", "line-width": 4, "line-dasharray": [1, 1] } });
     map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
   }

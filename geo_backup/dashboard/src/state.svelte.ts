@@ -2,10 +2,22 @@
 import { Problem, api, newId } from "./api";
 import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
-import type { Candidate, Incident, LonLat, Ranking, ReplayClock } from "./types";
-import type { Geometry } from "geojson";
+import { streetWords } from "./words";
+import type { Candidate, Closure, ClosureGeometry, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road } from "./types";
 
-export type Tool = "look" | "incident" | "closure-line" | "closure-area";
+export type Tool = "look" | "incident" | "closure-line" | "closure-area" | "closure-edges";
+
+/** What a closure that is being drawn will say; `share` of the speed in percent, 0 = closed, `minutes` 0 = until lifted. */
+export interface Draft {
+  share: number;
+  routineOnly: boolean;
+  minutes: number;
+  reason: string;
+}
+const blank = (): Draft => ({ share: 0, routineOnly: false, minutes: 0, reason: "" });
+
+/** A street drawn across with the mouse is hit by this much. */
+const LINE_BUFFER_M = 15;
 type Theme = "light" | "dark";
 
 /** A key sends whoever has held its place at least this long. */
@@ -27,12 +39,18 @@ class Page {
   replacing = $state<string | null>(null);
   tool = $state<Tool>("look");
   drawn = $state.raw<LonLat[]>([]);
+  /** Streets picked for a closure, and what lay on top of each other under the last click. */
+  picked = $state.raw<Road[]>([]);
+  stacked = $state.raw<Road[]>([]);
+  draft = $state<Draft>(blank());
   showReach = $state(false);
   showHelp = $state(false);
   confirmClose = $state(false);
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
   said = $state("");
   error = $state("");
+  /** Why the chosen unit has no route. */
+  noRoute = $state("");
   /** Opened here, not yet come back through the feed. */
   opening = $state.raw<{ id: string; place: LonLat } | null>(null);
 
@@ -95,6 +113,13 @@ class Page {
     this.error = "";
   }
 
+  /** A closure as people call it. */
+  closureName(id: string): string {
+    const closure = this.closures[id];
+    if (id === "(traffic)") return "the measured traffic";
+    return closure?.reason || (closure && streetWords(closure.streets)) || id;
+  }
+
   toggleTheme(): void {
     this.theme = this.theme === "dark" ? "light" : "dark";
     localStorage.setItem("theme", this.theme);
@@ -117,6 +142,8 @@ class Page {
   take(tool: Tool): void {
     this.tool = this.tool === tool ? "look" : tool;
     this.drawn = [];
+    this.picked = this.stacked = [];
+    this.draft = blank();
   }
 
   cancel(): void {
@@ -192,23 +219,85 @@ class Page {
     if (id && (await this.#try(() => api.closeIncident(id), `Incident ${id} closed.`))) this.select(null);
   }
 
+  /** A click, or Space at the crosshair, for the tool in hand. */
+  point(place: LonLat): void {
+    if (this.tool === "closure-edges") void this.pick(place);
+    else this.addPoint(place);
+  }
+
   addPoint(point: LonLat): void {
     const last = this.drawn.at(-1);
     if (last && last[0] === point[0] && last[1] === point[1]) return;
     this.drawn = [...this.drawn, point];
   }
 
+  /** Picks the street nearest to a place, or lets it go. */
+  async pick(place: LonLat): Promise<void> {
+    let roads: Road[] = [];
+    const found = await this.#try(async () => (roads = (await api.roadsNear(place)).roads), "");
+    if (!found || !roads[0] || this.tool !== "closure-edges") return;
+    this.toggle(roads[0]);
+    this.stacked = roads.length > 1 ? roads : [];
+  }
+
+  isPicked(road: Road): boolean {
+    return this.picked.some((other) => other.edges[0] === road.edges[0]);
+  }
+
+  toggle(road: Road): void {
+    const others = this.picked.filter((other) => other.edges[0] !== road.edges[0]);
+    this.picked = others.length < this.picked.length ? others : [...this.picked, road];
+  }
+
+  /** Why the closure cannot be made yet; empty when it can. */
+  missing = $derived(
+    this.tool === "closure-edges" ? (this.picked.length ? "" : "Click a street to pick it.")
+    : this.tool === "closure-area" ? (this.drawn.length < 3 ? "An area needs three points." : "")
+    : this.drawn.length < 2 ? "A line needs two points." : "",
+  );
+
   async finishClosure(): Promise<void> {
-    const area = this.tool === "closure-area";
-    const points = this.drawn;
-    if (points.length < (area ? 3 : 2)) {
-      this.error = area ? "An area needs three points." : "A line needs two points.";
+    if (this.missing) {
+      this.error = this.missing;
       return;
     }
-    const geometry: Geometry = area
-      ? { type: "Polygon", coordinates: [[...points, points[0]!]] }
+    const { draft, drawn: points } = this;
+    const geometry: ClosureGeometry =
+      this.tool === "closure-edges" ? { edges: this.picked.flatMap((road) => road.edges) }
+      : this.tool === "closure-area" ? { type: "Polygon", coordinates: [[...points, points[0]!]] }
       : { type: "LineString", coordinates: points };
-    if (await this.#try(() => api.close(newId("C"), geometry, "closed from the map"), "Closure added.")) this.take("look");
+    const done = await this.#close({
+      closure_id: newId("C"),
+      geometry,
+      ...(this.tool === "closure-line" ? { buffer_m: LINE_BUFFER_M } : {}),
+      reason: draft.reason.trim(),
+      applies_to: draft.routineOnly ? "routine" : "all",
+      ...(draft.share ? { slow_factor: draft.share / 100 } : {}),
+      ...(draft.minutes ? { valid_to: new Date(this.clock.now() + draft.minutes * 60_000).toISOString() } : {}),
+    });
+    if (done) this.take("look");
+  }
+
+  /** The same closure once more, for the roads beneath too. */
+  async closeBeneath(closure: Closure): Promise<void> {
+    const { closure_id, geometry, buffer_m, reason, applies_to, slow_factor, valid_from, valid_to } = closure;
+    const done = await this.#close({
+      closure_id: newId("C"),
+      geometry, buffer_m, reason, applies_to,
+      levels: "all",
+      ...(slow_factor === null ? {} : { slow_factor }),
+      ...(valid_from === null ? {} : { valid_from }),
+      ...(valid_to === null ? {} : { valid_to }),
+    });
+    if (done) await this.#try(() => api.lift(closure_id), "The roads beneath are closed too.");
+  }
+
+  #close(closure: NewClosure): Promise<boolean> {
+    let spared = 0;
+    return this.#try(
+      async () => (spared = (await api.close(closure)).edges_spared),
+      () => (spared ? "Closure added; the roads beneath stay open." : "Closure added."),
+    );
   }
 
   async liftClosure(id: string): Promise<void> {
@@ -220,10 +309,10 @@ class Page {
   }
 
   /** Runs a request; true when it was done, else the server's words stand in `error`. */
-  async #try(work: () => Promise<unknown>, words: string): Promise<boolean> {
+  async #try(work: () => Promise<unknown>, words: string | (() => string)): Promise<boolean> {
     try {
       await work();
-      this.say(words);
+      this.say(typeof words === "string" ? words : words());
       return true;
     } catch (error) {
       this.error = error instanceof Problem ? error.message : String(error);

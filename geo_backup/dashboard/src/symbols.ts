@@ -1,5 +1,6 @@
 /** Units and incidents drawn on a canvas above the map: shape and colour tell the status, outline and fading the age of the fix. */
 import type { Freshness } from "./types";
+import type { ClosureKind } from "./words";
 
 /** Okabe and Ito's colours, told apart by colour-blind eyes too; each has a shape of its own as well. */
 export type Shape = "circle" | "triangle" | "square" | "diamond" | "cross";
@@ -21,6 +22,14 @@ const LOOKS: Record<string, Look> = {
 
 export const LEGEND: [string, Look][] = [["free", FREE], ["en route", MOVING], ["on scene", SCENE], ["busy", BUSY], ["out of service", OUT]];
 export const lookOf = (status: string): Look => LOOKS[status] ?? BUSY;
+
+/** Closures by colour, and by dashes for who tells no colours; `dashes` in line widths. */
+export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [number, number] | null; name: string }> = {
+  closed: { colour: "#D55E00", dashes: null, name: "closed" },
+  routine: { colour: "#E69F00", dashes: [2.4, 1], name: "closed, but sirens pass" },
+  slow: { colour: "#CC79A7", dashes: [0.9, 0.7], name: "slow" },
+  idle: { colour: "#8a8f96", dashes: [0.4, 1.2], name: "not yet, or over" },
+};
 
 function outline(context: CanvasRenderingContext2D, shape: Shape, r: number): void {
   context.beginPath();

@@ -1,5 +1,5 @@
 /** What the server says, as its contract names it. */
-import type { Feature, FeatureCollection, Geometry } from "geojson";
+import type { Feature, FeatureCollection, Geometry, LineString, MultiLineString } from "geojson";
 
 export type Freshness = "live" | "delayed" | "stale" | "lost";
 export type Mode = "live" | "simulated" | "replay";
@@ -44,7 +44,7 @@ export interface Incident {
 export interface Candidate {
   unit_id: string;
   eta_s: number;
-  parts: { turnout_s: number; clear_s: number; first_leg_s: number; drive_s: number; last_leg_s: number };
+  parts: { turnout_s: number; clear_s: number; first_leg_s?: number; drive_s: number; last_leg_s: number };
   arrival_time: string;
   distance_m: number;
   status: string;
@@ -60,18 +60,54 @@ export interface Ranking {
   candidates_total?: number;
   assigned: { unit_id: string; state: string; eta_s: number | null }[];
   excluded_counts?: Record<string, number>;
-  excluded?: { unit_id: string; reason: string }[];
+  /** `closure_ids`: in the order in which the way would meet them. */
+  excluded?: { unit_id: string; reason: string; closure_ids?: string[] }[];
   warnings?: string[];
+}
+
+/** Roads under a drawn shape, or named by their numbers on this map. */
+export type ClosureGeometry = Geometry | { edges: number[] };
+export type Levels = "top" | "all" | number[];
+
+export interface NewClosure {
+  closure_id: string;
+  geometry: ClosureGeometry;
+  buffer_m?: number;
+  levels?: Levels;
+  reason: string;
+  applies_to: "all" | "routine";
+  slow_factor?: number;
+  valid_from?: string;
+  valid_to?: string;
 }
 
 export interface Closure {
   closure_id: string;
-  geometry: Geometry;
+  geometry: ClosureGeometry;
+  buffer_m: number;
+  levels: Levels;
   reason: string;
   valid_from: string | null;
   valid_to: string | null;
-  applies_to: string;
+  applies_to: "all" | "routine";
+  /** null: closed. */
+  slow_factor: number | null;
   edges: number;
+  /** Edges in the shape that stay open, being of another level. */
+  edges_spared: number;
+  levels_in_shape: number[];
+  streets: string[];
+  added_time: string;
+}
+
+/** A piece of road near a place: both directions of it. */
+export interface Road {
+  edges: number[];
+  name: string;
+  level: number;
+  length_m: number;
+  distance_m: number;
+  geometry: LineString;
 }
 
 export interface Area {
@@ -94,3 +130,4 @@ export interface ReplayClock {
 
 export type Route = Feature<Geometry, { eta_s?: number; distance_m?: number; streets?: string[] }>;
 export type Reach = FeatureCollection<Geometry, { minutes: number }>;
+export type ClosedRoads = Feature<MultiLineString, { closure_id: string; whole: boolean }>;

@@ -1,4 +1,6 @@
 /** Codes of the contract in the words of a dispatcher, and numbers as people read them. */
+import type { Closure } from "./types";
+
 const REASONS: Record<string, string> = {
   NOT_ASSIGNABLE_STATUS: "not free (status)",
   STALE_POSITION: "position too old",
@@ -33,6 +35,7 @@ const WARNINGS: Record<string, string> = {
   limited: "limited duty",
   incident_off_main_network: "the nearest road is cut off from the main network",
   on_call: "on call: has to come in first",
+  incident_in_closure: "inside a closed area: units may drive in on the last stretch",
   profile_unknown: "this map has no longer the incident's profile: ranked with siren",
 };
 
@@ -62,4 +65,51 @@ export function age(ms: number): string {
 
 export function clockTime(ms: number, timezone: string | undefined): string {
   return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: timezone }).format(ms);
+}
+
+export type ClosureKind = "closed" | "routine" | "slow" | "idle";
+
+/** How a closure is drawn: what it does to who drives now, or that it does nothing yet or no more. */
+export function closureKind(closure: Closure, nowMs: number): ClosureKind {
+  if (closure.valid_from && Date.parse(closure.valid_from) > nowMs) return "idle";
+  if (closure.valid_to && Date.parse(closure.valid_to) <= nowMs) return "idle";
+  if (closure.slow_factor !== null) return "slow";
+  return closure.applies_to === "routine" ? "routine" : "closed";
+}
+
+export function levelWords(level: number): string {
+  if (level === 0) return "on the ground";
+  if (level > 0) return level === 1 ? "bridge" : `bridge, level ${level}`;
+  return level === -1 ? "tunnel" : `tunnel, level ${level}`;
+}
+
+/** The first names and how many more; places without a name have a word too. */
+export function streetWords(streets: readonly string[]): string {
+  const names = [...new Set(streets.map((name) => name || "a road without a name"))];
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+}
+
+/** "closed · Avenyn · sirens may pass · until 14:30" */
+export function closureWords(closure: Closure, nowMs: number, timezone: string | undefined): string {
+  const time = (text: string) => shortTime(Date.parse(text), nowMs, timezone);
+  const begins = closure.valid_from && Date.parse(closure.valid_from) > nowMs ? closure.valid_from : null;
+  const over = closure.valid_to !== null && Date.parse(closure.valid_to) <= nowMs;
+  const span = over
+    ? `over since ${time(closure.valid_to!)}`
+    : [begins && `from ${time(begins)}`, closure.valid_to && `until ${time(closure.valid_to)}`].filter(Boolean).join(" ");
+  const shape = "edges" in closure.geometry ? "" : closure.levels === "all" ? "all levels" : closure.levels === "top" ? "" : closure.levels.map(levelWords).join(", ");
+  return [
+    closure.slow_factor === null ? "closed" : `slow: ${Math.round(closure.slow_factor * 100)} % of the speed`,
+    closure.applies_to === "routine" ? "sirens pass" : "",
+    streetWords(closure.streets),
+    shape,
+    span,
+  ].filter(Boolean).join(" · ");
+}
+
+/** Hours and minutes, with the day when it is another. */
+function shortTime(ms: number, nowMs: number, timezone: string | undefined): string {
+  const day = (at: number) => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: timezone }).format(at);
+  const time = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: timezone }).format(ms);
+  return day(ms) === day(nowMs) ? time : `${day(ms)} ${time}`;
 }

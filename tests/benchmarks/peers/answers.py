@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,12 +20,14 @@ from speed import places
 
 from geo_backup.cartography.tags import NoRoad, read_road
 from geo_backup.geodesy import bearing_deg
-from geo_backup.roads.field import ArrivalField, Route, cut_line
+from geo_backup.roads import ends
+from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
-from geo_backup.roads.profile import ROUTINE, Profile
+from geo_backup.roads.profile import ROUTINE, SLOWEST_KMH, Junction, Profile
+from geo_backup.roads.route import Route, cut_line
 from geo_backup.roads.search import INF_MS
-from geo_backup.roads.snap import RoadPoint, RoadPoints, snap_place
-from geo_backup.roads.weights import Weights, weigh
+from geo_backup.roads.snap import RoadPoint, RoadPoints
+from geo_backup.roads.weights import Shut, Weights, weigh
 from geo_backup.rules import SnapRules
 
 SAME_SHARE, SAME_M = 0.01, 15.0
@@ -93,17 +95,14 @@ def compare(prepared: Prepared, network: RoadNetwork, extract: Path, pairs: int)
 
 def metres_only(profile: Profile) -> Profile:
     """The same vehicle on the same roads with the same speed everywhere and no turn that costs anything."""
+    free = dataclasses.replace(profile.access, gate_s=0.0, private_leave_s=0.0)
     return dataclasses.replace(
         profile,
         name="shortest",
-        class_kmh=dict.fromkeys(profile.class_kmh, 3.0),  # 3 km/h is also the least a profile can say
-        limit_factor=0.0,
-        turn_ms=dict.fromkeys(profile.turn_ms, 0),
-        signal_ms=0,
-        stop_ms=0,
-        u_turn_ms=0,
-        gate_ms=0,
-        private_leave_ms=0,
+        vehicle=dataclasses.replace(profile.vehicle, top_kmh=SLOWEST_KMH),
+        turn_s=dict.fromkeys(profile.turn_s, 0.0),
+        junction=Junction(**dict.fromkeys((field.name for field in dataclasses.fields(Junction)), 0.0)),
+        access=free,
     )
 
 
@@ -112,13 +111,14 @@ def our_route(weights: Weights, a: Place, b: Place) -> Route | None:
 
     As the peers do; a unit of ours would also try the other streets within a few metres and take the best.
     """
-    rules = SnapRules()
-    start = snap_place(weights.network, *a, rules)
-    field = ArrivalField.build(weights, snap_place(weights.network, *b, rules), INF_MS >> 1)
+    start, end = (ends.end(weights.network, *place, math.inf, None, SnapRules()) for place in (a, b))
+    if start is None or end is None:
+        return None
     ways = zip(start.edges, start.fractions, strict=True)
-    points = [RoadPoint(edge, part) for edge, part in ways if weights.edge_ms[edge] < INF_MS]
+    points = [RoadPoint(edge, part) for edge, part in ways if weights.shut[edge] == 0]
     if not points:
         return None
+    field = ArrivalField.build(weights, end, INF_MS >> 1)
     etas, _ = field.etas_ms(RoadPoints.of(points))
     best = int(np.argmin(etas))
     return field.route(*points[best]) if etas[best] < INF_MS else None
@@ -215,6 +215,8 @@ class Judge:
             return way
         if (fastest or gap_m < 0) and (found := self.blocked_in_theirs(weights, ours, peer, name)):
             return found
+        if isinstance(way, list) and way and self._other_ends(way, ours.edges):
+            return Cause("where two roads meet, each starts or ends on another")
         if not fastest or isinstance(way, Cause):
             return Cause(f"both may drive both, yet {'ours' if gap_m > 0 else name + chr(39) + 's'} is longer")
         if not way:
@@ -227,6 +229,10 @@ class Judge:
             here = self._near(*np.rint(theirs.line[0] * 1e6).astype(int).tolist())
             return self._at("by our own clock theirs is the faster way", 0, here)
         return Cause(PREFERENCE, slower=max(0.0, slower_s) / max(1.0, ours.drive_ms / 1e3))
+
+    def _other_ends(self, a: list[int], b: list[int]) -> bool:
+        piece = self.network.edge_piece
+        return bool((piece[[a[0], a[-1]]] != piece[[b[0], b[-1]]]).any())
 
     def apart_m(self, a: Array, b: Array) -> float:
         metres = self.network.metres_per_deg
@@ -252,11 +258,14 @@ class Judge:
                 return self._no_road(a, b)
             piece, against, i = here
             edge = int(network.piece_edges[piece, against])
-            if edge < 0 or weights.edge_ms[edge] >= INF_MS:
-                return self._shut(piece, edge, a)
+            if edge < 0 or weights.shut[edge]:
+                return self._shut(weights, piece, edge, a)
             if before is None or before[:2] != here[:2] or i != before[2] + 1:
-                if edges and (found := self._turn(weights, edges[-1], edge, a)):
-                    return found
+                if edges:
+                    turn = self._turn_between(edges[-1], edge)
+                    if turn is None or weights.turn_ms[turn] >= INF_MS:
+                        return self._no_turn(turn, edges[-1], edge, a)
+                    edge = int(network.turn_to[turn])  # or its twin, which remembers
                 edges.append(edge)
             before = here
         return edges
@@ -274,9 +283,12 @@ class Judge:
         return float(times.sum() + weights.turn_ms[turns].sum()) / 1e3
 
     def _turn_between(self, came: int, edge: int) -> int | None:
-        start = int(self.network.turn_start[edge])
-        found = np.flatnonzero(self.network.turn_from[start : int(self.network.turn_start[edge + 1])] == came)
-        return start + int(found[0]) if len(found) else None
+        """The turn from an edge or twin into another edge or a twin of it."""
+        start, turns = self.network.forward
+        mine = turns[start[came] : start[came + 1]]
+        code = np.asarray(self.network.edge_code)
+        found = mine[code[self.network.turn_to[mine]] == code[edge]]
+        return int(found[0]) if len(found) else None
 
     def _near(self, x: int, y: int) -> Vertex:
         """Our vertex within a unit of the last digit, for engines do not round alike."""
@@ -311,24 +323,23 @@ class Judge:
         why = f"{road.reason} ({brief(tags)})" if isinstance(road, NoRoad) else f"left out ({brief(tags)})"
         return self._at(f"ours has no road: {why if tags else 'no such segment'}", way, a)
 
-    def _shut(self, piece: int, edge: int, at: Vertex) -> Cause:
+    def _shut(self, weights: Weights, piece: int, edge: int, at: Vertex) -> Cause:
         way = int(self.network.way_id[self.network.piece_way[piece]])
         flags = EdgeFlag(int(self.network.edge_flags[edge])) if edge >= 0 else None
         if flags is None or flags & EdgeFlag.AGAINST_ONEWAY:
             return self._at("ours has a one-way", way, at)
+        if weights.shut[edge] & np.uint64(Shut.NEVER):
+            return self._at("ours is too low, narrow or weak", way, at)
         return self._at(f"ours is shut to routine: {(flags.name or 'no flag').lower()}", way, at)
 
-    def _turn(self, weights: Weights, came: int, edge: int, at: Vertex) -> Cause | None:
-        network = self.network
-        turn, way = self._turn_between(came, edge), int(network.way_id[network.edge_way[edge]])
-        if turn is not None and weights.turn_ms[turn] < INF_MS:
-            return None
+    def _no_turn(self, turn: int | None, came: int, edge: int, at: Vertex) -> Cause:
+        network, way = self.network, int(self.network.way_id[self.network.edge_way[edge]])
+        if barrier := self.source.at.get(at, {}).get("barrier"):
+            return self._at(f"ours has a barrier: {barrier}", way, at)
         if turn is not None:
             return self._at("ours forbids the turn: restriction", way, at)
         if network.edge_piece[came] == network.edge_piece[edge]:
             return self._at("ours has no U-turn there", way, at)
-        if barrier := self.source.at.get(at, {}).get("barrier"):
-            return self._at(f"ours has a barrier: {barrier}", way, at)
         return self._at("ours has no such turn", way, at)
 
     def _at(self, name: str, way: int, at: Vertex) -> Cause:
@@ -422,7 +433,7 @@ class Judge:
             tags = source.tags.get(way, {})
             if tags.get("junction") == "roundabout" and tags.get("oneway") == "no":
                 return self._at(f"{name} drives a roundabout one way, though oneway=no", way, at)
-        for a, b in pairwise(ways):
+        for a, b in combinations(ways, 2):
             for restriction in source.restrictions.get(frozenset((a, b)), []):
                 kind = restriction.get("restriction", "of another kind")
                 return self._at(f"{name} forbids the turn: {kind} (relation {restriction['id']})", b, at)

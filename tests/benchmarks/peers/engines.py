@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import osrm
@@ -26,7 +26,8 @@ import scipy.sparse
 import valhalla
 from scipy.sparse.csgraph import dijkstra
 
-from geo_backup.roads.field import ArrivalField, fields_rebuilt
+from geo_backup.roads.field import Seeds, cold_etas_ms
+from geo_backup.roads.lanes import Probe
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
@@ -141,17 +142,6 @@ def _prepare_valhalla(extract: Path, folder: Path) -> dict[str, tuple[float, flo
 # ---- ours
 
 
-def cold_etas(weights: Weights, target: Target, points: RoadPoints) -> np.ndarray:
-    """Milliseconds int32[N] from snapped units to a snapped place nobody has asked about before."""
-    eta, _ = ArrivalField.build(weights, target).etas_ms(points)
-    return eta
-
-
-def after_closure(fields: list[ArrivalField], weights: Weights, changed: np.ndarray) -> list[ArrivalField]:
-    """Standing fields made exact again under weights that differ at some edges (int[C])."""
-    return fields_rebuilt(fields, [weights] * len(fields), changed)
-
-
 def snapped(network: RoadNetwork, lon: np.ndarray, lat: np.ndarray) -> RoadPoints:
     """Units whose course is unknown, as the peers take them."""
     unknown = np.full(len(lon), np.nan)
@@ -159,17 +149,17 @@ def snapped(network: RoadNetwork, lon: np.ndarray, lat: np.ndarray) -> RoadPoint
 
 
 class Ours:
-    """geo_backup: from positions and a place to arrival times."""
+    """geo_backup: from positions and a place to arrival times. The weights are known, as in the peers' datasets."""
 
     name = "geo_backup, snapping included"
 
-    def __init__(self, weights: Weights, lon: np.ndarray, lat: np.ndarray) -> None:
-        self.weights, self.lon, self.lat = weights, lon, lat
+    def __init__(self, probe: Probe, lon: np.ndarray, lat: np.ndarray) -> None:
+        self.probe, self.lon, self.lat = probe, lon, lat
 
     def etas(self, place: Place) -> np.ndarray:
-        network = self.weights.network
+        network = self.probe.metric.weights.network
         target = snap_place(network, *place, SnapRules())
-        return cold_etas(self.weights, target, snapped(network, self.lon, self.lat))
+        return cold_etas_ms(self.probe, target, snapped(network, self.lon, self.lat))[0]
 
 
 class OursSnapped:
@@ -177,28 +167,31 @@ class OursSnapped:
 
     name = "geo_backup, units on their edges"
 
-    def __init__(self, weights: Weights, points: RoadPoints) -> None:
-        self.weights, self.points = weights, points
+    def __init__(self, probe: Probe, points: RoadPoints) -> None:
+        self.probe, self.points = probe, points
 
     def etas(self, target: Target) -> np.ndarray:
-        return cold_etas(self.weights, target, self.points)
+        return cold_etas_ms(self.probe, target, self.points)[0]
 
 
 # ---- the peers, on our graph and weights
 
 
 class RoutingKit:
-    """RoutingKit's customisable contraction hierarchy over our expanded graph: edges for nodes, turns for arcs."""
+    """RoutingKit's customisable contraction hierarchy over our expanded graph: edges, twins too, for nodes, turns for
+    arcs. `our_order` ranks the edges as ours does, so that what differs is the engine alone."""
 
-    name = "routingkit-cch, same graph and weights"
-
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, *, our_order: bool = False) -> None:
         network = weights.network
+        self.name = f"routingkit-cch, {'our' if our_order else 'its own'} order"
         self.tail, self.head = np.asarray(network.turn_from).tolist(), network.turn_to.tolist()
         lon = (network.junction_lon_e7[network.edge_head] / 1e7).tolist()
         lat = (network.junction_lat_e7[network.edge_head] / 1e7).tolist()
         began = time.perf_counter()
-        order = routingkit_cch.compute_order_inertial(network.edges, self.tail, self.head, lat, lon)
+        if our_order:
+            order = list(range(network.edges - 1, -1, -1))  # it names the least important first
+        else:
+            order = routingkit_cch.compute_order_inertial(network.edges, self.tail, self.head, lat, lon)
         self.order_s = time.perf_counter() - began
         began = time.perf_counter()
         self.cch = routingkit_cch.CCH(order, self.tail, self.head, True)
@@ -214,28 +207,30 @@ class RoutingKit:
 class RoutingKitFleet:
     """Units at the ends of edges, pinned anew for every question; a query may not leave the thread it was made in."""
 
-    name = RoutingKit.name
-
     def __init__(self, engine: RoutingKit, edges: list[int]) -> None:
-        self.edges = edges
+        self.name, self.edges = engine.name, edges
         self.query = routingkit_cch.CCHManyToOne(engine.metric, edges)
 
     def etas(self, seeds: list[tuple[int, int]]) -> list[int | None]:
         self.query.repin_sources(self.edges)
-        return self.query.distances_to_multi(seeds)
+        return self.ask(seeds)
+
+    def ask(self, seeds: list[tuple[int, int]]) -> list[int | None]:
+        """The same for units pinned already."""
+        return self.query.distances_to_multi(seeds) if seeds else [None] * len(self.edges)
 
 
 class Scipy:
     """SciPy's Dijkstra over the same graph reversed; it knows neither horizon nor several starts with a value each."""
 
-    name = "scipy dijkstra, same graph and weights"
+    name = "scipy dijkstra"
 
     def __init__(self, weights: Weights) -> None:
-        network, cost = weights.network, np.array(arc_ms(weights), np.float64)
+        network, cost = weights.network, weights.arc_ms
         use = cost < INF_MS
         # a node more stands for the place: arcs from it carry what is left at each start
         self.place = network.edges
-        self.arcs = (network.turn_to[use], np.asarray(network.turn_from)[use], cost[use])
+        self.arcs = (network.turn_to[use], np.asarray(network.turn_from)[use], cost[use].astype(np.float64))
 
     def matrix(self, seeds: list[tuple[int, int]]) -> scipy.sparse.csr_matrix:
         edge, ms = np.array(seeds).T
@@ -250,23 +245,15 @@ class Scipy:
 
 
 def arc_ms(weights: Weights) -> list[int]:
-    """Of every turn: itself and the edge it leads into; `NO_ARC` where either is closed."""
-    edge, turn = weights.edge_ms[weights.network.turn_to], weights.turn_ms
-    closed = (edge >= INF_MS) | (turn >= INF_MS)
-    return np.where(closed, NO_ARC, edge.astype(np.int64) + turn).tolist()
+    """Of every turn: itself and the edge it leads into; `NO_ARC` where closed."""
+    return np.where(weights.arc_ms < INF_MS, weights.arc_ms, NO_ARC).tolist()
 
 
 def seeds_of(weights: Weights, target: Target) -> list[tuple[int, int]]:
-    """Edges from whose end one can turn into the target, with the milliseconds that remain; no values under 1."""
-    network, best = weights.network, dict[int, int]()
-    for edge, part, leg in zip(target.edges, target.fractions, target.last_leg_ms, strict=True):
-        if weights.edge_ms[edge] >= INF_MS:
-            continue
-        for turn in range(int(network.turn_start[edge]), int(network.turn_start[edge + 1])):
-            if weights.turn_ms[turn] < INF_MS:
-                ms = int(weights.turn_ms[turn]) + (int(weights.edge_ms[edge]) * part >> 16) + leg
-                source = int(network.turn_from[turn])
-                best[source] = min(ms, best.get(source, ms))
+    """Edges from whose end one can turn into the target, each with the least milliseconds that remain."""
+    seeds, best = Seeds.of(weights, target), dict[int, int]()
+    for edge, ms in zip(seeds.edge.tolist(), seeds.ms.tolist(), strict=True):  # ascending
+        best.setdefault(edge, ms)
     return list(best.items())
 
 
@@ -309,6 +296,13 @@ class OsrmFleet:
         return self.engine.table(self.units, place)
 
 
+class Elsewhere(NamedTuple):
+    """An answer of another process and the seconds it took there."""
+
+    seconds: float
+    answer: list[float | None] | None
+
+
 class Valhalla:
     """Valhalla's matrix in a process of its own, under a memory limit, pinned to the same core.
 
@@ -329,24 +323,24 @@ class Valhalla:
         there.close()
         return process, here
 
-    def ask(self, units: list[Place], place: Place, patience_s: float) -> tuple[float, list[float | None]] | None:
-        """Seconds as the worker measured them and the durations in seconds; None once it is out of memory or time."""
+    def ask(self, units: list[Place], place: Place, patience_s: float) -> Elsewhere:
+        """Durations in seconds, and how long they took by the worker's clock; None once it is out of memory or time."""
         if self.dead is not None:
-            return None
+            return Elsewhere(0.0, None)
         _, pipe = self._worker
         pipe.send((units, place))
         try:
             if pipe.poll(patience_s):
                 kind, *answer = pipe.recv()
                 if kind == "ok":
-                    return answer[0], answer[1]
+                    return Elsewhere(answer[0], answer[1])
                 self.dead = str(answer[0])
             else:
                 self.dead = f"none in {patience_s:.0f} s"
         except (EOFError, ConnectionError):
             self.dead = "out of memory"
         self.close()
-        return None
+        return Elsewhere(0.0, None)
 
     def close(self) -> None:
         """End the worker, if one was started."""

@@ -114,12 +114,10 @@ def measure(options: argparse.Namespace) -> None:
         result["cold"] = speed.cold(prepared, weights, options.runs, options.patience)
         print("\ncold ETAs of N units to one new place, milliseconds: median (fastest to slowest; runs)")
         show(result["cold"]["rows"], "units")
-        print(
-            "  routingkit-cch preparation: "
-            + ", ".join(f"{k} {v:.2f}" for k, v in result["cold"]["routingkit"].items())
-        )
+        for name, steps in result["cold"]["preparation"].items():
+            print(f"  {name}: " + ", ".join(f"{step[:-2]} {seconds:.2f} s" for step, seconds in steps.items()))
     if options.part in ("all", "changes"):
-        result["changes"] = speed.changes(prepared, weights, options.extract, max(3, options.runs // 6))
+        result["changes"] = speed.changes(prepared, weights, options.extract, options.runs)
         print("\nafter a change of the road, milliseconds: median (fastest to slowest; runs)")
         show(result["changes"], "edges")
     if options.part in ("all", "answers"):
@@ -131,7 +129,7 @@ def measure(options: argparse.Namespace) -> None:
 
 def show(rows: list[dict[str, Any]], key: str) -> None:
     for value in dict.fromkeys(row[key] for row in rows):
-        print(f"  {key} {value:,}")
+        print(f"  {value:,} {key}" if isinstance(value, int) else f"  {value}")
         for row in (row for row in rows if row[key] == value):
             if row["runs"]:
                 span = f"({row['min_ms']:.3f} to {row['max_ms']:.3f}; {row['runs']})"

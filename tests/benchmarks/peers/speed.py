@@ -7,25 +7,30 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import engines
 import numpy as np
 import routingkit_cch
-from engines import Osrm, OsrmFleet, Ours, OursSnapped, Prepared, RoutingKit, Scipy, Valhalla, seeds_of
+from engines import Elsewhere, Osrm, OsrmFleet, Ours, OursSnapped, Prepared, RoutingKit, Scipy, Valhalla, seeds_of
 from extract import Extract
+from fields import busiest, fields_of, follow
 
-from geo_backup.roads import search
-from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.field import HORIZON_MS, ArrivalField, Seeds, Starts
+from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.search import INF_MS
-from geo_backup.roads.snap import RoadPoints, Target, snap_place
+from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place
+from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import Weights
 from geo_backup.rules import SnapRules
 
 COUNTS = (10, 100, 1_000, 10_000)
+ROUNDS = 3
 NOISE_M = 5.0
-FIELDS = 200
+FIELDS, READ = 200, 1_000
+"""Standing fields, and units read against all of them."""
 
 
 class Watch:
@@ -38,10 +43,16 @@ class Watch:
     def tired(self) -> bool:
         return len(self.ms) >= 3 and sum(self.ms) > self.patience_s * 1e3
 
-    def time(self, work: Callable[[], Any]) -> Any:
+    def time(self, work: Callable[[], Any], *, counts: bool = True) -> Any:
+        """Do it; what takes the time itself, elsewhere, answers `Elsewhere`."""
         began = time.perf_counter()
         answer = work()
-        self.ms.append((time.perf_counter() - began) * 1e3)
+        seconds = time.perf_counter() - began
+        if isinstance(answer, Elsewhere):
+            seconds, answer = answer
+            counts &= answer is not None
+        if counts:
+            self.ms.append(seconds * 1e3)
         return answer
 
     def row(self, **more: Any) -> dict[str, Any]:
@@ -67,99 +78,100 @@ def places(network: RoadNetwork, count: int, rng: np.random.Generator, noise_m: 
     return at + rng.normal(0.0, 1.0, (count, 2)) * spread
 
 
+class Question(NamedTuple):
+    """One place as each engine wants it."""
+
+    place: engines.Place
+    target: Target
+    seeds: list[tuple[int, int]]
+    matrix: Any
+
+
 def cold(prepared: Prepared, weights: Weights, runs: int, valhalla_patience_s: float) -> dict[str, Any]:
     """ETAs of N units to a place nobody has asked about before; each run asks about another place."""
-    search.warm_up()
+    warm_up()
     network, rng = weights.network, np.random.default_rng(3)
-    units, targets = places(network, max(COUNTS), rng), places(network, runs + 1, rng)
-    peers, kit, scipy = [Osrm(prepared, "ch"), Osrm(prepared, "mld")], RoutingKit(weights), Scipy(weights)
+    units, targets = places(network, max(COUNTS), rng), places(network, runs + ROUNDS, rng)
+    probe, osrms = Probe(Metric(weights)), [Osrm(prepared, "ch"), Osrm(prepared, "mld")]
+    kits, scipy = [RoutingKit(weights), RoutingKit(weights, our_order=True)], Scipy(weights)
     rows = []
     for count in COUNTS:
         valhallas = [Valhalla(prepared, kind) for kind in ("costmatrix", "timedistancematrix")]
-        rows += _cold(weights, units[:count], targets, peers, valhallas, kit, scipy, valhalla_patience_s)
+        rows += _cold(probe, units[:count], targets, osrms, valhallas, kits, scipy, valhalla_patience_s)
         for engine in valhallas:
             engine.close()
-    return {
-        "rows": rows,
-        "routingkit": {"order_s": kit.order_s, "build_s": kit.build_s, "customise_s": kit.customise_s},
-    }
+    preparation = {kit.name: {k: getattr(kit, k) for k in ("order_s", "build_s", "customise_s")} for kit in kits}
+    return {"rows": rows, "preparation": preparation}
 
 
 def _cold(
-    weights: Weights,
+    probe: Probe,
     units: Array,
     targets: Array,
     osrms: list[Osrm],
     valhallas: list[Valhalla],
-    kit: RoutingKit,
+    kits: list[RoutingKit],
     scipy: Scipy,
     patience_s: float,
 ) -> list[dict[str, Any]]:
-    """One number of units: a round an engine for every place, the first of which only warms up."""
-    network = weights.network
+    """One number of units. In each round every engine answers some places in a row, the first to warm up."""
+    weights = probe.metric.weights
     lon, lat = np.ascontiguousarray(units.T)
     coordinates = [(float(x), float(y)) for x, y in units]
-    points = certain(engines.snapped(network, lon, lat))
-    ours, snapped, fleet = Ours(weights, lon, lat), OursSnapped(weights, points), kit.fleet(_ends(points))
+    points = certain(engines.snapped(weights.network, lon, lat))
+    ends = points.edge[:, 0]
+    ours, snapped = Ours(probe, lon, lat), OursSnapped(probe, points)
+    fleets = [kit.fleet(ends.tolist()) for kit in kits]
     peers = [OsrmFleet(engine, coordinates) for engine in osrms]
-    in_turn = [ours, *peers, *valhallas, snapped, fleet, scipy]
-    watch = {engine.name: Watch(engine.name) for engine in in_turn}
-    for run, (x, y) in enumerate(targets.tolist()):
-        place = (x, y)
-        target = snap_place(network, *place, SnapRules())
-        seeds = seeds_of(weights, target)
-        matrix = scipy.matrix(seeds)
-        if run == 1:
-            for clock in watch.values():
-                clock.ms.clear()
-        watch[ours.name].time(partial(ours.etas, place))
-        for peer in peers:
-            if not watch[peer.name].tired:
-                watch[peer.name].time(partial(peer.etas, place))
-        for engine in valhallas:
-            if not watch[engine.name].tired and (answer := engine.ask(coordinates, place, patience_s)):
-                watch[engine.name].ms.append(answer[0] * 1e3)
-        etas = watch[snapped.name].time(partial(snapped.etas, target))
-        distances = watch[fleet.name].time(partial(fleet.etas, seeds))
-        field = watch[scipy.name].time(partial(scipy.from_place, matrix))
-        theirs = np.array([INF_MS if d is None else d for d in distances], np.int64)
-        same(weights, points, target, etas, theirs, "routingkit-cch")
-        same(weights, points, target, etas, np.minimum(field[_ends(points)], INF_MS).astype(np.int64), "scipy")
+    ask: dict[str, Callable[[Question], Any]] = {
+        ours.name: lambda q: ours.etas(q.place),
+        **{peer.name: lambda q, peer=peer: peer.etas(q.place) for peer in peers},
+        **{e.name: lambda q, e=e: e.ask(coordinates, q.place, patience_s) for e in valhallas},
+        snapped.name: lambda q: snapped.etas(q.target),
+        **{fleet.name: lambda q, fleet=fleet: fleet.etas(q.seeds) for fleet in fleets},
+        scipy.name: lambda q: scipy.from_place(q.matrix),
+    }
+    watch = {name: Watch(name) for name in ask}
+    for some in np.array_split(targets, ROUNDS):
+        questions = []
+        for x, y in some.tolist():
+            target = snap_place(weights.network, x, y, SnapRules())
+            seeds = seeds_of(weights, target)
+            questions.append(Question((x, y), target, seeds, scipy.matrix(seeds)))
+        answers: dict[str, list[Any]] = {name: [] for name in ask}
+        for name, of in ask.items():
+            for n, question in enumerate(questions):
+                if not watch[name].tired:
+                    answers[name].append(watch[name].time(partial(of, question), counts=n > 0))
+        for k, question in enumerate(questions):
+            etas = answers[snapped.name][k]
+            for name in (*(fleet.name for fleet in fleets), scipy.name):
+                theirs = answers[name][k] if name != scipy.name else answers[name][k][ends]
+                same(weights, points, question.target, etas, whole(theirs), name)
     notes = {engine.name: {"note": engine.dead} for engine in valhallas if engine.dead}
-    return [watch[engine.name].row(units=len(units), **notes.get(engine.name, {})) for engine in in_turn]
+    return [clock.row(units=len(units), **notes.get(name, {})) for name, clock in watch.items()]
 
 
 def certain(points: RoadPoints) -> RoadPoints:
     """The first candidate of each unit alone, so that N units are N sources to the peers too."""
-    out = RoadPoints.empty(len(points))
-    for mine, theirs in ((out.edge, points.edge), (out.fraction, points.fraction)):
-        mine[:, 0] = theirs[:, 0]
-    out.offset_m[:] = points.offset_m
-    return out
-
-
-def _ends(points: RoadPoints) -> list[int]:
     if (points.edge[:, 0] < 0).any():
         sys.exit("a unit is on no road: the points of the comparison lie on roads")
-    return points.edge[:, 0].tolist()
+    return RoadPoints.of([RoadPoint(*at) for at in zip(points.edge[:, 0], points.fraction[:, 0], strict=True)])
 
 
-def same(
-    weights: Weights,
-    points: RoadPoints,
-    target: Target,
-    ours: Array,
-    at_end: Array,
-    who: str,
-    horizon_ms: int = 3_600_000,
-) -> None:
+def whole(values: Any) -> Array:
+    """int64[N]: INF_MS for None and infinity."""
+    return np.minimum(np.array([INF_MS if v is None else v for v in values], np.float64), INF_MS).astype(np.int64)
+
+
+def same(weights: Weights, points: RoadPoints, target: Target, ours: Array, at_end: Array, who: str) -> None:
     """End the run unless a peer's times from the ends of edges (int64[N]) give our ETAs to the millisecond."""
     edge, part = points.edge[:, 0], points.fraction[:, 0].astype(np.int64)
-    rest = weights.open_edge_ms[edge].astype(np.int64) * (65_536 - part) >> 16
-    theirs = np.where(at_end <= horizon_ms, at_end + rest, INF_MS)
-    for at, fraction, leg in zip(target.edges, target.fractions, target.last_leg_ms, strict=True):
-        ahead = (edge == at) & (fraction >= part) & (weights.edge_ms[edge] < INF_MS)
-        direct = (weights.edge_ms[edge].astype(np.int64) * (fraction - part) >> 16) + leg
+    edge_ms = weights.edge_ms[edge].astype(np.int64)
+    theirs = np.where(at_end <= HORIZON_MS, at_end + (edge_ms * (65_536 - part) >> 16), INF_MS)
+    for k in Seeds.of(weights, target).ahead:
+        direct = (edge_ms * (target.fractions[k] - part) >> 16) + target.last_leg_ms[k]
+        ahead = (edge == target.edges[k]) & (target.fractions[k] >= part)
         theirs = np.where(ahead, np.minimum(theirs, direct), theirs)
     if not np.array_equal(theirs, ours):
         sys.exit(f"{who} and geo_backup disagree on {int((theirs != ours).sum())} of {len(ours)} arrival times")
@@ -169,44 +181,98 @@ def same(
 
 
 def changes(prepared: Prepared, weights: Weights, extract: Path, runs: int) -> list[dict[str, Any]]:
-    """One edge, a hundred, one in a hundred made slower: until every engine answers with it again."""
+    """One edge, a hundred, one in a hundred closed: until every engine can answer with it again."""
+    warm_up()
     network, rng = weights.network, np.random.default_rng(4)
-    flags = np.asarray(network.edge_flags)
-    main = np.flatnonzero((flags & EdgeFlag.MAIN != 0) & (flags & EdgeFlag.LEGAL != 0))
+    main = np.flatnonzero(weights.shut + (np.asarray(network.edge_flags) & EdgeFlag.MAIN == 0) == 0)
     targets = [Target.on_edge(int(e), 32_768) for e in rng.choice(main, FIELDS)]
-    fields = [ArrivalField.build(weights, target) for target in targets]
-    kit, source = RoutingKit(weights), Extract(extract)
-    arcs_into = np.asarray(network.turn_start)
+    standing, kit, source = Standing(weights, targets, rng.choice(main, READ)), RoutingKit(weights), Extract(extract)
+    busy = busiest(network, ArrivalField.build(weights, targets[0]), rng)
     rows = []
-    for count in (1, 100, network.edges // 100):
-        ours, full, patch, customise, reload = (
-            Watch(f"geo_backup: {FIELDS} standing fields exact again"),
-            Watch("routingkit-cch: customise all"),
-            Watch("routingkit-cch: partial update"),
-            Watch("osrm-customize with a segment speed file"),
-            Watch("OSRM: the dataset opened again"),
-        )
-        for _ in range(runs):
-            changed = rng.choice(main, count, replace=False)
-            shut = weights.with_closed(changed)
-            ours.time(partial(engines.after_closure, fields, shut, changed))
-            closed = engines.arc_ms(shut)
-            updates = {int(t): engines.NO_ARC for e in changed for t in range(int(arcs_into[e]), int(arcs_into[e + 1]))}
-            updater = routingkit_cch.CCHMetricPartialUpdater(kit.cch)
-            patch.time(partial(updater.apply, kit.metric, updates))
-            before = engines.arc_ms(weights)
-            full.time(partial(kit.metric.reset, closed))
-            kit.metric.reset(before)
-            if not customise.tired:
-                speeds = prepared.folder / "segments.csv"
-                speeds.write_text(
-                    "".join(f"{a},{b},5\n" for e in changed for a, b in source.node_pairs(network, int(e))),
-                    encoding="utf-8",
-                )
-                base = prepared.osrm_base("mld")
-                program = [engines.OSRM_BIN / "osrm-customize", "-t", 1, "--segment-speed-file", speeds, base]
-                customise.time(partial(engines.run, program))
-                reload.time(partial(Osrm, prepared, "mld"))
-        rows += [w.row(edges=count) for w in (ours, full, patch, customise, reload)]
+    for what, edges in (
+        ("1 edge, anywhere", [rng.choice(main, 1) for _ in range(max(30, runs))]),
+        ("1 edge, of the busiest", [busy[i : i + 1] for i in range(len(busy))]),
+        ("100 edges", [rng.choice(main, 100, replace=False) for _ in range(max(3, runs // 6))]),
+        (f"1 % of edges ({len(main) // 100:,})", [rng.choice(main, len(main) // 100, replace=False) for _ in range(3)]),
+    ):
+        rows += [row.row(edges=what) for row in _changes(prepared, standing, kit, source, edges)]
     engines.run([engines.OSRM_BIN / "osrm-customize", "-t", 1, prepared.osrm_base("mld")])  # as it was
     return rows
+
+
+class Standing:
+    """Fields in lanes, and units to read against them."""
+
+    def __init__(self, weights: Weights, targets: list[Target], units: Array) -> None:
+        self.bare, self.targets, self.units = weights, targets, units
+        self.points = RoadPoints.of([RoadPoint(int(e), 0) for e in units])
+        self.metric = Metric(weights)
+        self.blocks = [Lanes(self.metric, HORIZON_MS) for _ in range(-(-len(targets) // LANES))]
+        for i, target in enumerate(targets):
+            seeds = Seeds.of(weights, target)
+            self.blocks[i // LANES].put(i % LANES, seeds.edge, seeds.ms)
+        for block in self.blocks:
+            block.settle()
+
+    def follow(self, weights: Weights, changed: Array) -> None:
+        follow(self.metric, self.blocks, weights, self.targets, changed)
+
+    def read(self) -> None:
+        weights = self.metric.weights
+        starts, seeds = Starts.of(weights, self.points), [Seeds.of(weights, t) for t in self.targets]
+        for i in range(len(self.targets)):
+            fields_of(self.blocks, weights, self.targets, seeds, i).read(starts)
+
+    def check(self, i: int, at_end: Array, who: str) -> None:
+        """End the run unless times from the units' edges (int64[N]) are those of the i-th field."""
+        mine = self.blocks[i // LANES].values[self.units, i % LANES]
+        if not np.array_equal(np.where(at_end <= HORIZON_MS, at_end, INF_MS), mine):
+            sys.exit(f"after a change, {who} and the standing field {i} disagree")
+
+
+def _changes(
+    prepared: Prepared, standing: Standing, kit: RoutingKit, source: Extract, closures: list[Array]
+) -> list[Watch]:
+    """The closures one after the other, each lifted again."""
+    bare, network = standing.bare, standing.bare.network
+    units = standing.units.tolist()
+    ours, read, patch, full, ask, customise, reload = watches = [
+        Watch(f"geo_backup: {FIELDS} standing fields exact again"),
+        Watch(f"geo_backup: {READ:,} units read against all of them"),
+        Watch("routingkit-cch: partial update"),
+        Watch("routingkit-cch: customise all"),
+        Watch(f"routingkit-cch: {READ:,} units to {FIELDS} places"),
+        Watch("osrm-customize with a segment speed file"),
+        Watch("OSRM: the dataset opened again"),
+    ]
+    updater = routingkit_cch.CCHMetricPartialUpdater(kit.cch)
+    for edges in closures:
+        changed = network.with_twins(edges)
+        shut = bare.under([changed])
+        turns = np.flatnonzero(shut.arc_ms != bare.arc_ms)
+        ours.time(partial(standing.follow, shut, changed))
+        closed, opened = engines.arc_ms(shut), engines.arc_ms(bare)
+        if not full.tired:
+            full.time(partial(kit.metric.reset, closed))
+            kit.metric.reset(opened)
+        patch.time(partial(updater.apply, kit.metric, {int(t): closed[t] for t in turns}))
+        fleet, seeds = kit.fleet(units), [seeds_of(shut, target) for target in standing.targets]
+        read.time(standing.read)
+        if not ask.tired:
+            for i, answer in enumerate(ask.time(lambda f=fleet, s=seeds: [f.ask(x) for x in s])):
+                standing.check(i, whole(answer), ask.name)
+        del fleet
+        if not customise.tired:
+            speeds = prepared.folder / "segments.csv"
+            speeds.write_text(
+                "".join(f"{a},{b},5\n" for e in edges for a, b in source.node_pairs(network, int(e))),
+                encoding="utf-8",
+            )
+            base = prepared.osrm_base("mld")
+            program = [engines.OSRM_BIN / "osrm-customize", "-t", 1, "--segment-speed-file", speeds, base]
+            customise.time(partial(engines.run, program))
+            reload.time(partial(Osrm, prepared, "mld"))
+        ours.time(partial(standing.follow, bare, changed))
+        updater.apply(kit.metric, {int(t): opened[t] for t in turns})
+    standing.check(0, ArrivalField.build(bare, standing.targets[0]).at_end_ms[standing.units], "a new field")
+    return watches
