@@ -207,7 +207,7 @@ def by_hand_ms(network: RoadNetwork, profile: Profile, edge: int, measured: floa
     limit = float(network.way_maxspeed_kmh[way, int(network.edge_against[edge])])
     now = min(measured, limit) if limit else measured
     free = max(limit * speed.limit_share if limit else profile.class_kmh[klass], now)
-    kmh = free * speed.exceed_factor / (1.0 + speed.congestion_share * (free / now - 1.0))
+    kmh = free * speed.exceed_factor / (1.0 + speed.congestion_share * (1.0 / (now / free) - 1.0))
     if limit:
         kmh = min(kmh, limit + speed.exceed_most_kmh)
     kmh = min(kmh, max(profile.cap_kmh[klass], free))
@@ -220,7 +220,8 @@ def by_hand_ms(network: RoadNetwork, profile: Profile, edge: int, measured: floa
         kmh = min(kmh, profile.contraflow.kmh)
         held_s += profile.contraflow.penalty_s
     kmh = min(max(kmh, 3.0), profile.vehicle.top_kmh)
-    return max(1, round(float(network.edge_length_m[edge]) * 3_600.0 / kmh + held_s * 1_000.0))
+    # reckoned in the order of the code, so that halves of a millisecond are rounded alike
+    return max(1, round(float(network.edge_length_m[edge]) * 3_600.0 * (1.0 / kmh) + held_s * 1_000.0))
 
 
 PLACES = {"a": (0.0, 0.0), "b": (1_000.0, 0.0), "c": (2_000.0, 0.0), "d": (1_000.0, 700.0)}

@@ -62,7 +62,7 @@ def places_on_roads(count: int, seed: int) -> list[list[float]]:
     network = RoadNetwork.load(GOTHENBURG)
     chance = np.random.default_rng(seed)
     found = positions(
-        network, chance.integers(0, network.edges, 8 * count), chance.integers(0, FRACTION_ONE, 8 * count)
+        network, chance.integers(0, network.edges, 40 * count), chance.integers(0, FRACTION_ONE, 40 * count)
     )
     found += chance.normal(0.0, 1e-5, found.shape)
     inner = (found > (11.93, 57.685)).all(axis=1) & (found < (12.01, 57.735)).all(axis=1)
