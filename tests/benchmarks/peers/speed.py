@@ -169,7 +169,7 @@ def same(weights: Weights, points: RoadPoints, target: Target, ours: Array, at_e
     edge, part = points.edge[:, 0], points.fraction[:, 0].astype(np.int64)
     edge_ms = weights.edge_ms[edge].astype(np.int64)
     theirs = np.where(at_end <= HORIZON_MS, at_end + (edge_ms * (65_536 - part) >> 16), INF_MS)
-    for k in Seeds.of(weights, target).ahead:
+    for k in Seeds.of(weights, target).ahead_of:
         direct = (edge_ms * (target.fractions[k] - part) >> 16) + target.last_leg_ms[k]
         ahead = (edge == target.edges[k]) & (target.fractions[k] >= part)
         theirs = np.where(ahead, np.minimum(theirs, direct), theirs)
