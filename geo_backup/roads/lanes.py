@@ -79,9 +79,7 @@ class Lanes:
         for lane, (edge, _) in self._tops.items():
             if self._tops[lane] is not before[lane]:
                 doubt[before[lane][0]] = doubt[edge] = True
-        _sweep_doubtful(
-            h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, doubt, self.values
-        )  # fmt: skip
+        _sweep_doubtful(h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, doubt, self.values)
 
     def _ancestors(self) -> tuple[Array, Array, Array]:
         """The lanes' ancestors by number: edge uint32[M + 1] (the last beyond all edges), lane, ms int32[M]."""

@@ -218,7 +218,7 @@ def test_a_unit_in_a_yard_has_a_first_leg_and_no_course() -> None:
     points = alone(network, fixes)
     assert points.lead_ms[:, 0].tolist() == pytest.approx([0, 100_000, 482_500], abs=400)
     assert points.turn_round.tolist()[0][:2] == [0, 1]
-    assert points.turn_round[1:].any() == False  # noqa: E712
+    assert not points.turn_round[1:].any()
     assert set(said(network, places, points, 1)) == {"ab", "ba"}
     field = ArrivalField.build(weigh(network, RESPONSE), Target.on_edge(edge_of(network, places, "ab"), 65_536))
     eta, _ = field.etas_ms(points)
