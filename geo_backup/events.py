@@ -45,6 +45,9 @@ UnitStatus = Literal[
 AssignmentState = Literal["assigned", "acknowledged", "en_route", "on_scene", "cleared", "cancelled"]
 Source = Literal["live", "simulated", "replay"]
 SaidBy = Literal["desk", "unit", "avl", "node"]
+Mode = Literal["immediate", "delayed", "strategic"]
+ANY = "any"
+"""The capability that every unit has."""
 
 
 class Fix(NamedTuple):
@@ -65,6 +68,24 @@ class Need(NamedTuple):
     count: int = 1  # type: ignore[assignment]  # hides tuple.count, which nobody calls here
     need: Literal["must", "want"] = "must"
     substitutes: tuple[str, ...] = ()
+
+
+class Member(NamedTuple):
+    """One person aboard: what they can do; an id that means something to their agency only."""
+
+    capabilities: tuple[str, ...] = ()
+    member_id: str = ""
+
+
+class Post(NamedTuple):
+    """A place that a plan staffs: where to wait, with what, and by when (None: when the plan begins)."""
+
+    post_id: str
+    lon: float
+    lat: float
+    needs: tuple[Need, ...]
+    arrive_by_ms: int | None = None
+    off_road_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +128,27 @@ class UnitStatusChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrewReported(Event):
+    """Who is aboard a unit and until when. A unit of which this was never said counts as staffed, without end."""
+
+    unit_id: str
+    crew: tuple[Member, ...] = ()
+    """Nobody: the unit is unstaffed."""
+    shift_ends_ms: int | None = None
+    rest_until_ms: int | None = None
+    """The crew must not be sent before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordSet(Event):
+    """The word with which a unit ends its own emergency, salted and hashed."""
+
+    unit_id: str
+    salt: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRetired(Event):
     """A unit left the fleet; its assignment is cancelled."""
 
@@ -129,6 +171,13 @@ class IncidentOpened(Event):
     exercise: bool = False
     off_road_m: float = 0.0
     """Distance of the place from the nearest road one can drive, so that arrival can be seen from the road."""
+    agency: str = ""
+    """Whose incident it is: units of others need an agreement. Empty: everybody's."""
+    level: int = 1
+    """Alarm level, for run cards."""
+    apart: bool = False
+    """An exercise that keeps its assignments to itself; facts from before there was that mixed them with real ones."""
+    plan_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +193,7 @@ class IncidentChanged(Event):
     profile: str | None = None
     pinned: bool | None = None
     off_road_m: float | None = None
+    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +205,19 @@ class IncidentClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRequested(Event):
-    """What an incident asks for, by capability and count; replaces what it asked before."""
+    """What an incident asks for, by capability and count; replaces what it asked before, and keeps who is sent.
+
+    Without a mode it only narrows the ranking; with one, a set of units is recommended.
+    """
 
     incident_id: str
     requirement: tuple[Need, ...] = ()
+    mode: Mode | None = None
+    several: bool = False
+    """One unit may fill several needs."""
+    arrive_by_ms: int | None = None
+    run_card: str = ""
+    """Name of the card that the requirement was read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +241,35 @@ class BackupRecommended(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionMade(Event):
+    """A recommendation with all it was made of; `event_id` is the decision's id, and derives from the request.
+
+    `inputs` is the frozen view of the world, `answer` every unit with its parts or its reason, both packed (see
+    `wire.decisions`): the answer can be worked out again from the inputs and the map alone.
+    """
+
+    incident_id: str
+    request_id: str
+    as_of_seq: int
+    as_of_ms: int
+    mode: Mode
+    software_version: str
+    network_id: str
+    weights_id: str
+    rules_id: str
+    demand_id: str = ""
+    first: tuple[tuple[str, int], ...] = ()
+    """(unit_id, eta_ms) of the set that was recommended at once."""
+    chosen: tuple[tuple[str, int], ...] = ()
+    """The set as refined: the best one when `proven`."""
+    proven: bool = False
+    inputs: str = ""
+    answer: str = ""
+    digest: str = ""
+    """SHA-256 of the answer before packing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentChanged(Event):
     """A unit's part in an incident changed. `assigned` begins it; skips are legal and recorded."""
 
@@ -196,6 +284,146 @@ class AssignmentChanged(Event):
     as_of_ms: int | None = None
     digest: str = ""
     """SHA-256 of the ranking at (as_of_seq, as_of_ms) that the dispatcher saw, when they said which it was."""
+    decision_id: str | None = None
+    """The recommendation that stood when this was chosen; `reason` says why another unit was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyDeclared(Event):
+    """An officer is in danger: the button of a device or phone, a CoT 911 alert, the API, or the desk for them.
+
+    It opens a priority 1 incident of its own, pinned to the unit, with this id; while that stands, another press is
+    added to it.
+    """
+
+    emergency_id: str
+    unit_id: str
+    lon: float
+    lat: float
+    placed_by: Literal["fix", "alert", "home", "nothing"] = "fix"
+    """What the place was taken from; `nothing`: it is the middle of the map, and means that it is not known."""
+    source: Literal["device", "phone", "tak", "api", "desk"] = "api"
+    exercise: bool = False
+    off_road_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyAcknowledged(Event):
+    """Somebody at a desk has taken it in hand: consoles stop alarming until the next press."""
+
+    emergency_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyCleared(Event):
+    """The unit (with its word) or a supervisor says that the danger is over. The incident stays until closed."""
+
+    emergency_id: str
+    by: Literal["unit", "supervisor"]
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyClearRefused(Event):
+    """Somebody tried to end it without the right word: on record, and it stands."""
+
+    emergency_id: str
+    by: str
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementMade(Event):
+    """Units of the `lender` help at incidents of the `borrower`; automatic: ranked with its own; mutual: when approved.
+
+    One direction; the other is another agreement.
+    """
+
+    agreement_id: str
+    lender: str
+    borrower: str
+    aid: Literal["automatic", "mutual"]
+    kinds: tuple[str, ...] = ()
+    """Kinds of units it covers; none named: all."""
+    max_share: float = 1.0
+    """Of the lender's units that serve, at most this share may be away for the borrower at a time."""
+    positions: Literal["exact", "rounded", "assigned"] = "exact"
+    """What the borrower sees of the lender's units that are not on its incidents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementEnded(Event):
+    agreement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AidApproved(Event):
+    """A lender's units may come to this incident though their agreement is mutual."""
+
+    incident_id: str
+    agency: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMade(Event):
+    """Backup thought out beforehand: a warrant, a march, a match; or patrols at a fair (`presence`).
+
+    The same id again replaces what was planned, and needs approval anew.
+    """
+
+    plan_id: str
+    name: str
+    arrive_by_ms: int
+    ends_ms: int
+    posts: tuple[Post, ...]
+    kind: Literal["operation", "presence"] = "operation"
+    priority: int = 3
+    several: bool = False
+    agency: str = ""
+    note: str = ""
+    exercise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanApproved(Event):
+    plan_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanActivated(Event):
+    """The plan began: its posts are incidents now, named `PLAN.POST`."""
+
+    plan_id: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCancelled(Event):
+    plan_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatsAdopted(Event):
+    """From here on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the free
+    units that should stay in it."""
+
+    beats: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandAdopted(Event):
+    """From here on calls are expected as this says; empty: as many as there are roads, at any hour."""
+
+    demand_id: str = ""
+    packed: str = ""
+    """Places and weights as `backup.demand` packs them."""
+    calls: int = 0
+    """How many past calls it was learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,13 +496,29 @@ KINDS: Mapping[str, type[Event]] = {
         PositionReported,
         UnitRegistered,
         UnitStatusChanged,
+        CrewReported,
+        WordSet,
         UnitRetired,
         IncidentOpened,
         IncidentChanged,
         IncidentClosed,
         BackupRequested,
         BackupRecommended,
+        DecisionMade,
         AssignmentChanged,
+        EmergencyDeclared,
+        EmergencyAcknowledged,
+        EmergencyCleared,
+        EmergencyClearRefused,
+        AgreementMade,
+        AgreementEnded,
+        AidApproved,
+        PlanMade,
+        PlanApproved,
+        PlanActivated,
+        PlanCancelled,
+        BeatsAdopted,
+        DemandAdopted,
         ClosureAdded,
         ClosureLifted,
         NetworkAdopted,

@@ -125,6 +125,37 @@ class LimitRules:
     ranking_frame: int = 20
     ranking_rows: int = 1_000
     etas_starts: int = 10_000
+    plans: int = 200
+    agreements: int = 500
+
+
+@dataclass(frozen=True)
+class BackupRules:
+    """Who is taken for a request for backup, and from where."""
+
+    first_wave: int = 5  # [LASD 5-09/220: the five with the shortest ETA]
+    kth_eta_max_ms: int = 480_000
+    """Immediate backup of which the last unit of the first wave takes longer opens mutual aid at once."""
+    bucket_ms: int = 10_000
+    """Arrivals within the same bucket are as good as each other: then beat, skill and workload decide."""
+    busy_from_priority: int = 2
+    """Calls of this priority or higher take units that are busy (meal, court, report) ..."""
+    busy_clear_ms: int = 60_000
+    """... after this time to get away."""
+    p1_takes_en_route_from: int = 3
+    """Priority 1 takes a unit on its way to an incident of this priority or lower; 6 = never. [Kendall, Stanislaus]"""
+    p1_takes_on_scene_from: int = 4
+    p2_takes_en_route_from: int = 4
+    p2_takes_on_scene_from: int = 6
+    shift_end_ms: int = 1_800_000
+    """Within this of its shift's end a unit gets nothing of lower priority than ... [30 min: no report calls]"""
+    shift_end_priority: int = 2
+    eta_cv: float = 0.25
+    """Coefficient of variation of a travel time [0.15 to 0.35]."""
+    joint_requests: int = 16
+    """So many requests at most are decided together: the ones of highest priority, oldest first."""
+    emergency_again_ms: int = 60_000
+    """A press of the button this much after the last sounds the alarm again."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +168,7 @@ class Rules:
     turnout: TurnoutRules = field(default_factory=TurnoutRules)
     snap: SnapRules = field(default_factory=SnapRules)
     limit: LimitRules = field(default_factory=LimitRules)
+    backup: BackupRules = field(default_factory=BackupRules)
 
     @property
     def rules_id(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from geo_backup import events as ev
-from geo_backup.events import KINDS, Event, Fix, Need, PositionReported
+from geo_backup.events import KINDS, Event, Fix, Member, Need, PositionReported, Post
 from geo_backup.live_map import Delta, LiveMap, apply
 
 T0 = 1_700_000_000_000
@@ -46,7 +46,7 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return _IDS if hint is str else st.none() | _IDS
     if name == "rules":
         return _RULES
-    if name == "geometry":
+    if name in ("geometry", "beats"):
         return st.dictionaries(st.text(max_size=5), _JSON, max_size=3)
     if hint is Fix:
         return _FIXES
@@ -78,6 +78,19 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
             _values("", tuple[str, ...]),
         )
         return st.lists(need, max_size=3).map(tuple)
+    if hint == tuple[Member, ...]:
+        return st.lists(st.builds(Member, _values("", tuple[str, ...]), st.text(max_size=3)), max_size=3).map(tuple)
+    if hint == tuple[Post, ...]:
+        post = st.builds(
+            Post,
+            _IDS,
+            st.floats(-180, 180),
+            st.floats(-90, 90),
+            _values("", tuple[Need, ...]),
+            st.none() | _MS,
+            st.floats(0, 1e3),
+        )
+        return st.lists(post, max_size=3).map(tuple)
     if hint == tuple[tuple[str, int], ...]:
         return st.lists(st.tuples(_IDS, st.integers(0, 10**6)), max_size=3).map(tuple)
     raise TypeError(f"no values for {name}: {hint}")

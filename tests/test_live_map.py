@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup import live_map as live_map_module
 from geo_backup.events import (
     BackupRecommended,
     BackupRequested,
@@ -27,6 +26,7 @@ from geo_backup.events import (
     UnitRetired,
 )
 from geo_backup.live_map import OPEN_STATES, LiveMap, apply, freshness
+from geo_backup.live_map import incidents as live_map_module
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire import checkpoint, facts
 from tests.stories import any_story, fold, ms, opened, part, ping, status, tell, told, unit

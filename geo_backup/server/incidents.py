@@ -80,6 +80,9 @@ def router(node: Node) -> APIRouter:
             for_unit_id=body.for_unit_id,
             pinned=body.pinned,
             exercise=body.exercise,
+            apart=body.exercise,
+            agency=body.agency,
+            level=body.level,
             off_road_m=off_road_m,
         )
         try:

@@ -12,8 +12,8 @@ from shapely.geometry import mapping
 
 from geo_backup import __version__
 from geo_backup.backup.ranking import Candidate, Ranking
-from geo_backup.events import SpeedsAdopted
-from geo_backup.live_map import Closure, Incident, LiveMap, Unit, freshness
+from geo_backup.events import Need, SpeedsAdopted
+from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Near, Pieces
@@ -38,6 +38,11 @@ def unit(unit: Unit) -> Document:
         "status": unit.status,
         "source": unit.source,
         "incident_id": unit.incident_id,
+        "emergency_id": unit.emergency_id,
+        "calls": unit.calls,
+        "crew": None if unit.crew is None else [{"capabilities": list(m.capabilities)} for m in unit.crew],
+        "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),
+        "rest_until": None if unit.rest_until_ms is None else to_text(unit.rest_until_ms),
     }
 
 
@@ -83,10 +88,17 @@ def incident(incident: Incident) -> Document:
         "opened_time": to_text(incident.opened_ms),
         "closed_time": None if incident.closed_ms is None else to_text(incident.closed_ms),
         "state": "open" if incident.open else "closed",
-        "requirement": [
-            {"capability": n.capability, "count": n.count, "need": n.need, "substitutes": list(n.substitutes)}
-            for n in incident.requirement
-        ],
+        "agency": incident.agency,
+        "level": incident.level,
+        "plan_id": incident.plan_id,
+        "requirement": needs(incident.requirement),
+        "mode": incident.mode,
+        "several": incident.several,
+        "arrive_by": None if incident.arrive_by_ms is None else to_text(incident.arrive_by_ms),
+        "run_card": incident.run_card,
+        "aid_approved": list(incident.approved),
+        "emergency": None if incident.emergency is None else emergency(incident.emergency),
+        "recommended": None if incident.recommended is None else recommended(incident.recommended),
         "assignments": [
             {
                 "unit_id": part.unit_id,
@@ -94,10 +106,45 @@ def incident(incident: Incident) -> Document:
                 "at": to_text(part.at_ms),
                 "source": part.said_by,
                 "reason": part.reason,
+                "decision_id": part.decision_id,
                 "history": [{"state": s, "at": to_text(at), "source": by} for s, at, by in part.history],
             }
             for part in incident.assignments.values()
         ],
+    }
+
+
+def needs(requirement: Sequence[Need]) -> list[Document]:
+    """What is asked for."""
+    return [
+        {"capability": n.capability, "count": n.count, "need": n.need, "substitutes": list(n.substitutes)}
+        for n in requirement
+    ]
+
+
+def emergency(emergency: Emergency) -> Document:
+    """The alarm of an officer's emergency: consoles sound while `alarms`."""
+    return {
+        "alarms": emergency.alarms,
+        "stands": emergency.stands,
+        "placed_by": emergency.placed_by,
+        "presses": emergency.presses,
+        "sources": list(emergency.sources),
+        "pressed_time": to_text(emergency.pressed_ms),
+        "acknowledged": [{"by": who, "at": to_text(at)} for who, at in emergency.acknowledged],
+        "cleared_time": None if emergency.cleared_ms is None else to_text(emergency.cleared_ms),
+        "cleared_by": emergency.cleared_by,
+    }
+
+
+def recommended(recommended: Recommendation) -> Document:
+    """The newest recommendation in short; `GET /v1/decisions/{id}` has all of it."""
+    return {
+        "decision_id": recommended.decision_id,
+        "as_of_time": to_text(recommended.as_of_ms),
+        "mode": recommended.mode,
+        "units": [{"unit_id": unit_id, "eta_s": eta_ms / 1000} for unit_id, eta_ms in recommended.chosen],
+        "proven": recommended.proven,
     }
 
 

@@ -78,6 +78,8 @@ class NewIncident(Request):
     note: Text = ""
     profile: ProfileName = "response"
     exercise: bool = False
+    agency: Annotated[str, Field(max_length=64)] = ""
+    level: Annotated[int, Field(ge=1, le=9)] = 1
 
 
 class IncidentPatch(Request):

@@ -1,0 +1,234 @@
+"""Incidents: opened, changed, asking for backup, with the units assigned to them, closed.
+
+An exercise keeps its assignments to itself: no unit's status, incident or history knows of them.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from geo_backup.events import (
+    AssignmentChanged,
+    AssignmentState,
+    BackupRecommended,
+    BackupRequested,
+    DecisionMade,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+)
+from geo_backup.live_map.state import (
+    CLOSED_INCIDENTS_KEPT,
+    DECISIONS_KEPT,
+    HISTORY_KEPT,
+    NOTHING,
+    OPEN_STATES,
+    Assignment,
+    Delta,
+    Incident,
+    LiveMap,
+    Recommendation,
+)
+
+
+def opened(live_map: LiveMap, event: IncidentOpened) -> Delta:
+    standing = live_map.incidents.get(event.incident_id)
+    if standing is not None:
+        return Delta(ignored="id_taken")
+    if len(live_map.open_incidents()) >= live_map.rules.limit.open_incidents:
+        return Delta(ignored="too_many_incidents")
+    live_map.incidents[event.incident_id] = Incident(
+        event.incident_id,
+        event.lon,
+        event.lat,
+        event.priority,
+        event.kind,
+        event.note,
+        event.profile,
+        event.for_unit_id,
+        event.pinned,
+        event.exercise,
+        event.off_road_m,
+        event.received_ms,
+        event,
+        agency=event.agency,
+        level=event.level,
+        plan_id=event.plan_id,
+        apart=event.apart,
+    )
+    pin(live_map, live_map.incidents[event.incident_id])
+    return Delta(incidents=(event.incident_id,))
+
+
+def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
+    incident = live_map.incidents.get(event.incident_id)
+    refused = refusal(incident)
+    if incident is None or refused:
+        return Delta(ignored=refused)
+    for name in ("lon", "lat", "priority", "kind", "note", "profile", "pinned", "off_road_m", "level"):
+        value = getattr(event, name)
+        if value is not None:
+            setattr(incident, name, value)
+    pin(live_map, incident)
+    return Delta(incidents=(event.incident_id,))
+
+
+def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
+    incident = live_map.incidents.get(event.incident_id)
+    refused = refusal(incident)
+    if incident is None or refused:
+        return Delta(ignored=refused)
+    if incident.emergency is not None and incident.emergency.stands:
+        return Delta(ignored="emergency_stands")
+    released = tuple(unit_id for unit_id, part in incident.assignments.items() if part.state in OPEN_STATES)
+    for unit_id in released:
+        release(live_map, incident, unit_id, "cleared", event.received_ms, event.said_by)
+    incident.closed_ms = event.received_ms
+    pin(live_map, incident)
+    over = [i.incident_id for i in live_map.incidents.values() if not i.open][:-CLOSED_INCIDENTS_KEPT]
+    for incident_id in over:
+        del live_map.incidents[incident_id]
+    return Delta(incidents=(event.incident_id,), units=released)
+
+
+def requested(live_map: LiveMap, event: BackupRequested) -> Delta:
+    incident = live_map.incidents.get(event.incident_id)
+    refused = refusal(incident)
+    if incident is None or refused:
+        return Delta(ignored=refused)
+    incident.requirement = event.requirement
+    if event.mode is not None:
+        incident.mode, incident.several, incident.arrive_by_ms = event.mode, event.several, event.arrive_by_ms
+        incident.run_card, incident.requested_ms, incident.request_id = (
+            event.run_card, event.received_ms, event.event_id or f"request:{live_map.seq + 1}",
+        )  # fmt: skip
+    return Delta(incidents=(event.incident_id,))
+
+
+def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
+    incident = live_map.incidents.get(event.incident_id)
+    refused = refusal(incident)
+    if incident is None or refused:
+        return Delta(ignored=refused)
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    if event.state not in get_args(AssignmentState):
+        return Delta(ignored="unknown_state")
+    standing = incident.assignments.get(event.unit_id)
+    here = standing is not None and standing.state in OPEN_STATES
+    if event.state != "assigned" and not here:
+        return Delta(ignored="not_assigned")
+    if event.state == "assigned":
+        if here:
+            return Delta(ignored="already_here")
+        if unit.unit_id == incident.for_unit_id:
+            return Delta(ignored="requester")
+        if unit.emergency_id is not None and not incident.apart:
+            return Delta(ignored="in_emergency")
+        if unit.incident_id is not None and not event.preempt and not incident.apart:
+            return Delta(ignored="assigned_elsewhere")
+        replaced = incident.assignments.get(event.replaces) if event.replaces is not None else None
+        if event.replaces is not None and (replaced is None or replaced.state not in OPEN_STATES):
+            return Delta(ignored="replaces_nobody")
+        units, incidents = {unit.unit_id}, {event.incident_id}
+        if unit.incident_id is not None and not incident.apart:
+            incidents.add(unit.incident_id)
+            release(
+                live_map,
+                live_map.incidents[unit.incident_id],
+                unit.unit_id,
+                "cancelled",
+                event.at_ms,
+                event.said_by,
+                "pre-empted",
+            )
+        if replaced is not None:
+            units.add(replaced.unit_id)
+            release(live_map, incident, replaced.unit_id, "cancelled", event.at_ms, event.said_by, "replaced")
+        before = incident.assignments.get(unit.unit_id)
+        part = Assignment(
+            unit.unit_id,
+            "assigned",
+            event.at_ms,
+            event.said_by,
+            event.reason,
+            before.history if before else (),
+            event.decision_id,
+        )
+        enter(part, "assigned", event.at_ms, event.said_by)
+        incident.assignments[unit.unit_id] = part
+        if not incident.apart:
+            unit.incident_id, unit.slow_since_ms = event.incident_id, None
+            unit.calls += unit.crew is not None
+        return Delta(units=tuple(sorted(units)), incidents=tuple(sorted(incidents)))
+    if event.state in ("cleared", "cancelled"):
+        release(live_map, incident, unit.unit_id, event.state, event.at_ms, event.said_by, event.reason)
+    else:
+        enter(incident.assignments[unit.unit_id], event.state, event.at_ms, event.said_by)
+        if event.state in ("en_route", "on_scene") and not incident.apart:
+            unit.status, unit.status_ms = ("en_route" if event.state == "en_route" else "on_scene"), event.at_ms
+    return Delta(units=(unit.unit_id,), incidents=(event.incident_id,))
+
+
+def recommended(live_map: LiveMap, event: BackupRecommended) -> Delta:
+    return NOTHING
+
+
+def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
+    incident = live_map.incidents.get(event.incident_id)
+    refused = refusal(incident)
+    if incident is None or refused:
+        return Delta(ignored=refused)
+    if event.event_id in live_map.decisions:
+        return Delta(ignored="duplicate")
+    # a decision is folded at the position after the one the map stands at
+    seq = live_map.seq + 1
+    live_map.decisions[event.event_id] = seq
+    if len(live_map.decisions) > DECISIONS_KEPT:
+        del live_map.decisions[next(iter(live_map.decisions))]
+    if event.request_id == incident.request_id:  # a late answer to an older request is on record, and no more
+        incident.recommended = Recommendation(
+            event.event_id, seq, event.as_of_ms, event.mode, event.first, event.chosen, event.proven
+        )
+    return Delta(incidents=(event.incident_id,))
+
+
+def pin(live_map: LiveMap, incident: Incident) -> None:
+    """Keep the officer's `pinned_by` in step with the incident."""
+    unit = live_map.units.get(incident.for_unit_id) if incident.for_unit_id is not None else None
+    if unit is None:
+        return
+    others = tuple(incident_id for incident_id in unit.pinned_by if incident_id != incident.incident_id)
+    unit.pinned_by = (*others, incident.incident_id) if incident.pinned and incident.open else others
+
+
+def refusal(incident: Incident | None) -> str | None:
+    if incident is None:
+        return "unknown_incident"
+    return None if incident.open else "incident_closed"
+
+
+def enter(part: Assignment, state: AssignmentState, at_ms: int, said_by: str) -> None:
+    part.state, part.at_ms, part.said_by = state, at_ms, said_by
+    part.history = (*part.history[1 - HISTORY_KEPT :], (state, at_ms, said_by))
+
+
+def release(
+    live_map: LiveMap,
+    incident: Incident,
+    unit_id: str,
+    state: AssignmentState,
+    at_ms: int,
+    said_by: str,
+    reason: str = "",
+) -> None:
+    """End a unit's part in an incident; one that was on its way or there is available again."""
+    part, unit = incident.assignments[unit_id], live_map.units[unit_id]
+    enter(part, state, at_ms, said_by)
+    part.reason = reason or part.reason
+    if incident.apart:
+        return
+    unit.incident_id, unit.slow_since_ms = None, None
+    if unit.status in ("en_route", "on_scene"):
+        unit.status, unit.status_ms = "available", at_ms

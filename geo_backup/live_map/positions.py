@@ -1,0 +1,85 @@
+"""Positions: which fixes move a unit, and what follows from where it is (arrival, incidents pinned to it)."""
+
+from __future__ import annotations
+
+from geo_backup.events import Fix, PositionReported
+from geo_backup.geodesy import distance_m
+from geo_backup.live_map.incidents import enter
+from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
+
+
+def position(live_map: LiveMap, event: PositionReported) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    rules, fix = live_map.rules.fix, event.fix
+    if fix.fix_ms > event.received_ms + rules.future_ms:
+        return Delta(ignored="future")
+    if fix in unit.fixes or fix in unit.held:
+        return Delta(ignored="duplicate")
+    # a clock a little ahead must not make the next good fixes late: order by the earlier of the two times
+    order_ms = min(fix.fix_ms, event.received_ms)
+    last = unit.fix
+    # (what a device ahead of the time sends in one batch shares its reception, and is ordered by the fixes themselves)
+    if last is not None and (order_ms, fix.fix_ms) <= (unit.order_ms, last.fix_ms):
+        return Delta(ignored="older_fix")
+    if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
+        return Delta(ignored="inaccurate")
+    waited_ms = order_ms - unit.order_ms
+    # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
+    if (
+        last is not None
+        and _speed_between_mps(last, fix, waited_ms) > rules.jump_mps
+        and waited_ms < rules.jump_hold_ms
+    ):
+        held = unit.held
+        if held and fix.fix_ms <= held[-1].fix_ms:
+            return Delta(ignored="jump")  # late or again: says nothing about the ones after it
+        if held and _speed_between_mps(held[-1], fix) > rules.jump_mps:
+            held = ()  # not borne out by the one before: begin again
+        if len(held) + 1 < rules.jump_fixes:
+            unit.held = (*held, fix)
+            return Delta(ignored="jump")
+    unit.held = ()
+    moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat)) if last is not None else float("inf")
+    if fix.speed_mps is not None:
+        unit.parked = fix.speed_mps < live_map.rules.freshness.parked_below_mps
+    else:
+        unit.parked = moved_m < PARKED_WITHIN_M
+    unit.fixes = (*unit.fixes[1 - rules.kept :], fix) if rules.kept > 1 else (fix,)
+    unit.order_ms = order_ms
+    unit.device_id = event.device_id
+    incidents = _arrival(live_map, unit, fix, order_ms, moved_m)
+    units = (unit.unit_id,) if incidents else ()
+    for incident_id in unit.pinned_by:
+        incident = live_map.incidents[incident_id]
+        incident.lon, incident.lat = fix.lon, fix.lat
+        incidents = (*incidents, incident_id)
+    return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
+
+
+def _speed_between_mps(earlier: Fix, later: Fix, at_least_ms: int = 0) -> float:
+    seconds = max(later.fix_ms - earlier.fix_ms, at_least_ms, 1_000) / 1000.0
+    return float(distance_m(earlier.lon, earlier.lat, later.lon, later.lat)) / seconds
+
+
+def _arrival(live_map: LiveMap, unit: Unit, fix: Fix, order_ms: int, moved_m: float) -> tuple[str, ...]:
+    """Mark an assigned unit on scene once it has been slow within the scene's radius for long enough."""
+    incident = live_map.incidents.get(unit.incident_id) if unit.incident_id is not None else None
+    if incident is None:
+        unit.slow_since_ms = None
+        return ()
+    rules = live_map.rules.arrival
+    assignment = incident.assignments[unit.unit_id]
+    near = distance_m(fix.lon, fix.lat, incident.lon, incident.lat) <= rules.radius_m + incident.off_road_m
+    slow = fix.speed_mps < rules.speed_below_mps if fix.speed_mps is not None else moved_m < PARKED_WITHIN_M
+    if not (near and slow) or assignment.state == "on_scene":
+        unit.slow_since_ms = None
+        return ()
+    if unit.slow_since_ms is None:
+        unit.slow_since_ms = order_ms
+    if order_ms - unit.slow_since_ms < rules.for_ms:
+        return ()
+    enter(assignment, "on_scene", order_ms, "avl")
+    unit.status, unit.status_ms, unit.slow_since_ms = "on_scene", order_ms, None
+    return (incident.incident_id,)

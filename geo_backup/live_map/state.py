@@ -1,0 +1,259 @@
+"""The state: what is true of units, incidents, closures, plans and agreements at one position of the log.
+
+Plain values; only `apply` (see the package) writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from geo_backup.events import (
+    AgreementMade,
+    AssignmentState,
+    ClosureAdded,
+    DemandAdopted,
+    Fix,
+    IncidentOpened,
+    Member,
+    Mode,
+    Need,
+    PlanMade,
+    Source,
+    SpeedsAdopted,
+    UnitStatus,
+)
+from geo_backup.rules import FreshnessRules, Rules
+
+CLOSED_INCIDENTS_KEPT = 1_000
+"""Closed incidents that can still be read from the live map; all of them stay in the log."""
+
+DECISIONS_KEPT = 10_000
+HISTORY_KEPT = 32
+PARKED_WITHIN_M = 25.0
+
+OPEN_STATES = ("assigned", "acknowledged", "en_route", "on_scene")
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of the fleet. `fixes` are its last accepted ones, oldest first."""
+
+    unit_id: str
+    callsign: str
+    agency: str
+    kind: str
+    capabilities: tuple[str, ...] = ()
+    home: tuple[float, float] | None = None
+    source: Source = "live"
+    status: UnitStatus = "available"
+    status_ms: int = 0
+    incident_id: str | None = None
+    fixes: tuple[Fix, ...] = ()
+    order_ms: int = 0
+    """min(fix time, reception) of the last accepted fix: what a later fix must exceed, and what its age counts from."""
+    held: tuple[Fix, ...] = ()
+    """Fixes that would be a jump, waiting for others to bear them out."""
+    parked: bool = False
+    slow_since_ms: int | None = None
+    device_id: str = ""
+    pinned_by: tuple[str, ...] = ()
+    """Open incidents whose place is wherever this unit is."""
+    crew: tuple[Member, ...] | None = None
+    """Who is aboard; None: nobody ever said."""
+    shift_ends_ms: int | None = None
+    rest_until_ms: int | None = None
+    calls: int = 0
+    """Incidents it was sent to since its crew last came aboard."""
+    emergency_id: str | None = None
+    """The emergency that its officer is in."""
+    word: tuple[str, str] | None = None
+    """Salt and digest of the word that ends its emergency."""
+
+    @property
+    def fix(self) -> Fix | None:
+        """The fix the unit is shown at."""
+        return self.fixes[-1] if self.fixes else None
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One unit's part in one incident; `history` holds (state, at_ms, said_by), oldest first."""
+
+    unit_id: str
+    state: AssignmentState
+    at_ms: int
+    said_by: str
+    reason: str = ""
+    history: tuple[tuple[str, int, str], ...] = ()
+    decision_id: str | None = None
+    """The recommendation that stood when it was sent."""
+
+
+@dataclass(slots=True)
+class Emergency:
+    """What makes an incident an officer's emergency: it alarms until acknowledged, and only its unit's word or a
+    supervisor ends it."""
+
+    placed_by: str
+    sources: tuple[str, ...]
+    """Of each press, oldest first; the last `HISTORY_KEPT` of them."""
+    presses: int
+    pressed_ms: int
+    """The last press."""
+    acknowledged: tuple[tuple[str, int], ...] = ()
+    """(who, when) since the last press that alarmed."""
+    cleared_ms: int | None = None
+    cleared_by: str = ""
+
+    @property
+    def stands(self) -> bool:
+        return self.cleared_ms is None
+
+    @property
+    def alarms(self) -> bool:
+        """Whether every console is to sound."""
+        return self.stands and not self.acknowledged
+
+
+@dataclass(slots=True)
+class Recommendation:
+    """The newest decision on an incident: who was recommended, and where in the log all of it stands."""
+
+    decision_id: str
+    seq: int
+    as_of_ms: int
+    mode: Mode
+    first: tuple[tuple[str, int], ...]
+    chosen: tuple[tuple[str, int], ...]
+    proven: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """Backup thought out beforehand, as it was last made. Its incidents, once it is active, are named by it."""
+
+    made: PlanMade
+    made_ms: int
+    state: str = "draft"
+    """draft, approved, active, cancelled."""
+    approved_by: str = ""
+    changed_ms: int = 0
+
+
+@dataclass(slots=True)
+class Incident:
+    """A place where help is needed, and who is sent there."""
+
+    incident_id: str
+    lon: float
+    lat: float
+    priority: int
+    kind: str
+    note: str
+    profile: str
+    for_unit_id: str | None
+    pinned: bool
+    exercise: bool
+    off_road_m: float
+    opened_ms: int
+    opened: IncidentOpened
+    closed_ms: int | None = None
+    requirement: tuple[Need, ...] = ()
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    mode: Mode | None = None
+    several: bool = False
+    arrive_by_ms: int | None = None
+    run_card: str = ""
+    requested_ms: int = 0
+    request_id: str = ""
+    """The request for backup that stands; empty: none does."""
+    agency: str = ""
+    level: int = 1
+    apart: bool = False
+    """An exercise: its assignments are its own, and no unit knows of them."""
+    plan_id: str | None = None
+    approved: tuple[str, ...] = ()
+    """Agencies whose mutual aid is approved here."""
+    emergency: Emergency | None = None
+    recommended: Recommendation | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.closed_ms is None
+
+
+@dataclass(slots=True)
+class Closure:
+    """Closed roads; in force from `valid_from_ms` (or at once) to `valid_to_ms` (or until lifted)."""
+
+    closure_id: str
+    added: ClosureAdded
+
+    def in_force(self, now_ms: int) -> bool:
+        added = self.added
+        return (added.valid_from_ms is None or added.valid_from_ms <= now_ms) and (
+            added.valid_to_ms is None or now_ms < added.valid_to_ms
+        )
+
+
+@dataclass(slots=True)
+class LiveMap:
+    """All that is true at log position `seq`."""
+
+    seq: int = 0
+    units: dict[str, Unit] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    closures: dict[str, Closure] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
+    network_id: str = ""
+    speeds: SpeedsAdopted | None = None
+    """Measured speeds that hold; None = none."""
+    agreements: dict[str, AgreementMade] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    beats: Mapping[str, Any] | None = None
+    demand: DemandAdopted | None = None
+    decisions: dict[str, int] = field(default_factory=dict)
+    """Where in the log each of the last `DECISIONS_KEPT` decisions stands."""
+
+    def open_incidents(self) -> list[Incident]:
+        """In the order in which they were opened."""
+        return [incident for incident in self.incidents.values() if incident.open]
+
+    def closures_turn_ms(self, now_ms: int) -> int | None:
+        """When, after now, a closure next begins or ends by itself; None when none will."""
+        times = (t for c in self.closures.values() for t in (c.added.valid_from_ms, c.added.valid_to_ms))
+        return min((t for t in times if t is not None and t > now_ms), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Ids of what an event touched, or the reason why it touched nothing.
+
+    `positions` are units that moved; `units` those of which anything else changed; `speeds` are those of all roads.
+    """
+
+    units: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
+    closures: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
+    speeds: bool = False
+    desk: bool = False
+    """What holds for all incidents changed: agreements, beats, demand, rules."""
+    ignored: str | None = None
+
+
+NOTHING = Delta()
+
+
+def freshness(age_ms: int, parked: bool, rules: FreshnessRules) -> str:
+    """live, delayed, stale or lost: how far a position of this age can be trusted."""
+    if age_ms <= (rules.live_parked_ms if parked else rules.live_moving_ms):
+        return "live"
+    if age_ms <= (rules.delayed_parked_ms if parked else rules.delayed_moving_ms):
+        return "delayed"
+    if age_ms <= (rules.stale_parked_ms if parked else rules.stale_moving_ms):
+        return "stale"
+    return "lost"

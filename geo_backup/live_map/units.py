@@ -1,0 +1,94 @@
+"""Units: registered, staffed, of another status, retired."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from geo_backup.events import CrewReported, UnitRegistered, UnitRetired, UnitStatus, UnitStatusChanged, WordSet
+from geo_backup.live_map.incidents import enter, release
+from geo_backup.live_map.state import OPEN_STATES, Delta, LiveMap, Unit
+
+
+def registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        if len(live_map.units) >= live_map.rules.limit.units:
+            return Delta(ignored="too_many_units")
+        live_map.units[event.unit_id] = Unit(
+            event.unit_id,
+            event.callsign,
+            event.agency,
+            event.kind,
+            event.capabilities,
+            event.home,
+            event.source,
+            status_ms=event.received_ms,
+            pinned_by=tuple(
+                incident.incident_id
+                for incident in live_map.open_incidents()
+                if incident.pinned and incident.for_unit_id == event.unit_id
+            ),
+        )
+    else:
+        unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
+        unit.capabilities, unit.home, unit.source = event.capabilities, event.home, event.source
+    return Delta(units=(event.unit_id,))
+
+
+def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    if event.at_ms < unit.status_ms:
+        return Delta(ignored="older_status")
+    if event.status not in get_args(UnitStatus):
+        return Delta(ignored="unknown_status")
+    unit.status, unit.status_ms = event.status, event.at_ms
+    if unit.incident_id is None:
+        return Delta(units=(unit.unit_id,))
+    incident = live_map.incidents[unit.incident_id]
+    if event.status in ("en_route", "on_scene"):
+        enter(incident.assignments[unit.unit_id], event.status, event.at_ms, event.said_by)
+    elif event.status in ("available", "on_station", "returning", "out_of_service"):
+        release(live_map, incident, unit.unit_id, "cleared", event.at_ms, event.said_by)
+        unit.status = event.status
+    return Delta(units=(unit.unit_id,), incidents=(incident.incident_id,))
+
+
+def crew(live_map: LiveMap, event: CrewReported) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    if event.crew != unit.crew:
+        unit.calls = 0
+    unit.crew, unit.shift_ends_ms, unit.rest_until_ms = event.crew, event.shift_ends_ms, event.rest_until_ms
+    return Delta(units=(event.unit_id,))
+
+
+def word(live_map: LiveMap, event: WordSet) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    unit.word = (event.salt, event.digest)
+    return Delta()
+
+
+def retired(live_map: LiveMap, event: UnitRetired) -> Delta:
+    unit = live_map.units.get(event.unit_id)
+    if unit is None:
+        return Delta(ignored="unknown_unit")
+    if unit.emergency_id is not None:
+        return Delta(ignored="in_emergency")
+    touched: tuple[str, ...] = ()
+    for drill in live_map.open_incidents():
+        part = drill.assignments.get(unit.unit_id)
+        if drill.apart and part is not None and part.state in OPEN_STATES:
+            enter(part, "cancelled", event.received_ms, event.said_by)
+            touched = (*touched, drill.incident_id)
+    if unit.incident_id is not None:
+        touched = (*touched, unit.incident_id)
+        release(
+            live_map, live_map.incidents[unit.incident_id], unit.unit_id, "cancelled", event.received_ms, event.said_by
+        )
+    del live_map.units[event.unit_id]
+    return Delta(units=(event.unit_id,), positions=(event.unit_id,), incidents=touched)
