@@ -269,7 +269,7 @@ class Node:
             self._look_ms = 0
         if delta.closures and isinstance(event, ClosureAdded):
             self.cuts[event.closure_id] = cut_by(self.network, event)
-        if delta.incidents or delta.closures or delta.speeds:
+        if delta.incidents or delta.closures or delta.speeds or delta.desk:
             self._fresh_incidents.update(delta.incidents or self.rankings)
             self._rank_now.set()
         return bool(delta.units or delta.incidents or delta.closures)

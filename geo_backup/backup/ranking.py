@@ -7,7 +7,7 @@ end to end; objects are made only for the rows that leave the process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_backup.backup.requirement import fits
-from geo_backup.events import Fix, Need, UnitStatus
+from geo_backup.events import ANY, AgreementMade, Fix, Mode, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
 from geo_backup.roads.field import ArrivalField, Starts
 from geo_backup.roads.match import Tracks, match_units
@@ -33,6 +33,7 @@ ASSIGNABLE = ("available", "on_station", "returning", "limited")
 
 FRESHNESS = ("live", "delayed", "stale", "lost")
 _STALE, _LOST = 2, 3
+NEVER_MS = 2**62
 
 REASONS = (
     "",
@@ -45,6 +46,12 @@ REASONS = (
     "STALE_POSITION",
     "UNREACHABLE",
     "OUTSIDE_HORIZON",
+    "WRONG_AGENCY_OR_NO_AGREEMENT",
+    "NEEDS_APPROVAL",
+    "AID_SHARE_USED",
+    "UNSTAFFED",
+    "REST_PERIOD",
+    "END_OF_SHIFT",
 )
 _REASON = {name: code for code, name in enumerate(REASONS)}
 
@@ -55,11 +62,20 @@ class UnitRow(NamedTuple):
     unit_id: str
     status: str
     capabilities: tuple[str, ...]
+    """Of the vehicle and of everybody aboard."""
     incident_id: str | None
     home: tuple[float, float] | None
     fixes: tuple[Fix, ...]
     order_ms: int
     parked: bool
+    agency: str = ""
+    kind: str = ""
+    staffed: bool = True
+    shift_ends_ms: int | None = None
+    rest_until_ms: int | None = None
+    calls: int = 0
+    emergency: bool = False
+    """Its own officer is in danger."""
 
     @classmethod
     def of(cls, unit: Unit) -> UnitRow:
@@ -67,12 +83,19 @@ class UnitRow(NamedTuple):
         return cls(
             unit.unit_id,
             unit.status,
-            unit.capabilities,
+            unit.capabilities + tuple(c for m in unit.crew or () for c in m.capabilities if c not in unit.capabilities),
             unit.incident_id,
             unit.home,
             unit.fixes,
             unit.order_ms,
             unit.parked,
+            unit.agency,
+            unit.kind,
+            unit.crew is None or bool(unit.crew),
+            unit.shift_ends_ms,
+            unit.rest_until_ms,
+            unit.calls,
+            unit.emergency_id is not None,
         )
 
 
@@ -87,6 +110,15 @@ class IncidentRow(NamedTuple):
     requirement: tuple[Need, ...]
     assigned: tuple[tuple[str, str], ...]
     """(unit_id, state) of the units that are on it."""
+    priority: int = 3
+    agency: str = ""
+    mode: Mode | None = None
+    several: bool = False
+    approved: tuple[str, ...] = ()
+    apart: bool = False
+    arrive_by_ms: int | None = None
+    requested_ms: int = 0
+    request_id: str = ""
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentRow:
@@ -100,6 +132,15 @@ class IncidentRow(NamedTuple):
             incident.for_unit_id,
             incident.requirement,
             parts,
+            incident.priority,
+            incident.agency,
+            incident.mode,
+            incident.several,
+            incident.approved,
+            incident.apart,
+            incident.arrive_by_ms,
+            incident.requested_ms,
+            incident.request_id,
         )
 
 
@@ -141,6 +182,10 @@ class UnitTable:
         self.placed = np.zeros(n, np.bool_)
         self.at_post = np.zeros(n, np.bool_)
         self.speed_mps = np.zeros(n, np.float32)
+        self.staffed = np.ones(n, np.bool_)
+        self.emergency = np.zeros(n, np.bool_)
+        self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
+        self.rest_until_ms = np.zeros(n, np.int64)
         self.points = RoadPoints.empty(n)
 
     def _fill(self, rows: Sequence[UnitRow]) -> None:
@@ -154,6 +199,9 @@ class UnitTable:
             self.busy[r] = row.incident_id is not None
             self.order_ms[r] = row.order_ms
             self.parked[r] = row.parked
+            self.staffed[r], self.emergency[r] = row.staffed, row.emergency
+            self.shift_ends_ms[r] = NEVER_MS if row.shift_ends_ms is None else row.shift_ends_ms
+            self.rest_until_ms[r] = row.rest_until_ms or 0
             fix = row.fixes[-1] if row.fixes else None
             self.at_post[r] = fix is None and row.home is not None and row.status in ("on_station", "out_of_service")
             self.placed[r] = fix is not None or self.at_post[r]
@@ -215,6 +263,8 @@ class Candidate:
     status: str
     freshness: str
     warnings: tuple[str, ...]
+    preempts: str | None = None
+    """The incident that it would be taken from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +286,12 @@ class Ranking:
     reason: Array
     eta_ms: Array
     turnout_ms: Array
+    clear_ms: Array
+    preempts: Array
+    """bool[N]: it would be taken from the incident that it is on."""
+    aid: Array
+    """bool[N]: of another agency, under mutual aid."""
+    taken_from: Mapping[int, str]
     which: Array
     status: Array
     fresh: Array
@@ -258,20 +314,21 @@ class Ranking:
         out = []
         columns = (rows.tolist(), distance_m.tolist(), leads.tolist(), legs.tolist())
         for row, distance, lead, leg in zip(*columns, strict=True):
-            eta, turnout = int(self.eta_ms[row]), int(self.turnout_ms[row])
+            eta, turnout, clear = int(self.eta_ms[row]), int(self.turnout_ms[row]), int(self.clear_ms[row])
             out.append(
                 Candidate(
                     self.ids[row],
                     eta,
                     turnout,
-                    0,
+                    clear,
                     lead,
-                    eta - turnout - lead - leg,
+                    eta - turnout - clear - lead - leg,
                     leg,
                     distance,
                     STATUSES[self.status[row]],
                     FRESHNESS[self.fresh[row]],
                     self._warnings(row),
+                    self.taken_from.get(row),
                 )
             )
         return out
@@ -316,6 +373,10 @@ class Ranking:
             out.append("LIMITED")
         if STATUSES[self.status[row]] == "out_of_service":
             out.append("ON_CALL")
+        if self.preempts[row]:
+            out.append("PREEMPTS")
+        if self.aid[row]:
+            out.append("MUTUAL_AID")
         return tuple(out)
 
 
@@ -327,18 +388,27 @@ def rank(
     as_of_seq: int,
     as_of_ms: int,
     warnings: tuple[str, ...] = (),
+    others: Mapping[str, IncidentRow] | None = None,
+    agreements: Sequence[AgreementMade] = (),
 ) -> Ranking:
-    """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go."""
+    """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go.
+
+    `others` are the open incidents, from which immediate backup may take units by the rules of `BackupRules`.
+    """
     rules, n = table.rules, len(table.ids)
     fresh = table.freshness(as_of_ms)
     status = table.status
     on_call = np.zeros(n, np.bool_)
     wrong = np.zeros(n, np.bool_)
-    if incident.requirement:
+    if incident.requirement and all(need.capability != ANY for need in incident.requirement):
         wrong = ~np.fromiter(
             (fits(table.rows[unit_id].capabilities, incident.requirement) for unit_id in table.ids), np.bool_, n
         )
         on_call = ~wrong & (status == _CODE["out_of_service"]) & table.placed
+    taken_from, victim = _victims(table, incident, others or {})
+    occupied = np.zeros(n, np.bool_)
+    if incident.mode == "immediate" and incident.priority <= rules.backup.busy_from_priority:
+        occupied = (status == _CODE["busy"]) & ~table.busy
 
     if field is None:
         drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
@@ -351,10 +421,16 @@ def rank(
     here = [table.row_of[unit_id] for unit_id in part_of if unit_id in table.row_of]
     # who is rolling already has no turnout left
     turnout_ms[[row for row in here if part_of[table.ids[row]] in ("en_route", "on_scene")]] = 0
+    clear_ms = np.zeros(n, np.int32)
+    clear_ms[occupied] = rules.backup.busy_clear_ms
+    clear_ms[victim & (status == _CODE["on_scene"])] = rules.turnout.on_scene_clear_ms
     reached = drive_ms < INF_MS
-    eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
+    eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
 
-    assignable = np.isin(status, [_CODE[name] for name in ASSIGNABLE]) | on_call
+    assignable = np.isin(status, [_CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
+    late = np.zeros(n, np.bool_)
+    if incident.priority > rules.backup.shift_end_priority:
+        late = table.shift_ends_ms - as_of_ms < rules.backup.shift_end_ms
     beyond = "UNREACHABLE" if field is None or field.exhausted else "OUTSIDE_HORIZON"
     reason = np.zeros(n, np.int8)
     for name, applies in (  # the last that applies is the one that is said
@@ -362,11 +438,17 @@ def rank(
         ("UNREACHABLE", ~reached & (table.points.edge[:, 0] < 0)),
         ("STALE_POSITION", (fresh == _LOST) & ~on_call),
         ("NO_POSITION", ~table.placed),
+        ("END_OF_SHIFT", late | ((table.shift_ends_ms <= as_of_ms) & ~on_call)),
+        ("REST_PERIOD", table.rest_until_ms > as_of_ms),
+        ("UNSTAFFED", ~table.staffed & ~on_call),
         ("WRONG_CAPABILITY", wrong),
-        ("NOT_ASSIGNABLE_STATUS", ~assignable),
-        ("ALREADY_ASSIGNED", table.busy),
+        ("NOT_ASSIGNABLE_STATUS", ~assignable | table.emergency),
+        ("ALREADY_ASSIGNED", table.busy & ~victim & (not incident.apart)),
     ):
         reason[applies] = _REASON[name]
+    aid = np.zeros(n, np.bool_)
+    if incident.agency:
+        aid = _admit(table, incident, reason, eta_ms, fresh, others or {}, agreements)
     reason[here] = _REASON["ASSIGNED_HERE"]
     requester = table.row_of.get(incident.for_unit_id) if incident.for_unit_id is not None else None
     if requester is not None:
@@ -387,9 +469,83 @@ def rank(
         reason,
         eta_ms,
         turnout_ms,
+        clear_ms,
+        victim,
+        aid,
+        taken_from,
         which,
         status.copy(),
         fresh,
         table.points,
         field,
     )
+
+
+def _victims(
+    table: UnitTable, incident: IncidentRow, others: Mapping[str, IncidentRow]
+) -> tuple[dict[int, str], Array]:
+    """Units that immediate backup may take from less urgent incidents: {row: their incident}, and bool[N]."""
+    rules, victim = table.rules.backup, np.zeros(len(table.ids), np.bool_)
+    taken_from: dict[int, str] = {}
+    limits = {
+        1: (rules.p1_takes_en_route_from, rules.p1_takes_on_scene_from),
+        2: (rules.p2_takes_en_route_from, rules.p2_takes_on_scene_from),
+    }.get(incident.priority)
+    if incident.mode != "immediate" or limits is None or incident.apart:
+        return taken_from, victim
+    for row in np.flatnonzero(table.busy).tolist():
+        unit = table.rows[table.ids[row]]
+        other = others.get(unit.incident_id or "")
+        if other is None or other.incident_id == incident.incident_id or unit.status in ("transporting", "busy"):
+            continue
+        if other.priority >= limits[unit.status == "on_scene"]:
+            victim[row], taken_from[row] = True, other.incident_id
+    return taken_from, victim
+
+
+def _admit(
+    table: UnitTable,
+    incident: IncidentRow,
+    reason: Array,
+    eta_ms: Array,
+    fresh: Array,
+    others: Mapping[str, IncidentRow],
+    agreements: Sequence[AgreementMade],
+) -> Array:
+    """Keep out units of other agencies but where an agreement lets them in (writes `reason`); bool[N]: mutual aid.
+
+    Immediate backup whose last unit of the first wave would take too long opens mutual aid at once.
+    """
+    rules = table.rules.backup
+    agencies = np.array([table.rows[unit_id].agency for unit_id in table.ids], object)
+    foreign = np.asarray(agencies != incident.agency, np.bool_)
+    mutual, automatic = np.zeros(len(foreign), np.bool_), np.zeros(len(foreign), np.bool_)
+    used = np.zeros(len(foreign), np.bool_)
+    for agreement in agreements:
+        if agreement.borrower != incident.agency:
+            continue
+        lent = np.asarray(agencies == agreement.lender, np.bool_)
+        serving = int((lent & (table.status != _CODE["out_of_service"])).sum())
+        away = sum(
+            (other := others.get(table.rows[table.ids[row]].incident_id or "")) is not None
+            and other.agency == incident.agency
+            for row in np.flatnonzero(lent & table.busy).tolist()
+        )
+        if agreement.kinds:
+            kinds = (table.rows[unit_id].kind in agreement.kinds for unit_id in table.ids)
+            lent &= np.fromiter(kinds, np.bool_, len(lent))
+        if away >= int(agreement.max_share * serving):
+            used |= lent
+        elif agreement.aid == "automatic" or agreement.lender in incident.approved:
+            automatic |= lent
+        else:
+            mutual |= lent
+    own = np.sort(eta_ms[(reason == 0) & (~foreign | automatic) & (fresh < _STALE)])
+    wave = max(1, rules.first_wave)
+    opened = incident.mode == "immediate" and (len(own) < wave or own[wave - 1] > rules.kth_eta_max_ms)
+    free = reason == 0
+    reason[free & foreign & ~automatic & ~mutual & ~used] = _REASON["WRONG_AGENCY_OR_NO_AGREEMENT"]
+    reason[free & foreign & used & ~automatic & ~mutual] = _REASON["AID_SHARE_USED"]
+    if not opened:
+        reason[free & foreign & mutual & ~automatic] = _REASON["NEEDS_APPROVAL"]
+    return foreign & mutual & ~automatic

@@ -18,7 +18,7 @@ import shapely
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import ClosureAdded, SpeedsAdopted
+from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
@@ -51,6 +51,9 @@ class View:
     """Those in force at `as_of_ms`."""
     rules: Rules
     speeds: SpeedsAdopted | None = None
+    agreements: tuple[AgreementMade, ...] = ()
+    beats: Mapping[str, Any] | None = None
+    demand: DemandAdopted | None = None
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -65,6 +68,9 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
         live_map.rules,
         live_map.speeds,
+        tuple(live_map.agreements.values()),
+        live_map.beats,
+        live_map.demand,
     )
 
 
@@ -228,6 +234,8 @@ class Standing:
             as_of_seq=now.seq,
             as_of_ms=now.as_of_ms,
             warnings=warnings,
+            others=now.incidents,
+            agreements=now.agreements,
         )
 
     def weights(self, profile: str) -> Weights:
