@@ -207,6 +207,7 @@ class Rules:
     snap: SnapRules = field(default_factory=SnapRules)
     limit: LimitRules = field(default_factory=LimitRules)
     backup: BackupRules = field(default_factory=BackupRules)
+    cover: CoverRules = field(default_factory=CoverRules)
 
     @property
     def rules_id(self) -> str:
