@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -179,7 +180,7 @@ def learned(demand: Demand, lon: Array, lat: Array, hour: Array, hours: int = HO
 
 
 def accuracy_index(forecast: Array, calls: Array, share: float) -> float:
-    """PAI (Chainey, Tompson, Uhlig 2008): share of later calls in the places forecast highest over their share of the area.
+    """PAI (Chainey, Tompson, Uhlig 2008): share of later calls in the places forecast highest over their share of area.
 
     `forecast` float64[H, J] or [J], `calls` of the same shape, how many really came; `share` of the area, 0 to 1. 1 is
     no better than chance. Ties go to the first place.
@@ -191,6 +192,31 @@ def accuracy_index(forecast: Array, calls: Array, share: float) -> float:
     best = np.argsort(-forecast, axis=1, kind="stable")[:, :top]
     hit = np.take_along_axis(calls, best, axis=1).sum() / max(calls.sum(), 1)
     return float(hit / (top / forecast.shape[1]))
+
+
+class Score(NamedTuple):
+    """Accuracy indices of a forecast on held-back calls, and beside it of what needs no forecast."""
+
+    forecast: float
+    count_map: float
+    """The past calls of each place, the same at all hours."""
+    count_map_by_hour: float
+    past: int
+    later: int
+    """Calls in the area."""
+
+
+def score(
+    places: Demand, past: tuple[Array, Array, Array], later: tuple[Array, Array, Array], share: float,
+    hours: int = HOURS_DAY,
+) -> Score:  # fmt: skip
+    """What is learned from past calls (lon, lat, hour: arrays of K), held against later ones (of L); see
+    `accuracy_index`."""
+    before, after = (counts(places, cells_of(places, lon, lat), hour, hours) for lon, lat, hour in (past, later))
+    always = np.broadcast_to(before.sum(axis=0), before.shape)
+    forecast = learned(places, *past, hours).weights
+    told, plain, by_hour = (accuracy_index(guess, after, share) for guess in (forecast, always, before))
+    return Score(told, plain, by_hour, int(before.sum()), int(after.sum()))
 
 
 def week_hour(as_of_ms: int, timezone: str) -> int:

@@ -12,6 +12,7 @@ from geo_backup.backup.demand import (
     counts,
     learned,
     of_roads,
+    score,
     week_hour,
 )
 from geo_backup.errors import BadValueError
@@ -85,7 +86,7 @@ def test_the_accuracy_index_by_hand() -> None:
         accuracy_index(forecast, calls, 0.0)
 
 
-def test_smoothing_forecasts_better_than_the_bare_counts() -> None:
+def test_a_forecast_by_hour_beats_the_counts_by_hour() -> None:
     """Calls of a hot spot that a short past shows only in part."""
     base = of_roads(town())
     draw_ = np.random.default_rng(7)
@@ -93,11 +94,14 @@ def test_smoothing_forecasts_better_than_the_bare_counts() -> None:
     truth = np.exp(-(((base.lon - middle[0]) * 0.53) ** 2 + (base.lat - middle[1]) ** 2) / 0.004**2)
     truth /= truth.sum()
     past, later = (draw_.choice(len(truth), n, p=truth) for n in (30, 4000))
-    hour = draw_.integers(0, 24, 30)
-    demand = learned(base, base.lon[past], base.lat[past], hour)
-    came = counts(base, later, draw_.integers(0, 24, 4000))
-    bare = counts(base, past, hour)
-    assert accuracy_index(demand.weights, came, 0.2) > accuracy_index(bare, came, 0.2)
+    calls = [(base.lon[at], base.lat[at], draw_.integers(0, 24, len(at))) for at in (past, later)]
+    told = score(base, *calls, 0.2)
+    assert (told.past, told.later) == (30, 4000)
+    assert told.forecast >= told.count_map > 1.5
+    assert told.forecast > told.count_map_by_hour
+    bare = counts(base, past, calls[0][2])
+    came = counts(base, later, calls[1][2])
+    assert told.count_map_by_hour == accuracy_index(bare, came, 0.2)
 
 
 def test_the_local_hour_of_the_week() -> None:
