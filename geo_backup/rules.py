@@ -159,6 +159,44 @@ class BackupRules:
 
 
 @dataclass(frozen=True)
+class CoverRules:
+    """What the rest of the city keeps, and when units wait elsewhere."""
+
+    target_ms: int = 480_000
+    """A place is covered by a free unit within this (T of MEXCLP)."""
+    r1_ms: int = 240_000
+    """Double standard: the nearer radius ... [NFPA 1710: 240 s first engine]"""
+    r2_ms: int = 480_000
+    """... and the farther, in which all demand should lie."""
+    r1_share: float = 0.9
+    """Share of demand that should lie within the nearer."""
+    reliability: float = 0.9
+    """A place counts for MALP when a unit is free there at least this often."""
+    busy_fraction: float = 0.3
+    """Share of its time that a unit is busy (q of MEXCLP)."""
+    floor: int = 1
+    """Free units that a beat keeps, where the beat itself says nothing."""
+    floor_override_priority: int = 1
+    """Calls of this priority or higher may take the last ones."""
+    p2_lambda_ms: int = 60_000
+    """What losing all cover weighs against arrival time; priority 1 pays nothing."""
+    p3_lambda_ms: int = 600_000
+    p4_lambda_ms: int = 1_200_000
+    p5_lambda_ms: int = 1_800_000
+    places: int = 400
+    """Places of demand in an area at most."""
+    move_up_max: int = 2
+    """Moves advised at once: crews hate shuffling."""
+    move_up_min_gain: float = 0.01
+    """Share of demand that each must win."""
+    move_up_drive_max_ms: int = 900_000
+    staging_min_ms: int = 60_000
+    staging_max_ms: int = 120_000
+    staging_margin_m: float = 100.0
+    """Staging keeps so far from the hazard."""
+
+
+@dataclass(frozen=True)
 class Rules:
     """All rules in force; `RulesAdopted` puts another set into the log."""
 
@@ -169,6 +207,7 @@ class Rules:
     snap: SnapRules = field(default_factory=SnapRules)
     limit: LimitRules = field(default_factory=LimitRules)
     backup: BackupRules = field(default_factory=BackupRules)
+    cover: CoverRules = field(default_factory=CoverRules)
 
     @property
     def rules_id(self) -> str:
