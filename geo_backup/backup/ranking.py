@@ -31,6 +31,8 @@ STATUSES: tuple[str, ...] = get_args(UnitStatus)
 _CODE = {status: code for code, status in enumerate(STATUSES)}
 ASSIGNABLE = ("available", "on_station", "returning", "limited")
 
+STATION = _CODE["on_station"]
+
 FRESHNESS = ("live", "delayed", "stale", "lost")
 _STALE, _LOST = 2, 3
 NEVER_MS = 2**62
@@ -232,6 +234,23 @@ class UnitTable:
         stale = np.where(self.parked, rules.stale_parked_ms, rules.stale_moving_ms)
         grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
         return np.where(self.at_post, 0, grade).astype(np.int8)
+
+    def free(self, as_of_ms: int) -> Array:
+        """bool[N]: units that the next call would find free."""
+        idle = np.isin(self.status, [_CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency
+        rested = (self.rest_until_ms <= as_of_ms) & (self.shift_ends_ms > as_of_ms) & self.staffed
+        out: Array = idle & rested & self.placed & (self.freshness(as_of_ms) < _LOST)
+        return out
+
+    def lon_lat(self) -> tuple[Array, Array]:
+        """float64[N] twice: where the units are, NaN where nobody knows."""
+        nowhere = (float("nan"), float("nan"))
+        at = [
+            row.fixes[-1][1:3] if row.fixes else (row.home or nowhere)
+            for row in (self.rows[unit_id] for unit_id in self.ids)
+        ]
+        lon, lat = np.array(at, np.float64).reshape(-1, 2).T
+        return lon, lat
 
     def starts(self, weights: Weights, as_of_ms: int) -> Starts:
         """Where the units stand at a time, ready to be read against every field of these weights.

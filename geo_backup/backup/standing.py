@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 
+from geo_backup.backup.city import City, CityNow
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
-from geo_backup.backup.ranking import IncidentRow, Ranking, UnitRow, UnitTable, rank
+from geo_backup.backup.cover import place_times_ms
+from geo_backup.backup.ranking import STATION, IncidentRow, Ranking, UnitRow, UnitTable, rank
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
 from geo_backup.live_map import LiveMap
@@ -26,6 +28,7 @@ from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import Array, RoadNetwork
 from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
+from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
@@ -144,6 +147,7 @@ class Standing:
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
+        self._city: City | None = None
         self._bare: dict[str, ArrivalField] = {}
         """As if there were no closures: of the incidents last asked about why a unit cannot come."""
 
@@ -187,6 +191,7 @@ class Standing:
         """Make what the first incident would wait for."""
         for name in ("response", "routine"):
             self._front(name)
+        self._city = City(self.network, self.table.rules)
 
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
@@ -237,6 +242,18 @@ class Standing:
             others=now.incidents,
             agreements=now.agreements,
         )
+
+    def city_now(self) -> CityNow:
+        """The cover that the fleet gives the city as of the last view, with the siren on."""
+        now, table = self._now, self.table
+        if self._city is None or self._city.made_of != (table.rules, now.demand, now.beats):
+            self._city = City(self.network, table.rules, now.demand, now.beats)
+        metric = self._front("response").metric
+        starts = table.starts(metric.weights, now.as_of_ms)
+        ms = place_times_ms(metric, self._city.targets, starts, table.rules.limit.horizon_ms)
+        turnout_ms = np.where(table.status == STATION, table.rules.turnout.on_station_ms, table.rules.turnout.mobile_ms)
+        ms = np.minimum(ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
+        return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), now.as_of_ms)
 
     def weights(self, profile: str) -> Weights:
         """Weights of a profile with the closures in force."""
