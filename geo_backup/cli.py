@@ -283,13 +283,51 @@ def verify(
         print(json.dumps(asdict(report)))
     else:
         print(
-            f"{report.events} events, {report.rankings} recorded rankings and {report.checkpoints} checkpoints compared"
+            f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
+            f"{report.checkpoints} checkpoints compared"
             + (f", {report.skipped} of another version left out" if report.skipped else "")
         )
         for line in report.wrong:
             print(f"WRONG: {line}")
         print(f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}")
     if report.wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    decision_id: Annotated[str, typer.Argument(help="As the page, the API or the log names it: decision:...")],
+    log: Annotated[Path, typer.Option(help="Event log that holds the decision.")] = Path("geo_backup.sqlite"),
+    map_folder: Annotated[
+        Path | None, typer.Option("--map", help="Also work the decision out again from its inputs, and compare.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why these units were recommended, in plain words, from the log alone.
+
+    Example: geo-backup explain decision:backup-1f0c22d9a0b1 --log porto.sqlite --map maps/porto
+    """
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.replay.verify import decision_of, same_decision
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.wire import decisions
+
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        found = decision_of(opened.read_all, decision_id)
+    finally:
+        opened.close()
+    same = None
+    if map_folder is not None:
+        same = same_decision(RoadNetwork.load(map_folder), found.event, found.speeds, found.demand)
+    document = decisions.decision(found.event, found.eta_cv, found.humans)
+    if as_json:
+        print(json.dumps({**document, "verified": same}))
+    else:
+        print(document["words"])
+        if same is not None:
+            print("Worked out again from its inputs: " + ("the same to the last digit." if same else "DIFFERENT."))
+    if same is False:
         raise typer.Exit(1)
 
 

@@ -114,6 +114,21 @@ class SnapRules:
 
 
 @dataclass(frozen=True)
+class SwapRules:
+    """When another unit is offered in place of one that is on its way, so that crews are not called off and on."""
+
+    beats_by_ms: int = 60_000
+    beats_by_share: float = 0.2
+    """The other must arrive earlier by both: so much, and this share of what the assigned unit has left."""
+    left_ms: int = 90_000
+    """The assigned unit must have more than this left."""
+    never_within_ms: int = 60_000
+    """A unit that has been this near keeps its call, whatever happens then."""
+    cool_down_ms: int = 120_000
+    """Not again within this after an offer or an assignment."""
+
+
+@dataclass(frozen=True)
 class LimitRules:
     """Bounds that keep everything finite."""
 
@@ -152,7 +167,9 @@ class BackupRules:
     shift_end_priority: int = 2
     eta_cv: float = 0.25
     """Coefficient of variation of a travel time [0.15 to 0.35]."""
-    joint_requests: int = 16
+    busy_for_ms: int = 1_320_000
+    """How long a unit is away once it is sent, for what it costs meanwhile."""
+    joint_requests: int = 8
     """So many requests at most are decided together: the ones of highest priority, oldest first."""
     emergency_again_ms: int = 60_000
     """A press of the button this much after the last sounds the alarm again."""
@@ -207,6 +224,7 @@ class Rules:
     snap: SnapRules = field(default_factory=SnapRules)
     limit: LimitRules = field(default_factory=LimitRules)
     backup: BackupRules = field(default_factory=BackupRules)
+    swap: SwapRules = field(default_factory=SwapRules)
     cover: CoverRules = field(default_factory=CoverRules)
 
     @property

@@ -112,6 +112,8 @@ class IncidentRow(NamedTuple):
     requirement: tuple[Need, ...]
     assigned: tuple[tuple[str, str], ...]
     """(unit_id, state) of the units that are on it."""
+    assigned_ms: tuple[int, ...] = ()
+    """When each of them was sent."""
     priority: int = 3
     agency: str = ""
     mode: Mode | None = None
@@ -134,6 +136,11 @@ class IncidentRow(NamedTuple):
             incident.for_unit_id,
             incident.requirement,
             parts,
+            tuple(
+                next((at for state, at, _ in reversed(part.history) if state == "assigned"), part.at_ms)
+                for part in incident.assignments.values()
+                if part.state in OPEN_STATES
+            ),
             incident.priority,
             incident.agency,
             incident.mode,

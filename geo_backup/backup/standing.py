@@ -195,7 +195,7 @@ class Standing:
 
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
-        return incident_id in self._now.incidents
+        return incident_id in self.now.incidents
 
     def field(self, incident_id: str) -> ArrivalField | None:
         """The incident's field, right for the last view and until the next; None when the incident is on no road.
@@ -223,7 +223,7 @@ class Standing:
 
     def rank(self, incident_id: str) -> Ranking:
         """Everybody's place in the queue for one incident, as of the last view. Raises `KeyError` as `field` does."""
-        now, field = self._now, self.field(incident_id)
+        now, field = self.now, self.field(incident_id)
         stand = self._stands[incident_id]
         warnings = ("INCIDENT_IN_CLOSURE",) if stand is not None and stand.waived else ()
         if now.incidents[incident_id].profile not in self.profiles:
@@ -245,7 +245,7 @@ class Standing:
 
     def city_now(self) -> CityNow:
         """The cover that the fleet gives the city as of the last view, with the siren on."""
-        now, table = self._now, self.table
+        now, table = self.now, self.table
         if self._city is None or self._city.made_of != (table.rules, now.demand, now.beats):
             self._city = City(self.network, table.rules, now.demand, now.beats)
         metric = self._front("response").metric
@@ -367,7 +367,8 @@ class Standing:
         }
 
     @property
-    def _now(self) -> View:
+    def now(self) -> View:
+        """The last view."""
         if self._view is None:
             raise RuntimeError("update() with a view comes first")
         return self._view
@@ -426,7 +427,7 @@ class Standing:
         return front
 
     def _stand(self, incident_id: str) -> _Stand | None:
-        incident = self._now.incidents[incident_id]
+        incident = self.now.incidents[incident_id]
         front = self._front(incident.profile)
         place = (incident.lon, incident.lat, incident.profile)
         stand = self._stands.get(incident_id)

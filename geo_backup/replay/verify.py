@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from geo_backup import __version__
+from geo_backup.backup.decision import answer, ask, digest
 from geo_backup.backup.standing import Standing, view
-from geo_backup.errors import WrongMapError
-from geo_backup.events import AssignmentChanged, BackupRecommended, Event
+from geo_backup.errors import UnknownIdError, WrongMapError
+from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.wire import checkpoint
+from geo_backup.wire import checkpoint, decisions
+from geo_backup.wire.times import to_text
 
 
 @dataclass
@@ -22,6 +26,7 @@ class Report:
     events: int = 0
     checkpoints: int = 0
     rankings: int = 0
+    decisions: int = 0
     skipped: int = 0
     """Recommendations of another software version: not comparable to the bit."""
     wrong: list[str] = field(default_factory=list)
@@ -42,10 +47,13 @@ def verify(
     another map.
     """
     asked: dict[int, list[tuple[str, str, int]]] = {}
+    decided: dict[int, list[DecisionMade]] = {}
     report = Report()
     for _, event in read():
-        if isinstance(event, BackupRecommended) and event.software_version != __version__:
+        if isinstance(event, BackupRecommended | DecisionMade) and event.software_version != __version__:
             report.skipped += 1
+        elif isinstance(event, DecisionMade):
+            decided.setdefault(event.as_of_seq, []).append(event)
         elif (
             isinstance(event, BackupRecommended | AssignmentChanged)
             and event.digest
@@ -66,17 +74,86 @@ def verify(
             report.checkpoints += 1
             if hashlib.sha256(snapshot[1]).hexdigest() != checkpoint.digest(live_map):
                 report.wrong.append(f"the checkpoint at seq {seq} differs from the fold")
-        for incident_id, digest, as_of_ms in asked.pop(seq, ()):
+        for incident_id, recorded, as_of_ms in asked.pop(seq, ()):
             report.rankings += 1
             standing = Standing(network)
             standing.update(view(live_map, as_of_ms))
-            if standing.rank(incident_id).digest() != digest:
+            if standing.rank(incident_id).digest() != recorded:
                 report.wrong.append(f"the ranking of incident {incident_id} at seq {seq} differs")
+        for decision in decided.pop(seq, ()):
+            report.decisions += 1
+            if not same_decision(network, decision, live_map.speeds, live_map.demand):
+                report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
         if progress is not None and report.events % 1_000 == 0:
             progress(report.events)
     for seq, rows in asked.items():
         report.wrong.extend(
             f"the ranking of incident {row[0]} names seq {seq}, which is not in the log" for row in rows
         )
+    report.wrong.extend(
+        f"the decision {decision.event_id} names seq {seq}, which is not in the log"
+        for seq, several in decided.items()
+        for decision in several
+    )
     report.digest = checkpoint.digest(live_map)
     return report
+
+
+def same_decision(
+    network: RoadNetwork, decision: DecisionMade, speeds: SpeedsAdopted | None, demand: DemandAdopted | None
+) -> bool:
+    """Whether a decision's inputs give its answer again, to the bit, with the measured speeds and the demand that held
+    then. No fix is needed but those in the record."""
+    if decision.network_id != network.content_id:
+        raise WrongMapError(
+            f"the decision belongs to the map {decision.network_id}, this one is {network.content_id}; "
+            "name the right one with --map"
+        )
+    inputs = replace(decisions.unpack_view(decision.inputs), speeds=speeds, demand=demand)
+    standing = Standing(network, inputs.rules)
+    standing.update(inputs)
+    question = ask(standing, decision.incident_id)
+    return digest(answer(question, question.first(), question.best())) == decision.digest
+
+
+class Found(NamedTuple):
+    """A decision in a log, with what held when it was made, and what people did with it."""
+
+    event: DecisionMade
+    speeds: SpeedsAdopted | None
+    demand: DemandAdopted | None
+    eta_cv: float
+    humans: list[dict[str, Any]]
+
+
+def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: str) -> Found:
+    """Find a decision in a log. Raises `UnknownIdError`, which names the last ones that are in it."""
+    named: deque[str] = deque(maxlen=5)
+    event = None
+    for _, one in read():
+        if isinstance(one, DecisionMade):
+            named.append(one.event_id)
+            if one.event_id == decision_id:
+                event = one
+    if event is None:
+        last = f"; the last ones are {', '.join(named)}" if named else "; it holds none"
+        raise UnknownIdError(f"there is no decision {decision_id!r} in this log{last}")
+    speeds: SpeedsAdopted | None = None
+    demand: DemandAdopted | None = None
+    humans = []
+    chosen = {unit_id for unit_id, _ in event.chosen}
+    for seq, one in read():
+        if seq <= event.as_of_seq and isinstance(one, SpeedsAdopted):
+            speeds = one if one.packed else None
+        elif seq <= event.as_of_seq and isinstance(one, DemandAdopted):
+            demand = one if one.packed else None
+        elif isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
+            humans.append(
+                {
+                    "unit_id": one.unit_id,
+                    "at": to_text(one.at_ms),
+                    "reason": one.reason,
+                    "recommended": one.unit_id in chosen,
+                }
+            )
+    return Found(event, speeds, demand, decisions.unpack_view(event.inputs).rules.backup.eta_cv, humans)

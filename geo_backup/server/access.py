@@ -16,7 +16,7 @@ COOKIE = "geo_backup_token"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY_MAX = 2_000_000
 FILE_MAX = 16_000_000
-FILES = ("/v1/traffic",)
+FILES = ("/v1/traffic", "/v1/demand", "/v1/beats")
 """Paths that take a whole file."""
 OPEN_PATHS = ("/healthz", "/readyz")
 

@@ -9,14 +9,17 @@ from fastapi import APIRouter, Path, Query, Response
 from geo_backup.backup.standing import TRAFFIC, Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import (
+    ANY,
     ID_PATTERN,
     AssignmentChanged,
     BackupRequested,
+    Event,
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
     Need,
 )
+from geo_backup.live_map import Incident
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import (
@@ -29,7 +32,7 @@ from geo_backup.server.writes import (
     unit_of,
     was_taken,
 )
-from geo_backup.wire import documents
+from geo_backup.wire import decisions, documents
 from geo_backup.wire.requests import (
     AssignmentPatch,
     BackupCall,
@@ -38,8 +41,9 @@ from geo_backup.wire.requests import (
     NewAssignment,
     NewIncident,
 )
-from geo_backup.wire.times import to_ms
+from geo_backup.wire.times import to_ms, to_text
 
+DECISION_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
@@ -141,24 +145,62 @@ def router(node: Node) -> APIRouter:
 
     @routes.post("/incidents/{incident_id}/backup", status_code=201)
     async def backup(incident_id: IncidentId, body: BackupCall) -> dict[str, Any]:
-        """Say what capabilities are asked for; the ranking follows."""
-        needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
-        await record(
-            node,
+        """Ask for backup: with a mode, answered by the set to send, which is refined in the log; without one, the
+        ranking is narrowed to what is asked for."""
+        incident = open_incident_of(node, incident_id)
+        needs, several = _asked(body, incident, max(1, node.live_map.rules.backup.first_wave))
+        mode, now_ms = body.mode, node.clock.now_ms()
+        if body.arrive_by is not None and mode in (None, "immediate"):
+            raise bad_value("/arrive_by", "mode", "only delayed and strategic backup arrives by a time")
+        if body.arrive_by is not None and body.arrive_by <= now_ms:
+            raise bad_value("/arrive_by", "past", "lies in the past; leave it out for as soon as possible")
+        events: list[Event] = [
             BackupRequested(
                 event_id=new_id("backup"),
-                received_ms=node.clock.now_ms(),
+                received_ms=now_ms,
                 incident_id=incident_id,
                 requirement=needs,
-            ),
-        )
-        return await node.ranking(incident_id, node.live_map.rules.limit.ranking_frame)
+                mode=mode,
+                several=several,
+                arrive_by_ms=body.arrive_by,
+                run_card=body.run_card or "",
+            )
+        ]
+        # urgent backup comes with the siren on, other without
+        profile = {None: incident.profile, "immediate": "response"}.get(mode, "routine")
+        if profile != incident.profile and incident.profile in ("response", "routine"):
+            changed = IncidentChanged(
+                event_id=new_id("changed"), received_ms=now_ms, incident_id=incident_id, profile=profile
+            )
+            events.insert(0, changed)
+        await record(node, *events)
+        if mode is None:
+            return await node.ranking(incident_id, node.live_map.rules.limit.ranking_frame)
+        return await node.recommend(incident_id)
+
+    @routes.get("/decisions/{decision_id}")
+    async def decision(decision_id: Annotated[str, Path(pattern=DECISION_PATTERN)]) -> dict[str, Any]:
+        """A recommendation with all it was made of, in numbers and in words, and what was chosen."""
+        event = await node.decision(decision_id)
+        incident = node.live_map.incidents.get(event.incident_id)
+        chosen = {unit_id for unit_id, _ in event.chosen}
+        humans = [
+            {
+                "unit_id": part.unit_id,
+                "at": to_text(part.at_ms),
+                "reason": part.reason,
+                "recommended": part.unit_id in chosen,
+            }
+            for part in (incident.assignments.values() if incident is not None else ())
+            if part.decision_id == decision_id
+        ]
+        return decisions.decision(event, node.live_map.rules.backup.eta_cv, humans)
 
     @routes.post("/incidents/{incident_id}/assignments", status_code=201)
     async def assign(incident_id: IncidentId, body: NewAssignment) -> dict[str, Any]:
         """Send a unit, perhaps in place of another."""
         now_ms = node.clock.now_ms()
-        open_incident_of(node, incident_id)
+        standing = open_incident_of(node, incident_id).recommended
         if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
             raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
         await record(
@@ -176,6 +218,7 @@ def router(node: Node) -> APIRouter:
                 as_of_seq=body.as_of_seq,
                 as_of_ms=body.as_of_time,
                 digest=await _digest_seen(incident_id, body),
+                decision_id=body.decision_id or (standing.decision_id if standing is not None else None),
             ),
         )
         return documents.incident(incident_of(node, incident_id))
@@ -259,6 +302,21 @@ def router(node: Node) -> APIRouter:
             raise bad_value("/target", error.reason, str(error)) from None
 
     return routes
+
+
+def _asked(body: BackupCall, incident: Incident, first_wave: int) -> tuple[tuple[Need, ...], bool]:
+    """What a request asks for: its own requirement, so many units, or what stands."""
+    if sum(given is not None for given in (body.requirement, body.units, body.run_card)) > 1:
+        raise bad_value("/requirement", "several", "send one of requirement, run_card and units")
+    several = incident.several if body.several is None else body.several
+    if body.requirement is not None:
+        needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
+        return needs, bool(body.several)
+    if body.units is not None:
+        return (Need(ANY, body.units),), False
+    if body.mode is None:
+        raise bad_value("/requirement", "missing", "send a mode, or what capabilities are asked for")
+    return incident.requirement or (Need(ANY, first_wave if body.mode == "immediate" else 1),), several
 
 
 def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: Response) -> dict[str, Any]:

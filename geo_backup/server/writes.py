@@ -20,6 +20,8 @@ WORDS = {
     "assigned_elsewhere": 'the unit is assigned to another incident; send "preempt": true to take it away from there',
     "already_here": "the unit is already assigned to this incident",
     "not_assigned": "the unit is not assigned to this incident",
+    "in_emergency": "the unit's own officer is in danger: it is an incident itself",
+    "emergency_stands": "an emergency stands: only the unit with its word, or a supervisor, ends it",
     "requester": "the unit is the one that asks for help",
     "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
     "same_speeds": "just these speeds hold already",
@@ -41,9 +43,10 @@ def check_profile(node: Node, name: str) -> None:
         raise bad_value("/profile", "profile", f"is one of {', '.join(node.profiles)}, not {name!r}")
 
 
-async def record(node: Node, event: Event) -> Outcome:
-    """Log one event and fold it. Raises `Problem` with the fold's reason when it was ignored."""
-    outcome = (await node.submit(event))[0]
+async def record(node: Node, *events: Event) -> Outcome:
+    """Log events, all or none, and fold them. Raises `Problem` with the fold's reason when one was ignored."""
+    outcomes = await node.submit(*events)
+    outcome = next((one for one in outcomes if one.delta.ignored is not None), outcomes[-1])
     reason = outcome.delta.ignored
     if reason is None:
         return outcome

@@ -11,6 +11,7 @@ import shapely
 from shapely.geometry import mapping
 
 from geo_backup import __version__
+from geo_backup.backup.city import CityNow
 from geo_backup.backup.ranking import Candidate, Ranking
 from geo_backup.events import Need, SpeedsAdopted
 from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
@@ -279,4 +280,55 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Docum
             {"type": "Feature", "geometry": mapping(shape), "properties": {"minutes": value}}
             for value, shape in zip(minutes, shapes, strict=bool(shapes))
         ],
+    }
+
+
+def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
+    """The cover of the city at a moment: over all, by beat and by place of demand."""
+    city, measured = now.city, now.cover
+    double = measured.double_standard()
+    counts = city.beats.free_units(now.unit_beat, measured.free).tolist()
+    last_of = city.beats.last_of(now.unit_beat, measured.free).tolist()
+    last = {beat: ids[row] for row, beat in enumerate(last_of) if beat >= 0}
+    floors = city.beats.floors(now.hour).tolist()
+    share = (measured.weights / max(float(measured.weights.sum()), 1e-12)).tolist()
+    places = zip(city.kept.tolist(), share, measured.count.tolist(), strict=True)
+    return {
+        "as_of_time": to_text(as_of_ms),
+        "target_s": measured.rules.target_ms / 1000,
+        "busy_fraction": measured.rules.busy_fraction,
+        "demand_id": city.demand_id,
+        "free_units": int(measured.free.sum()),
+        "cover": measured.value(),
+        "reliable": measured.reliable(),
+        "double": {
+            "within_r2": double.within_r2,
+            "within_r1": double.within_r1,
+            "twice_within_r1": double.twice_within_r1,
+            "met": double.met,
+        },
+        "beats": [
+            {
+                "beat_id": beat.beat_id,
+                "free": counts[b],
+                "floor": floors[b],
+                "cover": measured.value(city.place_beat == b),
+                "last_unit": last.get(b),
+            }
+            for b, beat in enumerate(city.beats.beats)
+        ],
+        "places": {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "geometry": {
+                        "type": "Point",
+                        "coordinates": [float(city.demand.lon[j]), float(city.demand.lat[j])],
+                    },
+                    "properties": {"demand": round(part, 6), "units": count},
+                }
+                for j, part, count in places
+            ],
+        },
     }

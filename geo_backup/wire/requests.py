@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from geo_backup import events as e
-from geo_backup.events import AssignmentState, UnitStatus
+from geo_backup.events import AssignmentState, Mode, UnitStatus
 from geo_backup.wire.times import to_ms
 
 
@@ -100,7 +100,12 @@ class NeedRow(Request):
 
 
 class BackupCall(Request):
-    requirement: Annotated[list[NeedRow], Field(max_length=32)]
+    mode: Mode | None = None
+    requirement: Annotated[list[NeedRow], Field(max_length=32)] | None = None
+    run_card: Annotated[str, Field(max_length=64)] | None = None
+    several: bool | None = Field(None, description="One unit may fill several needs.")
+    arrive_by: Time | None = None
+    units: Annotated[int, Field(ge=1, le=50)] | None = Field(None, description="How many units, whatever they are.")
 
 
 class NewAssignment(Request):
@@ -110,6 +115,7 @@ class NewAssignment(Request):
     replaces: Id | None = None
     preempt: bool = False
     reason: Text = ""
+    decision_id: Id | None = None
 
 
 class AssignmentPatch(Request):

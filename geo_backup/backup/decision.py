@@ -1,0 +1,309 @@
+"""A decision: whom to send to one incident, with everything it was made of.
+
+It is a pure function of a frozen view of the world, so its record, the view and the answer, can be worked out again by
+anybody who has the map. All open requests are decided together; the answer is told for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from geo_backup.backup.choose import Choice, Fleet, Request, Sent, exact, greedy
+from geo_backup.backup.city import CityNow
+from geo_backup.backup.odds import p90_ms
+from geo_backup.backup.ranking import FRESHNESS, REASONS, STATUSES, IncidentRow, Ranking, UnitTable
+from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
+from geo_backup.backup.standing import TRAFFIC, Standing, View
+from geo_backup.backup.swap import Going, swap
+from geo_backup.events import Mode, Need
+from geo_backup.roads.network import Array
+from geo_backup.roads.search import INF_MS
+from geo_backup.rules import Rules
+
+MILLION = 1_000_000
+OTHER_BEAT = 100
+"""Preference of units that are not of the incident's beat: more than any substitute."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be decided, as arrays: no field, no table, so it may be answered in any thread."""
+
+    incident: IncidentRow
+    mode: Mode
+    ranking: Ranking
+    reasons: tuple[str, ...]
+    """Of every unit why it cannot be sent, empty = it can: those of the ranking, and COVERAGE_FLOOR."""
+    needs: tuple[Need, ...]
+    """What is still missing, with the counts that are missing."""
+    requests: tuple[Request, ...]
+    own: int
+    fleet: Fleet
+    city: CityNow | None
+    rules: Rules
+    units: tuple[dict[str, Any], ...]
+    """Every unit as it was: for the record."""
+
+    def first(self) -> Choice:
+        """The answer at once."""
+        return greedy(self.requests, self.fleet, self.rules.backup.bucket_ms)
+
+    def best(self) -> Choice:
+        """The best answer; takes longer."""
+        return exact(self.requests, self.fleet, self.rules.backup.bucket_ms)
+
+
+def ask(standing: Standing, incident_id: str, *, city: bool = True) -> Question:
+    """Put the question of one incident, together with those of all others that wait for units.
+
+    Without the city (its cover takes tens of milliseconds) an urgent request is answered by arrival alone. Raises
+    `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
+    """
+    now = standing.now
+    incident = now.incidents[incident_id]
+    if incident.mode is None:
+        raise ValueError(f"incident {incident_id!r} asks for no backup")
+    table, rules = standing.table, standing.table.rules
+    city_now = standing.city_now() if city or incident.mode != "immediate" else None
+    joint = _joint(now, incident, rules)
+    rankings = [standing.rank(other.incident_id) for other in joint]
+    own = joint.index(incident)
+    requests: list[Request] = []
+    needs: tuple[Need, ...] = ()
+    reasons: tuple[str, ...] = ()
+    for r, (other, ranking) in enumerate(zip(joint, rankings, strict=True)):
+        missing = _missing(other, table)
+        request, why = _request(other, missing, ranking, city_now, rules, table)
+        requests.append(request)
+        if r == own:
+            needs, reasons = missing, why
+    prices = np.zeros(len(table.ids)) if city_now is None else city_now.cover.prices
+    fleet = Fleet(
+        table.ids,
+        [table.rows[unit_id].capabilities for unit_id in table.ids],
+        np.rint(prices * MILLION).astype(np.int64),
+        np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
+    )
+    units = _units(rankings[own], reasons, table, fleet.cover_lost)
+    return Question(
+        incident,
+        incident.mode,
+        rankings[own],
+        reasons,
+        needs,
+        tuple(requests),
+        own,
+        fleet,
+        city_now,
+        rules,
+        units,
+    )
+
+
+def _joint(now: View, incident: IncidentRow, rules: Rules) -> list[IncidentRow]:
+    """The requests that are decided together: an exercise alone; else the most urgent and oldest, this one among
+    them."""
+    if incident.apart:
+        return [incident]
+    waiting = [
+        other
+        for other in now.incidents.values()
+        if other.mode is not None and not other.apart and other.incident_id != incident.incident_id
+    ]
+    waiting.sort(key=lambda other: (other.priority, other.requested_ms, other.incident_id))
+    kept = [*waiting[: max(0, rules.backup.joint_requests - 1)], incident]
+    return sorted(kept, key=lambda other: (other.priority, other.requested_ms, other.incident_id))
+
+
+def _missing(incident: IncidentRow, table: UnitTable) -> tuple[Need, ...]:
+    sent = [table.rows[unit_id].capabilities for unit_id, _ in incident.assigned if unit_id in table.rows]
+    return remaining(incident.requirement, incident.several, sent)[0]
+
+
+def _request(
+    incident: IncidentRow,
+    needs: tuple[Need, ...],
+    ranking: Ranking,
+    city: CityNow | None,
+    rules: Rules,
+    table: UnitTable,
+) -> tuple[Request, tuple[str, ...]]:
+    """What each unit means to an incident, by its mode; and why some cannot be sent."""
+    reasons = [REASONS[code] for code in ranking.reason.tolist()]
+    able = ranking.reason == 0
+    preference = np.zeros(len(able), np.int64)
+    if city is not None:
+        home = int(city.city.beats.at(np.array([incident.lon]), np.array([incident.lat]))[0])
+        if home >= 0:
+            preference[city.unit_beat != home] = OTHER_BEAT
+        priority = incident.priority if incident.mode == "immediate" else max(incident.priority, HARD_FLOOR)
+        for row in _kept_back(city, able, ranking.eta_ms, priority).tolist():
+            able[row], reasons[row] = False, "COVERAGE_FLOOR"
+    cost = ranking.eta_ms.astype(np.int64)
+    if incident.arrive_by_ms is not None and incident.mode != "immediate":
+        # who is surely there in time is as good as any other: the city decides among them
+        spare_ms = incident.arrive_by_ms - ranking.as_of_ms
+        cost = np.maximum(p90_ms(np.minimum(cost, INF_MS), rules.backup.eta_cv) - spare_ms, 0)
+    if city is not None and incident.priority > 1:
+        lam = getattr(rules.cover, f"p{min(incident.priority, 5)}_lambda_ms")
+        cost = cost + np.rint(city.cover.prices * lam).astype(np.int64)
+    cost = np.where(ranking.fresh >= FRESHNESS.index("stale"), cost + rules.limit.horizon_ms, cost)
+    cost = np.where(able, np.minimum(cost, INF_MS - 1), INF_MS)
+    return Request(incident.incident_id, incident.priority, needs, incident.several, cost, preference), tuple(reasons)
+
+
+HARD_FLOOR = 9
+"""A priority that no override reaches."""
+
+
+def _kept_back(city: CityNow, able: Array, eta_ms: Array, priority: int) -> Array:
+    """Rows of able units that must stay: of each beat all but the nearest so many as it can spare."""
+    cover, beats = city.cover.rules, city.city.beats
+    if priority <= cover.floor_override_priority or not beats.beats:
+        return np.array([], np.int64)
+    spare = beats.free_units(city.unit_beat, city.cover.free) - beats.floors(city.hour)
+    rows = np.flatnonzero(able & city.cover.free & (city.unit_beat >= 0))
+    rows = rows[np.lexsort((rows, eta_ms[rows]))]
+    kept = []
+    for row in rows.tolist():
+        beat = city.unit_beat[row]
+        spare[beat] -= 1
+        if spare[beat] < 0:
+            kept.append(row)
+    return np.array(kept, np.int64)
+
+
+def _units(
+    ranking: Ranking, reasons: tuple[str, ...], table: UnitTable, cover_lost: Array
+) -> tuple[dict[str, Any], ...]:
+    """Every unit for the record: parts of its time, or its reason; where it was taken to be."""
+    parts = {candidate.unit_id: candidate for candidate in ranking.candidates(ranking.total)}
+    rank_of = {ranking.ids[row]: n + 1 for n, row in enumerate(ranking.order.tolist())}
+    out = []
+    for row, unit_id in enumerate(ranking.ids):
+        unit, candidate = table.rows[unit_id], parts.get(unit_id)
+        which = max(int(ranking.which[row]), 0)
+        one: dict[str, Any] = {
+            "unit_id": unit_id,
+            "status": STATUSES[ranking.status[row]],
+            "freshness": FRESHNESS[ranking.fresh[row]],
+            "position": list(unit.fixes[-1][1:3]) if unit.fixes else None,
+            "fix_ms": unit.fixes[-1].fix_ms if unit.fixes else None,
+            "edge": int(table.points.edge[row, which]),
+            "fraction": int(table.points.fraction[row, which]),
+            "cover_lost": int(cover_lost[row]),
+            "calls": unit.calls,
+        }
+        if reasons[row]:
+            one["reason"] = reasons[row]
+        if candidate is not None:
+            one |= {
+                "rank": rank_of[unit_id],
+                "eta_ms": candidate.eta_ms,
+                "turnout_ms": candidate.turnout_ms,
+                "clear_ms": candidate.clear_ms,
+                "first_leg_ms": candidate.first_leg_ms,
+                "drive_ms": candidate.drive_ms,
+                "last_leg_ms": candidate.last_leg_ms,
+                "distance_m": round(candidate.distance_m),
+                "warnings": list(candidate.warnings),
+                "preempts": candidate.preempts,
+            }
+        out.append(one)
+    return tuple(out)
+
+
+def tell(question: Question, choice: Choice) -> list[dict[str, Any]]:
+    """The units of a choice for the incident that was asked about, soonest first."""
+    ranking = question.ranking
+    rows = sorted(choice.sent[question.own], key=lambda unit: (int(ranking.eta_ms[unit.row]), unit.row))
+    return [_told(question, unit) for unit in rows]
+
+
+def _told(question: Question, unit: Sent) -> dict[str, Any]:
+    ranking, city = question.ranking, question.city
+    price = None if city is None else int(question.fleet.cover_lost[unit.row])
+    return {
+        "unit_id": ranking.ids[unit.row],
+        "eta_ms": int(ranking.eta_ms[unit.row]),
+        "fills": [question.needs[i].capability for i in unit.fills],
+        "preempts": ranking.taken_from.get(unit.row),
+        "cover_lost": price,
+        "price_words": "" if city is None else city.words(unit.row, question.rules.backup.busy_for_ms),
+    }
+
+
+def unmet(question: Question, choice: Choice) -> list[dict[str, Any]]:
+    """Needs that the choice leaves open."""
+    sent = choice.sent[question.own]
+    left = [(need, need.count - sum(i in unit.fills for unit in sent)) for i, need in enumerate(question.needs)]
+    return [{"capability": need.capability, "count": count, "need": need.need} for need, count in left if count > 0]
+
+
+def swaps(question: Question) -> list[dict[str, Any]]:
+    """Units on their way in whose place another should be offered: who, for whom, and the time won."""
+    ranking, incident = question.ranking, question.incident
+    free = [row for row in ranking.order.tolist() if not question.reasons[row] and not ranking.preempts[row]]
+    out = []
+    for (unit_id, state, eta_ms), sent_ms in zip(ranking.assigned(), incident.assigned_ms, strict=True):
+        if eta_ms is None or state == "on_scene":
+            continue
+        capabilities = question.fleet.capabilities
+        row_of = {ranking.ids[row]: row for row in range(len(ranking.ids))}
+        if unit_id not in row_of:
+            continue
+        asked = [n for n in incident.requirement if fill(capabilities[row_of[unit_id]], n) != NOT_AT_ALL]
+        able = (row for row in free if not asked or any(fill(capabilities[row], n) != NOT_AT_ALL for n in asked))
+        best = next(able, None)
+        if best is None:
+            continue
+        offer = swap(Going(eta_ms, eta_ms, sent_ms), int(ranking.eta_ms[best]), ranking.as_of_ms, question.rules.swap)
+        if offer.offered:
+            out.append({"unit_id": ranking.ids[best], "replaces": unit_id, "gain_ms": offer.gain_ms})
+    return out
+
+
+def answer(question: Question, first: Choice, best: Choice) -> dict[str, Any]:
+    """The whole answer as plain values with a fixed order: what the record holds, and its digest names."""
+    ranking, city = question.ranking, question.city
+    taken = [unit.row for unit in best.sent[question.own]]
+    return {
+        "incident_id": question.incident.incident_id,
+        "request_id": question.incident.request_id,
+        "mode": question.mode,
+        "priority": question.incident.priority,
+        "as_of_ms": ranking.as_of_ms,
+        "first": tell(question, first),
+        "chosen": tell(question, best),
+        "missing": [{"capability": n.capability, "count": n.count, "need": n.need} for n in question.needs],
+        "unmet": unmet(question, best),
+        "gap": best.gap(first),
+        "proven": best.proven,
+        "considered": best.considered,
+        "together_with": [r.request_id for n, r in enumerate(question.requests) if n != question.own],
+        "cover": None if city is None else city.cover.value(),
+        "cover_after": None if city is None else city.cover.value() - city.cover.price(taken),
+        "beats_short": [] if city is None else list(city.short(taken, HARD_FLOOR)),
+        "warnings": list(ranking.warnings),
+        "swaps": swaps(question),
+        "units": list(question.units),
+    }
+
+
+def digest(answer: dict[str, Any]) -> str:
+    """SHA-256 of an answer's canonical JSON."""
+    return hashlib.sha256(json.dumps(answer, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def whole_view(standing: Standing) -> View:
+    """The last view with every unit in it: all that a decision depends on but the map, speeds and demand, which the
+    log holds under their ids."""
+    table = standing.table
+    units = tuple(table.rows[unit_id] for unit_id in table.ids)
+    closures = {name: added for name, added in standing.now.closures.items() if name != TRAFFIC}
+    return replace(standing.now, units=units, gone=(), closures=closures, speeds=None, demand=None)

@@ -1,0 +1,83 @@
+"""Cover over HTTP: beats, demand, and how well the free units cover the area now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+
+from geo_backup.backup.city import beats_of
+from geo_backup.backup.demand import learned, of_roads, week_hour
+from geo_backup.backup.standing import Standing
+from geo_backup.errors import BadValueError
+from geo_backup.events import BeatsAdopted, DemandAdopted, speeds_id
+from geo_backup.node import Node
+from geo_backup.server.problems import bad_value
+from geo_backup.server.writes import new_id, record
+from geo_backup.wire import calls_csv, documents
+
+
+def router(node: Node) -> APIRouter:
+    """Routes of one node."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.put("/beats")
+    async def adopt_beats(body: dict[str, Any]) -> dict[str, Any]:
+        """From now on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the
+        free units that a beat keeps (a number, or 24 by hour). No features: none."""
+        try:
+            beats = beats_of(body, node.live_map.rules)
+        except BadValueError as error:
+            raise bad_value(error.field, error.reason, str(error)) from None
+        await record(
+            node,
+            BeatsAdopted(event_id=new_id("beats"), received_ms=node.clock.now_ms(), beats=body if beats.beats else {}),
+        )
+        return {"beats": [beat.beat_id for beat in beats.beats]}
+
+    @routes.get("/beats")
+    async def beats() -> dict[str, Any]:
+        """The beats as they were adopted."""
+        return dict(node.live_map.beats or {"type": "FeatureCollection", "features": []})
+
+    @routes.put("/demand")
+    async def adopt_demand(request: Request) -> dict[str, Any]:
+        """Learn where calls come from, by hour, from a CSV of past ones (`call_id,time,lon,lat`, or the San Francisco
+        columns). Calls only, never persons: nothing but counts by place and hour is kept."""
+        data = await request.body()
+        timezone = node.network.area.timezone
+        try:
+            calls = calls_csv.read(data).calls
+        except BadValueError as error:
+            raise bad_value(error.field, error.reason, str(error)) from None
+        if not calls:
+            raise bad_value("/", "empty", "no call in this file has a time and a place")
+
+        def learn() -> DemandAdopted:
+            lon, lat = np.array([call.lon for call in calls]), np.array([call.lat for call in calls])
+            hours = np.array([week_hour(call.received_ms, timezone) % 24 for call in calls])
+            places = of_roads(node.network, node.live_map.rules.cover.places)
+            packed = learned(places, lon, lat, hours).packed()
+            return DemandAdopted(
+                event_id=new_id("demand"),
+                received_ms=node.clock.now_ms(),
+                demand_id=speeds_id(packed),
+                packed=packed,
+                calls=len(calls),
+            )
+
+        event = await node.read_field(lambda _: learn())
+        await record(node, event)
+        return {"demand_id": event.demand_id, "calls": event.calls}
+
+    @routes.get("/cover")
+    async def cover() -> dict[str, Any]:
+        """The chance that the next call finds a free unit in time: over all, by beat, and by place of demand."""
+
+        def question(now: Standing) -> dict[str, Any]:
+            return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms)
+
+        return await node.read_field(question)
+
+    return routes

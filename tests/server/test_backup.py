@@ -1,0 +1,189 @@
+"""Asking for backup over HTTP: the first answer, the decision in the log, what a person did, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from geo_backup.cli import demo_map
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.replay.verify import decision_of, same_decision, verify
+from geo_backup.roads.network import RoadNetwork
+from tests.running import Server
+
+PLACE = (11.9746, 57.7089)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[tuple[httpx.Client, Path, Server]]:
+    log = tmp_path / "log.sqlite"
+    server = Server(log).start()
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
+        yield client, log, server
+    server.stop()
+    assert "Traceback" not in server.said()
+
+
+def fleet(http: httpx.Client, *units: tuple[str, float, tuple[str, ...]]) -> None:
+    """Units east of the place, by id, distance in degrees and capabilities."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    for unit_id, _, capabilities in units:
+        body = {"callsign": unit_id, "agency": "police", "kind": "patrol", "capabilities": list(capabilities)}
+        assert http.put(f"/v1/units/{unit_id}", json=body).is_success
+    positions = [{"unit_id": u, "fix_time": now, "lon": PLACE[0] + d, "lat": PLACE[1]} for u, d, _ in units]
+    assert http.post("/v1/positions", json={"positions": positions}).json()["accepted"] == len(units)
+
+
+def incident(http: httpx.Client, **more: Any) -> str:
+    body = {"lon": PLACE[0], "lat": PLACE[1], "priority": 1} | more
+    answer = http.post("/v1/incidents", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["incident_id"])
+
+
+def decided(http: httpx.Client, incident_id: str, decision_id: str | None = None) -> dict[str, Any]:
+    """The recommendation of an incident once it is in the log."""
+    for _ in range(200):
+        recommended = http.get(f"/v1/incidents/{incident_id}").json()["recommended"]
+        if recommended is not None and decision_id in (None, recommended["decision_id"]):
+            return dict(recommended)
+        time.sleep(0.05)
+    raise AssertionError("no decision came")
+
+
+Desk = tuple[httpx.Client, Path, Server]
+
+
+def test_from_the_request_to_the_reason(desk: Desk) -> None:
+    """The nearest dog, the nearest patrols; a person sends another; the log alone tells why, and reproduces it."""
+    http, log, server = desk
+    fleet(http, ("A", 0.004, ("patrol",)), ("B", 0.010, ("patrol",)), ("C", 0.016, ("k-9", "patrol")), ("D", 0.02, ()))
+    incident_id = incident(http)
+    body = {
+        "mode": "immediate",
+        "requirement": [
+            {"capability": "patrol", "count": 2},
+            {"capability": "k-9:explosive", "substitutes": ["k-9"]},
+            {"capability": "drone", "need": "want"},
+        ],
+    }
+    answer = http.post(f"/v1/incidents/{incident_id}/backup", json=body)
+    assert answer.status_code == 201, answer.text
+    first = answer.json()
+    assert first["stage"] == "first"
+    assert [(u["unit_id"], u["fills"]) for u in first["units"]] == [
+        ("A", ["patrol"]),
+        ("B", ["patrol"]),
+        ("C", ["k-9:explosive"]),
+    ]
+    assert first["unmet"] == [{"capability": "drone", "count": 1, "need": "want"}]
+    assert sum(u["p_first"] for u in first["units"]) == pytest.approx(1, abs=0.01)
+    assert all(u["p90_s"] > u["eta_s"] for u in first["units"])
+    recommended = decided(http, incident_id, first["decision_id"])
+    assert [u["unit_id"] for u in recommended["units"]] == ["A", "B", "C"]
+    assert recommended["proven"]
+
+    assert http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "A"}).status_code == 201
+    other = {"unit_id": "D", "reason": "knows the house"}
+    assert http.post(f"/v1/incidents/{incident_id}/assignments", json=other).status_code == 201
+    whole = http.get(f"/v1/decisions/{first['decision_id']}").json()
+    chosen = {one["unit_id"]: one for one in whole["chosen_by_human"]}
+    assert chosen["A"]["recommended"] or chosen["A"]["unit_id"] not in chosen
+    assert whole["excluded"] == [{"unit_id": "D", "reason": "WRONG_CAPABILITY"}]
+    assert "Send A as patrol" in whole["words"]
+    assert "Still wanted: 1 x drone" in whole["words"]
+    parts = whole["candidates"][0]
+    assert sum(parts["parts"].values()) == pytest.approx(parts["eta_s"])
+    assert 0 < whole["cover_after"] < whole["cover"] <= 1
+    # what was sent is taken off what is asked
+    for _ in range(100):
+        later = decided(http, incident_id)
+        if later["decision_id"] != first["decision_id"]:
+            break
+        time.sleep(0.05)
+    assert "A" not in [u["unit_id"] for u in later["units"]]
+
+    assert http.get("/v1/decisions/decision:nothing").status_code == 404
+    server.stop()
+    network = RoadNetwork.load(demo_map())
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        report = verify(network, opened.read_all, opened.load_snapshot())
+        found = decision_of(opened.read_all, first["decision_id"])
+    finally:
+        opened.close()
+    assert report.wrong == []
+    assert report.decisions >= 2
+    assert same_decision(network, found.event, found.speeds, found.demand)
+
+
+def test_delayed_becomes_immediate_and_keeps_its_units(desk: Desk) -> None:
+    http, _, _ = desk
+    fleet(http, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(4)])
+    busy = incident(http, priority=4)
+    assert http.post(f"/v1/incidents/{busy}/assignments", json={"unit_id": "U0"}).status_code == 201
+    incident_id = incident(http, priority=1)
+    answer = http.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "delayed", "units": 1}).json()
+    (sent,) = (u["unit_id"] for u in answer["units"])
+    assert sent != "U0"  # it is busy, and delayed backup robs nobody
+    assert http.get(f"/v1/incidents/{incident_id}").json()["profile"] == "routine"
+    assert http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": sent}).status_code == 201
+    worse = http.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 3}).json()
+    assert {u["unit_id"]: u["preempts"] for u in worse["units"] if u["unit_id"] == "U0"} == {"U0": busy}
+    assert len(worse["units"]) == 2
+    assert sent not in [u["unit_id"] for u in worse["units"]]
+    standing = http.get(f"/v1/incidents/{incident_id}").json()
+    assert standing["profile"] == "response"
+    assert [a["unit_id"] for a in standing["assignments"]] == [sent]
+
+
+def test_the_last_unit_of_a_beat_stays_for_p3_and_goes_for_p1(desk: Desk) -> None:
+    """Domain case 7."""
+    http, _, _ = desk
+    fleet(http, ("near", 0.002, ("patrol",)), ("far", 0.05, ("patrol",)))
+    west, south, east, north = 11.96, 57.69, 11.99, 57.73
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    beats = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {"beat_id": "4"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        ],
+    }
+    assert http.put("/v1/beats", json=beats).is_success
+    minor = incident(http, priority=3)
+    answer = http.post(f"/v1/incidents/{minor}/backup", json={"mode": "delayed", "units": 1}).json()
+    assert [u["unit_id"] for u in answer["units"]] == ["far"]
+    decision = decided(http, minor, answer["decision_id"])
+    whole = http.get(f"/v1/decisions/{decision['decision_id']}").json()
+    assert {"unit_id": "near", "reason": "COVERAGE_FLOOR"} in whole["excluded"]
+    assert "near would be sooner" in whole["words"]
+    grave = incident(http, priority=1)
+    answer = http.post(f"/v1/incidents/{grave}/backup", json={"mode": "immediate", "units": 1}).json()
+    assert [u["unit_id"] for u in answer["units"]] == ["near"]
+    decided(http, grave, answer["decision_id"])
+    whole = http.get(f"/v1/decisions/{answer['decision_id']}").json()
+    assert whole["units"][0]["price_words"] == "last unit of beat 4 for about 22 min"
+    assert whole["beats_short"] == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "/requirement"),
+        ({"mode": "at once"}, "/mode"),
+        ({"mode": "immediate", "units": 0}, "/units"),
+        ({"mode": "immediate", "units": 2, "requirement": []}, "/requirement"),
+        ({"mode": "immediate", "arrive_by": "2030-01-01T00:00:00Z"}, "/arrive_by"),
+        ({"mode": "delayed", "arrive_by": "2001-01-01T00:00:00Z"}, "/arrive_by"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(desk: Desk, body: dict[str, Any], field: str) -> None:
+    http, _, _ = desk
+    answer = http.post(f"/v1/incidents/{incident(http)}/backup", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
