@@ -293,6 +293,127 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def simulate(
+    map_folder: MapOption,
+    calls: Annotated[Path, typer.Option(help="Recorded calls: CSV, one row a unit's response.")],
+    stations: Annotated[Path, typer.Option(help="CSV with columns station,lon,lat.")],
+    policy: Annotated[
+        list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same turnouts and intervals.")] = 1,
+    pace: Annotated[
+        str, typer.Option(help="Drives take so many times as long; `fit` takes it from the recorded travel times.")
+    ] = "1",
+    columns: Annotated[
+        str | None, typer.Option(help="CSV columns, such as call_id=Nr,time=Received,lon=x,lat=y,unit_id=Car")
+    ] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="SVG file to draw: how soon the first unit is there.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer recorded calls again under several policies, on the real network, and compare.
+
+    Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
+    """
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.simulate.compare import compare, prepare, summary
+    from geo_backup.simulate.plot import draw
+    from geo_backup.simulate.policy import POLICIES
+    from geo_backup.wire.calls_csv import columns_of, read
+    from geo_backup.wire.stations_csv import read_stations
+
+    names = list(dict.fromkeys(policy or POLICIES))
+    for name in names:
+        if name not in POLICIES:
+            raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
+    network = RoadNetwork.load(map_folder)
+    mapping = columns_of(columns) if columns else None
+    found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
+    posts = read_stations(_lines("--stations", stations))
+    started = time.perf_counter()
+    with _progress() as progress:
+        bar = progress.add_task("drive times", total=1.0)
+
+        def show(what: str, done: float) -> None:
+            progress.update(bar, description=what, completed=done)
+
+        record, ground, left_out, checked = prepare(network, found.calls, posts, pace, seed, show)
+        measured = compare(record, ground, names, show)
+    rows = summary(measured, seed)
+    wall_s = time.perf_counter() - started
+    answer = {
+        "policies": rows,
+        "simulated_s": round(record.span_ms / 1_000),
+        "wall_s": round(wall_s, 2),
+        "check": checked,
+        "left_out": {**found.wrong, **left_out},
+    }
+    if plot is not None:
+        plot.write_text(draw(measured, f"{network.area.name}, {len(record.calls):,} calls"), encoding="utf-8")
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        _print_policies(answer)
+
+
+def _print_policies(answer: dict[str, Any]) -> None:
+    table = Table(title="travel in s, median / P90; in brackets the 95 % interval of the difference to road")
+    headings = (
+        "policy",
+        "calls",
+        "first unit",
+        "mean",
+        "k-th unit",
+        "mean",
+        "in 4 min",
+        "in 8 min",
+        "cover lost",
+        "moves",
+    )
+    for heading in (*headings, "queued"):
+        table.add_column(heading)
+    for name, row in answer["policies"].items():
+        minus = row.get("minus_road", {})
+
+        def interval(key: str, form: str = "+.1f", minus: dict[str, Any] = minus) -> str:
+            return "" if key not in minus else " .. ".join(format(value, form) for value in minus[key])
+
+        table.add_row(
+            name,
+            f"{row['calls']:,}",
+            "{median:.0f} / {p90:.0f}".format(**row["first_travel_s"]),
+            interval("first_travel_mean_s"),
+            "{median:.0f} / {p90:.0f}".format(**row["kth_travel_s"]),
+            interval("kth_travel_mean_s"),
+            f"{row['within_4_min']:.1%}",
+            f"{row['within_8_min']:.1%}",
+            f"{row['cover_lost']:.3%}",
+            str(row["moves"]),
+            str(row["queued"]),
+        )
+    Console().print(table)
+    speed = answer["simulated_s"] / max(answer["wall_s"], 0.01)
+    print(f"{answer['simulated_s'] / 86_400:.1f} days in {answer['wall_s']:.1f} s: {speed:,.0f} times real time")
+    checked = answer["check"]
+    if checked["drives"]:
+        print(
+            "check, {drives:,} recorded drives from a station with siren: simulated {0[median]:.0f} / {0[p90]:.0f} s, "
+            "recorded {1[median]:.0f} / {1[p90]:.0f} s, median ratio {ratio_median}, correlation {correlation}; "
+            "pace {pace}".format(checked["simulated_s"], checked["recorded_s"], **checked)
+        )
+        print(f"the map lacks: {checked['network_lacks']}")
+    for why, count in answer["left_out"].items():
+        print(f"left out, {why}: {count:,}")
+
+
+def _lines(option: str, path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error}") from None
+
+
 # ---- maps
 
 
