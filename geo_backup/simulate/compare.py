@@ -66,9 +66,13 @@ def prepare(
     posts = [(s, at) for s, at in zip(stations, targets_of(network, [s[1:] for s in stations]), strict=True) if at]
     found = targets_of(network, [(call.lon, call.lat) for call in calls], lambda done: progress("calls", done))
     kept = [(call, at) for call, at in zip(calls, found, strict=True) if at]
-    left_out = {"call off the map": len(calls) - len(kept), "station off the map": len(stations) - len(posts)}
     record = Record.of([call for call, _ in kept], [station for station, _ in posts], seed)
     ground = Ground(network, [at for _, at in posts], [at for _, at in kept], lambda done: progress("drives", done))
+    left_out = {
+        "call off the map": len(calls) - len(kept),
+        "station off the map": len(stations) - len(posts),
+        "call that no station reaches": int((~ground.reached).sum()),
+    }
     checked = check(record, ground)
     if factor is None and not checked["drives"]:
         raise BadValueError("--pace", "pace", "there are no recorded drives to fit the pace to; say a number")

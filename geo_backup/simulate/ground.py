@@ -94,6 +94,11 @@ class Ground:
         """Drive times int32[N] to a call from any places."""
         return _paced(cold_etas_ms(self._siren, self._targets[call], points)[0], self.pace)
 
+    @property
+    def reached(self) -> Array:
+        """bool[J]: calls that some station can drive to; to others nobody is sent."""
+        return np.asarray((self.out_ms < INF_MS).any(axis=0))
+
     def slow_down(self, pace: float) -> None:
         """Let every drive with siren take so many times as long from now on."""
         self.out_ms, self.pace = _paced(self.out_ms, pace), self.pace * pace

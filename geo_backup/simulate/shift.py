@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geo_backup.backup.cover import Cover
+from geo_backup.roads.field import HORIZON_MS
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints
@@ -92,6 +93,7 @@ class _Shift:
         self._record, self._ground, self._policy, self._turnout = record, ground, policy, turnout
         self._rank = station_ranks(record.calls, record.stations)
         self._demand = Demand(record, ground)
+        self._reached = ground.reached
         self._free = np.ones(len(record.units), bool)
         self._of_kind = [np.flatnonzero(record.unit_kind == kind) for kind in range(len(record.kinds))]
         self._legs: list[_Leg | None] = [None] * len(record.units)
@@ -105,6 +107,8 @@ class _Shift:
     def run(self, progress: Callable[[float], None]) -> Outcome:
         for n, wave in enumerate(self._record.waves):
             self._settle(wave.at_ms)
+            if not self._reached[wave.call]:
+                continue
             kinds = sorted({self._record.slots[slot].kind for slot in wave.slots})
             for kind in kinds:
                 self._send(wave.at_ms, wave.call, kind, [s for s in wave.slots if self._record.slots[s].kind == kind])
@@ -119,12 +123,20 @@ class _Shift:
             kind, home = int(self._record.unit_kind[unit]), int(self._record.unit_home[unit])
             back_ms = int(self._ground.back_ms[call, home])
             self._free[unit] = True
-            self._legs[unit] = _Leg(call, now_ms, now_ms + min(back_ms, 3_600_000))
-            if self._waiting[kind]:
-                _, _, slot = heapq.heappop(self._waiting[kind])
-                self._send(now_ms, self._record.slots[slot].call, kind, [slot])
+            # where no way home is found the unit is there after the longest search
+            self._legs[unit] = _Leg(call, now_ms, now_ms + min(back_ms, HORIZON_MS))
+            self._take_waiting(now_ms, kind)
 
-    def _send(self, now_ms: int, call: int, kind: int, slots: list[int]) -> None:
+    def _take_waiting(self, now_ms: int, kind: int) -> None:
+        """Offer a unit that came free to who waits, in order, until somebody it can drive to takes it."""
+        waiting, self._waiting[kind] = self._waiting[kind], []
+        while waiting and self._free[self._of_kind[kind]].any():
+            _, since_ms, slot = heapq.heappop(waiting)
+            self._send(now_ms, self._record.slots[slot].call, kind, [slot], since_ms)
+        for entry in waiting:
+            heapq.heappush(self._waiting[kind], entry)
+
+    def _send(self, now_ms: int, call: int, kind: int, slots: list[int], since_ms: int | None = None) -> None:
         """Give each slot the unit that the policy likes best; slots without one wait."""
         record = self._record
         free = self._free[self._of_kind[kind]]
@@ -135,7 +147,7 @@ class _Shift:
         there = np.flatnonzero(eta_ms < INF_MS)
         for slot in slots:
             if not len(there):
-                heapq.heappush(self._waiting[kind], (priority, now_ms, slot))
+                heapq.heappush(self._waiting[kind], (priority, now_ms if since_ms is None else since_ms, slot))
                 self._out.queued[slot] = True
                 continue
             prices = self._demand.cover(kind, free).prices[free]
