@@ -357,6 +357,43 @@ def simulate(
         _print_policies(answer)
 
 
+@app.command()
+def drill(
+    file: Annotated[Path, typer.Argument(help="Scenario: TOML with units, injects and whom the crew sent.")],
+    map_folder: MapOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a crew's choices in an exercise against the best in hindsight.
+
+    Example: geo-backup drill examples/drills/river.toml --map maps/gothenburg
+    """
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.simulate.drill import score
+    from geo_backup.simulate.scenario import read_scenario
+
+    found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(_lines("FILE", file))))
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    table = Table(title=f"EXERCISE: {found.title}")
+    for heading in ("at", "incident", "P", "sent", "best then", "regret", "notes"):
+        table.add_column(heading)
+    for choice in found.choices:
+        sent, best = (
+            ", ".join(f"{unit} {_minutes(after_s)}" for unit, after_s in some.items()) or "nobody"
+            for some in (choice.chosen, choice.best)
+        )
+        notes = [*choice.notes, *([f"{choice.unfilled} not filled"] if choice.unfilled else [])]
+        cells = (_minutes(choice.at_s), choice.incident_id, str(choice.priority), sent, best)
+        table.add_row(*cells, f"{choice.regret_s:.0f} s", "; ".join(notes))
+    Console().print(table)
+    print(
+        f"crew {found.crew_s:.0f} s, best in hindsight {found.best_s:.0f} s"
+        f"{'' if found.proven else ' (the best found: the search was cut off)'}, regret {found.regret_s:.0f} s; "
+        "seconds until each unit asked for is there, those of a priority half as much as of the one before"
+    )
+
+
 def _print_policies(answer: dict[str, Any]) -> None:
     table = Table(title="travel in s, median / P90; in brackets the 95 % interval of the difference to road")
     headings = (

@@ -18,7 +18,7 @@ from tests.running import GOTHENBURG, ROOT, Server, free_port
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
-    ["simulate"],
+    *(["simulate"], ["drill"]),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 
@@ -267,3 +267,15 @@ def test_simulate(run: Any, tmp_path: Path) -> None:
     with pytest.raises(Failed) as failure:
         run(*mapped, "--policy", "magic")
     assert "road, air, cover, home" in one_line(failure)
+
+
+def test_drill(run: Any, tmp_path: Path) -> None:
+    file = ROOT / "examples" / "drills" / "river.toml"
+    answer = json.loads(run("drill", file, *MAP, "--json"))
+    assert [choice["incident_id"] for choice in answer["choices"]] == ["fight", "search", "crash"]
+    assert "EXERCISE" in run("drill", file, *MAP)
+    broken = tmp_path / "broken.toml"
+    broken.write_text(file.read_text().replace("priority = 2", "priority = 9"))
+    with pytest.raises(Failed) as failure:
+        run("drill", broken, *MAP)
+    assert "/inject/0: priority is a number from 1 to 5" in one_line(failure)
