@@ -296,8 +296,11 @@ def verify(
 @app.command()
 def simulate(
     map_folder: MapOption,
-    calls: Annotated[Path, typer.Option(help="Recorded calls: CSV, one row a unit's response.")],
-    stations: Annotated[Path, typer.Option(help="CSV with columns station,lon,lat.")],
+    calls: Annotated[Path | None, typer.Option(help="Recorded calls: CSV, one row a unit's response.")] = None,
+    stations: Annotated[Path | None, typer.Option(help="CSV with columns station,lon,lat.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Event log, instead of calls and stations: what if others had been sent?")
+    ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
     ] = None,
@@ -328,9 +331,19 @@ def simulate(
         if name not in POLICIES:
             raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
     network = RoadNetwork.load(map_folder)
-    mapping = columns_of(columns) if columns else None
-    found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
-    posts = read_stations(_lines("--stations", stations))
+    if (log is None) == (calls is None) or (log is None) != (stations is not None):
+        raise BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
+    wrong: dict[str, int] = {}
+    fleet: dict[str, str] | None = None
+    if calls is not None and stations is not None:
+        mapping = columns_of(columns) if columns else None
+        found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
+        asked, wrong, posts = found.calls, dict(found.wrong), read_stations(_lines("--stations", stations))
+    else:
+        logged = _logged(log)
+        asked, posts, fleet = logged.calls, logged.stations, dict(logged.fleet)
+        if logged.unassigned:
+            wrong["incident to which nobody was sent"] = logged.unassigned
     started = time.perf_counter()
     with _progress() as progress:
         bar = progress.add_task("drive times", total=1.0)
@@ -338,7 +351,7 @@ def simulate(
         def show(what: str, done: float) -> None:
             progress.update(bar, description=what, completed=done)
 
-        record, ground, left_out, checked = prepare(network, found.calls, posts, pace, seed, show)
+        record, ground, left_out, checked = prepare(network, asked, posts, pace, seed, show, fleet)
         measured = compare(record, ground, names, show)
     rows = summary(measured, seed)
     wall_s = time.perf_counter() - started
@@ -347,7 +360,7 @@ def simulate(
         "simulated_s": round(record.span_ms / 1_000),
         "wall_s": round(wall_s, 2),
         "check": checked,
-        "left_out": {**found.wrong, **left_out},
+        "left_out": {**wrong, **left_out},
     }
     if plot is not None:
         plot.write_text(draw(measured, f"{network.area.name}, {len(record.calls):,} calls"), encoding="utf-8")
@@ -442,6 +455,17 @@ def _print_policies(answer: dict[str, Any]) -> None:
         print(f"the map lacks: {checked['network_lacks']}")
     for why, count in answer["left_out"].items():
         print(f"left out, {why}: {count:,}")
+
+
+def _logged(log: Any) -> Any:
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.simulate.logged import read_log
+
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        return read_log(event for _, event in opened.read_all())
+    finally:
+        opened.close()
 
 
 def _lines(option: str, path: Path) -> list[str]:

@@ -51,11 +51,12 @@ def prepare(
     pace: str,
     seed: int,
     progress: Callable[[str, float], None] = lambda what, done: None,
+    fleet: Mapping[str, str] | None = None,
 ) -> tuple[Record, Ground, dict[str, int], dict[str, Any]]:
     """The record, the ground with its pace, what lies off the map, counted, and the check of simulated drives.
 
-    `pace` is a number, or `fit` for the one at which the checked drives have the recorded median. Raises
-    `BadValueError`.
+    `fleet`: see `Record.of`. `pace` is a number, or `fit` for the one at which the checked drives have the recorded
+    median. Raises `BadValueError`.
     """
     try:
         factor = None if pace == "fit" else float(pace)
@@ -66,7 +67,7 @@ def prepare(
     posts = [(s, at) for s, at in zip(stations, targets_of(network, [s[1:] for s in stations]), strict=True) if at]
     found = targets_of(network, [(call.lon, call.lat) for call in calls], lambda done: progress("calls", done))
     kept = [(call, at) for call, at in zip(calls, found, strict=True) if at]
-    record = Record.of([call for call, _ in kept], [station for station, _ in posts], seed)
+    record = Record.of([call for call, _ in kept], [station for station, _ in posts], seed, fleet)
     ground = Ground(network, [at for _, at in posts], [at for _, at in kept], lambda done: progress("drives", done))
     left_out = {
         "call off the map": len(calls) - len(kept),

@@ -12,7 +12,7 @@ their station (`firm`); for ambulances, which roam, it spreads them over the cit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,20 +73,34 @@ class Record:
         return self.calls[-1].received_ms - self.calls[0].received_ms
 
     @classmethod
-    def of(cls, calls: Sequence[Call], stations: Sequence[Station], seed: int = 1) -> Record:
-        """Raises `BadValueError` where there is nobody to send or nothing to do."""
+    def of(
+        cls,
+        calls: Sequence[Call],
+        stations: Sequence[Station],
+        seed: int = 1,
+        fleet: Mapping[str, str] | None = None,
+    ) -> Record:
+        """`fleet` is the kind of each unit where every unit has a station of its own, called as the unit is; None: as
+        the calls tell. Raises `BadValueError` where there is nobody to send or nothing to do."""
         if not calls or not stations:
             what = "STATIONS" if calls else "CALLS"
             raise BadValueError(f"--{what.lower()}", "empty", f"{what}.csv has no usable row on this map")
         kinds = tuple(sorted({unit.kind for call in calls for unit in call.units}))
-        named = {(unit.unit_id, unit.kind) for call in calls for unit in call.units if unit.unit_id}
+        own = {station.station: k for k, station in enumerate(stations)}
+        if fleet is not None:
+            named = {(unit_id, kind) for unit_id, kind in fleet.items() if kind in kinds and unit_id in own}
+        else:
+            named = {(unit.unit_id, unit.kind) for call in calls for unit in call.units if unit.unit_id}
         if not named:
             raise BadValueError(
                 "--calls", "units", "CALLS.csv names no unit: say its column with --columns unit_id=NAME"
             )
         units = sorted(named)
         unit_kind = np.array([kinds.index(kind) for _, kind in units])
-        home, firm = _homes(calls, stations, units, unit_kind)
+        if fleet is None:
+            home, firm = _homes(calls, stations, units, unit_kind)
+        else:
+            home, firm = np.array([own[unit_id] for unit_id, _ in units]), np.ones(len(units), bool)
         slots, waves = _slots(calls, kinds, np.random.default_rng(seed))
         kept = np.bincount([s.kind for s in slots], [s.kept_ms for s in slots], len(kinds))
         span_ms = max(1, calls[-1].received_ms - calls[0].received_ms)
