@@ -4,7 +4,8 @@
 - `air`    closest by the air line
 - `home`   the unit of the call's own station first, then of the stations by their distance
 - `cover`  closest by road and by what taking the unit costs the rest of the city: eta + lambda * cover lost, with
-           lambda 0 where life is in danger, and never more than `DETOUR_MS` later than the closest
+           the lambda of `CoverRules` for the call's priority (0 where life is in danger), and never more than
+           `DETOUR_MS` later than the closest
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from geo_backup.roads.network import Array
+from geo_backup.rules import CoverRules
 
-LAMBDA_MS = 3_000_000
-"""A unit that takes one hundredth of the city's cover with it is sent as if it were 30 s farther."""
-LIFE_PRIORITY = 1
+RULES = CoverRules()
 DETOUR_MS = 90_000
 
 
@@ -56,9 +56,8 @@ def home(offer: Offer) -> Array:
 
 def cover(offer: Offer) -> Array:
     """Drive time and price."""
-    if offer.priority <= LIFE_PRIORITY:
-        return offer.eta_ms
-    score = offer.eta_ms + LAMBDA_MS * offer.cover_lost
+    lambda_ms = {2: RULES.p2_lambda_ms, 3: RULES.p3_lambda_ms, 4: RULES.p4_lambda_ms, 5: RULES.p5_lambda_ms}
+    score = offer.eta_ms + lambda_ms.get(offer.priority, 0) * offer.cover_lost
     return np.where(offer.eta_ms <= offer.eta_ms.min() + DETOUR_MS, score, np.inf)
 
 

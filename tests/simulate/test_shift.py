@@ -128,8 +128,8 @@ def test_the_way_home_goes_on_without_a_leap() -> None:
 def test_policies_differ_in_what_they_look_at() -> None:
     """The one by air is across the river; the one at home is in its own area; cover keeps the last unit of its area."""
     offer = Offer(
-        2, np.array([200_000, 180_000, 240_000]), np.array([900.0, 1_500.0, 2_000.0]), np.array([1, 2, 0]),
-        np.array([0.10, 0.10, 0.0]),
+        3, np.array([200_000, 180_000, 240_000]), np.array([900.0, 1_500.0, 2_000.0]), np.array([1, 2, 0]),
+        np.array([0.2, 0.2, 0.0]),
     )  # fmt: skip
     assert {name: int(np.argmin(policy(offer))) for name, policy in POLICIES.items()} == {
         "road": 1, "air": 0, "home": 2, "cover": 2,
