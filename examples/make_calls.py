@@ -2,7 +2,8 @@
 
 python examples/make_calls.py MAP_FOLDER OUT_FOLDER [--days 14] [--calls 240] [--stations 40] [--timezone Europe/Lisbon]
 
-Nothing here was recorded, and the files say so in the calls' kind.
+Nothing here was recorded, and the files say so in the calls' kind; nobody is said to have driven, so that there is
+nothing to check drives against.
 """
 
 import argparse
@@ -57,7 +58,7 @@ stations = pool[chosen]
 
 zone = ZoneInfo(given.timezone)
 first = datetime(2026, 3, 2, tzinfo=zone)
-rows = ["call_id,time,lon,lat,priority,kind,area,unit_id,unit_kind,dispatch,en_route,on_scene,available"]
+rows = ["call_id,time,lon,lat,priority,kind,area,unit_id,unit_kind,dispatch,on_scene,available"]
 number = 0
 for hour in range(24 * given.days):
     for minute in sorted(draw.uniform(0, 60, draw.poisson(given.calls * BY_HOUR[hour % 24]))):
@@ -67,8 +68,8 @@ for hour in range(24 * given.days):
         priority = int(draw.choice([1, 2, 3], p=[0.3, 0.4, 0.3]))
         metres = np.asarray(distance_m(*place, *stations.T))
         for k in np.argsort(metres)[: draw.choice([1, 2, 3, 4], p=SHARES)]:
-            turnout_s, drive_s, kept_s = draw.lognormal(4.0, 0.4), 60 + metres[k] / 10, draw.lognormal(7.4, 0.6)
-            times = np.cumsum([45.0, turnout_s, drive_s, kept_s])
+            drive_s, kept_s = 120 + metres[k] / 10, draw.lognormal(7.4, 0.6)
+            times = np.cumsum([45.0, drive_s, kept_s])
             stamps = [(at + timedelta(seconds=float(s))).strftime("%Y-%m-%dT%H:%M:%SZ") for s in (0.0, *times)]
             cells = (number, stamps[0], f"{place[0]:.6f}", f"{place[1]:.6f}", priority, "simulated", k + 1)
             rows.append(",".join(map(str, (*cells, f"U{k + 1}", "unit", *stamps[1:]))))

@@ -323,6 +323,7 @@ def simulate(
     from geo_backup.simulate.compare import compare, prepare, summary
     from geo_backup.simulate.plot import draw
     from geo_backup.simulate.policy import POLICIES
+    from geo_backup.simulate.tables import print_policies
     from geo_backup.wire.calls_csv import columns_of, read
     from geo_backup.wire.stations_csv import read_stations
 
@@ -367,7 +368,7 @@ def simulate(
     if as_json:
         print(json.dumps(answer))
     else:
-        _print_policies(answer)
+        print_policies(answer)
 
 
 @app.command()
@@ -383,78 +384,13 @@ def drill(
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.simulate.drill import score
     from geo_backup.simulate.scenario import read_scenario
+    from geo_backup.simulate.tables import print_score
 
     found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(_lines("FILE", file))))
     if as_json:
         print(json.dumps(asdict(found)))
         return
-    table = Table(title=f"EXERCISE: {found.title}")
-    for heading in ("at", "incident", "P", "sent", "best then", "regret", "notes"):
-        table.add_column(heading)
-    for choice in found.choices:
-        sent, best = (
-            ", ".join(f"{unit} {_minutes(after_s)}" for unit, after_s in some.items()) or "nobody"
-            for some in (choice.chosen, choice.best)
-        )
-        notes = [*choice.notes, *([f"{choice.unfilled} not filled"] if choice.unfilled else [])]
-        cells = (_minutes(choice.at_s), choice.incident_id, str(choice.priority), sent, best)
-        table.add_row(*cells, f"{choice.regret_s:.0f} s", "; ".join(notes))
-    Console().print(table)
-    print(
-        f"crew {found.crew_s:.0f} s, best in hindsight {found.best_s:.0f} s"
-        f"{'' if found.proven else ' (the best found: the search was cut off)'}, regret {found.regret_s:.0f} s; "
-        "seconds until each unit asked for is there, those of a priority half as much as of the one before"
-    )
-
-
-def _print_policies(answer: dict[str, Any]) -> None:
-    table = Table(title="travel in s, median / P90; in brackets the 95 % interval of the difference to road")
-    headings = (
-        "policy",
-        "calls",
-        "first unit",
-        "mean",
-        "k-th unit",
-        "mean",
-        "in 4 min",
-        "in 8 min",
-        "cover lost",
-        "moves",
-    )
-    for heading in (*headings, "queued"):
-        table.add_column(heading)
-    for name, row in answer["policies"].items():
-        minus = row.get("minus_road", {})
-
-        def interval(key: str, form: str = "+.1f", minus: dict[str, Any] = minus) -> str:
-            return "" if key not in minus else " .. ".join(format(value, form) for value in minus[key])
-
-        table.add_row(
-            name,
-            f"{row['calls']:,}",
-            "{median:.0f} / {p90:.0f}".format(**row["first_travel_s"]),
-            interval("first_travel_mean_s"),
-            "{median:.0f} / {p90:.0f}".format(**row["kth_travel_s"]),
-            interval("kth_travel_mean_s"),
-            f"{row['within_4_min']:.1%}",
-            f"{row['within_8_min']:.1%}",
-            f"{row['cover_lost']:.3%}",
-            str(row["moves"]),
-            str(row["queued"]),
-        )
-    Console().print(table)
-    speed = answer["simulated_s"] / max(answer["wall_s"], 0.01)
-    print(f"{answer['simulated_s'] / 86_400:.1f} days in {answer['wall_s']:.1f} s: {speed:,.0f} times real time")
-    checked = answer["check"]
-    if checked["drives"]:
-        print(
-            "check, {drives:,} recorded drives from a station with siren: simulated {0[median]:.0f} / {0[p90]:.0f} s, "
-            "recorded {1[median]:.0f} / {1[p90]:.0f} s, median ratio {ratio_median}, correlation {correlation}; "
-            "pace {pace}".format(checked["simulated_s"], checked["recorded_s"], **checked)
-        )
-        print(f"the map lacks: {checked['network_lacks']}")
-    for why, count in answer["left_out"].items():
-        print(f"left out, {why}: {count:,}")
+    print_score(found)
 
 
 def _logged(log: Any) -> Any:
