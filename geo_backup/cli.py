@@ -331,6 +331,124 @@ def explain(
         raise typer.Exit(1)
 
 
+@app.command()
+def simulate(
+    map_folder: MapOption,
+    calls: Annotated[Path | None, typer.Option(help="Recorded calls: CSV, one row a unit's response.")] = None,
+    stations: Annotated[Path | None, typer.Option(help="CSV with columns station,lon,lat.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Event log, instead of calls and stations: what if others had been sent?")
+    ] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same turnouts and intervals.")] = 1,
+    pace: Annotated[
+        str, typer.Option(help="Drives take so many times as long; `fit` takes it from the recorded travel times.")
+    ] = "1",
+    columns: Annotated[
+        str | None, typer.Option(help="CSV columns, such as call_id=Nr,time=Received,lon=x,lat=y,unit_id=Car")
+    ] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="SVG file to draw: how soon the first unit is there.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer recorded calls again under several policies, on the real network, and compare.
+
+    Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
+    """
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.simulate.compare import compare, prepare, summary
+    from geo_backup.simulate.plot import draw
+    from geo_backup.simulate.policy import POLICIES
+    from geo_backup.simulate.tables import print_policies
+    from geo_backup.wire.calls_csv import columns_of, read
+    from geo_backup.wire.stations_csv import read_stations
+
+    names = list(dict.fromkeys(policy or POLICIES))
+    for name in names:
+        if name not in POLICIES:
+            raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
+    network = RoadNetwork.load(map_folder)
+    if (log is None) == (calls is None) or (log is None) != (stations is not None):
+        raise BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
+    wrong: dict[str, int] = {}
+    fleet: dict[str, str] | None = None
+    if calls is not None and stations is not None:
+        mapping = columns_of(columns) if columns else None
+        found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
+        asked, wrong, posts = found.calls, dict(found.wrong), read_stations(_lines("--stations", stations))
+    else:
+        logged = _logged(log)
+        asked, posts, fleet = logged.calls, logged.stations, dict(logged.fleet)
+        if logged.unassigned:
+            wrong["incident to which nobody was sent"] = logged.unassigned
+    started = time.perf_counter()
+    with _progress() as progress:
+        bar = progress.add_task("drive times", total=1.0)
+
+        def show(what: str, done: float) -> None:
+            progress.update(bar, description=what, completed=done)
+
+        record, ground, left_out, checked = prepare(network, asked, posts, pace, seed, show, fleet)
+        measured = compare(record, ground, names, show)
+    rows = summary(measured, seed)
+    wall_s = time.perf_counter() - started
+    answer = {
+        "policies": rows,
+        "simulated_s": round(record.span_ms / 1_000),
+        "wall_s": round(wall_s, 2),
+        "check": checked,
+        "left_out": {**wrong, **left_out},
+    }
+    if plot is not None:
+        plot.write_text(draw(measured, f"{network.area.name}, {len(record.calls):,} calls"), encoding="utf-8")
+    if as_json:
+        print(json.dumps(answer))
+    else:
+        print_policies(answer)
+
+
+@app.command()
+def drill(
+    file: Annotated[Path, typer.Argument(help="Scenario: TOML with units, injects and whom the crew sent.")],
+    map_folder: MapOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a crew's choices in an exercise against the best in hindsight.
+
+    Example: geo-backup drill examples/drills/river.toml --map maps/gothenburg
+    """
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.simulate.drill import score
+    from geo_backup.simulate.scenario import read_scenario
+    from geo_backup.simulate.tables import print_score
+
+    found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(_lines("FILE", file))))
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    print_score(found)
+
+
+def _logged(log: Any) -> Any:
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.simulate.logged import read_log
+
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        return read_log(event for _, event in opened.read_all())
+    finally:
+        opened.close()
+
+
+def _lines(option: str, path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error}") from None
+
+
 # ---- maps
 
 

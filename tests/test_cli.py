@@ -18,6 +18,7 @@ from tests.running import GOTHENBURG, ROOT, Server, free_port
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
+    *(["simulate"], ["drill"]),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 
@@ -224,3 +225,57 @@ def test_a_live_server_takes_no_replay(run: Any, server: Server, tmp_path: Path)
     with pytest.raises(Failed) as failure:
         run("replay", track, "--to", server.url)
     assert "--clock replay" in one_line(failure)
+
+
+CALLS = """Nr,Alarm,x,y,Car,Type,Sent,Rolling,There,Free
+1,2026-03-01T10:00:00,11.970,57.705,E1,engine,2026-03-01T10:01:00,2026-03-01T10:02:00,2026-03-01T10:05:00,2026-03-01T10:30:00
+1,2026-03-01T10:00:00,11.970,57.705,E2,engine,2026-03-01T10:01:00,2026-03-01T10:02:00,2026-03-01T10:08:00,2026-03-01T10:40:00
+2,2026-03-01T12:00:00,11.945,57.721,E2,engine,2026-03-01T12:01:00,2026-03-01T12:02:00,2026-03-01T12:05:00,2026-03-01T12:30:00
+3,2026-03-01T13:00:00,,,E2,engine,2026-03-01T13:01:00,,,2026-03-01T13:05:00
+"""
+CALL_COLUMNS = (
+    "call_id=Nr,time=Alarm,lon=x,lat=y,unit_id=Car,unit_kind=Type,"
+    "dispatch=Sent,en_route=Rolling,on_scene=There,available=Free"
+)
+
+
+def test_simulate(run: Any, tmp_path: Path) -> None:
+    calls, stations, plot = tmp_path / "calls.csv", tmp_path / "stations.csv", tmp_path / "plot.svg"
+    calls.write_text(CALLS)
+    stations.write_text("station,lon,lat\n1,11.9668,57.7072\n2,11.94,57.72\n")
+    given = ["simulate", *MAP, "--calls", calls, "--stations", stations]
+    mapped = [*given, "--columns", CALL_COLUMNS, "--timezone", "Europe/Stockholm"]
+    answer = json.loads(run(*mapped, "--policy", "road", "--policy", "air", "--plot", plot, "--json"))
+    assert {"policies", "simulated_s", "wall_s"} <= set(answer)
+    assert list(answer["policies"]) == ["road", "air"]
+    road = answer["policies"]["road"]
+    assert {"calls", "first_travel_s", "kth_travel_s", "within_4_min", "within_8_min", "cover_lost", "moves"} <= set(
+        road
+    )
+    assert road["calls"] == 2
+    assert 0 < road["first_travel_s"]["median"] <= road["first_travel_s"]["p90"]
+    assert answer["simulated_s"] == 7_200
+    assert answer["left_out"] == {"no_place": 1}
+    assert plot.read_text().startswith("<svg")
+    assert "times real time" in run(*mapped)
+    with pytest.raises(Failed) as failure:
+        run(*given)
+    assert "call_id=COLUMN" in one_line(failure)
+    with pytest.raises(Failed) as failure:
+        run(*given, "--columns", CALL_COLUMNS)
+    assert "no usable row" in one_line(failure)
+    with pytest.raises(Failed) as failure:
+        run(*mapped, "--policy", "magic")
+    assert "road, air, cover, home" in one_line(failure)
+
+
+def test_drill(run: Any, tmp_path: Path) -> None:
+    file = ROOT / "examples" / "drills" / "river.toml"
+    answer = json.loads(run("drill", file, *MAP, "--json"))
+    assert [choice["incident_id"] for choice in answer["choices"]] == ["fight", "search", "crash"]
+    assert "EXERCISE" in run("drill", file, *MAP)
+    broken = tmp_path / "broken.toml"
+    broken.write_text(file.read_text().replace("priority = 2", "priority = 9"))
+    with pytest.raises(Failed) as failure:
+        run("drill", broken, *MAP)
+    assert "/inject/0: priority is a number from 1 to 5" in one_line(failure)

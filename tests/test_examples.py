@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -97,3 +98,15 @@ def test_a_replay_is_ranked_in_its_middle() -> None:
     first, *rest = run("examples/replay_tracks.py").splitlines()
     assert int(re.findall(r"(\d+) can go", first)[0]) >= 1
     assert re.search(r"\d+ s  \d+ m  (live|delayed)", rest[0])
+
+
+def test_simulated_calls_can_be_answered(tmp_path: Path) -> None:
+    made = run(
+        "examples/make_calls.py", "maps/gothenburg", str(tmp_path), "--days", "1", "--calls", "60", "--stations", "6"
+    )
+    number = int(made.split()[0])
+    files = ("--calls", str(tmp_path / "calls.csv"), "--stations", str(tmp_path / "stations.csv"))
+    answer = json.loads(run("-m", "geo_backup", "simulate", "--map", "maps/gothenburg", *files, "--json"))
+    reached = number - answer["left_out"].get("call that no station reaches", 0)
+    assert number > 20
+    assert [row["calls"] for row in answer["policies"].values()] == [reached] * 4

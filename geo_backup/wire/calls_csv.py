@@ -29,7 +29,21 @@ UNITS_MAX = 1_000
 
 STAMPS = ("dispatch", "en_route", "on_scene", "transport", "hospital", "available")
 
-FIELDS = ("call_id", "time", "lon", "lat", "location", "priority", "kind", "units", "unit_id", "unit_kind", *STAMPS)
+FIELDS = (
+    "call_id",
+    "time",
+    "lon",
+    "lat",
+    "location",
+    "priority",
+    "kind",
+    "area",
+    "group",
+    "units",
+    "unit_id",
+    "unit_kind",
+    *STAMPS,
+)
 """What a mapping may name. `location` is `(lat, lon)` instead of two columns; `units` lists ids with `;` between them,
 `unit_id` is of a table with one row a unit."""
 
@@ -39,6 +53,8 @@ SAN_FRANCISCO: Mapping[str, str] = {
     "location": "Location",
     "priority": "Final Priority",
     "kind": "Call Type",
+    "area": "Station Area",
+    "group": "Call Type Group",
     "unit_id": "Unit ID",
     "unit_kind": "Unit Type",
     "dispatch": "Dispatch DtTm",
@@ -51,6 +67,8 @@ SAN_FRANCISCO: Mapping[str, str] = {
 SAN_FRANCISCO_ZONE = "America/Los_Angeles"
 SAN_FRANCISCO_PRIORITY = {"3": 1, "2": 3}
 """The city's priorities are codes of driving: 3 with siren, 2 without."""
+SAN_FRANCISCO_NO_DANGER = ("Alarm", "Non Life-threatening")
+"""Groups of calls that are 2 with siren: nobody is known to be in danger of life."""
 
 _PLACE = re.compile(r"\(?\s*([-+0-9.]+)\s*,\s*([-+0-9.]+)\s*\)?", re.ASCII).fullmatch
 _LOCAL_12 = re.compile(r"(\d\d?)/(\d\d?)/(\d{4}) (\d\d?):(\d\d)(?::(\d\d))? ?([AaPp])[Mm]", re.ASCII).fullmatch
@@ -80,6 +98,8 @@ class Call(NamedTuple):
     priority: int
     kind: str
     units: tuple[CallUnit, ...]
+    area: str = ""
+    """Of which station, without leading zeros."""
 
 
 @dataclass(frozen=True)
@@ -196,11 +216,15 @@ def _call(cell: dict[str, str], zone: tzinfo | None, city: bool, wrong: Counter[
     priority = 3
     if city and said in SAN_FRANCISCO_PRIORITY:
         priority = SAN_FRANCISCO_PRIORITY[said]
+        if priority == 1 and cell.get("group") in SAN_FRANCISCO_NO_DANGER:
+            priority = 2
     elif not city and said in ("1", "2", "3", "4", "5"):
         priority = int(said)
     elif said:
         wrong["bad_priority"] += 1
-    return Call(cell["call_id"], received_ms, *place, priority, cell.get("kind", ""), ())
+    return Call(
+        cell["call_id"], received_ms, *place, priority, cell.get("kind", ""), (), cell.get("area", "").lstrip("0")
+    )
 
 
 def _place(cell: dict[str, str]) -> tuple[float, float] | None:

@@ -1,0 +1,99 @@
+"""Asking for backup: how long the first answer takes, how long the whole decision, and how large its record is.
+
+python tests/benchmarks/backup.py --map maps/porto [--units 1000] [--open 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from geo_backup.backup.decision import answer, ask, whole_view
+from geo_backup.backup.standing import Standing, view
+from geo_backup.events import BackupRequested, Fix, IncidentOpened, Need, PositionReported, UnitRegistered
+from geo_backup.live_map import LiveMap, apply
+from geo_backup.node import decide
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.warm import warm_up
+
+T0 = 1_700_000_000_000
+SKILLS = (("patrol", 0.8), ("k-9", 0.05), ("supervisor", 0.05), ("ALS", 0.1))
+
+
+def city(network: RoadNetwork, units: int, incidents: int, seed: int) -> LiveMap:
+    """Units (simulated) on random roads, and incidents that each ask for three patrols, a dog and a supervisor."""
+    live_map, rng = LiveMap(), np.random.default_rng(seed)
+    at = rng.integers(0, len(network.junction_lon_e7), units + incidents)
+    lon, lat = network.junction_lon_e7[at] / 1e7, network.junction_lat_e7[at] / 1e7
+    for n in range(units):
+        skills = tuple(name for name, share in SKILLS if rng.random() < share)
+        unit_id = f"U{n:05}"
+        for event in (
+            UnitRegistered(
+                received_ms=T0, unit_id=unit_id, callsign=unit_id, agency="police", kind="patrol", capabilities=skills
+            ),
+            PositionReported(received_ms=T0, unit_id=unit_id, fix=Fix(T0, float(lon[n]), float(lat[n]))),
+        ):
+            apply(live_map, live_map.seq + 1, event)
+    needs = (Need("patrol", 3), Need("k-9"), Need("supervisor", 1, "want"))
+    for n in range(incidents):
+        place = {"lon": float(lon[units + n]), "lat": float(lat[units + n])}
+        apply(live_map, live_map.seq + 1, IncidentOpened(received_ms=T0, incident_id=f"i{n}", priority=1, **place))
+        request = BackupRequested(
+            event_id=f"r{n}", received_ms=T0, incident_id=f"i{n}", requirement=needs, mode="immediate"
+        )
+        apply(live_map, live_map.seq + 1, request)
+    return live_map
+
+
+def main() -> None:
+    """Print the table."""
+    ask_for = argparse.ArgumentParser(description=__doc__)
+    ask_for.add_argument("--map", type=Path, required=True)
+    ask_for.add_argument("--units", type=int, default=1_000)
+    ask_for.add_argument("--open", type=int, default=5, help="open incidents that ask at the same time")
+    ask_for.add_argument("--rounds", type=int, default=15)
+    given = ask_for.parse_args()
+    network = RoadNetwork.load(given.map)
+    warm_up()
+    print(f"{network.area.name}, {network.edges:,} edges, {given.units:,} units, {given.open} requests for five units")
+    print(f"Python {platform.python_version()}, {platform.machine()}; ms, median (fastest to slowest)")
+    worlds = [city(network, given.units, given.open, seed) for seed in range(given.rounds)]
+    firsts, wholes, solves, sizes, proven = [], [], [], [], 0
+    for world in worlds:
+        standing = Standing(network)
+        standing.prepare()
+        standing.update(view(world, T0 + 1_000))
+        for n in range(1, given.open):  # the others stand already
+            standing.field(f"i{n}")
+        standing.rank("i1" if given.open > 1 else "i0")
+        began = time.perf_counter()
+        ask(standing, "i0", city=False).first()
+        firsts.append((time.perf_counter() - began) * 1e3)
+        began = time.perf_counter()
+        question, inputs = ask(standing, "i0"), whole_view(standing)
+        wholes.append((time.perf_counter() - began) * 1e3)
+        began = time.perf_counter()
+        event = decide(question, inputs, "decision:r0")
+        solves.append((time.perf_counter() - began) * 1e3)
+        sizes.append((len(event.inputs) + len(event.answer)) / 1e3)
+        proven += event.proven
+        assert answer(question, question.first(), question.best())["chosen"]
+    for name, took in (
+        ("first answer: new field, ranking, greedy set", firsts),
+        ("the question with the cover of the city", wholes),
+        ("exact set and its record (beside the worker)", solves),
+    ):
+        print(f"{name:48} {statistics.median(took):8.1f} ({min(took):.1f} to {max(took):.1f})")
+    print(f"{'size of the record, kB':48} {statistics.median(sizes):8.1f} ({min(sizes):.1f} to {max(sizes):.1f})")
+    print(f"proven best: {proven} of {given.rounds}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
