@@ -195,9 +195,9 @@ class CoverRules:
     """Free units that a beat keeps, where the beat itself says nothing."""
     floor_override_priority: int = 1
     """Calls of this priority or higher may take the last ones."""
-    p2_lambda_ms: int = 60_000
+    p2_lambda_ms: int = 600_000
     """What losing all cover weighs against arrival time; priority 1 pays nothing."""
-    p3_lambda_ms: int = 600_000
+    p3_lambda_ms: int = 900_000
     p4_lambda_ms: int = 1_200_000
     p5_lambda_ms: int = 1_800_000
     places: int = 400

@@ -1,0 +1,244 @@
+"""The trade's rules of whom to send, as timelines: agencies, crews, pre-emption, floors, swaps, exercises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geo_backup.backup.decision import Question, answer, ask, digest
+from geo_backup.backup.standing import Standing, view
+from geo_backup.events import (
+    AgreementMade,
+    AidApproved,
+    BackupRequested,
+    CrewReported,
+    IncidentChanged,
+    Member,
+    Need,
+    RulesAdopted,
+    UnitRegistered,
+)
+from tests.backup.test_ranking import XY, Scene, ids, position, river
+from tests.stories import ms, part, status
+
+
+def request(incident_id: str = "i1", s: float = 1.0, mode: Any = "immediate", **more: Any) -> BackupRequested:
+    return BackupRequested(
+        **{  # type: ignore[arg-type]
+            "event_id": f"request-{incident_id}-{s}",
+            "received_ms": ms(s),
+            "incident_id": incident_id,
+            "requirement": (Need("any", 2),),
+            "mode": mode,
+            **more,
+        }
+    )
+
+
+def asked(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> Question:
+    standing = Standing(scene.network)
+    standing.update(view(scene.live_map, ms(s)))
+    return ask(standing, incident_id)
+
+
+def sent(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> list[str]:
+    question = asked(scene, incident_id, s)
+    return [row["unit_id"] for row in answer(question, question.first(), question.best())["chosen"]]
+
+
+def reasons(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> dict[str, str]:
+    return dict(scene.rank(incident_id, s).excluded())
+
+
+def of_agency(scene: Scene, unit_id: str, at: XY, agency: str) -> None:
+    scene.tell(
+        UnitRegistered(received_ms=ms(0), unit_id=unit_id, callsign=unit_id, agency=agency, kind="patrol"),
+        position(unit_id, at, 0),
+    )
+
+
+def test_9_an_unstaffed_engine_is_nearer_than_a_staffed_one() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0))
+    for unit_id, x in (("empty", 200), ("manned", 900), ("unsaid", 1500)):
+        scene.unit(unit_id, (x, 0))
+    scene.tell(CrewReported(received_ms=ms(1), unit_id="empty"))
+    scene.tell(CrewReported(received_ms=ms(1), unit_id="manned", crew=(Member(("ALS",)), Member())))
+    assert ids(scene.rank(s=2)) == ["manned", "unsaid"]
+    assert reasons(scene) == {"empty": "UNSTAFFED"}
+
+
+def test_a_capability_is_the_officers_not_the_cars() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0))
+    scene.unit("car", (200, 0))
+    scene.tell(request(requirement=(Need("k-9"),)))
+    assert ids(scene.rank(s=2)) == []
+    scene.tell(CrewReported(received_ms=ms(2), unit_id="car", crew=(Member(("k-9",), "handler 12"),)))
+    assert sent(scene) == ["car"]
+
+
+def test_rest_and_the_end_of_a_shift() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=4)
+    crew = (Member(),)
+    for unit_id in ("resting", "ending", "fresh"):
+        scene.unit(unit_id, (200, 0))
+    scene.tell(
+        CrewReported(received_ms=ms(1), unit_id="resting", crew=crew, rest_until_ms=ms(600)),
+        CrewReported(received_ms=ms(1), unit_id="ending", crew=crew, shift_ends_ms=ms(900)),
+        CrewReported(received_ms=ms(1), unit_id="fresh", crew=crew, shift_ends_ms=ms(9_000)),
+    )
+    assert ids(scene.rank(s=2)) == ["fresh"]
+    assert reasons(scene) == {"resting": "REST_PERIOD", "ending": "END_OF_SHIFT"}
+    scene.tell(IncidentChanged(received_ms=ms(3), incident_id="i1", priority=1))
+    assert ids(scene.rank(s=3)) == ["ending", "fresh"], "a grave call is for whoever is still there"
+
+
+def test_12_another_agencys_unit_needs_an_agreement_and_says_so() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), agency="town")
+    of_agency(scene, "foreign", (200, 0), "county")
+    of_agency(scene, "own", (1900, 0), "town")
+    assert ids(scene.rank(s=1)) == ["own"]
+    assert reasons(scene) == {"foreign": "WRONG_AGENCY_OR_NO_AGREEMENT"}
+    mutual = AgreementMade(received_ms=ms(2), agreement_id="a1", lender="county", borrower="town", aid="mutual")
+    scene.tell(mutual)
+    assert reasons(scene) == {"foreign": "NEEDS_APPROVAL"}
+    scene.tell(AidApproved(received_ms=ms(3), incident_id="i1", agency="county", by="sergeant"))
+    assert ids(scene.rank(s=3)) == ["foreign", "own"]
+    # one direction only
+    scene.incident("i2", (100, 0), agency="county")
+    assert reasons(scene, "i2") == {"own": "WRONG_AGENCY_OR_NO_AGREEMENT"}
+
+
+def test_automatic_aid_ranks_both_until_the_share_is_used() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), agency="town")
+    for n in range(4):
+        of_agency(scene, f"c{n}", (200 + 10 * n, 0), "county")
+    scene.tell(
+        AgreementMade(
+            received_ms=ms(1), agreement_id="a1", lender="county", borrower="town", aid="automatic", max_share=0.25
+        )
+    )
+    assert ids(scene.rank(s=1))[0] == "c0"
+    scene.tell(part("i1", "c0", "assigned", 2))
+    assert set(reasons(scene).values()) == {"AID_SHARE_USED"}
+
+
+def test_immediate_backup_opens_mutual_aid_when_its_own_are_too_far() -> None:
+    """Two of a first wave of two must come within the rule's time; only one of the own can."""
+    scene = Scene(river())
+    scene.tell(RulesAdopted(received_ms=ms(0), rules={"backup": {"first_wave": 2, "kth_eta_max_ms": 60_000}}))
+    scene.incident("i1", (100, 0), agency="town", priority=1)
+    of_agency(scene, "near", (150, 0), "town")
+    of_agency(scene, "far", (1990, 100), "town")
+    of_agency(scene, "county", (250, 0), "county")
+    scene.tell(AgreementMade(received_ms=ms(1), agreement_id="a1", lender="county", borrower="town", aid="mutual"))
+    assert reasons(scene) == {"county": "NEEDS_APPROVAL"}
+    scene.tell(request())
+    assert sent(scene) == ["near", "county"]
+    (aided,) = [row for row in scene.rank(s=2).candidates(9) if row.unit_id == "county"]
+    assert aided.warnings == ("MUTUAL_AID",)
+
+
+def test_a_grave_call_takes_units_from_lesser_ones_by_the_table() -> None:
+    scene = Scene(river())
+    for incident_id, priority in (("grave", 1), ("equal", 2), ("lesser", 3), ("least", 4)):
+        scene.incident(incident_id, (100, 0), priority=priority)
+    parts = ("a equal en_route", "b lesser en_route", "c lesser on_scene", "d least on_scene")
+    for unit_id, incident_id, state in (words.split() for words in parts):
+        scene.unit(unit_id, (300, 0))
+        scene.tell(part(incident_id, unit_id, "assigned", 1), part(incident_id, unit_id, state, 1))  # type: ignore[arg-type]
+    scene.unit("meal", (300, 0))
+    scene.tell(status("meal", "busy", 1))
+    assert ids(scene.rank("grave", 2)) == [], "nobody asked for backup yet"
+    scene.tell(request("grave"))
+    rows = {row.unit_id: row for row in scene.rank("grave", 2).candidates(9)}
+    assert set(rows) == {"b", "d", "meal"}
+    assert rows["b"].preempts == "lesser"
+    assert rows["b"].warnings == ("PREEMPTS",)
+    assert (rows["b"].clear_ms, rows["d"].clear_ms, rows["meal"].clear_ms) == (0, 60_000, 60_000)
+    assert rows["d"].eta_ms == rows["d"].turnout_ms + 60_000 + rows["d"].drive_ms + rows["d"].last_leg_ms
+    scene.tell(request("grave", 3, "delayed"))
+    assert ids(scene.rank("grave", 3)) == [], "delayed backup robs nobody"
+
+
+def test_delayed_backup_by_a_time_spares_the_busy_and_the_city() -> None:
+    """All who are surely there in time are as good as each other: the crew with fewer calls goes."""
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=3, profile="routine")
+    crew = (Member(),)
+    for unit_id, x in (("near", 150), ("farther", 1200)):
+        scene.unit(unit_id, (x, 0))
+        scene.tell(CrewReported(received_ms=ms(0), unit_id=unit_id, crew=crew))
+    scene.incident("before", (100, 0), priority=5)
+    scene.tell(part("before", "near", "assigned", 1), part("before", "near", "cleared", 1))
+    assert scene.live_map.units["near"].calls == 1
+    scene.tell(RulesAdopted(received_ms=ms(1), rules={"cover": {"p3_lambda_ms": 0}}))
+    scene.tell(request(mode="delayed", requirement=(Need("any"),)))
+    assert sent(scene) == ["near"]
+    scene.tell(request(s=3, mode="delayed", requirement=(Need("any"),), arrive_by_ms=ms(1_800)))
+    question = asked(scene, s=3)
+    assert (question.requests[question.own].eta_ms == 0).sum() == 2
+    assert sent(scene, s=3) == ["farther"]
+
+
+def test_17_ties_are_broken_the_same_way_every_time() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (1000, 0), priority=1)
+    for unit_id in ("z", "m", "a"):
+        scene.unit(unit_id, (900, 0))
+    scene.tell(request(requirement=(Need("any", 1),)))
+    assert {tuple(sent(scene)) for _ in range(3)} == {("a",)}
+    question = asked(scene)
+    told = answer(question, question.first(), question.best())
+    again = asked(scene)
+    assert digest(told) == digest(answer(again, again.first(), again.best()))
+
+
+def test_18_an_exercise_touches_no_unit() -> None:
+    scene = Scene(river())
+    scene.incident("drill", (100, 0), exercise=True, apart=True, priority=1)
+    scene.incident("real", (100, 0), priority=3)
+    scene.unit("a", (200, 0))
+    scene.tell(request("drill", requirement=(Need("any"),)))
+    before = scene.live_map.units["a"]
+    was = (before.status, before.incident_id, before.calls)
+    assert sent(scene, "drill") == ["a"]
+    scene.tell(part("drill", "a", "assigned", 3), part("drill", "a", "en_route", 4), part("drill", "a", "on_scene", 9))
+    assert (before.status, before.incident_id, before.calls) == was
+    assert ids(scene.rank("real", 10)) == ["a"], "it is as free as before"
+    scene.tell(part("real", "a", "assigned", 11))
+    assert scene.live_map.units["a"].incident_id == "real"
+    assert scene.live_map.incidents["drill"].assignments["a"].state == "on_scene"
+
+
+def test_two_incidents_do_not_get_the_same_unit() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=3)
+    scene.incident("i2", (100, 0), priority=1)
+    scene.unit("near", (150, 0))
+    scene.unit("far", (1200, 0))
+    one = (Need("any"),)
+    scene.tell(request("i1", requirement=one), request("i2", requirement=one))
+    assert (sent(scene, "i1"), sent(scene, "i2")) == (["far"], ["near"])
+
+
+def test_a_swap_is_offered_only_where_it_gains_much() -> None:
+    """4.8: the assigned unit is far; another comes free nearby after the cool-down."""
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=1)
+    scene.unit("slow", (2000, 140))
+    scene.tell(request(requirement=(Need("any"),)), part("i1", "slow", "assigned", 2))
+    scene.unit("quick", (150, 0), 3.0)
+
+    def offers(s: float) -> list[dict[str, Any]]:
+        scene.tell(position("slow", (2000, 140 - s / 1000), s), position("quick", (150, 0), s))
+        question = asked(scene, s=s)
+        return list(answer(question, question.first(), question.best())["swaps"])
+
+    assert offers(10) == [], "in the cool-down after the assignment"
+    (offer,) = offers(200)
+    assert (offer["unit_id"], offer["replaces"]) == ("quick", "slow")
+    assert offer["gain_ms"] > 60_000
