@@ -255,6 +255,10 @@ class Standing:
         ms = np.minimum(ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
         return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), now.as_of_ms)
 
+    def metric(self, profile: str) -> Metric:
+        """A profile's weights as of the last view, poured into the hierarchy."""
+        return self._front(profile).metric
+
     def weights(self, profile: str) -> Weights:
         """Weights of a profile with the closures in force."""
         return self._front(profile).metric.weights
