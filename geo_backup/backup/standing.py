@@ -18,7 +18,8 @@ import shapely
 from geo_backup.backup.city import City, CityNow
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.cover import place_times_ms
-from geo_backup.backup.ranking import STATION, IncidentRow, Ranking, UnitRow, UnitTable, rank
+from geo_backup.backup.fleet import STATION, IncidentRow, UnitRow, UnitTable
+from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
 from geo_backup.live_map import LiveMap
