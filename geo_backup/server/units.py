@@ -8,13 +8,23 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
 
-from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported, UnitRegistered, UnitRetired, UnitStatusChanged
+from geo_backup.events import (
+    ID_PATTERN,
+    CrewReported,
+    Event,
+    Fix,
+    Member,
+    PositionReported,
+    UnitRegistered,
+    UnitRetired,
+    UnitStatusChanged,
+)
 from geo_backup.node import Node
 from geo_backup.server.emergencies import declare
 from geo_backup.server.problems import Problem, bad_value, pointer
 from geo_backup.server.writes import check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
-from geo_backup.wire.requests import Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 
@@ -180,6 +190,25 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                 status=body.status,
                 at_ms=body.at if body.at is not None else now_ms,
                 note=body.note,
+            ),
+        )
+        return documents.unit(unit_of(node, unit_id))
+
+    @routes.put("/units/{unit_id}/crew")
+    async def crew(unit_id: UnitId, body: CrewReport) -> dict[str, Any]:
+        """Who is aboard: their capabilities count as the unit's. Nobody: it is unstaffed and not sent."""
+        now_ms = node.clock.now_ms()
+        if body.shift_ends is not None and body.shift_ends <= now_ms:
+            raise bad_value("/shift_ends", "past", "lies in the past; a crew whose shift is over is no crew: send []")
+        await record(
+            node,
+            CrewReported(
+                event_id=new_id("crew"),
+                received_ms=now_ms,
+                unit_id=unit_id,
+                crew=tuple(Member(tuple(one.capabilities), one.member_id) for one in body.crew),
+                shift_ends_ms=body.shift_ends,
+                rest_until_ms=body.rest_until,
             ),
         )
         return documents.unit(unit_of(node, unit_id))

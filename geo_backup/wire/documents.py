@@ -13,7 +13,7 @@ from shapely.geometry import mapping
 from geo_backup import __version__
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.ranking import Candidate, Ranking
-from geo_backup.events import Need, SpeedsAdopted
+from geo_backup.events import AgreementMade, Need, SpeedsAdopted
 from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
@@ -331,4 +331,17 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
                 for j, part, count in places
             ],
         },
+    }
+
+
+def agreement(agreement: AgreementMade) -> Document:
+    """Who helps whom, and how far."""
+    return {
+        "agreement_id": agreement.agreement_id,
+        "lender": agreement.lender,
+        "borrower": agreement.borrower,
+        "aid": agreement.aid,
+        "kinds": list(agreement.kinds),
+        "max_share": agreement.max_share,
+        "positions": agreement.positions,
     }

@@ -68,6 +68,17 @@ class StatusChange(Request):
     note: Text = ""
 
 
+class MemberRow(Request):
+    capabilities: Annotated[list[Word], Field(max_length=64)] = []
+    member_id: Annotated[str, Field(max_length=64)] = ""
+
+
+class CrewReport(Request):
+    crew: Annotated[list[MemberRow], Field(max_length=32)]
+    shift_ends: Time | None = None
+    rest_until: Time | None = None
+
+
 class NewIncident(Request):
     incident_id: Id | None = None
     lon: Lon | None = None
@@ -175,3 +186,18 @@ class EmergencyClear(Request):
 
 class NewWord(Request):
     word: Annotated[str, Field(min_length=4, max_length=64)]
+
+
+class NewAgreement(Request):
+    agreement_id: Id | None = None
+    lender: Word
+    borrower: Word
+    aid: Literal["automatic", "mutual"]
+    kinds: Annotated[list[Word], Field(max_length=64)] = []
+    max_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    positions: Literal["exact", "rounded", "assigned"] = "exact"
+
+
+class AidApproval(Request):
+    agency: Word
+    by: Word
