@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.dashboard import DIST
 from geo_backup.node import Node
-from geo_backup.server import closures, cover, feed, incidents, osrm, problems, traffic, units
+from geo_backup.server import aid, closures, cover, emergencies, feed, incidents, osrm, problems, traffic, units
 from geo_backup.server.access import COOKIE, Access
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.wire.requests import ReplayControl
@@ -44,6 +44,8 @@ def create_app(
     problems.install(app)
     app.include_router(units.router(node, adopt_unknown=adopt_unknown))
     app.include_router(incidents.router(node))
+    app.include_router(emergencies.router(node))
+    app.include_router(aid.router(node))
     app.include_router(closures.router(node))
     app.include_router(traffic.router(node))
     app.include_router(cover.router(node))

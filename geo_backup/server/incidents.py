@@ -23,6 +23,7 @@ from geo_backup.live_map import Incident
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import (
+    WORDS,
     check_minutes,
     check_profile,
     incident_of,
@@ -136,7 +137,12 @@ def router(node: Node) -> APIRouter:
     @routes.post("/incidents/{incident_id}/close")
     async def close(incident_id: IncidentId) -> dict[str, Any]:
         """The incident is over: its units are released, its ranking ends. Closing it twice is no error."""
-        if incident_of(node, incident_id).open:
+        incident = incident_of(node, incident_id)
+        if incident.emergency is not None and incident.emergency.stands:
+            # asked here: a refused fact would keep the id, and the incident could never be closed
+            reason = "emergency_stands"
+            raise Problem(409, WORDS[reason], [{"field": "", "reason": reason, "message": WORDS[reason]}])
+        if incident.open:
             event = IncidentClosed(
                 event_id=f"closed:{incident_id}", received_ms=node.clock.now_ms(), incident_id=incident_id
             )

@@ -8,12 +8,23 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
 
-from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported, UnitRegistered, UnitRetired, UnitStatusChanged
+from geo_backup.events import (
+    ID_PATTERN,
+    CrewReported,
+    Event,
+    Fix,
+    Member,
+    PositionReported,
+    UnitRegistered,
+    UnitRetired,
+    UnitStatusChanged,
+)
 from geo_backup.node import Node
+from geo_backup.server.emergencies import declare
 from geo_backup.server.problems import Problem, bad_value, pointer
 from geo_backup.server.writes import check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
-from geo_backup.wire.requests import Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 
@@ -38,6 +49,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         index_of: list[int] = []  # of each event in `rows`; -1 for a registration
         refused: list[dict[str, Any]] = []
         adopted: set[str] = set()
+        pressed: dict[str, tuple[float, float] | None] = {}  # whose button, and where
         for index, row in enumerate(rows):
             try:
                 position = Position.model_validate(row)
@@ -45,6 +57,8 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                 first = error.errors()[0]
                 field = f"/positions/{index}{pointer(first['loc']) if first['loc'] else ''}"
                 refused.append({"index": index, "reason": first["msg"].removeprefix("Value error, "), "field": field})
+                if isinstance(row, dict) and row.get("alarm") == "sos" and row.get("unit_id") in node.live_map.units:
+                    pressed.setdefault(row["unit_id"], None)  # a garbled position does not silence a cry for help
                 continue
             unit_id = position.unit_id
             if unit_id not in node.live_map.units and unit_id not in adopted:
@@ -66,6 +80,8 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                     )
                 )
             index_of.append(index)
+            if position.alarm == "sos":
+                pressed[unit_id] = (position.lon, position.lat)
             fix = Fix(
                 position.fix_time,
                 position.lon,
@@ -90,11 +106,13 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             for index, outcome in zip(index_of, outcomes, strict=True)
             if outcome.delta.ignored is not None and index >= 0
         ]
+        called = [(await declare(node, unit_id, place, source="device"))[0] for unit_id, place in pressed.items()]
         return {
             "accepted": sum(index >= 0 for index in index_of),
             "refused": refused,
             "ignored": ignored,
             "seq": outcomes[-1].seq if outcomes else None,
+            **({"emergencies": [incident.incident_id for incident in called]} if called else {}),
         }
 
     @routes.get("/units")
@@ -172,6 +190,25 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                 status=body.status,
                 at_ms=body.at if body.at is not None else now_ms,
                 note=body.note,
+            ),
+        )
+        return documents.unit(unit_of(node, unit_id))
+
+    @routes.put("/units/{unit_id}/crew")
+    async def crew(unit_id: UnitId, body: CrewReport) -> dict[str, Any]:
+        """Who is aboard: their capabilities count as the unit's. Nobody: it is unstaffed and not sent."""
+        now_ms = node.clock.now_ms()
+        if body.shift_ends is not None and body.shift_ends <= now_ms:
+            raise bad_value("/shift_ends", "past", "lies in the past; a crew whose shift is over is no crew: send []")
+        await record(
+            node,
+            CrewReported(
+                event_id=new_id("crew"),
+                received_ms=now_ms,
+                unit_id=unit_id,
+                crew=tuple(Member(tuple(one.capabilities), one.member_id) for one in body.crew),
+                shift_ends_ms=body.shift_ends,
+                rest_until_ms=body.rest_until,
             ),
         )
         return documents.unit(unit_of(node, unit_id))

@@ -10,10 +10,17 @@ from geo_backup.live_map import Incident, Unit
 from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
 
-NOT_FOUND = {"unknown_unit": "unit", "unknown_incident": "incident", "unknown_closure": "closure"}
+NOT_FOUND = {
+    "unknown_unit": "unit",
+    "unknown_incident": "incident",
+    "unknown_closure": "closure",
+    "unknown_emergency": "emergency",
+    "unknown_agreement": "agreement",
+    "unknown_plan": "plan",
+}
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
-TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures")
+TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures", "too_many_plans", "too_many_agreements")
 WORDS = {
     "id_taken": "this id is taken",
     "incident_closed": "the incident is closed",
@@ -22,6 +29,11 @@ WORDS = {
     "not_assigned": "the unit is not assigned to this incident",
     "in_emergency": "the unit's own officer is in danger: it is an incident itself",
     "emergency_stands": "an emergency stands: only the unit with its word, or a supervisor, ends it",
+    "emergency_over": "the emergency is over already",
+    "plan_not_approved": "a supervisor approves the plan first: POST /v1/plans/{id}/approve",
+    "plan_active": "the plan is active: its posts are incidents now",
+    "plan_cancelled": "the plan is cancelled",
+    "plan_approved": "the plan is approved already",
     "requester": "the unit is the one that asks for help",
     "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
     "same_speeds": "just these speeds hold already",
@@ -29,6 +41,8 @@ WORDS = {
     "too_many_incidents": "too many incidents are open; close some first",
     "too_many_units": "too many units are registered; retire some first",
     "too_many_closures": "too many closures stand; lift some first",
+    "too_many_plans": "too many plans are drafts or approved; cancel some first",
+    "too_many_agreements": "too many agreements stand; end some first",
 }
 
 

@@ -14,7 +14,7 @@ from geo_backup import __version__
 from geo_backup.backup.advice import MoveUp, Waiting
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.ranking import Candidate, Ranking
-from geo_backup.events import Need, SpeedsAdopted
+from geo_backup.events import AgreementMade, Need, SpeedsAdopted
 from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
@@ -359,4 +359,17 @@ def staging(places: Sequence[Waiting]) -> Document:
             }
             for place in places
         ],
+    }
+
+
+def agreement(agreement: AgreementMade) -> Document:
+    """Who helps whom, and how far."""
+    return {
+        "agreement_id": agreement.agreement_id,
+        "lender": agreement.lender,
+        "borrower": agreement.borrower,
+        "aid": agreement.aid,
+        "kinds": list(agreement.kinds),
+        "max_share": agreement.max_share,
+        "positions": agreement.positions,
     }

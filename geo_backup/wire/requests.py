@@ -47,6 +47,7 @@ class Position(Request):
     course_deg: Course | None = None
     accuracy_m: Annotated[float, Field(ge=e.ACCURACY_M[0], le=e.ACCURACY_M[1])] | None = None
     device_id: Id | None = None
+    alarm: Literal["sos"] | None = Field(None, description="The device's button was pressed: an officer's emergency.")
 
 
 class Positions(Request):
@@ -65,6 +66,17 @@ class StatusChange(Request):
     status: UnitStatus
     at: Time | None = None
     note: Text = ""
+
+
+class MemberRow(Request):
+    capabilities: Annotated[list[Word], Field(max_length=64)] = []
+    member_id: Annotated[str, Field(max_length=64)] = ""
+
+
+class CrewReport(Request):
+    crew: Annotated[list[MemberRow], Field(max_length=32)]
+    shift_ends: Time | None = None
+    rest_until: Time | None = None
 
 
 class NewIncident(Request):
@@ -150,3 +162,42 @@ class ReplayControl(Request):
     playing: bool | None = None
     speed: Annotated[float, Field(gt=0, le=600)] | None = None
     time: Time | None = None
+
+
+class EmergencyCall(Request):
+    unit_id: Id
+    lon: Lon | None = None
+    lat: Lat | None = None
+    source: Literal["device", "phone", "tak", "api", "desk"] = "api"
+    emergency_id: Id | None = None
+    exercise: bool = False
+
+
+class Acknowledgement(Request):
+    by: Word
+
+
+class EmergencyClear(Request):
+    by: Literal["unit", "supervisor"]
+    word: Word | None = None
+    who: Annotated[str, Field(max_length=64)] = ""
+    reason: Text = ""
+
+
+class NewWord(Request):
+    word: Annotated[str, Field(min_length=4, max_length=64)]
+
+
+class NewAgreement(Request):
+    agreement_id: Id | None = None
+    lender: Word
+    borrower: Word
+    aid: Literal["automatic", "mutual"]
+    kinds: Annotated[list[Word], Field(max_length=64)] = []
+    max_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    positions: Literal["exact", "rounded", "assigned"] = "exact"
+
+
+class AidApproval(Request):
+    agency: Word
+    by: Word
