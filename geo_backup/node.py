@@ -23,6 +23,7 @@ from geo_backup import __version__
 from geo_backup.backup.closures import cut_by
 from geo_backup.backup.decision import Question, answer, ask, digest, tell, unmet, whole_view
 from geo_backup.backup.ranking import Ranking
+from geo_backup.backup.run_card import cards_of
 from geo_backup.backup.standing import Standing, View, view
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, UnknownIdError, WrongMapError
@@ -114,6 +115,7 @@ class Node:
         self.ignored: dict[str, int] = {}
         self.lag_s = 0.0
         self.profiles = profiles_of(network)
+        self.run_cards = cards_of(network)
         self._standing = Standing(network, profiles=self.profiles)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ranking")
         self._deltas: OrderedDict[int, Delta] = OrderedDict()

@@ -17,6 +17,7 @@ from geo_backup.events import (
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
+    Mode,
     Need,
 )
 from geo_backup.live_map import Incident
@@ -154,8 +155,8 @@ def router(node: Node) -> APIRouter:
         """Ask for backup: with a mode, answered by the set to send, which is refined in the log; without one, the
         ranking is narrowed to what is asked for."""
         incident = open_incident_of(node, incident_id)
-        needs, several = _asked(body, incident, max(1, node.live_map.rules.backup.first_wave))
-        mode, now_ms = body.mode, node.clock.now_ms()
+        needs, several, mode = _asked(node, body, incident)
+        now_ms = node.clock.now_ms()
         if body.arrive_by is not None and mode in (None, "immediate"):
             raise bad_value("/arrive_by", "mode", "only delayed and strategic backup arrives by a time")
         if body.arrive_by is not None and body.arrive_by <= now_ms:
@@ -310,19 +311,26 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _asked(body: BackupCall, incident: Incident, first_wave: int) -> tuple[tuple[Need, ...], bool]:
-    """What a request asks for: its own requirement, so many units, or what stands."""
+def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need, ...], bool, Mode | None]:
+    """What a request asks for, whether one unit may fill several needs, and its mode: its own requirement, a run card,
+    so many units, or what stands."""
     if sum(given is not None for given in (body.requirement, body.units, body.run_card)) > 1:
         raise bad_value("/requirement", "several", "send one of requirement, run_card and units")
     several = incident.several if body.several is None else body.several
+    if body.run_card is not None:
+        card = node.run_cards.get(body.run_card)
+        if card is None:
+            raise bad_value("/run_card", "unknown", f"there is one of {', '.join(sorted(node.run_cards))}")
+        return card.needs(incident.level), card.several if body.several is None else several, body.mode or card.mode
     if body.requirement is not None:
         needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
-        return needs, bool(body.several)
+        return needs, bool(body.several), body.mode
     if body.units is not None:
-        return (Need(ANY, body.units),), False
+        return (Need(ANY, body.units),), False, body.mode
     if body.mode is None:
-        raise bad_value("/requirement", "missing", "send a mode, or what capabilities are asked for")
-    return incident.requirement or (Need(ANY, first_wave if body.mode == "immediate" else 1),), several
+        raise bad_value("/requirement", "missing", "send a mode, a run_card, or what capabilities are asked for")
+    wave = max(1, node.live_map.rules.backup.first_wave) if body.mode == "immediate" else 1
+    return incident.requirement or (Need(ANY, wave),), several, body.mode
 
 
 def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: Response) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from geo_backup import __version__
 from geo_backup.backup.advice import MoveUp, Waiting
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.ranking import Candidate, Ranking
+from geo_backup.backup.run_card import RunCard
 from geo_backup.events import AgreementMade, Need, SpeedsAdopted
 from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
 from geo_backup.roads.closures import Cut
@@ -372,4 +373,17 @@ def agreement(agreement: AgreementMade) -> Document:
         "kinds": list(agreement.kinds),
         "max_share": agreement.max_share,
         "positions": agreement.positions,
+    }
+
+
+def run_card(card: RunCard) -> Document:
+    """A run card with all that each alarm level asks for."""
+    return {
+        "name": card.name,
+        "about": card.about,
+        "kinds": list(card.kinds),
+        "mode": card.mode,
+        "several": card.several,
+        "staged": list(card.staged),
+        "levels": [{"level": n + 1, "needs": needs(card.needs(n + 1))} for n in range(len(card.alarms))],
     }

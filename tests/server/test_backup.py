@@ -171,6 +171,21 @@ def test_the_last_unit_of_a_beat_stays_for_p3_and_goes_for_p1(desk: Desk) -> Non
     assert whole["beats_short"] == ["4"]
 
 
+def test_a_run_card_asks_by_name_and_level(desk: Desk) -> None:
+    http, _, _ = desk
+    fleet(http, ("quint", 0.004, ("engine", "ladder")), ("pump", 0.006, ("engine",)), ("chief", 0.01, ()))
+    cards = {card["name"]: card for card in http.get("/v1/run_cards").json()["run_cards"]}
+    assert [level["level"] for level in cards["structure-fire"]["levels"]] == [1, 2]
+    incident_id = incident(http, kind="structure fire", level=1)
+    answer = http.post(f"/v1/incidents/{incident_id}/backup", json={"run_card": "structure-fire"}).json()
+    assert {u["unit_id"]: u["fills"] for u in answer["units"]} == {"quint": ["engine", "ladder"], "pump": ["engine"]}
+    standing = http.get(f"/v1/incidents/{incident_id}").json()
+    assert (standing["run_card"], standing["mode"], standing["several"]) == ("structure-fire", "immediate", True)
+    wrong = http.post(f"/v1/incidents/{incident_id}/backup", json={"run_card": "no such"})
+    assert wrong.status_code == 422
+    assert "structure-fire" in wrong.text
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -1,0 +1,140 @@
+"""Run cards: what to send by kind of incident and alarm level, read from TOML (`run_cards/README.md`)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast, get_args
+
+from geo_backup.errors import BadValueError
+from geo_backup.events import Mode, Need
+from geo_backup.roads.network import RoadNetwork
+
+BUILT_IN = Path(__file__).parent / "run_cards"
+NEEDS_MAX, COUNT_MAX, LEVELS_MAX = 32, 50, 9
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """One card. `alarms[n]` is what alarm level n + 1 adds."""
+
+    name: str
+    about: str
+    kinds: tuple[str, ...]
+    mode: Mode
+    alarms: tuple[tuple[Need, ...], ...]
+    several: bool = False
+    staged: tuple[str, ...] = ()
+    """Capabilities that wait at staging until called in."""
+
+    def needs(self, level: int) -> tuple[Need, ...]:
+        """All that a level asks for: its own and those of the levels before, equal ones added up."""
+        total: dict[Need, int] = {}
+        for alarm in self.alarms[: max(1, level)]:
+            for need in alarm:
+                bare = need._replace(count=1)
+                total[bare] = total.get(bare, 0) + need.count
+        return tuple(need._replace(count=count) for need, count in total.items())
+
+
+def plain(kind: str) -> str:
+    """A kind of incident as cards are looked up by it."""
+    return " ".join(kind.lower().split())
+
+
+def card_for(cards: Mapping[str, RunCard], kind: str) -> RunCard | None:
+    """The card of a kind of incident, if there is one; of several the first by name."""
+    wanted = plain(kind)
+    return next((cards[name] for name in sorted(cards) if wanted and wanted in map(plain, cards[name].kinds)), None)
+
+
+def cards_of(network: RoadNetwork) -> Mapping[str, RunCard]:
+    """Cards by name: those of the package and those in `run_cards/` of the map's folder, which go before.
+
+    Raises `BadValueError` that names the file, the key and the remedy.
+    """
+    own = _in_folder(network.folder / "run_cards") if network.folder is not None else {}
+    return MappingProxyType({**_in_folder(BUILT_IN), **own})
+
+
+def _in_folder(folder: Path) -> dict[str, RunCard]:
+    cards: dict[str, RunCard] = {}
+    for path in sorted(folder.glob("*.toml")):
+        cards |= read_cards(path.read_bytes(), path.name)
+    return cards
+
+
+def read_cards(data: bytes, file: str = "run cards") -> dict[str, RunCard]:
+    """The cards of a TOML file. Raises `BadValueError` that names the file, the key and the remedy."""
+    try:
+        tables = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadValueError(file, "toml", f"{file} is no TOML: {error}") from None
+    return {name: _card(file, name, table) for name, table in tables.items()}
+
+
+def _wrong(file: str, key: str, remedy: str) -> BadValueError:
+    return BadValueError(f"{file}: {key}", "run_card", f"{file}: {key} {remedy}")
+
+
+def _card(file: str, name: str, table: Any) -> RunCard:
+    if not isinstance(table, dict):
+        raise _wrong(file, name, "is no card; write it as a table, [name]")
+    known = {"about", "kinds", "mode", "several", "staged", "alarm"}
+    for key in table:
+        if key not in known:
+            raise _wrong(file, f"{name}.{key}", f"is not known; a card has {', '.join(sorted(known))}")
+    mode = table.get("mode", "immediate")
+    if mode not in get_args(Mode):
+        raise _wrong(file, f"{name}.mode", f"is one of {', '.join(get_args(Mode))}, not {mode!r}")
+    several = table.get("several", False)
+    if not isinstance(several, bool):
+        raise _wrong(file, f"{name}.several", "is true or false")
+    about = table.get("about", "")
+    if not isinstance(about, str) or len(about) > 500:
+        raise _wrong(file, f"{name}.about", "is a text of at most 500 letters")
+    alarms = table.get("alarm")
+    if not isinstance(alarms, list) or not 1 <= len(alarms) <= LEVELS_MAX:
+        raise _wrong(file, f"{name}.alarm", f"is missing; write [[{name}.alarm]] with needs, once a level, at most 9")
+    levels = tuple(_alarm(file, f"{name}.alarm[{n}]", alarm) for n, alarm in enumerate(alarms))
+    return RunCard(
+        name,
+        about,
+        _words(file, f"{name}.kinds", table.get("kinds", [])),
+        cast("Mode", mode),
+        levels,
+        several,
+        _words(file, f"{name}.staged", table.get("staged", [])),
+    )
+
+
+def _alarm(file: str, key: str, alarm: Any) -> tuple[Need, ...]:
+    needs = alarm.get("needs") if isinstance(alarm, dict) else None
+    if not isinstance(needs, list) or not 1 <= len(needs) <= NEEDS_MAX:
+        raise _wrong(file, f"{key}.needs", 'is a list of 1 to 32 needs, such as { capability = "patrol", count = 2 }')
+    return tuple(_need(file, f"{key}.needs[{n}]", need) for n, need in enumerate(needs))
+
+
+def _need(file: str, key: str, need: Any) -> Need:
+    known = ("capability", "count", "need", "substitutes")
+    if not isinstance(need, dict) or not set(need) <= set(known):
+        raise _wrong(file, key, f"has {', '.join(known)} and nothing else")
+    capability, count, urgency = need.get("capability"), need.get("count", 1), need.get("need", "must")
+    if not isinstance(capability, str) or not 1 <= len(capability) <= 64:
+        raise _wrong(file, f"{key}.capability", "is missing; name what a unit must have")
+    if type(count) is not int or not 1 <= count <= COUNT_MAX:
+        raise _wrong(file, f"{key}.count", "is a number of units, 1 to 50")
+    if urgency not in ("must", "want"):
+        raise _wrong(file, f"{key}.need", "is must or want")
+    return Need(capability, count, urgency, _words(file, f"{key}.substitutes", need.get("substitutes", [])))
+
+
+def _words(file: str, key: str, words: Any) -> tuple[str, ...]:
+    if not isinstance(words, list) or len(words) > NEEDS_MAX:
+        raise _wrong(file, key, "is a list of at most 32 texts")
+    if not all(isinstance(word, str) and 1 <= len(word) <= 64 for word in words):
+        raise _wrong(file, key, "is a list of texts of 1 to 64 letters")
+    return tuple(words)

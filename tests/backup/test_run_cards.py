@@ -1,0 +1,72 @@
+"""Run cards: what ships can be read and says what the trade says; what cannot be is named with its remedy."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from geo_backup.backup.run_card import BUILT_IN, card_for, cards_of, read_cards
+from geo_backup.cli import demo_map
+from geo_backup.errors import BadValueError
+from geo_backup.events import Need
+from geo_backup.roads.network import RoadNetwork
+
+
+def test_the_cards_of_the_package() -> None:
+    cards = read_cards((BUILT_IN / "cards.toml").read_bytes())
+    bomb = card_for(cards, " Bomb  Threat ")
+    assert bomb is not None
+    assert Need("EOD") in bomb.needs(1)
+    assert Need("k-9:explosive", substitutes=("k-9",)) in bomb.needs(1)
+    siege = card_for(cards, "barricade")
+    assert siege is not None
+    assert {"SWAT", "negotiator"} <= {need.capability for need in siege.needs(1)}
+    assert siege.staged == ("ALS",)
+    assert card_for(cards, "cat in a tree") is None
+    assert card_for(cards, "") is None
+    assert {card.mode for card in cards.values()} == {"immediate", "delayed", "strategic"}
+
+
+def test_a_second_alarm_adds_to_the_first() -> None:
+    fire = read_cards((BUILT_IN / "cards.toml").read_bytes())["structure-fire"]
+    assert fire.several
+    first, second = ({n.capability: n.count for n in fire.needs(level)} for level in (1, 2))
+    assert (first["engine"], second["engine"]) == (2, 4)
+    assert "rescue" in second
+    assert fire.needs(9) == fire.needs(2)
+    assert fire.needs(0) == fire.needs(1)
+
+
+def test_an_agencys_own_card_goes_before(tmp_path: Path) -> None:
+    folder = tmp_path / "map"
+    shutil.copytree(demo_map(), folder)
+    (folder / "run_cards").mkdir()
+    own = '[domestic]\nkinds=["domestic"]\n[[domestic.alarm]]\nneeds=[{capability="crisis", count=1}]\n'
+    (folder / "run_cards" / "ours.toml").write_text(own)
+    cards = cards_of(RoadNetwork.load(folder))
+    assert cards["domestic"].needs(1) == (Need("crisis"),)
+    assert "barricade" in cards
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("x = 1", "x"),
+        ("[x", "cards.toml"),
+        ("[x]\nmode = 'now'\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.mode"),
+        ("[x]\ncolour = 'red'", "x.colour"),
+        ("[x]\nmode = 'delayed'", "x.alarm"),
+        ("[[x.alarm]]\nneeds=[]", "x.alarm[0].needs"),
+        ("[[x.alarm]]\nneeds=[{count=2}]", "x.alarm[0].needs[0].capability"),
+        ("[[x.alarm]]\nneeds=[{capability='a', count=0}]", "x.alarm[0].needs[0].count"),
+        ("[[x.alarm]]\nneeds=[{capability='a', need='maybe'}]", "x.alarm[0].needs[0].need"),
+        ("[[x.alarm]]\nneeds=[{capability='a', substitutes='b'}]", "x.alarm[0].needs[0].substitutes"),
+    ],
+)
+def test_what_cannot_be_is_named(text: str, key: str) -> None:
+    with pytest.raises(BadValueError) as caught:
+        read_cards(text.encode(), "cards.toml")
+    assert key in str(caught.value)
+    assert "cards.toml" in str(caught.value)
