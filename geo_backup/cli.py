@@ -211,6 +211,69 @@ def traffic(
         )
 
 
+@app.command()
+def demand(
+    file: Annotated[Path, typer.Argument(help="CSV of past calls: call_id,time,lon,lat, or San Francisco's columns.")],
+    map_folder: MapOption,
+    to: Annotated[str | None, typer.Option("--to", help="Let a running server learn from the file.")] = None,
+    hold_back: Annotated[int, typer.Option(min=1, max=365, help="Last days that the forecast is held against.")] = 4,
+    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="CSV columns, such as call_id=Nr,time=Received,lon=x,lat=y")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Where calls come from, by hour: how good that is as a forecast, and teach it to a server. Calls, never persons.
+
+    Scores are predictive accuracy indices: how many times more of the held-back calls than by chance lie in the share
+    of the area that is forecast highest.
+
+    Example: geo-backup demand calls.csv --map maps/sf --hold-back 4
+    """
+    import numpy as np
+
+    from geo_backup.backup.demand import of_roads, score, week_hour
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.wire import calls_csv
+
+    network = RoadNetwork.load(map_folder)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
+    zone = network.area.timezone
+    read = calls_csv.read(data, columns=calls_csv.columns_of(columns) if columns else None, timezone=timezone or zone)
+    calls = sorted(read.calls, key=lambda call: call.received_ms)
+    if not calls:
+        raise BadValueError("FILE", "empty", f"{file} has no call with a time and a place")
+    cut_ms = calls[-1].received_ms - hold_back * 86_400_000
+
+    def columns_of(some: list[Any]) -> tuple[Any, Any, Any]:
+        hours = [week_hour(call.received_ms, zone) % 24 for call in some]
+        return np.array([call.lon for call in some]), np.array([call.lat for call in some]), np.array(hours, np.int64)
+
+    past = columns_of([call for call in calls if call.received_ms <= cut_ms])
+    later = columns_of([call for call in calls if call.received_ms > cut_ms])
+    if not len(past[0]):
+        raise BadValueError("--hold-back", "range", f"no call is older than {hold_back} days; hold back fewer")
+    places = of_roads(network)
+    scores = {share: score(places, past, later, share) for share in (0.05, 0.1, 0.2)}
+    rows = {f"{share:.0%}": one._asdict() for share, one in scores.items()}
+    adopted = asyncio.run(_teach(to, data)) if to is not None else None
+    if as_json:
+        print(json.dumps({"calls": len(calls), "wrong": dict(read.wrong), "scores": rows, "adopted": adopted}))
+        return
+    print(f"{len(past[0]):,} past calls, {len(later[0]):,} held back, {len(places.lon):,} places of {places.cell_m} m")
+    table = Table("share of area", "forecast by hour", "map of all hours", "map by hour")
+    for share, one in rows.items():
+        table.add_row(share, *(f"{one[name]:.2f}" for name in ("forecast", "count_map", "count_map_by_hour")))
+    Console().print(table)
+    for why, count in read.wrong.items():
+        print(f"left out, {why}: {count:,}")
+    if adopted is not None:
+        print(f"the server expects calls as these {adopted['calls']:,} were: {adopted['demand_id']}")
+
+
 # ---- readings
 
 
@@ -646,6 +709,13 @@ async def _traffic(url: str, file: bytes, clear: bool) -> dict[str, Any] | None:
             return await client.load_traffic(file)
         await client.clear_traffic()
         return None
+
+
+async def _teach(url: str, file: bytes) -> dict[str, Any]:
+    from geo_backup.client import Client
+
+    async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
+        return dict(await client.call("PUT", "/v1/demand", file))
 
 
 async def _watch(url: str, once: bool, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from tests.running import GOTHENBURG, ROOT, Server, free_port
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
-    *(["simulate"], ["drill"]),
+    *(["simulate"], ["drill"], ["demand"], ["explain"]),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 
@@ -267,6 +267,24 @@ def test_simulate(run: Any, tmp_path: Path) -> None:
     with pytest.raises(Failed) as failure:
         run(*mapped, "--policy", "magic")
     assert "road, air, cover, home" in one_line(failure)
+
+
+def test_demand_is_scored_and_taught(run: Any, server: Server, tmp_path: Path) -> None:
+    """Ten days of calls from one corner: the forecast finds all of the last days' there."""
+    rows = [f"c{n},2026-11-{1 + n % 10:02d}T{n % 24:02d}:00:00Z,11.9746,57.7089" for n in range(240)]
+    calls = tmp_path / "calls.csv"
+    calls.write_text("\n".join(["call_id,time,lon,lat", *rows, "bad,,,"]))
+    told = json.loads(run("demand", calls, *MAP, "--hold-back", 3, "--to", server.url, "--json"))
+    assert told["calls"] == 240
+    assert sum(told["wrong"].values()) == 1
+    assert told["scores"]["5%"]["count_map"] == pytest.approx(20, rel=0.1)
+    assert told["scores"]["5%"]["past"] + told["scores"]["5%"]["later"] == 240
+    assert told["adopted"]["calls"] == 240
+    assert "forecast by hour" in run("demand", calls, *MAP)
+    with pytest.raises(Failed, match="hold back fewer"):
+        run("demand", calls, *MAP, "--hold-back", 300)
+    with pytest.raises(Failed, match="cannot be read"):
+        run("demand", tmp_path / "none.csv", *MAP)
 
 
 def test_drill(run: Any, tmp_path: Path) -> None:

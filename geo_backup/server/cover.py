@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def router(node: Node) -> APIRouter:
         data = await request.body()
         timezone = node.network.area.timezone
         try:
-            calls = calls_csv.read(data).calls
+            calls = (await asyncio.to_thread(calls_csv.read, data, timezone=timezone)).calls
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
         if not calls:
@@ -68,7 +69,7 @@ def router(node: Node) -> APIRouter:
                 calls=len(calls),
             )
 
-        event = await node.read_field(lambda _: learn())
+        event = await asyncio.to_thread(learn)
         await record(node, event)
         return {"demand_id": event.demand_id, "calls": event.calls}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from geo_backup.cli import demo_map
 from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import BackupRequested, Need
 from geo_backup.replay.verify import decision_of, same_decision, verify
 from geo_backup.roads.network import RoadNetwork
 from tests.running import Server
@@ -120,6 +124,46 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     assert report.wrong == []
     assert report.decisions >= 2
     assert same_decision(network, found.event, found.speeds, found.demand)
+    told = explain(first["decision_id"], "--log", str(log), "--map", str(demo_map()))
+    assert told.returncode == 0, told.stderr
+    assert "Send A as patrol" in told.stdout
+    assert "the same to the last digit" in told.stdout
+    nobody = explain("decision:none", "--log", str(log))
+    assert nobody.returncode == 1
+    assert first["decision_id"] in nobody.stderr.replace("\n", ""), "names what it does hold"
+
+
+def explain(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "geo_backup", "explain", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_decision_that_a_stop_came_between_is_made_after_the_start(desk: Desk) -> None:
+    """The request is in the log, its decision is not: the next start makes it."""
+    http, log, server = desk
+    fleet(http, ("A", 0.004, ("patrol",)))
+    incident_id = incident(http)
+    server.stop()
+    opened = SqliteLog.open(log)
+    now_ms = int(time.time() * 1000)
+    request = BackupRequested(
+        event_id="backup-lost",
+        received_ms=now_ms,
+        incident_id=incident_id,
+        requirement=(Need("any"),),
+        mode="immediate",
+    )
+    try:
+        asyncio.run(opened.append([request]))
+    finally:
+        opened.close()
+    again = Server(log).start()
+    try:
+        with httpx.Client(base_url=again.url, trust_env=False, timeout=30.0) as client:
+            recommended = decided(client, incident_id, "decision:backup-lost")
+        assert [unit["unit_id"] for unit in recommended["units"]] == ["A"]
+    finally:
+        again.stop()
 
 
 def test_delayed_becomes_immediate_and_keeps_its_units(desk: Desk) -> None:
