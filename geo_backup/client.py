@@ -144,6 +144,21 @@ class Client:
         answer: dict[str, Any] = await self.call("POST", f"/v1/incidents/{incident_id}/assignments", body)
         return answer
 
+    async def ask_backup(self, incident_id: str, mode: str, **more: Any) -> dict[str, Any]:
+        """POST /v1/incidents/{id}/backup: the set to send at once; `decision_id` names the whole decision."""
+        answer: dict[str, Any] = await self.call("POST", f"/v1/incidents/{incident_id}/backup", {"mode": mode, **more})
+        return answer
+
+    async def decision(self, decision_id: str) -> dict[str, Any]:
+        """GET /v1/decisions/{id}, once it is made: in numbers, and in `words`."""
+        answer: dict[str, Any] = await self.call("GET", f"/v1/decisions/{decision_id}")
+        return answer
+
+    async def declare_emergency(self, unit_id: str, **more: Any) -> dict[str, Any]:
+        """POST /v1/emergencies: the unit's officer is in danger."""
+        answer: dict[str, Any] = await self.call("POST", "/v1/emergencies", {"unit_id": unit_id, **more})
+        return answer
+
     async def load_traffic(self, file: bytes) -> dict[str, Any]:
         """PUT /v1/traffic: what the server made of the file, lines `from_osm_node,to_osm_node,speed_kmh`."""
         answer: dict[str, Any] = (await self.call("PUT", "/v1/traffic", file))["traffic"]

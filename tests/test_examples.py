@@ -70,6 +70,13 @@ def test_a_client_sends_the_first_unit_and_sees_it_arrive(demo: str) -> None:
     assert "on_scene" in told
 
 
+def test_a_client_asks_for_backup_and_is_told_why(demo: str) -> None:
+    told = run("examples/ask_backup.py", demo)
+    assert "first with" in told
+    assert "Immediate backup for incident" in told
+    assert "no better set exists" in told
+
+
 def test_a_recorded_track_replays_into_a_server_on_the_replay_clock(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

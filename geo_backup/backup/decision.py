@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from geo_backup.backup.admission import REASONS
 from geo_backup.backup.choose import Choice, Fleet, Request, Sent, exact, greedy
 from geo_backup.backup.city import CityNow
+from geo_backup.backup.fleet import FRESHNESS, STATUSES, IncidentRow, UnitTable
 from geo_backup.backup.odds import p90_ms
-from geo_backup.backup.ranking import FRESHNESS, REASONS, STATUSES, IncidentRow, Ranking, UnitTable
+from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
 from geo_backup.backup.standing import TRAFFIC, Standing, View
 from geo_backup.backup.swap import Going, swap

@@ -18,7 +18,8 @@ import shapely
 from geo_backup.backup.city import City, CityNow
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.cover import place_times_ms
-from geo_backup.backup.ranking import STATION, IncidentRow, Ranking, UnitRow, UnitTable, rank
+from geo_backup.backup.fleet import STATION, IncidentRow, UnitRow, UnitTable
+from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
 from geo_backup.live_map import LiveMap
@@ -254,6 +255,10 @@ class Standing:
         turnout_ms = np.where(table.status == STATION, table.rules.turnout.on_station_ms, table.rules.turnout.mobile_ms)
         ms = np.minimum(ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
         return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), now.as_of_ms)
+
+    def metric(self, profile: str) -> Metric:
+        """A profile's weights as of the last view, poured into the hierarchy."""
+        return self._front(profile).metric
 
     def weights(self, profile: str) -> Weights:
         """Weights of a profile with the closures in force."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Query, Request
 
+from geo_backup.backup.advice import moves, staging
 from geo_backup.backup.city import beats_of
 from geo_backup.backup.demand import learned, of_roads, week_hour
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError
-from geo_backup.events import BeatsAdopted, DemandAdopted, speeds_id
+from geo_backup.events import ID_PATTERN, BeatsAdopted, DemandAdopted, speeds_id
 from geo_backup.node import Node
 from geo_backup.server.problems import bad_value
-from geo_backup.server.writes import new_id, record
+from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import calls_csv, documents
 
 
@@ -79,5 +80,19 @@ def router(node: Node) -> APIRouter:
             return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms)
 
         return await node.read_field(question)
+
+    @routes.get("/cover/moves")
+    async def move_ups() -> dict[str, Any]:
+        """Which free units to move where, and what that wins: few moves, each worth the crew's trouble."""
+        return {"moves": [documents.move_up(move) for move in await node.read_field(moves)]}
+
+    @routes.get("/incidents/{incident_id}/staging")
+    async def staging_places(
+        incident_id: Annotated[str, Path(pattern=ID_PATTERN)], count: Annotated[int, Query(ge=1, le=12)] = 4
+    ) -> dict[str, Any]:
+        """Where units can wait near an incident without being at it, on all its sides."""
+        open_incident_of(node, incident_id)
+        found = await node.read_field(lambda now: staging(now, incident_id, count))
+        return documents.staging(found)
 
     return routes

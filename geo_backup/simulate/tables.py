@@ -5,31 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from geo_backup.simulate.drill import Score
 
-_HEADINGS = (
-    *("policy", "calls", "first unit", "mean", "k-th unit", "mean", "in 4 min", "in 8 min"),
-    *("cover lost", "moves", "queued"),
-)
+_HEADINGS = ("policy", "calls", "first unit", "k-th unit", "4 min", "8 min", "cover lost", "moves", "queued")
 
 
 def print_policies(answer: Mapping[str, Any]) -> None:
     """The table of `simulate`, how fast it was, how far it is from the record, and what was left out."""
-    table = Table(title="travel in s, median / P90; mean: 95 % interval of the difference to road")
+    title = "Travel in s, median / P90; beneath: mean minus road, 95 % interval"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in _HEADINGS:
-        table.add_column(heading)
+        table.add_column(heading, justify="left" if heading == "policy" else "right")
     for name, row in answer["policies"].items():
         minus = row.get("minus_road", {})
         table.add_row(
             name,
             f"{row['calls']:,}",
-            _median_p90(row["first_travel_s"]),
-            _interval(minus.get("first_travel_mean_s")),
-            _median_p90(row["kth_travel_s"]),
-            _interval(minus.get("kth_travel_mean_s")),
+            f"{_median_p90(row['first_travel_s'])}\n{_interval(minus.get('first_travel_mean_s'))}",
+            f"{_median_p90(row['kth_travel_s'])}\n{_interval(minus.get('kth_travel_mean_s'))}",
             f"{row['within_4_min']:.1%}",
             f"{row['within_8_min']:.1%}",
             f"{row['cover_lost']:.3%}",
@@ -74,7 +71,7 @@ def _median_p90(of: Mapping[str, float]) -> str:
 
 
 def _interval(of: list[float] | None) -> str:
-    return "" if of is None else f"{of[0]:+.1f} .. {of[1]:+.1f}"
+    return "" if of is None else f"{of[0]:+.1f}..{of[1]:+.1f}"
 
 
 def _units(after_s: Mapping[str, float]) -> str:

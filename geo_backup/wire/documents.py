@@ -11,6 +11,7 @@ import shapely
 from shapely.geometry import mapping
 
 from geo_backup import __version__
+from geo_backup.backup.advice import MoveUp, Waiting
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.ranking import Candidate, Ranking
 from geo_backup.events import Need, SpeedsAdopted
@@ -331,4 +332,31 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
                 for j, part, count in places
             ],
         },
+    }
+
+
+def move_up(move: MoveUp) -> Document:
+    """One move, in numbers and words."""
+    return {
+        "unit_id": move.unit_id,
+        "lon": move.lon,
+        "lat": move.lat,
+        "gain": round(move.gain, 6),
+        "drive_s": move.drive_ms / 1000,
+        "words": f"{move.unit_id}: {move.drive_ms / 60_000:.0f} min of driving win {move.gain:.1%} of cover",
+    }
+
+
+def staging(places: Sequence[Waiting]) -> Document:
+    """Places to wait, as GeoJSON points."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [place.lon, place.lat]},
+                "properties": {"eta_s": place.eta_ms / 1000, "bearing_deg": round(place.bearing_deg)},
+            }
+            for place in places
+        ],
     }

@@ -1,0 +1,246 @@
+"""The fleet and the incidents as a decision sees them: frozen rows, and the units as columns with their places on the
+network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from geo_backup.events import Fix, Mode, Need, UnitStatus
+from geo_backup.live_map import OPEN_STATES, Incident, Unit
+from geo_backup.roads.field import Starts
+from geo_backup.roads.match import Tracks, match_units
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.snap import RoadPoints, snap_units
+from geo_backup.roads.weights import Weights
+from geo_backup.rules import Rules
+
+Array = npt.NDArray[Any]
+
+STATUSES: tuple[str, ...] = get_args(UnitStatus)
+CODE = {status: code for code, status in enumerate(STATUSES)}
+ASSIGNABLE = ("available", "on_station", "returning", "limited")
+
+STATION = CODE["on_station"]
+
+FRESHNESS = ("live", "delayed", "stale", "lost")
+STALE, LOST = 2, 3
+NEVER_MS = 2**62
+
+
+class UnitRow(NamedTuple):
+    """What a ranking must know of one unit: frozen, so it may cross to another thread."""
+
+    unit_id: str
+    status: str
+    capabilities: tuple[str, ...]
+    """Of the vehicle and of everybody aboard."""
+    incident_id: str | None
+    home: tuple[float, float] | None
+    fixes: tuple[Fix, ...]
+    order_ms: int
+    parked: bool
+    agency: str = ""
+    kind: str = ""
+    staffed: bool = True
+    shift_ends_ms: int | None = None
+    rest_until_ms: int | None = None
+    calls: int = 0
+    emergency: bool = False
+    """Its own officer is in danger."""
+
+    @classmethod
+    def of(cls, unit: Unit) -> UnitRow:
+        """The unit as it stands now."""
+        return cls(
+            unit.unit_id,
+            unit.status,
+            unit.capabilities + tuple(c for m in unit.crew or () for c in m.capabilities if c not in unit.capabilities),
+            unit.incident_id,
+            unit.home,
+            unit.fixes,
+            unit.order_ms,
+            unit.parked,
+            unit.agency,
+            unit.kind,
+            unit.crew is None or bool(unit.crew),
+            unit.shift_ends_ms,
+            unit.rest_until_ms,
+            unit.calls,
+            unit.emergency_id is not None,
+        )
+
+
+class IncidentRow(NamedTuple):
+    """What a ranking must know of one incident."""
+
+    incident_id: str
+    lon: float
+    lat: float
+    profile: str
+    for_unit_id: str | None
+    requirement: tuple[Need, ...]
+    assigned: tuple[tuple[str, str], ...]
+    """(unit_id, state) of the units that are on it."""
+    assigned_ms: tuple[int, ...] = ()
+    """When each of them was sent."""
+    priority: int = 3
+    agency: str = ""
+    mode: Mode | None = None
+    several: bool = False
+    approved: tuple[str, ...] = ()
+    apart: bool = False
+    arrive_by_ms: int | None = None
+    requested_ms: int = 0
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, incident: Incident) -> IncidentRow:
+        """The incident as it stands now."""
+        parts = tuple((p.unit_id, p.state) for p in incident.assignments.values() if p.state in OPEN_STATES)
+        return cls(
+            incident.incident_id,
+            incident.lon,
+            incident.lat,
+            incident.profile,
+            incident.for_unit_id,
+            incident.requirement,
+            parts,
+            tuple(
+                next((at for state, at, _ in reversed(part.history) if state == "assigned"), part.at_ms)
+                for part in incident.assignments.values()
+                if part.state in OPEN_STATES
+            ),
+            incident.priority,
+            incident.agency,
+            incident.mode,
+            incident.several,
+            incident.approved,
+            incident.apart,
+            incident.arrive_by_ms,
+            incident.requested_ms,
+            incident.request_id,
+        )
+
+
+class UnitTable:
+    """The fleet as columns, rows in the order of the unit ids (so a row number breaks ties as the id would).
+
+    `points` are the units' places on the network; they are found again only for the rows that `put` replaced.
+    """
+
+    def __init__(self, network: RoadNetwork, rules: Rules) -> None:
+        self.network = network
+        self.rules = rules
+        self.rows: dict[str, UnitRow] = {}
+        self._starts: tuple[tuple[str, int], Starts] | None = None
+        self._lay_out()
+
+    def put(self, rows: Sequence[UnitRow], gone: Sequence[str] = ()) -> None:
+        """Replace rows by their newest values and forget units that are gone."""
+        if rows or gone:
+            self._starts = None
+        known = len(self.rows)
+        for unit_id in gone:
+            self.rows.pop(unit_id, None)
+        self.rows.update((row.unit_id, row) for row in rows)
+        if gone or len(self.rows) != known:
+            self._lay_out()
+            self._fill(list(self.rows.values()))
+        elif rows:
+            self._fill(rows)
+
+    def _lay_out(self) -> None:
+        self.ids = sorted(self.rows)
+        self.row_of = {unit_id: row for row, unit_id in enumerate(self.ids)}
+        n = len(self.ids)
+        self.status = np.zeros(n, np.int8)
+        self.busy = np.zeros(n, np.bool_)
+        self.order_ms = np.zeros(n, np.int64)
+        self.parked = np.zeros(n, np.bool_)
+        self.placed = np.zeros(n, np.bool_)
+        self.at_post = np.zeros(n, np.bool_)
+        self.speed_mps = np.zeros(n, np.float32)
+        self.staffed = np.ones(n, np.bool_)
+        self.emergency = np.zeros(n, np.bool_)
+        self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
+        self.rest_until_ms = np.zeros(n, np.int64)
+        self.points = RoadPoints.empty(n)
+
+    def _fill(self, rows: Sequence[UnitRow]) -> None:
+        n = len(rows)
+        at = np.fromiter((self.row_of[row.unit_id] for row in rows), np.int64, n)
+        lon, lat = np.full(n, np.nan), np.full(n, np.nan)
+        course, speed, accuracy = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+        for i, row in enumerate(rows):
+            r = at[i]
+            self.status[r] = CODE[row.status]
+            self.busy[r] = row.incident_id is not None
+            self.order_ms[r] = row.order_ms
+            self.parked[r] = row.parked
+            self.staffed[r], self.emergency[r] = row.staffed, row.emergency
+            self.shift_ends_ms[r] = NEVER_MS if row.shift_ends_ms is None else row.shift_ends_ms
+            self.rest_until_ms[r] = row.rest_until_ms or 0
+            fix = row.fixes[-1] if row.fixes else None
+            self.at_post[r] = fix is None and row.home is not None and row.status in ("on_station", "out_of_service")
+            self.placed[r] = fix is not None or self.at_post[r]
+            self.speed_mps[r] = 0.0
+            if fix is not None:
+                lon[i], lat[i] = fix.lon, fix.lat
+                if fix.speed_mps is not None:
+                    speed[i] = self.speed_mps[r] = fix.speed_mps
+                if fix.course_deg is not None:
+                    course[i] = fix.course_deg
+                if fix.accuracy_m is not None:
+                    accuracy[i] = fix.accuracy_m
+            elif self.at_post[r] and row.home is not None:
+                lon[i], lat[i] = row.home
+        points = snap_units(self.network, lon, lat, course, speed, self.rules.snap, accuracy)
+        # where the newest fix leaves several roads or directions, the ones before it are asked
+        doubtful = [i for i in np.flatnonzero(points.doubtful).tolist() if len(rows[i].fixes) > 1]
+        if doubtful:
+            tracks = Tracks.of([rows[i].fixes for i in doubtful])
+            points.put(np.array(doubtful), match_units(self.network, tracks, self.rules.snap))
+        self.points.put(at, points)
+
+    def freshness(self, as_of_ms: int) -> Array:
+        """int8[N]: index into `FRESHNESS` at a time."""
+        rules, age_ms = self.rules.freshness, as_of_ms - self.order_ms
+        live = np.where(self.parked, rules.live_parked_ms, rules.live_moving_ms)
+        delayed = np.where(self.parked, rules.delayed_parked_ms, rules.delayed_moving_ms)
+        stale = np.where(self.parked, rules.stale_parked_ms, rules.stale_moving_ms)
+        grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
+        return np.where(self.at_post, 0, grade).astype(np.int8)
+
+    def free(self, as_of_ms: int) -> Array:
+        """bool[N]: units that the next call would find free."""
+        idle = np.isin(self.status, [CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency
+        rested = (self.rest_until_ms <= as_of_ms) & (self.shift_ends_ms > as_of_ms) & self.staffed
+        out: Array = idle & rested & self.placed & (self.freshness(as_of_ms) < LOST)
+        return out
+
+    def lon_lat(self) -> tuple[Array, Array]:
+        """float64[N] twice: where the units are, NaN where nobody knows."""
+        nowhere = (float("nan"), float("nan"))
+        at = [
+            row.fixes[-1][1:3] if row.fixes else (row.home or nowhere)
+            for row in (self.rows[unit_id] for unit_id in self.ids)
+        ]
+        lon, lat = np.array(at, np.float64).reshape(-1, 2).T
+        return lon, lat
+
+    def starts(self, weights: Weights, as_of_ms: int) -> Starts:
+        """Where the units stand at a time, ready to be read against every field of these weights.
+
+        A position is predicted to now along its own edge, as far as a live fix can be trusted.
+        """
+        asked = (weights.weights_id, as_of_ms)
+        if self._starts is None or self._starts[0] != asked:
+            age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.rules.freshness.live_moving_ms / 1000.0)
+            rolling = (self.freshness(as_of_ms) == 0) & (self.points.lead_ms[:, 0] == 0)
+            advance_m = np.where(rolling, self.speed_mps * age_s, 0.0).astype(np.float32)
+            self._starts = (asked, Starts.of(weights, self.points, advance_m))
+        return self._starts[1]

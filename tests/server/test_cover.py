@@ -1,0 +1,79 @@
+"""Cover, beats, demand, move-ups and staging over HTTP, on a real server with the demo's map."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.running import Server
+from tests.server.test_backup import PLACE, fleet, incident
+
+
+@pytest.fixture(scope="module")
+def city(server: Server, http: httpx.Client) -> httpx.Client:
+    fleet(http, *[(f"U{n}", 0.004 * n, ("patrol",)) for n in range(-3, 4)])
+    return http
+
+
+def test_cover_falls_when_units_are_sent(city: httpx.Client) -> None:
+    before = city.get("/v1/cover").json()
+    assert 0 < before["cover"] <= 1
+    assert before["free_units"] == 7
+    assert sum(f["properties"]["demand"] for f in before["places"]["features"]) == pytest.approx(1, abs=1e-3)
+    incident_id = incident(city)
+    for n in range(3):
+        assert city.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": f"U{n}"}).is_success
+    after = city.get("/v1/cover").json()
+    assert after["free_units"] == 4
+    assert after["cover"] < before["cover"]
+    assert city.post(f"/v1/incidents/{incident_id}/close").is_success
+    assert city.get("/v1/cover").json()["cover"] == pytest.approx(before["cover"], abs=0.02)
+
+
+def test_move_ups_are_few_and_win_something(city: httpx.Client) -> None:
+    """All units stand in the middle: some should move out."""
+    found = city.get("/v1/cover/moves").json()["moves"]
+    assert 1 <= len(found) <= 2
+    assert all(move["gain"] >= 0.01 for move in found)
+    assert found[0]["unit_id"] in found[0]["words"]
+
+
+def test_staging_is_near_but_not_at_the_scene(city: httpx.Client) -> None:
+    incident_id = incident(city)
+    features = city.get(f"/v1/incidents/{incident_id}/staging?count=4").json()["features"]
+    assert len(features) == 4
+    assert all(60 <= f["properties"]["eta_s"] <= 120 for f in features)
+    bearings = sorted(f["properties"]["bearing_deg"] for f in features)
+    assert bearings[-1] - bearings[0] > 90, "not all on one side"
+    assert city.get("/v1/incidents/nobody/staging").status_code == 404
+    assert city.get(f"/v1/incidents/{incident_id}/staging?count=99").status_code == 422
+
+
+def test_demand_is_learned_from_past_calls(city: httpx.Client) -> None:
+    before = city.get("/v1/cover").json()
+    rows = [f"c{n},2026-11-0{1 + n % 9}T{n % 24:02d}:10:00Z,{PLACE[0]},{PLACE[1]}" for n in range(60)]
+    answer = city.put("/v1/demand", content="\n".join(["call_id,time,lon,lat", *rows]))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["calls"] == 60
+    after = city.get("/v1/cover").json()
+    assert after["demand_id"] == answer.json()["demand_id"] != before["demand_id"]
+    assert after["cover"] > before["cover"], "all calls come from where the units are"
+    for content, field in ((b"", "/"), (b"a,b\n1,2\n", "/")):
+        assert city.put("/v1/demand", content=content).status_code == 422, field
+
+
+def test_beats_that_cannot_be_are_named(city: httpx.Client) -> None:
+    square = {"type": "Polygon", "coordinates": [[[11.9, 57.6], [12.0, 57.6], [12.0, 57.8], [11.9, 57.6]]]}
+    good = {"type": "Feature", "properties": {"beat_id": "1", "floor": 2}, "geometry": square}
+    for features, field in (
+        ([good, good], "/features/1/properties/beat_id"),
+        ([{**good, "properties": {"beat_id": "1", "floor": -1}}], "/features/0/properties/floor"),
+        ([{**good, "geometry": {"type": "Point", "coordinates": [0, 0]}}], "/beats/0/geometry"),
+    ):
+        answer = city.put("/v1/beats", json={"type": "FeatureCollection", "features": features})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == field
+    assert city.put("/v1/beats", json={"type": "FeatureCollection", "features": [good]}).json() == {"beats": ["1"]}
+    (beat,) = city.get("/v1/cover").json()["beats"]
+    assert beat["floor"] == 2
+    assert beat["free"] == 7
