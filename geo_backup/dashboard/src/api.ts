@@ -1,5 +1,5 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { ClosedRoads, Closure, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route } from "./types";
+import type { ClosedRoads, Closure, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route } from "./types";
 
 export class Problem extends Error {
   readonly status: number;
@@ -44,6 +44,7 @@ export function newId(prefix: string): string {
   return `${prefix}-${Array.from(bytes, (byte) => letters[byte % letters.length]).join("")}`;
 }
 
+const emergencyAt = (emergency: string) => `/v1/emergencies/${encodeURIComponent(emergency)}`;
 const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
 
 export const api = {
@@ -63,6 +64,10 @@ export const api = {
   close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
   closedRoads: (closure: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads`),
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
+  declare: (unit_id: string, emergency_id: string) =>
+    request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
+  acknowledge: (id: string, by: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, { by }),
+  clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
 };

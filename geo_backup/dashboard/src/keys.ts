@@ -3,11 +3,13 @@ import { page } from "./state.svelte";
 import type { LonLat } from "./types";
 
 export const KEYS: [string, string][] = [
+  ["a", "acknowledge an officer's emergency"],
+  ["!", "declare an emergency of the chosen unit (! again confirms)"],
   ["Enter or s", "send the best unit"],
   ["1 – 9", "send the n-th unit of the ranking"],
   ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
   ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
-  ["a", "closure of an area"],
+  ["g", "closure of an area"],
   ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
   ["r", "how far one gets in 2, 5 and 10 minutes"],
   ["j / k or ↓ / ↑", "next, former incident"],
@@ -66,6 +68,10 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
     case "c":
       return (page.take("closure-line"), true);
     case "a":
+      return (void page.acknowledge(), true);
+    case "!":
+      return (page.declareEmergency(), true);
+    case "g":
       return (page.take("closure-area"), true);
     case "e":
       return (page.take("closure-edges"), true);

@@ -3,8 +3,9 @@ import { ServerClock } from "./clock";
 import { backoffMs, emptyWorld, merge, type Message } from "./feed";
 import { freshness } from "./freshness";
 import { Fleet } from "./motion";
+import { alarmWords, takenWords, urgency } from "./emergency";
 import { CLOSURE_LOOKS } from "./symbols";
-import type { Closure, Incident, Position, Unit } from "./types";
+import type { Closure, Emergency, Incident, Position, Unit } from "./types";
 import { closureKind, closureWords, distance, levelWords, minutesSeconds, reasonWords, streetWords } from "./words";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
@@ -127,5 +128,24 @@ describe("closures", () => {
     expect(words({ ...shape, levels: [0, -1] })).toBe("closed · Avenyn · on the ground, tunnel");
     expect([levelWords(1), levelWords(3), levelWords(-2)]).toEqual(["bridge", "bridge, level 3", "tunnel, level -2"]);
     expect(streetWords(["A", "", "A", "B", "C"])).toBe("A, a road without a name, B and 1 more");
+  });
+});
+
+describe("an officer's emergency", () => {
+  const emergency = { alarms: true, stands: true, placed_by: "fix", presses: 1, pressed_time: "2026-06-01T10:00:00Z", acknowledged: [] } as Emergency;
+  const pressed = (more: Partial<Emergency>, exercise = false) => ({ incident_id: "e", exercise, emergency: { ...emergency, ...more } }) as Incident;
+  const nowMs = Date.parse("2026-06-01T10:00:40Z");
+
+  it("comes before all else, first while it sounds", () => {
+    expect([pressed({}), pressed({ alarms: false }), pressed({ alarms: false, stands: false }), incident("i")].map(urgency)).toEqual([0, 1, 2, 2]);
+  });
+
+  it("is said in words: who, since when, how often, and when nobody knows where", () => {
+    const words = (more: Partial<Emergency>, exercise = false) => alarmWords(pressed(more, exercise), "P1", nowMs, "Europe/Stockholm");
+    expect(words({})).toBe("OFFICER EMERGENCY · P1 · since 12:00:00, 40 s ago");
+    expect(words({ presses: 3, placed_by: "nothing" }, true)).toBe(
+      "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00, 40 s ago · pressed 3 times · PLACE NOT KNOWN",
+    );
+    expect(takenWords(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
   });
 });

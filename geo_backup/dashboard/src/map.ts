@@ -137,6 +137,11 @@ export class LiveMap {
     if (x < margin || y < margin || x > box.clientWidth - right - margin || y > box.clientHeight - bottom - margin) this.#map.easeTo({ center: place });
   }
 
+  /** To a place where something has just happened, near enough to see the streets. */
+  fly(place: LonLat): void {
+    this.#map.flyTo({ center: place, zoom: Math.max(this.#map.getZoom(), 14.5), maxDuration: 1500 });
+  }
+
   #style() {
     const tiles = this.#area.has_basemap ? new URL("/tiles/basemap.pmtiles", location.href).href : null;
     return basemap(this.#theme, tiles, escape(this.#area.attribution));

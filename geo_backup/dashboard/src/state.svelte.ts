@@ -2,8 +2,9 @@
 import { Problem, api, newId } from "./api";
 import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
+import { urgency } from "./emergency";
 import { streetWords } from "./words";
-import type { Candidate, Closure, ClosureGeometry, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road } from "./types";
+import type { Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road } from "./types";
 
 export type Tool = "look" | "incident" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -49,6 +50,12 @@ class Page {
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
   said = $state("");
   error = $state("");
+  /** The unit for which an emergency is about to be declared: a second press does it. */
+  declaring = $state<string | null>(null);
+  /** Who sits at this desk, as the log will name them; empty until it was asked. */
+  deskName = $state(localStorage.getItem("desk") ?? "");
+  /** An emergency waits to be acknowledged until the desk has said its name, once. */
+  naming = $state(false);
   /** Why the chosen unit has no route. */
   noRoute = $state("");
   /** Opened here, not yet come back through the feed. */
@@ -66,10 +73,13 @@ class Page {
   closures = $derived(this.world.closures);
   incidents = $derived(
     Object.values(this.incidentOf).sort(
-      (a, b) => a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
+      (a, b) => urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
     ),
   );
   selected = $derived<Incident | undefined>(this.selectedId ? this.incidentOf[this.selectedId] : undefined);
+  /** Emergencies that stand, and those of them that sound. */
+  emergencies = $derived(this.incidents.filter((incident) => incident.emergency?.stands));
+  alarms = $derived(this.emergencies.filter((incident) => incident.emergency?.alarms));
   ranking = $derived<Ranking | undefined>(this.selectedId ? this.rankings[this.selectedId] : undefined);
   /** The pointer or the focus is in the list: rows keep their places, so that a click sends the unit it was aimed at. */
   holding = $state(false);
@@ -148,6 +158,8 @@ class Page {
 
   cancel(): void {
     if (this.showHelp) this.showHelp = false;
+    else if (this.naming) this.naming = false;
+    else if (this.declaring) this.declaring = null;
     else if (this.confirmClose) this.confirmClose = false;
     else if (this.tool !== "look") this.take("look");
     else if (this.replacing) this.replacing = null;
@@ -161,7 +173,7 @@ class Page {
     this.tool = "look";
     this.opening = { id, place };
     this.select(id);
-    const done = await this.#try(() => api.openIncident(id, place, 1), `Incident ${id} opened.`);
+    const done = await this.attempt(() => api.openIncident(id, place, 1), `Incident ${id} opened.`);
     if (!done) this.select(null);
     this.opening = null;
   }
@@ -178,7 +190,7 @@ class Page {
     const words = replacing
       ? `${this.callsign(unit)} sent in place of ${this.callsign(replacing)}.`
       : `${this.callsign(unit)} sent to ${id}.`;
-    if (await this.#try(() => api.assign(id, assignment), words)) {
+    if (await this.attempt(() => api.assign(id, assignment), words)) {
       this.replacing = null;
       this.selectedUnit = null;
     }
@@ -203,20 +215,55 @@ class Page {
     else void this.send(candidate.unit_id);
   }
 
+  /** The first press asks, the second declares. */
+  declareEmergency(unit = this.selectedUnit): void {
+    if (!unit) this.say("Choose a unit on the map first, then press ! twice to declare its emergency.");
+    else if (this.declaring !== unit) this.declaring = unit;
+    else {
+      this.declaring = null;
+      void this.attempt(() => api.declare(unit, newId("E")), `Emergency of ${this.callsign(unit)} declared.`);
+    }
+  }
+
+  /** Takes the oldest alarm in hand; the desk is asked its name once. */
+  async acknowledge(): Promise<void> {
+    const incident = this.alarms[0];
+    if (!incident) return this.say("No emergency waits to be acknowledged.");
+    if (!this.deskName) {
+      this.naming = true;
+      return;
+    }
+    const id = incident.incident_id;
+    this.select(id);
+    await this.attempt(() => api.acknowledge(id, this.deskName), `Emergency acknowledged by ${this.deskName}.`);
+  }
+
+  /** Keeps the desk's name and goes on with what waited for it. */
+  nameDesk(name: string): void {
+    this.deskName = name.trim().slice(0, 64) || "desk";
+    localStorage.setItem("desk", this.deskName);
+    if (this.naming) void this.acknowledge();
+    this.naming = false;
+  }
+
+  clearEmergency(id: string, end: EmergencyEnd): Promise<boolean> {
+    return this.attempt(() => api.clearEmergency(id, end), "The emergency is over; its incident stays open.");
+  }
+
   async setAssignment(unit: string, state: string): Promise<void> {
     const id = this.selectedId;
-    if (id) await this.#try(() => api.setAssignment(id, unit, state), `${this.callsign(unit)}: ${state.replace("_", " ")}.`);
+    if (id) await this.attempt(() => api.setAssignment(id, unit, state), `${this.callsign(unit)}: ${state.replace("_", " ")}.`);
   }
 
   async changeIncident(change: { priority?: number; note?: string }): Promise<void> {
     const id = this.selectedId;
-    if (id) await this.#try(() => api.changeIncident(id, change), `Incident ${id} changed.`);
+    if (id) await this.attempt(() => api.changeIncident(id, change), `Incident ${id} changed.`);
   }
 
   async closeIncident(): Promise<void> {
     const id = this.selectedId;
     this.confirmClose = false;
-    if (id && (await this.#try(() => api.closeIncident(id), `Incident ${id} closed.`))) this.select(null);
+    if (id && (await this.attempt(() => api.closeIncident(id), `Incident ${id} closed.`))) this.select(null);
   }
 
   /** A click, or Space at the crosshair, for the tool in hand. */
@@ -234,7 +281,7 @@ class Page {
   /** Picks the street nearest to a place, or lets it go. */
   async pick(place: LonLat): Promise<void> {
     let roads: Road[] = [];
-    const found = await this.#try(async () => (roads = (await api.roadsNear(place)).roads), "");
+    const found = await this.attempt(async () => (roads = (await api.roadsNear(place)).roads), "");
     if (!found || !roads[0] || this.tool !== "closure-edges") return;
     this.toggle(roads[0]);
     this.stacked = roads.length > 1 ? roads : [];
@@ -289,27 +336,27 @@ class Page {
       ...(valid_from === null ? {} : { valid_from }),
       ...(valid_to === null ? {} : { valid_to }),
     });
-    if (done) await this.#try(() => api.lift(closure_id), "The roads beneath are closed too.");
+    if (done) await this.attempt(() => api.lift(closure_id), "The roads beneath are closed too.");
   }
 
   #close(closure: NewClosure): Promise<boolean> {
     let spared = 0;
-    return this.#try(
+    return this.attempt(
       async () => (spared = (await api.close(closure)).edges_spared),
       () => (spared ? "Closure added; the roads beneath stay open." : "Closure added."),
     );
   }
 
   async liftClosure(id: string): Promise<void> {
-    await this.#try(() => api.lift(id), "Closure lifted.");
+    await this.attempt(() => api.lift(id), "Closure lifted.");
   }
 
   async setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {
-    await this.#try(async () => this.#replayed(await api.setReplay(change)), "");
+    await this.attempt(async () => this.#replayed(await api.setReplay(change)), "");
   }
 
   /** Runs a request; true when it was done, else the server's words stand in `error`. */
-  async #try(work: () => Promise<unknown>, words: string | (() => string)): Promise<boolean> {
+  async attempt(work: () => Promise<unknown>, words: string | (() => string)): Promise<boolean> {
     try {
       await work();
       this.say(typeof words === "string" ? words : words());

@@ -16,7 +16,20 @@ export interface Unit {
   status: string;
   source: string;
   incident_id: string | null;
+  emergency_id?: string | null;
 }
+
+/** An officer in danger: consoles sound while `alarms`; it stands until the unit or a supervisor clears it. */
+export interface Emergency {
+  alarms: boolean;
+  stands: boolean;
+  placed_by: "fix" | "alert" | "home" | "nothing";
+  presses: number;
+  pressed_time: string;
+  acknowledged: { by: string; at: string }[];
+}
+
+export type EmergencyEnd = { by: "unit"; word: string } | { by: "supervisor"; who: string; reason: string };
 
 export interface Assignment {
   unit_id: string;
@@ -39,6 +52,7 @@ export interface Incident {
   opened_time: string;
   state: string;
   assignments: Assignment[];
+  emergency?: Emergency | null;
 }
 
 export interface Candidate {
