@@ -129,6 +129,7 @@ class Node:
         self._fresh_incidents: set[str] = set()
         self._undecided: dict[str, str] = {}
         """Incidents that wait for a decision: its id."""
+        self._deciding = ""
         self._decide_now = asyncio.Event()
         self._look_ms = 0
         """When a closure next begins or ends by itself: then all rankings are due."""
@@ -319,7 +320,7 @@ class Node:
             "unmet": unmet(question, first),
             "warnings": question.ranking.warnings,
         }
-        decision_id = self._undecided.get(incident_id) or f"decision:{question.incident.request_id}"
+        decision_id = f"decision:{question.incident.request_id}"
         return decisions.recommendation(decision_id, "first", said, cv, tell(question, first))
 
     async def decision(self, decision_id: str) -> DecisionMade:
@@ -338,9 +339,9 @@ class Node:
         incident = self.live_map.incidents.get(incident_id)
         if incident is None or not incident.open or incident.mode is None:
             return
-        asked = incident.recommended is None and incident_id not in self._undecided
-        again = "" if asked else f":{seq}"
-        self._undecided[incident_id] = f"decision:{incident.request_id}{again}"
+        first = f"decision:{incident.request_id}"
+        made = first in self.live_map.decisions or first == self._deciding
+        self._undecided[incident_id] = f"{first}:{seq}" if made else first
         self._decide_now.set()
 
     async def _decide(self) -> None:
@@ -351,6 +352,7 @@ class Node:
             while self._undecided:
                 incident_id = min(self._undecided, key=self._urgency)
                 decision_id, log = self._undecided[incident_id], self.log
+                self._deciding = decision_id
                 try:
                     question, inputs = await self.read_field(
                         lambda standing, incident_id=incident_id: (  # type: ignore[misc]
