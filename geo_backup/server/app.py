@@ -17,7 +17,20 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.dashboard import DIST
 from geo_backup.node import Node
-from geo_backup.server import aid, cards, closures, cover, emergencies, feed, incidents, osrm, problems, traffic, units
+from geo_backup.server import (
+    aid,
+    cards,
+    closures,
+    cover,
+    emergencies,
+    feed,
+    incidents,
+    osrm,
+    plans,
+    problems,
+    traffic,
+    units,
+)
 from geo_backup.server.access import COOKIE, Access
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.wire.requests import ReplayControl
@@ -50,6 +63,7 @@ def create_app(
     app.include_router(traffic.router(node))
     app.include_router(cover.router(node))
     app.include_router(cards.router(node))
+    app.include_router(plans.router(node))
     app.include_router(osrm.router(node))
     app.include_router(feed.router(node, steering))
     _add_replay(app, steering)

@@ -13,10 +13,11 @@ from shapely.geometry import mapping
 from geo_backup import __version__
 from geo_backup.backup.advice import MoveUp, Waiting
 from geo_backup.backup.city import CityNow
+from geo_backup.backup.plan import Schedule
 from geo_backup.backup.ranking import Candidate, Ranking
 from geo_backup.backup.run_card import RunCard
 from geo_backup.events import AgreementMade, Need, SpeedsAdopted
-from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Recommendation, Unit, freshness
+from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Plan, Recommendation, Unit, freshness
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Near, Pieces
@@ -386,4 +387,58 @@ def run_card(card: RunCard) -> Document:
         "several": card.several,
         "staged": list(card.staged),
         "levels": [{"level": n + 1, "needs": needs(card.needs(n + 1))} for n in range(len(card.alarms))],
+    }
+
+
+def plan(plan: Plan, schedule: Schedule | None = None) -> Document:
+    """A plan as it was made and where it stands; with a schedule who leaves when, and what the city pays by hour."""
+    made = plan.made
+    document: Document = {
+        "plan_id": made.plan_id,
+        "name": made.name,
+        "kind": made.kind,
+        "state": plan.state,
+        "approved_by": plan.approved_by,
+        "arrive_by": to_text(made.arrive_by_ms),
+        "ends": to_text(made.ends_ms),
+        "priority": made.priority,
+        "several": made.several,
+        "agency": made.agency,
+        "note": made.note,
+        "exercise": made.exercise,
+        "posts": [
+            {
+                "post_id": post.post_id,
+                "lon": post.lon,
+                "lat": post.lat,
+                "needs": needs(post.needs),
+                "arrive_by": to_text(post.arrive_by_ms or made.arrive_by_ms),
+            }
+            for post in made.posts
+        ],
+    }
+    if schedule is None:
+        return document
+    return document | {
+        "schedule": [
+            {
+                "post_id": place.post_id,
+                "unit_id": place.unit_id,
+                "fills": list(place.fills),
+                "turnout_s": place.turnout_ms / 1000,
+                "eta_s": place.drive_ms / 1000,
+                "p90_s": place.p90_ms / 1000,
+                "leave_time": to_text(place.leave_ms),
+                "arrive_by": to_text(place.arrive_by_ms),
+                "late": place.late,
+            }
+            for place in schedule.places
+        ],
+        "unmet": [{"post_id": post_id, **needs([need])[0]} for post_id, need in schedule.unmet],
+        "off_map": list(schedule.off_map),
+        "proven": schedule.proven,
+        "cover_by_hour": [
+            {"hour": to_text(hour.hour_ms), "cover": hour.cover, "cover_without": hour.cover_without}
+            for hour in schedule.hours
+        ],
     }

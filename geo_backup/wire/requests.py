@@ -201,3 +201,33 @@ class NewAgreement(Request):
 class AidApproval(Request):
     agency: Word
     by: Word
+
+
+class NewPost(Request):
+    post_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:-]{1,20}$")]
+    lon: Lon
+    lat: Lat
+    needs: Annotated[list[NeedRow], Field(min_length=1, max_length=16)]
+    arrive_by: Time | None = None
+
+
+class NewPlan(Request):
+    plan_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:-]{1,40}$")] | None = None
+    name: Word
+    kind: Literal["operation", "presence"] = "operation"
+    arrive_by: Time
+    ends: Time
+    priority: Priority = 3
+    posts: Annotated[list[NewPost], Field(min_length=1, max_length=20)]
+    several: bool = False
+    agency: Annotated[str, Field(max_length=64)] = ""
+    note: Text = ""
+    exercise: bool = False
+
+
+class ByWhom(Request):
+    by: Word
+
+
+class PlanReason(Request):
+    reason: Text = ""

@@ -1,0 +1,121 @@
+"""A plan's schedule: who goes to which post, scheduled backwards from when they must be there, and what the city pays.
+
+    leave = arrive by - P90 of the drive - turnout
+
+Worked out from where the units are now; whoever looks again nearer the time sees it as it is then.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from geo_backup.backup.choose import Fleet, Request, exact
+from geo_backup.backup.cover import Cover
+from geo_backup.backup.decision import MILLION
+from geo_backup.backup.demand import week_hour
+from geo_backup.backup.fleet import CODE
+from geo_backup.backup.odds import p90_ms
+from geo_backup.backup.standing import Standing
+from geo_backup.errors import OutsideMapError
+from geo_backup.events import Need, PlanMade
+from geo_backup.roads.search import INF_MS
+from geo_backup.roads.snap import snap_place
+
+HOUR_MS = 3_600_000
+HOURS_MAX = 48
+"""Hours of a plan of which the city's cover is told."""
+
+
+class Place(NamedTuple):
+    """One unit's part: when it must leave to be at its post in time nine times of ten; late: it no longer can."""
+
+    post_id: str
+    unit_id: str
+    fills: tuple[str, ...]
+    turnout_ms: int
+    drive_ms: int
+    p90_ms: int
+    leave_ms: int
+    arrive_by_ms: int
+    late: bool
+
+
+class HourOfCover(NamedTuple):
+    """The city's cover in an hour of the plan, with the units where they are, and without those of the plan."""
+
+    hour_ms: int
+    cover: float
+    cover_without: float
+
+
+class Schedule(NamedTuple):
+    """Who goes where and when; what nobody fills; what it costs the city, hour by hour."""
+
+    places: tuple[Place, ...]
+    unmet: tuple[tuple[str, Need], ...]
+    """(post, what is missing there)."""
+    hours: tuple[HourOfCover, ...]
+    off_map: tuple[str, ...]
+    """Posts that no road is near."""
+    proven: bool
+
+
+def schedule(standing: Standing, plan: PlanMade) -> Schedule:
+    """The best set for all posts together: everybody who is surely there in time is as good as any other, so the city
+    decides among them; only free units are asked, and beats keep their floors as far as the choice of each goes."""
+    table, rules, now = standing.table, standing.table.rules, standing.now
+    city = standing.city_now()
+    free = city.cover.free & ~city.held(9)
+    station = table.status == CODE["on_station"]
+    turnout_ms = np.where(station, rules.turnout.on_station_ms, rules.turnout.mobile_ms).astype(np.int64)
+    starts = table.starts(standing.weights("routine"), now.as_of_ms)
+    requests, drives, posts, off_map = [], [], [], []
+    for post in plan.posts:
+        try:
+            target = snap_place(standing.network, post.lon, post.lat, rules.snap)
+        except OutsideMapError:
+            off_map.append(post.post_id)
+            continue
+        drive_ms = standing.field_to("routine", target).read(starts)[0].astype(np.int64)
+        spare_ms = (post.arrive_by_ms or plan.arrive_by_ms) - now.as_of_ms
+        late_ms = np.maximum(p90_ms(drive_ms, rules.backup.eta_cv) + turnout_ms - spare_ms, 0)
+        cost = np.where(free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)
+        nobody = np.zeros(len(table.ids), np.int64)
+        requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody))
+        drives.append(drive_ms)
+        posts.append(post)
+    fleet = Fleet(
+        table.ids,
+        [table.rows[unit_id].capabilities for unit_id in table.ids],
+        np.rint(city.cover.prices * MILLION).astype(np.int64),
+        np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
+    )
+    choice = exact(requests, fleet, rules.backup.bucket_ms)
+    places, unmet, taken = [], [], []
+    for post, request, drive_ms, sent in zip(posts, requests, drives, choice.sent, strict=True):
+        by_ms = post.arrive_by_ms or plan.arrive_by_ms
+        for unit in sent:
+            drive, turnout = int(drive_ms[unit.row]), int(turnout_ms[unit.row])
+            surely = int(p90_ms(np.array([drive]), rules.backup.eta_cv)[0])
+            leave_ms = by_ms - surely - turnout
+            fills = tuple(request.needs[i].capability for i in unit.fills)
+            late = leave_ms < now.as_of_ms
+            places.append(
+                Place(post.post_id, table.ids[unit.row], fills, turnout, drive, surely, leave_ms, by_ms, late)
+            )
+            taken.append(unit.row)
+        for i, need in enumerate(post.needs):
+            missing = need.count - sum(i in unit.fills for unit in sent)
+            if missing > 0:
+                unmet.append((post.post_id, need._replace(count=missing)))
+    places.sort(key=lambda place: (place.leave_ms, place.post_id, place.unit_id))
+    hours = []
+    first_ms = plan.arrive_by_ms // HOUR_MS * HOUR_MS
+    for n in range(min(HOURS_MAX, max(1, -(-(plan.ends_ms - first_ms) // HOUR_MS)))):
+        hour_ms = first_ms + n * HOUR_MS
+        weights = city.city.demand.forecast(week_hour(hour_ms, standing.network.area.timezone))[city.city.kept]
+        cover = Cover(city.cover.ms, city.cover.free, weights, rules.cover)
+        hours.append(HourOfCover(hour_ms, cover.value(), cover.value() - cover.price(taken)))
+    return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven)

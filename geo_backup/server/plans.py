@@ -1,0 +1,188 @@
+"""Plans over HTTP: made, approved by a supervisor, activated into incidents with their units, or cancelled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from geo_backup.backup.plan import Schedule, schedule
+from geo_backup.errors import OutsideMapError, UnknownIdError
+from geo_backup.events import (
+    ID_PATTERN,
+    AssignmentChanged,
+    BackupRequested,
+    Event,
+    IncidentOpened,
+    Need,
+    PlanActivated,
+    PlanApproved,
+    PlanCancelled,
+    PlanMade,
+    Post,
+)
+from geo_backup.live_map import Plan
+from geo_backup.node import Node
+from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.writes import new_id, record
+from geo_backup.wire import documents
+from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
+
+PlanId = Annotated[str, Path(pattern=ID_PATTERN)]
+AHEAD_MAX_MS = 366 * 86_400_000
+
+
+def router(node: Node) -> APIRouter:
+    """Routes of one node."""
+    routes = APIRouter(prefix="/v1")
+
+    def plan_of(plan_id: str) -> Plan:
+        plan = node.live_map.plans.get(plan_id)
+        if plan is None:
+            raise UnknownIdError(f"there is no plan {plan_id!r}")
+        return plan
+
+    async def scheduled(plan: Plan) -> Schedule:
+        return await node.read_field(lambda now: schedule(now, plan.made))
+
+    @routes.post("/plans", status_code=201)
+    async def make(body: NewPlan, response: Response) -> dict[str, Any]:
+        """Think backup out beforehand: posts with what each needs, and by when. The same id again makes it anew (200),
+        and it needs approval anew."""
+        now_ms = node.clock.now_ms()
+        if not now_ms < body.arrive_by <= now_ms + AHEAD_MAX_MS:
+            raise bad_value("/arrive_by", "range", "lies in the future, at most a year ahead")
+        if not body.arrive_by < body.ends <= body.arrive_by + AHEAD_MAX_MS:
+            raise bad_value("/ends", "range", "lies after arrive_by, at most a year")
+        posts, names = [], set[str]()
+        for n, post in enumerate(body.posts):
+            if post.post_id in names:
+                raise bad_value(f"/posts/{n}/post_id", "twice", "each post has a name of its own in the plan")
+            names.add(post.post_id)
+            if post.arrive_by is not None and not now_ms < post.arrive_by < body.ends:
+                raise bad_value(f"/posts/{n}/arrive_by", "range", "lies in the future and before the plan's end")
+            lon, lat = post.lon, post.lat
+            try:
+                off_road_m = await node.read_field(lambda now, lon=lon, lat=lat: now.off_road_m(lon, lat))  # type: ignore[misc]
+            except OutsideMapError as error:
+                raise bad_value(f"/posts/{n}{error.field}", error.reason, str(error)) from None
+            needs = tuple(Need(need.capability, need.count, need.need, tuple(need.substitutes)) for need in post.needs)
+            posts.append(Post(post.post_id, lon, lat, needs, post.arrive_by, off_road_m))
+        plan_id = body.plan_id or new_id("plan")
+        if plan_id in node.live_map.plans:
+            response.status_code = 200
+        await record(
+            node,
+            PlanMade(
+                event_id=new_id("plan-made"),
+                received_ms=now_ms,
+                plan_id=plan_id,
+                name=body.name,
+                kind=body.kind,
+                arrive_by_ms=body.arrive_by,
+                ends_ms=body.ends,
+                posts=tuple(posts),
+                priority=body.priority,
+                several=body.several,
+                agency=body.agency,
+                note=body.note,
+                exercise=body.exercise,
+            ),
+        )
+        plan = plan_of(plan_id)
+        return documents.plan(plan, await scheduled(plan))
+
+    @routes.get("/plans")
+    async def plans() -> dict[str, Any]:
+        """All plans, without their schedules."""
+        return {"plans": [documents.plan(plan) for plan in node.live_map.plans.values()]}
+
+    @routes.get("/plans/{plan_id}")
+    async def one(plan_id: PlanId) -> dict[str, Any]:
+        """A plan with its schedule as of now: who leaves when, what nobody fills, what the city pays by hour."""
+        plan = plan_of(plan_id)
+        return documents.plan(plan, await scheduled(plan) if plan.state in ("draft", "approved") else None)
+
+    @routes.post("/plans/{plan_id}/approve")
+    async def approve(plan_id: PlanId, body: ByWhom) -> dict[str, Any]:
+        """A supervisor says yes; only then it can be activated."""
+        plan_of(plan_id)
+        event = PlanApproved(
+            event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by
+        )
+        await record(node, event)
+        return documents.plan(plan_of(plan_id))
+
+    @routes.post("/plans/{plan_id}/activate")
+    async def activate(plan_id: PlanId) -> dict[str, Any]:
+        """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
+        plan = plan_of(plan_id)
+        if plan.state != "approved":
+            raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
+        found = await scheduled(plan)
+        await record(node, *_begin(plan, found, node.clock.now_ms()))
+        return documents.plan(plan_of(plan_id), found)
+
+    @routes.post("/plans/{plan_id}/cancel")
+    async def cancel(plan_id: PlanId, body: PlanReason) -> dict[str, Any]:
+        """It will not be."""
+        plan_of(plan_id)
+        event = PlanCancelled(
+            event_id=new_id("plan-cancelled"),
+            received_ms=node.clock.now_ms(),
+            plan_id=plan_id,
+            reason=body.reason,
+        )
+        await record(node, event)
+        return documents.plan(plan_of(plan_id))
+
+    return routes
+
+
+def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
+    """The facts of a plan that begins. The plan's own turns last: were one of them refused, it would not be active."""
+    made, out = plan.made, list[Event]()
+    for post in made.posts:
+        incident_id = f"{made.plan_id}.{post.post_id}"
+        out.append(
+            IncidentOpened(
+                event_id=f"opened:{incident_id}",
+                received_ms=now_ms,
+                incident_id=incident_id,
+                lon=post.lon,
+                lat=post.lat,
+                priority=made.priority,
+                kind=made.name[:64],
+                note=made.note,
+                profile="routine",
+                exercise=made.exercise,
+                apart=made.exercise,
+                off_road_m=post.off_road_m,
+                agency=made.agency,
+                plan_id=made.plan_id,
+            )
+        )
+        out.append(
+            BackupRequested(
+                event_id=new_id("backup"),
+                received_ms=now_ms,
+                incident_id=incident_id,
+                requirement=post.needs,
+                mode="strategic",
+                several=made.several,
+                arrive_by_ms=post.arrive_by_ms or made.arrive_by_ms,
+            )
+        )
+    for place in found.places:
+        out.append(
+            AssignmentChanged(
+                event_id=new_id("assigned"),
+                received_ms=now_ms,
+                incident_id=f"{made.plan_id}.{place.post_id}",
+                unit_id=place.unit_id,
+                state="assigned",
+                at_ms=now_ms,
+                reason=f"plan {made.plan_id}",
+            )
+        )
+    return [*out, PlanActivated(event_id=f"activated:{made.plan_id}", received_ms=now_ms, plan_id=made.plan_id)]
