@@ -192,6 +192,7 @@ def _units(
         which = max(int(ranking.which[row]), 0)
         one: dict[str, Any] = {
             "unit_id": unit_id,
+            "capabilities": list(unit.capabilities),
             "status": STATUSES[ranking.status[row]],
             "freshness": FRESHNESS[ranking.fresh[row]],
             "position": list(unit.fixes[-1][1:3]) if unit.fixes else None,

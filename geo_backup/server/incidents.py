@@ -186,7 +186,10 @@ def router(node: Node) -> APIRouter:
         return await node.recommend(incident_id)
 
     @routes.get("/decisions/{decision_id}")
-    async def decision(decision_id: Annotated[str, Path(pattern=DECISION_PATTERN)]) -> dict[str, Any]:
+    async def decision(
+        decision_id: Annotated[str, Path(pattern=DECISION_PATTERN)],
+        limit: Annotated[int, Query(ge=0, le=100_000, description="Candidates and excluded units at most.")] = 100_000,
+    ) -> dict[str, Any]:
         """A recommendation with all it was made of, in numbers and in words, and what was chosen."""
         event = await node.decision(decision_id)
         incident = node.live_map.incidents.get(event.incident_id)
@@ -201,7 +204,8 @@ def router(node: Node) -> APIRouter:
             for part in (incident.assignments.values() if incident is not None else ())
             if part.decision_id == decision_id
         ]
-        return decisions.decision(event, node.live_map.rules.backup.eta_cv, humans)
+        whole = decisions.decision(event, node.live_map.rules.backup.eta_cv, humans)
+        return {**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]}
 
     @routes.post("/incidents/{incident_id}/assignments", status_code=201)
     async def assign(incident_id: IncidentId, body: NewAssignment) -> dict[str, Any]:

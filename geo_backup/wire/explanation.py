@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from geo_backup.events import DecisionMade
+from geo_backup.events import ANY, DecisionMade
 from geo_backup.wire.times import to_text
 
 PASSED_NAMED = 5
 """Units that would be sooner and are not sent: so many are named."""
 
 REASON_WORDS = {
-    "REQUESTER": "is the one who asks",
-    "ASSIGNED_HERE": "is on it already",
-    "ALREADY_ASSIGNED": "is on another incident that may not be robbed",
-    "NOT_ASSIGNABLE_STATUS": "has a status from which it cannot be sent",
-    "WRONG_CAPABILITY": "has nothing of what is asked",
-    "NO_POSITION": "has never said where it is",
-    "STALE_POSITION": "was heard of too long ago",
-    "UNREACHABLE": "has no open road to the place",
-    "OUTSIDE_HORIZON": "is too far away",
-    "WRONG_AGENCY_OR_NO_AGREEMENT": "belongs to an agency with no agreement for this",
-    "NEEDS_APPROVAL": "would come under mutual aid that nobody has approved",
-    "AID_SHARE_USED": "belongs to an agency that has lent its share",
-    "UNSTAFFED": "has nobody aboard",
-    "REST_PERIOD": "must rest",
-    "END_OF_SHIFT": "ends its shift",
-    "COVERAGE_FLOOR": "must stay, or its beat would be empty",
+    "REQUESTER": "the one who asks",
+    "ASSIGNED_HERE": "on it already",
+    "ALREADY_ASSIGNED": "on another incident that may not be robbed",
+    "NOT_ASSIGNABLE_STATUS": "in a status from which nobody is sent",
+    "WRONG_CAPABILITY": "without what is asked",
+    "NO_POSITION": "nowhere known",
+    "STALE_POSITION": "silent for too long",
+    "UNREACHABLE": "without an open road to the place",
+    "OUTSIDE_HORIZON": "too far away",
+    "WRONG_AGENCY_OR_NO_AGREEMENT": "of an agency without an agreement for this",
+    "NEEDS_APPROVAL": "under mutual aid that nobody has approved",
+    "AID_SHARE_USED": "of an agency that has lent its share",
+    "UNSTAFFED": "without a crew",
+    "REST_PERIOD": "to rest",
+    "END_OF_SHIFT": "at the end of the shift",
+    "COVERAGE_FLOOR": "to stay, or the beat would be empty",
 }
+"""After "is" and "are"."""
 
 
 def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -46,21 +47,16 @@ def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mappi
     for need in answer["unmet"]:
         kind = "needed" if need["need"] == "must" else "wanted"
         lines.append(f"Still {kind}: {need['count']} x {need['capability']}; no unit that can go has it.")
-    chosen = {row["unit_id"] for row in answer["chosen"]}
-    last = max((row["eta_ms"] for row in answer["chosen"]), default=-1)
-    passed = sorted(
-        (u for u in answer["units"] if u.get("eta_ms", last + 1) < last and u["unit_id"] not in chosen),
-        key=lambda u: u["rank"],
-    )
-    for unit in passed[:PASSED_NAMED]:
-        why = REASON_WORDS.get(unit.get("reason", ""), "was left for another incident or need, or to keep cover")
-        lines.append(f"{unit['unit_id']} would be sooner ({_minutes(unit['eta_ms'])}) but {why}.")
+    for unit in _passed_over(answer)[:PASSED_NAMED]:
+        why = REASON_WORDS.get(unit.get("reason", ""), "left for another incident, or to keep cover")
+        lines.append(f"{unit['unit_id']} would be sooner ({_minutes(unit['eta_ms'])}) but is {why}.")
     reasons: dict[str, int] = {}
     for unit in answer["units"]:
         if "reason" in unit:
             reasons[unit["reason"]] = reasons.get(unit["reason"], 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-        lines.append(f"{count} {'unit' if count == 1 else 'units'}: {REASON_WORDS.get(reason, reason)} ({reason}).")
+        who = "unit is" if count == 1 else "units are"
+        lines.append(f"{count} {who} {REASON_WORDS.get(reason, reason)} ({reason}).")
     if answer["cover"] is not None:
         lines.append(
             f"Cover of the city (chance that the next call finds a unit in time): {answer['cover']:.1%} before, "
@@ -82,6 +78,18 @@ def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mappi
         f"rules {event.rules_id}."
     )
     return "\n".join(lines)
+
+
+def _passed_over(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Units that could do a chosen one's part and would be there sooner, by their rank."""
+    chosen = {row["unit_id"] for row in answer["chosen"]}
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in answer["chosen"]:
+        for unit in answer["units"]:
+            able = all(name == ANY or name in unit["capabilities"] for name in row["fills"])
+            if able and "rank" in unit and unit["eta_ms"] < row["eta_ms"] and unit["unit_id"] not in chosen:
+                found[unit["unit_id"]] = unit
+    return sorted(found.values(), key=lambda unit: int(unit["rank"]))
 
 
 def _sent(row: Mapping[str, Any], unit: Mapping[str, Any]) -> str:

@@ -1,5 +1,5 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { ClosedRoads, Closure, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route } from "./types";
+import type { BackupMode, ClosedRoads, Closure, Decision, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
 
 export class Problem extends Error {
   readonly status: number;
@@ -56,8 +56,11 @@ export const api = {
   ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
   route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
-  assign: (id: string, assignment: { unit_id: string; as_of_seq?: number; as_of_time?: string; replaces?: string; preempt?: true }) =>
+  assign: (id: string, assignment: { unit_id: string; as_of_seq?: number; as_of_time?: string; replaces?: string; preempt?: true; reason?: string }) =>
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
+  askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
+  decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
+  runCards: () => request<{ run_cards: RunCard[] }>("GET", "/v1/run_cards"),
   setAssignment: (id: string, unit: string, state: string) =>
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
   roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),

@@ -6,6 +6,9 @@ export const KEYS: [string, string][] = [
   ["a", "acknowledge an officer's emergency"],
   ["!", "declare an emergency of the chosen unit (! again confirms)"],
   ["Enter or s", "send the best unit"],
+  ["b / d", "ask for backup at once / when units are free"],
+  ["u", "send the recommended units"],
+  ["w", "why these units"],
   ["1 – 9", "send the n-th unit of the ranking"],
   ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
   ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
@@ -63,6 +66,14 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
     case "s":
       if (page.tool === "look") page.sendRanked(0);
       return true;
+    case "b":
+      return (void page.askBackup("immediate"), true);
+    case "d":
+      return (void page.askBackup("delayed"), true);
+    case "u":
+      return (void page.sendSet(), true);
+    case "w":
+      return ((page.showWhy = !page.showWhy), true);
     case "n":
       return (page.take("incident"), true);
     case "c":

@@ -4,7 +4,7 @@ import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
 import { urgency } from "./emergency";
 import { streetWords } from "./words";
-import type { Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road } from "./types";
+import type { BackupMode, Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
 
 export type Tool = "look" | "incident" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -56,6 +56,14 @@ class Page {
   deskName = $state(localStorage.getItem("desk") ?? "");
   /** An emergency waits to be acknowledged until the desk has said its name, once. */
   naming = $state(false);
+  /** What is asked for next: a run card, or so many units whatever they are. */
+  asked = $state({ card: "", units: 5 });
+  cards = $state.raw<RunCard[]>([]);
+  /** The recommended units that are not on their way yet. */
+  set = $state.raw<{ unit_id: string; preempts: string | null }[]>([]);
+  showWhy = $state(false);
+  /** Why another unit than a recommended one is sent. */
+  reason = $state("");
   /** Why the chosen unit has no route. */
   noRoute = $state("");
   /** Opened here, not yet come back through the feed. */
@@ -112,6 +120,10 @@ class Page {
     const resume = () => (this.world.epoch ? { epoch: this.world.epoch, after: this.world.seq } : undefined);
     new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => this.#hear(message), (link) => this.#linked(link));
     setInterval(() => (this.nowMs = this.clock.now()), 250);
+    void api.runCards().then((answer) => {
+      this.cards = answer.run_cards;
+      this.#suggest();
+    }, () => undefined);
   }
 
   callsign(unit: string): string {
@@ -141,6 +153,16 @@ class Page {
     this.selectedUnit = null;
     this.replacing = null;
     this.confirmClose = false;
+    this.showWhy = false;
+    this.reason = "";
+    this.#suggest();
+  }
+
+  /** The run card of the incident's kind, if there is one. */
+  #suggest(): void {
+    const kind = this.selected?.kind?.toLowerCase() ?? "";
+    const card = this.cards.find((card) => card.kinds.some((name) => name.toLowerCase() === kind));
+    this.asked = { card: card?.name ?? "", units: 5 };
   }
 
   step(by: number): void {
@@ -186,6 +208,7 @@ class Page {
       ...(ranking ? { as_of_seq: ranking.as_of_seq, as_of_time: ranking.as_of_time } : {}),
       ...(replacing ? { replaces: replacing } : {}),
       ...(preempt ? { preempt: true as const } : {}),
+      ...(this.reason.trim() && !this.set.some((row) => row.unit_id === unit) ? { reason: this.reason.trim() } : {}),
     };
     const words = replacing
       ? `${this.callsign(unit)} sent in place of ${this.callsign(replacing)}.`
@@ -194,6 +217,24 @@ class Page {
       this.replacing = null;
       this.selectedUnit = null;
     }
+  }
+
+  /** Asks for backup: by the run card that is chosen, else so many units; urgent after delayed keeps what was asked. */
+  async askBackup(mode: BackupMode): Promise<void> {
+    const { selectedId: id, asked } = this;
+    if (!id) return;
+    const again = this.selected?.mode && this.selected.mode !== mode && !asked.card;
+    const ask = { mode, ...(asked.card ? { run_card: asked.card } : again ? {} : { units: asked.units || 1 }) };
+    await this.attempt(() => api.askBackup(id, ask), mode === "immediate" ? "Backup asked for, at once." : "Backup asked for, when units are free.");
+  }
+
+  /** Sends all recommended units that are not on their way. */
+  async sendSet(): Promise<void> {
+    const { selectedId: id, set, ranking } = this;
+    if (!id || set.length === 0) return this.say("Nobody is recommended: ask for backup with b.");
+    const seen = ranking ? { as_of_seq: ranking.as_of_seq, as_of_time: ranking.as_of_time } : {};
+    const all = () => Promise.all(set.map((row) => api.assign(id, { unit_id: row.unit_id, ...seen, ...(row.preempts ? { preempt: true as const } : {}) })));
+    await this.attempt(all, `${set.map((row) => this.callsign(row.unit_id)).join(", ")} sent to ${id}.`);
   }
 
   /** Remember which places have just changed hands. */

@@ -53,6 +53,26 @@ export interface Incident {
   state: string;
   assignments: Assignment[];
   emergency?: Emergency | null;
+  /** How backup is asked for; null: it is not. */
+  mode?: BackupMode | null;
+  recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[] } | null;
+}
+
+export type BackupMode = "immediate" | "delayed" | "strategic";
+
+/** A recommendation with all it was made of; `words` tell it. */
+export interface Decision {
+  decision_id: string;
+  units: { unit_id: string; eta_s: number; fills: string[]; preempts: string | null; price: number | null; price_words: string }[];
+  unmet: { capability: string; count: number; need: "must" | "want" }[];
+  words: string;
+}
+
+export interface RunCard {
+  name: string;
+  about: string;
+  kinds: string[];
+  mode: BackupMode;
 }
 
 export interface Candidate {
