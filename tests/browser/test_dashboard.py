@@ -347,6 +347,70 @@ def test_a_phone_closes_streets(demo: str, window: Callable[..., Any]) -> None:
     page.wait_for_selector("[data-testid=closure-row]", state="detached")
 
 
+def declare(url: str, unit_id: str, emergency_id: str, **more: Any) -> None:
+    body = {"unit_id": unit_id, "emergency_id": emergency_id, "source": "device", **more}
+    assert httpx.post(f"{url}/v1/emergencies", json=body).status_code == 201
+
+
+def test_an_officers_emergency_sounds_until_one_desk_acknowledges(demo: str, window: Callable[..., Any]) -> None:
+    page, second = window(demo), window(demo)
+    unit = units_of(demo)[0]
+    declare(demo, unit["properties"]["unit_id"], "officer")
+    sounding = "[data-testid=alarm][data-alarms=true]"
+    for watcher in (page, second):
+        watcher.wait_for_selector(sounding)
+        words = watcher.locator(sounding).inner_text()
+        assert "OFFICER EMERGENCY" in words
+        assert unit["properties"]["callsign"] in words
+    assert page.locator("[data-testid=incident-row]").first.get_attribute("data-incident") == "officer"
+    page.wait_for_selector("[data-testid=alarm-silent]")
+    second.set_viewport_size({"width": 390, "height": 844})
+    assert second.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "emergency")
+    shot(second, "phone-emergency")
+
+    page.keyboard.press("a")
+    page.wait_for_selector("[data-testid=alarm-silent]", state="detached")
+    page.locator("[data-testid=desk-name]").fill("Ann, desk 2")
+    page.keyboard.press("Enter")
+    for watcher in (page, second):
+        watcher.wait_for_selector(sounding, state="detached")
+        assert "acknowledged by Ann, desk 2" in watcher.locator("[data-testid=alarm]").inner_text()
+    shot(page, "emergency-taken")
+
+    page.locator("[data-testid=emergency-end] summary").click()
+    page.locator("[data-testid=clear-word]").fill("not the word")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=error]")
+    page.locator("[data-testid=clear-who]").fill("Sgt Berg")
+    page.locator("[data-testid=clear-reason]").fill("pressed by accident")
+    page.locator("[data-testid=clear-button]").click()
+    for watcher in (page, second):
+        watcher.wait_for_selector("[data-testid=alarm]", state="detached")
+    httpx.post(f"{demo}/v1/incidents/officer/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_the_desk_declares_an_emergency_with_two_presses(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    pixel = projection(page)
+    drawn = {unit["id"]: pixel(*unit["geometry"]["coordinates"]) for unit in units_of(demo)}
+    inside = [at for at in drawn.values() if 100 < at[0] < 900 and 200 < at[1] < 700]
+    page.mouse.click(*inside[0])
+    page.wait_for_selector("[data-testid=unit-card]")
+    page.keyboard.press("!")
+    page.wait_for_selector("[data-testid=declare-button].danger")
+    assert page.locator("[data-testid=alarm]").count() == 0
+    shot(page, "declaring")
+    page.keyboard.press("!")
+    page.wait_for_selector("[data-testid=alarm][data-alarms=true]")
+    emergency_id = page.locator("[data-testid=alarm]").get_attribute("data-incident")
+    end = {"by": "supervisor", "who": "Sgt Berg", "reason": "a test"}
+    assert httpx.post(f"{demo}/v1/emergencies/{emergency_id}/clear", json=end).status_code == 200
+    httpx.post(f"{demo}/v1/incidents/{emergency_id}/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
 def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:
     page = window(demo)
     page.route("**/v1/incidents", lambda route: route.continue_(post_data='{"lon": 11.3, "lat": 57.6, "priority": 1}'))
