@@ -411,6 +411,32 @@ def test_the_desk_declares_an_emergency_with_two_presses(demo: str, window: Call
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
 
 
+def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    body = {"incident_id": "shots", "lon": 11.9746, "lat": 57.7089, "priority": 1, "kind": "shots fired"}
+    assert httpx.post(f"{demo}/v1/incidents", json=body).status_code == 201
+    page.locator("[data-incident=shots]").click()
+    page.wait_for_selector("[data-testid=ask-now]")
+    page.keyboard.press("b")
+    page.wait_for_selector("[data-testid=recommended] li")
+    assert httpx.get(f"{demo}/v1/incidents/shots").json()["run_card"] == "violence", "the card of the kind"
+    chosen = [row.get_attribute("data-unit") for row in page.locator("[data-testid=recommended] li").all()]
+    assert len(chosen) >= 3
+    page.keyboard.press("w")
+    page.wait_for_selector("[data-testid=why-words]")
+    assert f"Send {chosen[0]} as patrol" in page.locator("[data-testid=why-words]").inner_text()
+    shot(page, "backup")
+    page.keyboard.press("u")
+    page.wait_for_selector("[data-testid=recommended]", state="detached")
+    for unit in chosen:
+        page.wait_for_selector(f"[data-testid=assigned-row][data-unit={unit}]")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "phone-backup")
+    httpx.post(f"{demo}/v1/incidents/shots/close")
+    page.wait_for_selector("[data-incident=shots]", state="detached")
+
+
 def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:
     page = window(demo)
     page.route("**/v1/incidents", lambda route: route.continue_(post_data='{"lon": 11.3, "lat": 57.6, "priority": 1}'))
