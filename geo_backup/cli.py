@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 map_app = typer.Typer(help="Make and look at maps.", no_args_is_help=True)
 app.add_typer(map_app, name="map")
+report_app = typer.Typer(help="What a log says of the work that was done.", no_args_is_help=True)
+app.add_typer(report_app, name="report")
 say = Console(stderr=True, highlight=False)
 
 MapOption = Annotated[Path, typer.Option("--map", help="Map folder, made by `geo-backup map build`.")]
@@ -586,6 +588,44 @@ def map_info(
         print(json.dumps(rows))
     else:
         _print_rows(str(folder), rows)
+
+
+# ---- reports
+
+
+@report_app.command("response")
+def report_response(
+    log: Annotated[Path, typer.Argument(help="Event log to report on.")],
+    by: Annotated[str | None, typer.Option(help="Split by priority, hour or agency.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA zone of the hours.")] = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """How long units took from request to arrival, against the targets, and how good their ETAs were.
+
+    Example: geo-backup report response geo_backup.sqlite --by priority
+    """
+    from zoneinfo import ZoneInfo
+
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.replay.report import report
+    from geo_backup.replay.responses import read_responses
+    from geo_backup.replay.tables import print_report
+
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError):
+        raise BadValueError(
+            "--timezone", "timezone", f"--timezone is an IANA zone such as Europe/Stockholm, not {timezone!r}"
+        ) from None
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        found = report(read_responses(opened.read_all()), by, zone)
+    finally:
+        opened.close()
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        print_report(found)
 
 
 # ---- how servers are put together

@@ -214,6 +214,28 @@ class CoverRules:
 
 
 @dataclass(frozen=True)
+class ReportRules:
+    """Targets that response times are held against, and which times say nothing."""
+
+    process_ms: int = 60_000
+    """From the request to a unit assigned. [NFPA 1225: 60 s, 90 %]"""
+    turnout_ms: int = 60_000
+    """From assigned to wheels rolling ... [NFPA 1710: EMS 60 s]"""
+    turnout_fire_ms: int = 80_000
+    """... of fire apparatus. [NFPA 1710: 80 s]"""
+    travel_first_ms: int = 240_000
+    """From wheels rolling to on scene, of the first unit there ... [NFPA 1710: first engine 240 s]"""
+    travel_ms: int = 480_000
+    """... and of the others."""
+    share: float = 0.9
+    """Of the responses that should be within a target."""
+    longest_ms: int = 7_200_000
+    """A longer time is a stamp that nobody set, not a response. [2 h]"""
+    prediction_max_age_ms: int = 120_000
+    """An ETA this much older than the assignment was not what the dispatcher counted on."""
+
+
+@dataclass(frozen=True)
 class Rules:
     """All rules in force; `RulesAdopted` puts another set into the log."""
 
@@ -226,6 +248,7 @@ class Rules:
     backup: BackupRules = field(default_factory=BackupRules)
     swap: SwapRules = field(default_factory=SwapRules)
     cover: CoverRules = field(default_factory=CoverRules)
+    report: ReportRules = field(default_factory=ReportRules)
 
     @property
     def rules_id(self) -> str:

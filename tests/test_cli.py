@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -14,11 +15,13 @@ import pytest
 from typer.testing import CliRunner
 
 from geo_backup import cli
+from geo_backup.eventlog.sqlite import SqliteLog
 from tests.running import GOTHENBURG, ROOT, Server, free_port
+from tests.stories import opened, part, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
-    *(["simulate"], ["drill"], ["demand"], ["explain"]),
+    *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 
@@ -83,6 +86,8 @@ def test_help_names_every_command() -> None:
         (["etas", *MAP, "--target", "11.97,57.70", "nowhere.csv"], "nowhere.csv"),
         (["etas", *MAP, "--target", "11.97,57.70", "--profile", "flying", "x.csv"], "--profile"),
         (["verify", "nowhere.sqlite", *MAP], "nowhere.sqlite"),
+        (["report", "response", "nowhere.sqlite"], "nowhere.sqlite"),
+        (["report", "response", "nowhere.sqlite", "--timezone", "Mars"], "--timezone"),
         (["watch", "nowhere"], "http://"),
         (["replay", "nowhere.csv", *MAP], "nowhere.csv"),
         (["replay", "[/]nowhere.csv", *MAP], "[/]nowhere.csv"),
@@ -297,3 +302,26 @@ def test_drill(run: Any, tmp_path: Path) -> None:
     with pytest.raises(Failed) as failure:
         run("drill", broken, *MAP)
     assert "/inject/0: priority is a number from 1 to 5" in one_line(failure)
+
+
+def test_report_response(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "log.sqlite"
+
+    async def write() -> None:
+        log = SqliteLog.open(file)
+        await log.append([unit("P1"), opened("i1", 0), part("i1", "P1", "assigned", 20)])
+        await log.append([part("i1", "P1", "en_route", 50), part("i1", "P1", "on_scene", 350)])
+        log.close()
+
+    asyncio.run(write())
+    answer = json.loads(run("report", "response", file, "--by", "priority", "--json"))
+    assert (answer["by"], answer["events"], list(answer["groups"])) == ("priority", 5, ["2"])
+    travel = answer["groups"]["2"]["segments"]["travel"]
+    assert (travel["count"], travel["median_s"], travel["targets_s"], travel["within_share"]) == (1, 300, [240], 0)
+    assert answer["all"]["kth"]["1"]["total"]["p90_s"] == 350
+    words = run("report", "response", file, "--by", "hour", "--timezone", "Europe/Stockholm")
+    assert "hour 23: 1 response" in words
+    assert "no prediction 1" in words
+    with pytest.raises(Failed) as failure:
+        run("report", "response", file, "--by", "beat")
+    assert "priority, hour, agency" in one_line(failure)
