@@ -21,6 +21,7 @@ from geo_backup.server import (
     aid,
     cards,
     closures,
+    cot,
     cover,
     emergencies,
     feed,
@@ -63,6 +64,7 @@ def create_app(
     app.include_router(traffic.router(node))
     app.include_router(cover.router(node))
     app.include_router(cards.router(node))
+    app.include_router(cot.router(node))
     app.include_router(plans.router(node))
     app.include_router(osrm.router(node))
     app.include_router(feed.router(node, steering))
