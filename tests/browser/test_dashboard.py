@@ -444,6 +444,34 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     page.wait_for_selector("[data-incident=shots]", state="detached")
 
 
+def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window: Callable[..., Any]) -> None:
+    page = window(demo)
+    page.keyboard.press("v")
+    page.wait_for_selector("[data-testid=cover]")
+    assert "of calls would find one of" in page.locator("[data-testid=cover]").inner_text()
+    page.keyboard.press("v")
+    page.wait_for_selector("[data-testid=cover]", state="detached")
+    page.keyboard.press("p")
+    page.wait_for_selector("[data-testid=make-plan]")
+    click(page, 11.9720, 57.7075)
+    click(page, 11.9650, 57.7080)
+    page.locator("[data-testid=make-plan]").click()
+    page.wait_for_selector("[data-testid=plan-row][data-state=draft]")
+    assert page.locator("[data-testid=schedule] li").count() == 4, "two posts of two units"
+    shot(page, "plan")
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_selector("[data-testid=plan-row][data-state=approved]")
+    page.get_by_role("button", name="Begin").click()
+    page.wait_for_selector("[data-testid=plan-row][data-state=active]")
+    standing = [row for row in httpx.get(f"{demo}/v1/incidents").json()["incidents"] if row["plan_id"]]
+    assert [len(row["assignments"]) for row in standing] == [2, 2]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "phone-plan")
+    for row in standing:
+        httpx.post(f"{demo}/v1/incidents/{row['incident_id']}/close")
+
+
 def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:
     page = window(demo)
     page.route("**/v1/incidents", lambda route: route.continue_(post_data='{"lon": 11.3, "lat": 57.6, "priority": 1}'))

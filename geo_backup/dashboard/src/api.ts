@@ -1,5 +1,5 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { BackupMode, ClosedRoads, Closure, Decision, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
 
 export class Problem extends Error {
   readonly status: number;
@@ -60,6 +60,13 @@ export const api = {
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
   askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
+  cover: () => request<Cover>("GET", "/v1/cover"),
+  moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
+  plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),
+  plan: (id: string) => request<Plan>("GET", `/v1/plans/${encodeURIComponent(id)}`),
+  makePlan: (plan: NewPlan) => request<Plan>("POST", "/v1/plans", plan, 2),
+  turnPlan: (id: string, turn: "approve" | "activate" | "cancel", body: object) =>
+    request<Plan>("POST", `/v1/plans/${encodeURIComponent(id)}/${turn}`, body),
   runCards: () => request<{ run_cards: RunCard[] }>("GET", "/v1/run_cards"),
   setAssignment: (id: string, unit: string, state: string) =>
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),

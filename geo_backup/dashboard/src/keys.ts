@@ -14,6 +14,8 @@ export const KEYS: [string, string][] = [
   ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
   ["g", "closure of an area"],
   ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
+  ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
+  ["p", "plans: Space sets a post at the crosshair"],
   ["r", "how far one gets in 2, 5 and 10 minutes"],
   ["j / k or ↓ / ↑", "next, former incident"],
   ["x", "close the incident (x again confirms)"],
@@ -58,7 +60,7 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
     const centre = map?.centre();
     if (page.tool === "incident" && (key === "Enter" || key === " ") && centre) return (void page.openIncident(centre), true);
     if (page.tool !== "incident" && key === " " && centre) return (page.point(centre), true);
-    if (page.tool !== "incident" && key === "Enter") return (void page.finishClosure(), true);
+    if (page.tool.startsWith("closure") && key === "Enter") return (void page.finishClosure(), true);
   }
   if (/^[1-9]$/.test(key)) return (page.sendRanked(Number(key) - 1), true);
   switch (key) {
@@ -74,6 +76,10 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
       return (void page.sendSet(), true);
     case "w":
       return ((page.showWhy = !page.showWhy), true);
+    case "v":
+      return ((page.showCover = !page.showCover), true);
+    case "p":
+      return (page.togglePlans(), true);
     case "n":
       return (page.take("incident"), true);
     case "c":

@@ -29,7 +29,7 @@ export interface MapEvents {
   onDouble: () => void;
 }
 
-const LAYERS = ["reach", "closures", "closed-roads", "route", "picked", "drawn"] as const;
+const LAYERS = ["cover", "reach", "closures", "closed-roads", "route", "picked", "drawn"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const LABELS_FROM_ZOOM = 12;
@@ -151,6 +151,17 @@ export class LiveMap {
     const map = this.#map;
     for (const id of LAYERS) map.addSource(id, { type: "geojson", data: this.#data[id] });
     const dark = this.#theme === "dark";
+    // One hue from light to dark, and rings where nobody is near: told apart without colours too.
+    map.addLayer({
+      id: "cover", type: "circle", source: "cover",
+      paint: {
+        "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "demand"]], 0, 3, 0.1, 16],
+        "circle-color": ["step", ["get", "units"], "rgba(0,0,0,0)", 1, "#cfe1f2", 2, "#74add1", 3, "#2b6cb0"],
+        "circle-opacity": 0.75,
+        "circle-stroke-color": ["step", ["get", "units"], "#D55E00", 1, "#2b6cb0"],
+        "circle-stroke-width": ["step", ["get", "units"], 2.5, 1, 1],
+      },
+    });
     map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#56B4E9", "fill-opacity": dark ? 0.16 : 0.2 } });
     map.addLayer({ id: "reach-line", type: "line", source: "reach", paint: { "line-color": "#0072B2", "line-width": 1.2 } });
     const casing = dark ? "#000000" : "#ffffff";

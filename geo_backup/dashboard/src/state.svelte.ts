@@ -6,7 +6,7 @@ import { urgency } from "./emergency";
 import { streetWords } from "./words";
 import type { BackupMode, Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
 
-export type Tool = "look" | "incident" | "closure-line" | "closure-area" | "closure-edges";
+export type Tool = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
 /** What a closure that is being drawn will say; `share` of the speed in percent, 0 = closed, `minutes` 0 = until lifted. */
 export interface Draft {
@@ -62,6 +62,8 @@ class Page {
   /** The recommended units that are not on their way yet. */
   set = $state.raw<{ unit_id: string; preempts: string | null }[]>([]);
   showWhy = $state(false);
+  showCover = $state(false);
+  showPlans = $state(false);
   /** Why another unit than a recommended one is sent. */
   reason = $state("");
   /** Why the chosen unit has no route. */
@@ -169,6 +171,12 @@ class Page {
     const at = this.incidents.findIndex((incident) => incident.incident_id === this.selectedId);
     const next = this.incidents[at < 0 ? 0 : (at + by + this.incidents.length) % this.incidents.length];
     if (next) this.select(next.incident_id);
+  }
+
+  /** Opens the plans with the map ready to take posts, or puts both away. */
+  togglePlans(): void {
+    this.showPlans = !this.showPlans;
+    if (this.showPlans !== (this.tool === "plan")) this.take(this.showPlans ? "plan" : "look");
   }
 
   take(tool: Tool): void {

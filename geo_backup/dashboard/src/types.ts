@@ -165,3 +165,37 @@ export interface ReplayClock {
 export type Route = Feature<Geometry, { eta_s?: number; distance_m?: number; streets?: string[] }>;
 export type Reach = FeatureCollection<Geometry, { minutes: number }>;
 export type ClosedRoads = Feature<MultiLineString, { closure_id: string; whole: boolean }>;
+
+/** How well the free units cover the area: the chance that the next call finds one in time. */
+export interface Cover {
+  target_s: number;
+  cover: number;
+  free_units: number;
+  double: { twice_within_r1: number };
+  beats: { beat_id: string; free: number; floor: number; cover: number; last_unit: string | null }[];
+  places: FeatureCollection<Geometry, { demand: number; units: number }>;
+}
+
+export interface PlanPost {
+  post_id: string;
+  lon: number;
+  lat: number;
+  needs: { capability: string; count: number }[];
+}
+
+export interface NewPlan {
+  plan_id: string;
+  name: string;
+  kind: "operation" | "presence";
+  arrive_by: string;
+  ends: string;
+  posts: PlanPost[];
+}
+
+export interface Plan extends NewPlan {
+  state: "draft" | "approved" | "active" | "cancelled";
+  approved_by: string;
+  schedule?: { post_id: string; unit_id: string; fills: string[]; leave_time: string; late: boolean }[];
+  unmet?: { post_id: string; capability: string; count: number; need: string }[];
+  cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
+}
