@@ -1,0 +1,86 @@
+"""Commands that make and look at maps."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geo_backup.cli.terminal import JsonOption, map_app, print_rows, progress_bar
+
+
+@map_app.command("build")
+def map_build(
+    source: Annotated[str, typer.Argument(help=".osm.pbf, .osm[.gz|.bz2], GeoJSON lines, OSMnx .graphml, or a place.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    name: Annotated[str | None, typer.Option(help="Name of the area; default: from the source.")] = None,
+    source_date: Annotated[str | None, typer.Option(help="Date of the data, when the source does not say.")] = None,
+    origin: Annotated[str | None, typer.Option(help="Where the data came from, in words.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the data; default: ODbL 1.0.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="Shown on the map; default: OpenStreetMap.")] = None,
+    no_tiles: Annotated[bool, typer.Option("--no-tiles", help="Leave out the drawn basemap.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a map folder of your own city.
+
+    Example: geo-backup map build porto.osm.pbf --out maps/porto
+    """
+    from geo_backup.cartography.build import build_map
+
+    with progress_bar() as progress:
+        bar = progress.add_task("reading", total=1.0)
+        summary = build_map(
+            source,
+            out,
+            name=name,
+            origin=origin,
+            source_date=source_date,
+            licence=licence,
+            attribution=attribution,
+            tiles=not no_tiles,
+            progress=lambda stage, done: progress.update(bar, description=stage, completed=done),
+        )
+    rows = asdict(summary)
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        print_rows(f"{summary.name} -> {out}", rows)
+
+
+@map_app.command("info")
+def map_info(
+    folder: Annotated[Path, typer.Argument(help="Map folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """What a map folder holds, where it comes from, and what it lacks.
+
+    Example: geo-backup map info maps/gothenburg
+    """
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.roads.profile import profiles_of
+
+    started = time.perf_counter()
+    network = RoadNetwork.load(folder)
+    opened_ms = 1_000 * (time.perf_counter() - started)
+    profiles = list(profiles_of(network))
+    rows = {
+        **asdict(network.area),
+        "content_id": network.content_id,
+        "junctions": network.junctions,
+        "directed_edges": network.edges - len(network.twins),
+        "turns": network.turns,
+        "profiles": profiles if as_json else ", ".join(profiles),
+        "traffic_files": "can be matched"
+        if network.vertex_node is not None
+        else "cannot be matched: no OpenStreetMap node ids, as only .osm.pbf and .osm sources have them",
+        "opened_ms": round(opened_ms, 1),
+    }
+    rows.update(rows.pop("summary"))
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        print_rows(str(folder), rows)

@@ -1,0 +1,124 @@
+"""Commands that ask a log: is it so, why was it so, how long did it take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, report_app
+from geo_backup.errors import BadValueError
+
+
+@app.command()
+def verify(
+    log: Annotated[Path, typer.Argument(help="Event log to check.")],
+    map_folder: MapOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Fold a log again, rank again, and compare with what was recorded to the last digit.
+
+    Example: geo-backup verify geo_backup.sqlite --map maps/porto
+    """
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.replay.verify import verify as check
+    from geo_backup.roads.network import RoadNetwork
+
+    network = RoadNetwork.load(map_folder)
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        with progress_bar() as progress:
+            bar = progress.add_task("verify", total=None)
+            report = check(
+                network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n)
+            )
+    finally:
+        opened.close()
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        print(
+            f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
+            f"{report.checkpoints} checkpoints compared"
+            + (f", {report.skipped} of another version left out" if report.skipped else "")
+        )
+        for line in report.wrong:
+            print(f"WRONG: {line}")
+        print(f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}")
+    if report.wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    decision_id: Annotated[str, typer.Argument(help="As the page, the API or the log names it: decision:...")],
+    log: Annotated[Path, typer.Option(help="Event log that holds the decision.")] = Path("geo_backup.sqlite"),
+    map_folder: Annotated[
+        Path | None, typer.Option("--map", help="Also work the decision out again from its inputs, and compare.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why these units were recommended, in plain words, from the log alone.
+
+    Example: geo-backup explain decision:backup-1f0c22d9a0b1 --log porto.sqlite --map maps/porto
+    """
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.replay.verify import decision_of, same_decision
+    from geo_backup.roads.network import RoadNetwork
+    from geo_backup.wire import decisions
+
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        found = decision_of(opened.read_all, decision_id)
+    finally:
+        opened.close()
+    same = None
+    if map_folder is not None:
+        same = same_decision(RoadNetwork.load(map_folder), found.event, found.speeds, found.demand)
+    document = decisions.decision(found.event, found.eta_cv, found.humans)
+    if as_json:
+        print(json.dumps({**document, "verified": same}))
+    else:
+        print(document["words"])
+        if same is not None:
+            print("Worked out again from its inputs: " + ("the same to the last digit." if same else "DIFFERENT."))
+    if same is False:
+        raise typer.Exit(1)
+
+
+@report_app.command("response")
+def report_response(
+    log: Annotated[Path, typer.Argument(help="Event log to report on.")],
+    by: Annotated[str | None, typer.Option(help="Split by priority, hour or agency.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA zone of the hours.")] = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """How long units took from request to arrival, against the targets, and how good their ETAs were.
+
+    Example: geo-backup report response geo_backup.sqlite --by priority
+    """
+    from zoneinfo import ZoneInfo
+
+    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.replay.report import report
+    from geo_backup.replay.responses import read_responses
+    from geo_backup.replay.tables import print_report
+
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError):
+        raise BadValueError(
+            "--timezone", "timezone", f"--timezone is an IANA zone such as Europe/Stockholm, not {timezone!r}"
+        ) from None
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        found = report(read_responses(opened.read_all()), by, zone)
+    finally:
+        opened.close()
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        print_report(found)
