@@ -367,6 +367,8 @@ class Node:
                     pass  # closed, or asks for nothing any more
                 except LogError as error:
                     log_.warning("decision %s is not on record: %s", decision_id, error)
+                except Exception:
+                    log_.exception("decision %s failed; the others go on", decision_id)
                 if self._undecided.get(incident_id) == decision_id:
                     del self._undecided[incident_id]
 

@@ -174,6 +174,10 @@ class BackupRules:
     emergency_again_ms: int = 60_000
     """A press of the button this much after the last sounds the alarm again."""
 
+    def __post_init__(self) -> None:
+        if self.bucket_ms < 1:
+            raise ValueError("bucket_ms is 1 or more")
+
 
 @dataclass(frozen=True)
 class CoverRules:
@@ -211,6 +215,10 @@ class CoverRules:
     staging_max_ms: int = 120_000
     staging_margin_m: float = 100.0
     """Staging keeps so far from the hazard."""
+
+    def __post_init__(self) -> None:
+        if not self.busy_fraction < 1.0 or not 1 <= self.places <= 10_000:
+            raise ValueError("busy_fraction is below 1, places 1 to 10,000")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from geo_backup.server import (
     osrm,
     plans,
     problems,
+    rules,
     traffic,
     units,
 )
@@ -64,6 +65,7 @@ def create_app(
     app.include_router(traffic.router(node))
     app.include_router(cover.router(node))
     app.include_router(cards.router(node))
+    app.include_router(rules.router(node))
     app.include_router(cot.router(node))
     app.include_router(plans.router(node))
     app.include_router(osrm.router(node))

@@ -1,0 +1,45 @@
+"""Rules are read and adopted over HTTP, and decide from then on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.server.test_backup import Desk, desk, fleet, incident
+
+__all__ = ["desk"]
+
+
+def test_an_agency_sends_four_at_first(desk: Desk) -> None:
+    http, _, _ = desk
+    fleet(http, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(6)])
+    before = http.get("/v1/rules").json()
+    assert before["rules"] == before["defaults"]
+    adopted = http.put("/v1/rules", json={"backup": {"first_wave": 4}}).json()
+    assert adopted["rules"]["backup"]["first_wave"] == 4
+    assert adopted["rules_id"] != before["rules_id"]
+    assert http.get("/healthz").json()["rules_id"] == adopted["rules_id"]
+    answer = http.post(f"/v1/incidents/{incident(http)}/backup", json={"mode": "immediate"}).json()
+    assert len(answer["units"]) == 4
+    assert http.put("/v1/rules", json={}).json()["rules_id"] == before["rules_id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"weather": {}}, "/weather"),
+        ({"backup": {"colour": 1}}, "/backup/colour"),
+        ({"backup": {"first_wave": -1}}, "/backup/first_wave"),
+        ({"backup": {"first_wave": 2.5}}, "/backup/first_wave"),
+        ({"backup": {"first_wave": "4"}}, "/backup/first_wave"),
+        ({"backup": {"first_wave": True}}, "/backup/first_wave"),
+        ({"backup": {"bucket_ms": 0}}, "/backup"),
+        ({"cover": {"busy_fraction": 1.0}}, "/cover"),
+    ],
+)
+def test_what_is_no_rule_is_named(http: httpx.Client, body: dict[str, Any], field: str) -> None:
+    answer = http.put("/v1/rules", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
