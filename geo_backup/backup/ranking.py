@@ -184,7 +184,7 @@ def rank(
     status = table.status
     on_call = np.zeros(n, np.bool_)
     wrong = np.zeros(n, np.bool_)
-    if incident.requirement and all(need.capability != ANY for need in incident.requirement):
+    if incident.requirement and all(ANY not in (n.capability, *n.substitutes) for n in incident.requirement):
         wrong = ~np.fromiter(
             (fits(table.rows[unit_id].capabilities, incident.requirement) for unit_id in table.ids), np.bool_, n
         )

@@ -13,7 +13,8 @@ def fill(capabilities: Collection[str], need: Need) -> int:
     """How well capabilities fill a need: `AS_ASKED`, `AS_SUBSTITUTE` or `NOT_AT_ALL`."""
     if need.capability == ANY or need.capability in capabilities:
         return AS_ASKED
-    return AS_SUBSTITUTE if any(other in capabilities for other in need.substitutes) else NOT_AT_ALL
+    found = any(other == ANY or other in capabilities for other in need.substitutes)
+    return AS_SUBSTITUTE if found else NOT_AT_ALL
 
 
 def fits(capabilities: Collection[str], requirement: Iterable[Need]) -> bool:

@@ -46,9 +46,9 @@ def plain(kind: str) -> str:
 
 
 def card_for(cards: Mapping[str, RunCard], kind: str) -> RunCard | None:
-    """The card of a kind of incident, if there is one; of several the first by name."""
+    """The card of a kind of incident, if there is one; of several the first."""
     wanted = plain(kind)
-    return next((cards[name] for name in sorted(cards) if wanted and wanted in map(plain, cards[name].kinds)), None)
+    return next((card for card in cards.values() if wanted and wanted in map(plain, card.kinds)), None)
 
 
 def cards_of(network: RoadNetwork) -> Mapping[str, RunCard]:
@@ -57,13 +57,15 @@ def cards_of(network: RoadNetwork) -> Mapping[str, RunCard]:
     Raises `BadValueError` that names the file, the key and the remedy.
     """
     own = _in_folder(network.folder / "run_cards") if network.folder is not None else {}
-    return MappingProxyType({**_in_folder(BUILT_IN), **own})
+    shipped = _in_folder(BUILT_IN)
+    return MappingProxyType({**own, **{name: card for name, card in shipped.items() if name not in own}})
 
 
 def _in_folder(folder: Path) -> dict[str, RunCard]:
     cards: dict[str, RunCard] = {}
     for path in sorted(folder.glob("*.toml")):
-        cards |= read_cards(path.read_bytes(), path.name)
+        if path.is_file() and not path.name.startswith("."):  # an editor leaves such behind
+            cards |= read_cards(path.read_bytes(), f"{folder.parent.name}/{folder.name}/{path.name}")
     return cards
 
 
@@ -71,7 +73,7 @@ def read_cards(data: bytes, file: str = "run cards") -> dict[str, RunCard]:
     """The cards of a TOML file. Raises `BadValueError` that names the file, the key and the remedy."""
     try:
         tables = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadValueError(file, "toml", f"{file} is no TOML: {error}") from None
     return {name: _card(file, name, table) for name, table in tables.items()}
 
@@ -112,7 +114,7 @@ def _card(file: str, name: str, table: Any) -> RunCard:
 
 
 def _alarm(file: str, key: str, alarm: Any) -> tuple[Need, ...]:
-    needs = alarm.get("needs") if isinstance(alarm, dict) else None
+    needs = alarm.get("needs") if isinstance(alarm, dict) and set(alarm) == {"needs"} else None
     if not isinstance(needs, list) or not 1 <= len(needs) <= NEEDS_MAX:
         raise _wrong(file, f"{key}.needs", 'is a list of 1 to 32 needs, such as { capability = "patrol", count = 2 }')
     return tuple(_need(file, f"{key}.needs[{n}]", need) for n, need in enumerate(needs))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from geo_backup.backup.run_card import card_for
 from geo_backup.backup.standing import TRAFFIC, Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import (
@@ -155,7 +156,7 @@ def router(node: Node) -> APIRouter:
         """Ask for backup: with a mode, answered by the set to send, which is refined in the log; without one, the
         ranking is narrowed to what is asked for."""
         incident = open_incident_of(node, incident_id)
-        needs, several, mode = _asked(node, body, incident)
+        needs, several, mode, run_card = _asked(node, body, incident)
         now_ms = node.clock.now_ms()
         if body.arrive_by is not None and mode in (None, "immediate"):
             raise bad_value("/arrive_by", "mode", "only delayed and strategic backup arrives by a time")
@@ -170,7 +171,7 @@ def router(node: Node) -> APIRouter:
                 mode=mode,
                 several=several,
                 arrive_by_ms=body.arrive_by,
-                run_card=body.run_card or "",
+                run_card=run_card,
             )
         ]
         # urgent backup comes with the siren on, other without
@@ -315,26 +316,33 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need, ...], bool, Mode | None]:
-    """What a request asks for, whether one unit may fill several needs, and its mode: its own requirement, a run card,
-    so many units, or what stands."""
+def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need, ...], bool, Mode | None, str]:
+    """What a request asks for, whether one unit may fill several needs, its mode, and the run card that this is from:
+    its own requirement, a run card, so many units, what stands, or the card of the incident's kind."""
     if sum(given is not None for given in (body.requirement, body.units, body.run_card)) > 1:
         raise bad_value("/requirement", "several", "send one of requirement, run_card and units")
     several = incident.several if body.several is None else body.several
-    if body.run_card is not None:
-        card = node.run_cards.get(body.run_card)
-        if card is None:
-            raise bad_value("/run_card", "unknown", f"there is one of {', '.join(sorted(node.run_cards))}")
-        return card.needs(incident.level), card.several if body.several is None else several, body.mode or card.mode
+    card = node.run_cards.get(body.run_card) if body.run_card is not None else None
+    if body.run_card is not None and card is None:
+        raise bad_value("/run_card", "unknown", f"there is one of {', '.join(sorted(node.run_cards))}")
+    if body.requirement is None and body.units is None and not incident.requirement:
+        card = card or card_for(node.run_cards, incident.kind)
+    if card is not None:
+        return (
+            card.needs(incident.level),
+            card.several if body.several is None else several,
+            body.mode or card.mode,
+            card.name,
+        )
     if body.requirement is not None:
         needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
-        return needs, bool(body.several), body.mode
+        return needs, bool(body.several), body.mode, ""
     if body.units is not None:
-        return (Need(ANY, body.units),), False, body.mode
+        return (Need(ANY, body.units),), False, body.mode, ""
     if body.mode is None:
         raise bad_value("/requirement", "missing", "send a mode, a run_card, or what capabilities are asked for")
     wave = max(1, node.live_map.rules.backup.first_wave) if body.mode == "immediate" else 1
-    return incident.requirement or (Need(ANY, wave),), several, body.mode
+    return incident.requirement or (Need(ANY, wave),), several, body.mode, incident.run_card
 
 
 def _again(opened: IncidentOpened, body: NewIncident, standing: Any, response: Response) -> dict[str, Any]:

@@ -120,6 +120,17 @@ def router(node: Node) -> APIRouter:
         if plan.state != "approved":
             raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
         found = await scheduled(plan)
+        # what the fold would refuse is refused before anything is logged
+        opened = len(node.live_map.open_incidents()) + len(plan.made.posts)
+        if opened > node.live_map.rules.limit.open_incidents:
+            raise Problem(429, "too many incidents are open; close some first")
+        for post in plan.made.posts:
+            if f"{plan_id}.{post.post_id}" in node.live_map.incidents:
+                raise Problem(409, f"incident {plan_id}.{post.post_id} exists already; plan under another id")
+        units = node.live_map.units
+        gone = [p for p in found.places if p.unit_id not in units or units[p.unit_id].incident_id is not None]
+        if gone and not plan.made.exercise:
+            raise Problem(409, f"{gone[0].unit_id} was sent elsewhere this moment; activate the plan again")
         await record(node, *_begin(plan, found, node.clock.now_ms()))
         return documents.plan(plan_of(plan_id), found)
 
@@ -146,7 +157,7 @@ def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
         incident_id = f"{made.plan_id}.{post.post_id}"
         out.append(
             IncidentOpened(
-                event_id=f"opened:{incident_id}",
+                event_id=new_id("opened"),
                 received_ms=now_ms,
                 incident_id=incident_id,
                 lon=post.lon,
@@ -185,4 +196,4 @@ def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
                 reason=f"plan {made.plan_id}",
             )
         )
-    return [*out, PlanActivated(event_id=f"activated:{made.plan_id}", received_ms=now_ms, plan_id=made.plan_id)]
+    return [*out, PlanActivated(event_id=new_id("activated"), received_ms=now_ms, plan_id=made.plan_id)]

@@ -198,3 +198,13 @@ def test_who_is_on_the_way_is_not_asked_for_again() -> None:
     assert remaining(needs, False, [("patrol",), ("patrol", "k-9")])[0] == (Need("patrol", 1), Need("k-9"))
     assert remaining(needs, True, [("patrol",), ("patrol", "k-9")])[0] == (Need("patrol", 1),)
     assert remaining(needs, False, [("patrol",)] * 5 + [("k-9",)]) == ((), ())
+
+
+def test_anybody_is_a_substitute_where_the_need_says_so() -> None:
+    need = Need("patrol", 2, "must", (ANY,))
+    requests = [asks(need, etas=[60, 20, 90])]
+    for choice in (
+        greedy(requests, fleet_of("patrol", "engine", "")),
+        exact(requests, fleet_of("patrol", "engine", "")),
+    ):
+        assert {unit.row for unit in choice.sent[0]} == {0, 1}

@@ -48,6 +48,14 @@ def test_an_agencys_own_card_goes_before(tmp_path: Path) -> None:
     cards = cards_of(RoadNetwork.load(folder))
     assert cards["domestic"].needs(1) == (Need("crisis"),)
     assert "barricade" in cards
+    (folder / "run_cards" / "z.toml").write_text(
+        '[zz]\nkinds=["Barricade"]\n[[zz.alarm]]\nneeds=[{capability="any"}]\n'
+    )
+    (folder / "run_cards" / "dir.toml").mkdir()
+    (folder / "run_cards" / "._z.toml").write_bytes(b"\x00\x01")
+    own_first = card_for(cards_of(RoadNetwork.load(folder)), "barricade")
+    assert own_first is not None
+    assert own_first.name == "zz"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,7 @@ def test_an_agencys_own_card_goes_before(tmp_path: Path) -> None:
         ("[x]\ncolour = 'red'", "x.colour"),
         ("[x]\nmode = 'delayed'", "x.alarm"),
         ("[[x.alarm]]\nneeds=[]", "x.alarm[0].needs"),
+        ("[[x.alarm]]\nneeds=[{capability='a'}]\nmore=1", "x.alarm[0].needs"),
         ("[[x.alarm]]\nneeds=[{count=2}]", "x.alarm[0].needs[0].capability"),
         ("[[x.alarm]]\nneeds=[{capability='a', count=0}]", "x.alarm[0].needs[0].count"),
         ("[[x.alarm]]\nneeds=[{capability='a', need='maybe'}]", "x.alarm[0].needs[0].need"),

@@ -225,6 +225,10 @@ def test_a_run_card_asks_by_name_and_level(desk: Desk) -> None:
     assert {u["unit_id"]: u["fills"] for u in answer["units"]} == {"quint": ["engine", "ladder"], "pump": ["engine"]}
     standing = http.get(f"/v1/incidents/{incident_id}").json()
     assert (standing["run_card"], standing["mode"], standing["several"]) == ("structure-fire", "immediate", True)
+    # without a word of what, the card of the kind is asked
+    other = incident(http, kind="Structure  Fire")
+    assert http.post(f"/v1/incidents/{other}/backup", json={"mode": "immediate"}).is_success
+    assert http.get(f"/v1/incidents/{other}").json()["run_card"] == "structure-fire"
     wrong = http.post(f"/v1/incidents/{incident_id}/backup", json={"run_card": "no such"})
     assert wrong.status_code == 422
     assert "structure-fire" in wrong.text
