@@ -311,7 +311,7 @@ class Node:
 
         Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
         """
-        question = await self.read_field(lambda standing: ask(standing, incident_id, city=False))
+        question = await self.read_field(lambda standing: ask(standing, incident_id, whole=False))
         first, cv = question.first(), self.live_map.rules.backup.eta_cv
         said = {
             "incident_id": incident_id,

@@ -49,7 +49,7 @@ class Question:
     city: CityNow | None
     rules: Rules
     units: tuple[dict[str, Any], ...]
-    """Every unit as it was: for the record."""
+    """Every unit as it was: for the record; none where the question is not whole."""
 
     def first(self) -> Choice:
         """The answer at once."""
@@ -60,18 +60,20 @@ class Question:
         return exact(self.requests, self.fleet, self.rules.backup.bucket_ms)
 
 
-def ask(standing: Standing, incident_id: str, *, city: bool = True) -> Question:
+def ask(standing: Standing, incident_id: str, *, whole: bool = True) -> Question:
     """Put the question of one incident, together with those of all others that wait for units.
 
-    Without the city (its cover takes tens of milliseconds) an urgent request is answered by arrival alone. Raises
-    `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
+    Not whole, it is for the first answer: without the record of every unit, and an urgent request without the city's
+    cover (tens of milliseconds), by arrival alone.
+
+    Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
     """
     now = standing.now
     incident = now.incidents[incident_id]
     if incident.mode is None:
         raise ValueError(f"incident {incident_id!r} asks for no backup")
     table, rules = standing.table, standing.table.rules
-    city_now = standing.city_now() if city or incident.mode != "immediate" else None
+    city_now = standing.city_now() if whole or incident.mode != "immediate" else None
     joint = _joint(now, incident, rules)
     rankings = [standing.rank(other.incident_id) for other in joint]
     own = joint.index(incident)
@@ -91,7 +93,7 @@ def ask(standing: Standing, incident_id: str, *, city: bool = True) -> Question:
         np.rint(prices * MILLION).astype(np.int64),
         np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
     )
-    units = _units(rankings[own], reasons, table, fleet.cover_lost)
+    units = _units(rankings[own], reasons, table, fleet.cover_lost) if whole else ()
     return Question(
         incident,
         incident.mode,

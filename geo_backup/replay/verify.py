@@ -16,7 +16,6 @@ from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import checkpoint, decisions
-from geo_backup.wire.times import to_text
 
 
 @dataclass
@@ -141,19 +140,11 @@ def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: st
     speeds: SpeedsAdopted | None = None
     demand: DemandAdopted | None = None
     humans = []
-    chosen = {unit_id for unit_id, _ in event.chosen}
     for seq, one in read():
         if seq <= event.as_of_seq and isinstance(one, SpeedsAdopted):
             speeds = one if one.packed else None
         elif seq <= event.as_of_seq and isinstance(one, DemandAdopted):
             demand = one if one.packed else None
         elif isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
-            humans.append(
-                {
-                    "unit_id": one.unit_id,
-                    "at": to_text(one.at_ms),
-                    "reason": one.reason,
-                    "recommended": one.unit_id in chosen,
-                }
-            )
+            humans.append(decisions.human(event, one.unit_id, one.at_ms, one.reason))
     return Found(event, speeds, demand, decisions.unpack_view(event.inputs).rules.backup.eta_cv, humans)

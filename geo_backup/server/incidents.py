@@ -44,7 +44,7 @@ from geo_backup.wire.requests import (
     NewAssignment,
     NewIncident,
 )
-from geo_backup.wire.times import to_ms, to_text
+from geo_backup.wire.times import to_ms
 
 DECISION_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
@@ -194,14 +194,8 @@ def router(node: Node) -> APIRouter:
         """A recommendation with all it was made of, in numbers and in words, and what was chosen."""
         event = await node.decision(decision_id)
         incident = node.live_map.incidents.get(event.incident_id)
-        chosen = {unit_id for unit_id, _ in event.chosen}
         humans = [
-            {
-                "unit_id": part.unit_id,
-                "at": to_text(part.at_ms),
-                "reason": part.reason,
-                "recommended": part.unit_id in chosen,
-            }
+            decisions.human(event, part.unit_id, part.at_ms, part.reason)
             for part in (incident.assignments.values() if incident is not None else ())
             if part.decision_id == decision_id
         ]

@@ -77,6 +77,12 @@ def units(rows: Sequence[Mapping[str, Any]], as_of_ms: int, cv: float) -> list[D
     ]
 
 
+def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Document:
+    """What a person did with a decision: whom they sent, and whether it had said so."""
+    recommended = any(unit_id == chosen for chosen, _ in event.chosen)
+    return {"unit_id": unit_id, "at": to_text(at_ms), "reason": reason, "recommended": recommended}
+
+
 def recommendation(
     decision_id: str, stage: str, answer: Mapping[str, Any], cv: float, rows: Sequence[Mapping[str, Any]]
 ) -> Document:

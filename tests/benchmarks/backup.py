@@ -74,7 +74,7 @@ def main() -> None:
             standing.field(f"i{n}")
         standing.rank("i1" if given.open > 1 else "i0")
         began = time.perf_counter()
-        ask(standing, "i0", city=False).first()
+        ask(standing, "i0", whole=False).first()
         firsts.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
         question, inputs = ask(standing, "i0"), whole_view(standing)
