@@ -485,9 +485,13 @@ def speeds_id(packed: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesAdopted(Event):
-    """From here on these rules are in force; `rules` names what differs from the defaults, by group."""
+    """From here on these rules are in force; `rules` names what differs from the defaults, by group.
+
+    Of an agency: what it does otherwise than the rest, of its policy for backup, swaps, cover, turnout and reports.
+    """
 
     rules: Mapping[str, Mapping[str, Any]]
+    agency: str = ""
 
 
 KINDS: Mapping[str, type[Event]] = {

@@ -312,16 +312,17 @@ class Node:
         Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
         """
         question = await self.read_field(lambda standing: ask(standing, incident_id, whole=False))
-        first, cv = question.first(), self.live_map.rules.backup.eta_cv
+        first = question.first()
         said = {
             "incident_id": incident_id,
             "mode": question.mode,
             "as_of_ms": question.ranking.as_of_ms,
+            "eta_cv": question.rules.backup.eta_cv,
             "unmet": unmet(question, first),
             "warnings": question.ranking.warnings,
         }
         decision_id = f"decision:{question.incident.request_id}"
-        return decisions.recommendation(decision_id, "first", said, cv, tell(question, first))
+        return decisions.recommendation(decision_id, "first", said, tell(question, first))
 
     async def decision(self, decision_id: str) -> DecisionMade:
         """A decision from the log. Raises `UnknownIdError`."""

@@ -6,7 +6,12 @@ Each number is a default, not law; agencies differ. Where a number has a source 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+from geo_backup.errors import BadValueError
 
 
 @dataclass(frozen=True)
@@ -243,6 +248,14 @@ class ReportRules:
     """An ETA this much older than the assignment was not what the dispatcher counted on."""
 
 
+AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")
+"""What agencies may have rules of their own about; the others concern all of a server."""
+INFINITE = float("inf")
+
+Changes = Mapping[str, Mapping[str, float]]
+"""By group the rules that differ, and what they are."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """All rules in force; `RulesAdopted` puts another set into the log."""
@@ -257,6 +270,43 @@ class Rules:
     swap: SwapRules = field(default_factory=SwapRules)
     cover: CoverRules = field(default_factory=CoverRules)
     report: ReportRules = field(default_factory=ReportRules)
+    agencies: Mapping[str, Changes] = field(default_factory=dict)
+    """What agencies do otherwise, in the groups of `AGENCY_GROUPS`."""
+
+    def of(self, agency: str) -> Rules:
+        """The rules of an agency."""
+        return self._of.get(agency, self)
+
+    @cached_property
+    def _of(self) -> dict[str, Rules]:
+        house = replace(self, agencies={})
+        return {agency: house.changed(changes) for agency, changes in self.agencies.items()}
+
+    def changed(self, changes: Changes) -> Rules:
+        """These rules with some numbers changed. Raises `BadValueError` that names the rule and says what it may be."""
+        groups: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "agencies"}
+        for group, numbers in changes.items():
+            if group not in groups:
+                raise BadValueError(f"/{group}", "unknown_rule", f"is no group of rules; there are {', '.join(groups)}")
+            exact: dict[str, int | float] = {}
+            for name, value in numbers.items():
+                standing = getattr(groups[group], name, None) if not name.startswith("_") else None
+                if standing is None:
+                    there = ", ".join(f.name for f in fields(groups[group]))
+                    raise BadValueError(f"/{group}/{name}", "unknown_rule", f"is no rule of {group}; there are {there}")
+                # a rule of the wrong type would make every later event a fault
+                whole = type(standing) is int
+                if type(value) not in (int, float) or not 0 <= value < INFINITE or (whole and value != int(value)):
+                    kind = "a whole number" if whole else "a number"
+                    raise BadValueError(
+                        f"/{group}/{name}", "bad_rule", f"is {kind}, 0 or more; it is {standing} otherwise"
+                    )
+                exact[name] = type(standing)(value)
+            try:
+                groups[group] = replace(groups[group], **exact)
+            except ValueError as error:
+                raise BadValueError(f"/{group}", "bad_rule", str(error)) from None
+        return Rules(**groups, agencies=self.agencies)
 
     @property
     def rules_id(self) -> str:

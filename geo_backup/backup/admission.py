@@ -32,7 +32,7 @@ REASON = {name: code for code, name in enumerate(REASONS)}
 
 def victims(table: UnitTable, incident: IncidentRow, others: Mapping[str, IncidentRow]) -> tuple[dict[int, str], Array]:
     """Units that immediate backup may take from less urgent incidents: {row: their incident}, and bool[N]."""
-    rules, victim = table.rules.backup, np.zeros(len(table.ids), np.bool_)
+    rules, victim = table.rules.of(incident.agency).backup, np.zeros(len(table.ids), np.bool_)
     taken_from: dict[int, str] = {}
     limits = {
         1: (rules.p1_takes_en_route_from, rules.p1_takes_on_scene_from),
@@ -63,7 +63,7 @@ def admit(
 
     Immediate backup whose last unit of the first wave would take too long opens mutual aid at once.
     """
-    rules = table.rules.backup
+    rules = table.rules.of(incident.agency).backup
     agencies = np.array([table.rows[unit_id].agency for unit_id in table.ids], object)
     foreign = np.asarray(agencies != incident.agency, np.bool_)
     mutual, automatic = np.zeros(len(foreign), np.bool_), np.zeros(len(foreign), np.bool_)

@@ -1,7 +1,8 @@
 """The set to send, for all open requests together: greedy at once, then the best there is.
 
-Better is lexicographic. Priorities come one after the other: what priority 1 takes is gone before priority 2 looks.
-Within one, summed over its requests, and each level only where all before it are equal:
+Better is lexicographic. Priorities come one after the other: what priority 1 takes is gone before priority 2 looks; of
+one priority, requests that may empty a beat come before those that leave it its floor. Within one, summed over its
+requests, and each level only where all before it are equal:
 
     0 needs that must be filled and are not       5 cover lost to the rest of the city
     1 needs wanted and not filled                 6 workload: calls this shift
@@ -46,6 +47,13 @@ class Request(NamedTuple):
     """int64[N]; `INF_MS` or more = cannot be sent."""
     preference: Array
     """int64[N]: smaller is better; 0 for the units of the incident's beat."""
+    leaves_floors: bool = False
+    """It takes no more units of a team than the team can spare."""
+
+    @property
+    def urgency(self) -> tuple[int, bool]:
+        """Requests of equal urgency are decided together, the smaller ones before."""
+        return self.priority, self.leaves_floors
 
 
 class Fleet(NamedTuple):
@@ -57,6 +65,10 @@ class Fleet(NamedTuple):
     """int64[N], in millionths of demand."""
     workload: Array
     """int64[N]."""
+    team: Array
+    """int64[N]: the units of one agency in one beat are a team; -1 = of none."""
+    spare: Array
+    """int64[T]: so many units each team can do without."""
 
 
 class Sent(NamedTuple):
@@ -70,8 +82,8 @@ class Choice(NamedTuple):
     """Whom to send to each request, in the order of the requests."""
 
     sent: tuple[tuple[Sent, ...], ...]
-    objectives: tuple[tuple[int, Objective], ...]
-    """(priority, objective), the most urgent first."""
+    objectives: tuple[tuple[tuple[int, bool], Objective], ...]
+    """(urgency, objective), the most urgent first."""
     considered: int = 0
     """Pairs of unit and request that the search looked at."""
     proven: bool = False
@@ -82,7 +94,7 @@ class Choice(NamedTuple):
 
     def gap(self, other: Choice) -> str:
         """Where this one first beats the other: "priority 1: last_arrival by 3"; empty where they are equal."""
-        for (priority, mine), (_, its) in zip(self.objectives, other.objectives, strict=True):
+        for ((priority, _), mine), (_, its) in zip(self.objectives, other.objectives, strict=True):
             for name, a, b in zip(LEVELS, mine, its, strict=True):
                 if a != b:
                     return f"priority {priority}: {name} by {b - a}"
@@ -91,11 +103,11 @@ class Choice(NamedTuple):
 
 def objective(
     requests: Sequence[Request], fleet: Fleet, sent: Sequence[Sequence[Sent]], bucket_ms: int
-) -> tuple[tuple[int, Objective], ...]:
-    """What a choice is worth, by priority; smaller is better."""
-    out: dict[int, list[int]] = {}
+) -> tuple[tuple[tuple[int, bool], Objective], ...]:
+    """What a choice is worth, by urgency; smaller is better."""
+    out: dict[tuple[int, bool], list[int]] = {}
     for request, units in zip(requests, sent, strict=True):
-        total = out.setdefault(request.priority, [0] * len(LEVELS))
+        total = out.setdefault(request.urgency, [0] * len(LEVELS))
         for i, need in enumerate(request.needs):
             missing = need.count - sum(i in unit.fills for unit in units)
             total[0 if need.need == "must" else 1] += missing
@@ -111,7 +123,38 @@ def objective(
         total[6] += sum(int(fleet.workload[row]) for row in rows)
         total[7] += sum(int(request.eta_ms[row]) for row in rows)
         total[8] += sum(row + 1 for row in rows)
-    return tuple((priority, tuple(out[priority])) for priority in sorted(out))
+    return tuple((urgency, tuple(out[urgency])) for urgency in sorted(out))
+
+
+class Taken:
+    """Who is taken already, and so what each team can still spare."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._team = fleet.team
+        self.rows = np.zeros(len(fleet.ids), np.bool_)
+        self.room = fleet.spare.copy()
+
+    def take(self, row: int) -> None:
+        self._count(row, True)
+
+    def give_back(self, row: int) -> None:
+        self._count(row, False)
+
+    def _count(self, row: int, taken: bool) -> None:
+        self.rows[row] = taken
+        if self._team[row] >= 0:
+            self.room[self._team[row]] += -1 if taken else 1
+
+    def open(self, leaves_floors: bool) -> Array:
+        """bool[N]: units that can still be taken."""
+        free: Array = ~self.rows & ~self.bare if leaves_floors else ~self.rows
+        return free
+
+    @property
+    def bare(self) -> Array:
+        """bool[N]: units of teams that can spare none."""
+        bare: Array = (self._team >= 0) & np.append(self.room <= 0, False)[self._team]
+        return bare
 
 
 class _Ground:
@@ -162,63 +205,64 @@ def greedy(requests: Sequence[Request], fleet: Fleet, bucket_ms: int = 10_000) -
 
 
 def _greedy(ground: _Ground) -> Choice:
-    requests = ground.requests
-    taken = np.zeros(len(ground.fleet.ids), np.bool_)
+    requests, taken = ground.requests, Taken(ground.fleet)
     sent: list[list[Sent]] = [[] for _ in requests]
-    for r in sorted(range(len(requests)), key=lambda r: (requests[r].priority, r)):
-        request, fit = requests[r], ground.fit[r]
+    for r in sorted(range(len(requests)), key=lambda r: (requests[r].urgency, r)):
+        request, able = requests[r], ground.fit[r] != NOT_AT_ALL
         left = [need.count for need in request.needs]
         mine: dict[int, list[int]] = {}
 
-        def scarce(i: int, fit: Array = fit, request: Request = request) -> tuple[bool, int, int]:
-            return request.needs[i].need != "must", int(((fit[i] != NOT_AT_ALL) & ~taken).sum()), i
+        def scarce(i: int, able: Array = able, request: Request = request) -> tuple[bool, int, int]:
+            return request.needs[i].need != "must", int((able[i] & taken.open(request.leaves_floors)).sum()), i
 
         for i in sorted(range(len(request.needs)), key=scarce):
-            ranked = ground.order(r, np.flatnonzero((fit[i] != NOT_AT_ALL) & ~taken))
-            for row in ranked[: max(left[i], 0)].tolist():
-                taken[row] = True
-                also = [j for j in range(len(left)) if left[j] > 0 and j != i and fit[j, row] != NOT_AT_ALL]
+            for row in ground.order(r, np.flatnonzero(able[i] & taken.open(request.leaves_floors))).tolist():
+                if left[i] <= 0:
+                    break
+                if request.leaves_floors and taken.bare[row]:
+                    continue
+                taken.take(row)
+                also = [j for j in range(len(left)) if left[j] > 0 and j != i and able[j, row]]
                 mine[row] = [i, *also] if request.several else [i]
                 for j in mine[row]:
                     left[j] -= 1
-        _make_room(fit, left, mine, taken)
+        _make_room(request, able, left, mine, taken)
         sent[r] = [Sent(row, tuple(sorted(needs))) for row, needs in mine.items()]
     return _improve(ground, sent, taken)
 
 
-def _make_room(fit: Array, left: list[int], mine: dict[int, list[int]], taken: Array) -> None:
+def _make_room(request: Request, able: Array, left: list[int], mine: dict[int, list[int]], taken: Taken) -> None:
     """Where a need stayed empty, let a unit that is sent fill it, and another the one that it leaves."""
     for need in [i for i, count in enumerate(left) if count > 0]:
         for row, needs in list(mine.items()):
-            if left[need] == 0 or fit[need, row] == NOT_AT_ALL or len(needs) != 1 or need in needs:
+            if left[need] == 0 or not able[need, row] or len(needs) != 1 or need in needs:
                 continue
-            able = np.flatnonzero((fit[needs[0]] != NOT_AT_ALL) & ~taken)
-            if len(able):
-                other = int(able[0])
-                taken[other] = True
+            others = np.flatnonzero(able[needs[0]] & taken.open(request.leaves_floors))
+            if len(others):
+                other = int(others[0])
+                taken.take(other)
                 mine[other], mine[row] = needs, [need]
                 left[need] -= 1
 
 
-def _improve(ground: _Ground, sent: list[list[Sent]], taken: Array) -> Choice:
+def _improve(ground: _Ground, sent: list[list[Sent]], taken: Taken) -> Choice:
     """Put a better free unit in each place, and drop whom nobody needs."""
     for r in range(len(sent)):
         fit, request = ground.fit[r], ground.requests[r]
         for n, unit in enumerate(list(sent[r])):
-            able = np.flatnonzero((fit[list(unit.fills)] != NOT_AT_ALL).all(axis=0) & ~taken)
-            if not len(able):
-                continue
-            best = int(ground.order(r, np.append(able, unit.row))[0])
-            if best != unit.row:
-                taken[unit.row], taken[best] = False, True
-                sent[r][n] = Sent(best, unit.fills)
+            taken.give_back(unit.row)
+            # later requests may count on what teams have left: nobody takes that from them here
+            able = np.flatnonzero((fit[list(unit.fills)] != NOT_AT_ALL).all(axis=0) & taken.open(True))
+            best = int(ground.order(r, np.union1d(able, unit.row))[0])
+            taken.take(best)
+            sent[r][n] = Sent(best, unit.fills)
         if request.several:
             for unit in sorted(sent[r], key=lambda unit: -int(request.eta_ms[unit.row])):
                 rest = [other for other in sent[r] if other != unit]
                 moved = _shared_out(unit.fills, rest, fit)
                 if moved is not None:
                     sent[r] = moved
-                    taken[unit.row] = False
+                    taken.give_back(unit.row)
     return ground.choice(sent)
 
 
@@ -239,40 +283,44 @@ def exact(requests: Sequence[Request], fleet: Fleet, bucket_ms: int = 10_000, no
     ground = _Ground(requests, fleet, bucket_ms)
     first = _greedy(ground)
     sent: list[tuple[Sent, ...]] = [() for _ in requests]
-    gone = np.zeros(len(fleet.ids), np.bool_)
+    taken = Taken(fleet)
     considered, proven = 0, True
-    for priority in sorted({request.priority for request in requests}):
-        mine = [r for r, request in enumerate(requests) if request.priority == priority]
-        program = _Program(ground, mine, gone)
+    for urgency in sorted({request.urgency for request in requests}):
+        mine = [r for r, request in enumerate(requests) if request.urgency == urgency]
+        program = _Program(ground, mine, taken)
         found, sure = program.solve(nodes_max)
         considered, proven = considered + len(program.pairs), proven and sure
         if found is None:
             return first._replace(considered=considered)
         for r, units in zip(mine, found, strict=True):
             sent[r] = units
-            gone[[unit.row for unit in units]] = True
+            for unit in units:
+                taken.take(unit.row)
     best = ground.choice(sent, considered, proven)
     return first._replace(considered=considered) if first.better_than(best) else best
 
 
 class _Program:
-    """The requests of one priority as a mixed integer program.
+    """The requests of one urgency as a mixed integer program.
 
     Variables: x = unit goes to request, y = unit fills need, s = units missing of a need, t = a request's last arrival.
     """
 
-    def __init__(self, ground: _Ground, mine: Sequence[int], gone: Array) -> None:
+    def __init__(self, ground: _Ground, mine: Sequence[int], taken: Taken) -> None:
         self.ground, self.mine = ground, mine
+        leaves_floors = ground.requests[mine[0]].leaves_floors
+        self.room = taken.room if leaves_floors else None
         slots = sum(need.count for r in mine for need in ground.requests[r].needs)
         fits = np.concatenate([ground.fit[r] for r in mine])
         kinds = np.unique(fits, axis=1, return_inverse=True)[1].reshape(-1)
         self.pairs: list[tuple[int, int]] = []
         for r in mine:
-            able = np.flatnonzero((ground.fit[r] != NOT_AT_ALL).any(axis=0) & ~gone)
-            # of units that fill the same needs, no choice has a use for more than there are places to fill
+            able = np.flatnonzero((ground.fit[r] != NOT_AT_ALL).any(axis=0) & taken.open(leaves_floors))
+            # of units that fill the same needs, no choice has a use for more than there are places to fill, nor of
+            # those in one team for more than it can spare
             for kind in np.unique(kinds[able]).tolist():
-                best = ground.order(r, able[kinds[able] == kind])[:slots]
-                self.pairs += [(r, row) for row in best.tolist()]
+                best = self.spared(ground.order(r, able[kinds[able] == kind]))[:slots]
+                self.pairs += [(r, row) for row in best]
         self.fills = [
             (p, i)
             for p, (r, row) in enumerate(self.pairs)
@@ -282,6 +330,19 @@ class _Program:
         self.y, self.s = len(self.pairs), len(self.pairs) + len(self.fills)
         self.t = self.s + len(self.missing)
         self.size = self.t + len(mine)
+
+    def spared(self, rows: Array) -> list[int]:
+        """Of rows in an order, those that are not beyond what their team can spare."""
+        if self.room is None:
+            return rows.tolist()  # type: ignore[no-any-return]
+        left, out = self.room.tolist(), list[int]()
+        for row, team in zip(rows.tolist(), self.ground.fleet.team[rows].tolist(), strict=True):
+            if team < 0:
+                out.append(row)
+            elif left[team] > 0:
+                out.append(row)
+                left[team] -= 1
+        return out
 
     def levels(self) -> list[Array]:
         """One cost vector a level, in the order of `LEVELS`."""
@@ -312,6 +373,13 @@ class _Program:
         for pairs in by_unit.values():
             if len(pairs) > 1:
                 rows.append((dict.fromkeys(pairs, 1.0), 0.0, 1.0))
+        if self.room is not None:
+            by_team: dict[int, list[int]] = {}
+            for p, (_, row) in enumerate(self.pairs):
+                by_team.setdefault(int(self.ground.fleet.team[row]), []).append(p)
+            for team, pairs in by_team.items():
+                if team >= 0 and len(pairs) > self.room[team]:
+                    rows.append((dict.fromkeys(pairs, 1.0), 0.0, float(self.room[team])))
         of_pair: dict[int, list[int]] = {}
         of_need: dict[tuple[int, int], list[int]] = {}
         for f, (p, i) in enumerate(self.fills):

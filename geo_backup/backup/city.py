@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from geo_backup.roads.snap import Target, snap_place
 from geo_backup.rules import Rules
 
 
-def beats_of(collection: Mapping[str, Any] | None, rules: Rules) -> Beats:
+def beats_of(collection: Mapping[str, Any] | None) -> Beats:
     """Beats from a GeoJSON FeatureCollection whose features have `beat_id` and perhaps `floor` (one number, or 24 by
     hour of the day). `BadValueError` names the feature and what is wrong with it."""
     features = [] if collection is None else collection.get("features")
@@ -47,7 +48,7 @@ def beats_of(collection: Mapping[str, Any] | None, rules: Rules) -> Beats:
         names.add(beat_id)
         kept = floor if floor is None or isinstance(floor, int) else tuple(floor)
         beats.append(Beat(beat_id, feature.get("geometry") or {}, kept))
-    return Beats(beats, rules.cover)
+    return Beats(beats)
 
 
 class City:
@@ -65,7 +66,7 @@ class City:
         self.rules = rules
         self.demand_id = "" if demand is None else demand.demand_id
         self.demand = of_roads(network, rules.cover.places) if demand is None else Demand.unpacked(demand.packed)
-        self.beats = beats_of(beats, rules)
+        self.beats = beats_of(beats)
         self.targets: list[Target] = []
         kept = []
         for j, (lon, lat) in enumerate(zip(self.demand.lon.tolist(), self.demand.lat.tolist(), strict=True)):
@@ -77,37 +78,89 @@ class City:
         self.kept = np.array(kept, np.int64)
         self.place_beat = self.beats.at(self.demand.lon[self.kept], self.demand.lat[self.kept])
 
-    def now(self, ms: Array, free: Array, lon: Array, lat: Array, as_of_ms: int) -> CityNow:
-        """The cover at a moment, of times int32[J, N] to the places, free units bool[N] and where they are."""
+    def now(
+        self, ms: Array, free: Array, lon: Array, lat: Array, agencies: Sequence[str], as_of_ms: int
+    ) -> CityNow:  # fmt: skip
+        """The cover at a moment, of times int32[J, N] to the places, free units bool[N], where they are and whose."""
         hour = week_hour(as_of_ms, self.timezone)
         at = self.beats.at(np.nan_to_num(lon, nan=200.0), np.nan_to_num(lat, nan=100.0))
-        cover = Cover(ms, free, self.demand.forecast(hour)[self.kept], self.rules.cover)
-        return CityNow(self, cover, at, hour % 24)
+        whose = np.array([*agencies], object)
+        return CityNow(self, ms, free, self.demand.forecast(hour)[self.kept], whose, at, hour % 24)
 
 
 @dataclass(frozen=True, eq=False)
 class CityNow:
-    """The cover of a city at one moment; units by their number in the fleet's table."""
+    """The cover of a city at one moment; units by their number in the fleet's table.
+
+    Units stand in for each other within their agency only: an engine is no cover for the police.
+    """
 
     city: City
-    cover: Cover
+    ms: Array
+    free: Array
+    weights: Array
+    agencies: Array
+    """object[N]: whose each unit is."""
     unit_beat: Array
+    """int64[N]: the beat that it is in, -1 = none."""
     hour: int
+    """Of the local day."""
 
-    def held(self, priority: int) -> Array:
-        """bool[N]: units that a call of this priority must leave where they are."""
-        return self.city.beats.held(self.unit_beat, self.cover.free, self.hour, priority)
+    def cover(self, agency: str = "", weights: Array | None = None) -> Cover:
+        """The cover by an agency's units, by its own rules; by all where none is named. `weights`: another demand."""
+        free = self.free & (self.agencies == agency) if agency else self.free
+        rules = self.city.rules.of(agency).cover
+        return Cover(self.ms, free, self.weights if weights is None else weights, rules)
 
-    def short(self, taken: Sequence[int], priority: int) -> tuple[str, ...]:
+    @cached_property
+    def prices(self) -> Array:
+        """float64[N]: what its own agency's cover loses when each unit alone is taken; 0 for who is not free."""
+        out = np.zeros(len(self.free))
+        for agency in set(self.agencies[self.free].tolist()):
+            mine = self.free & (self.agencies == agency)
+            rules = self.city.rules.of(agency).cover
+            out[mine] = Cover(self.ms[:, mine], np.ones(mine.sum(), np.bool_), self.weights, rules).prices
+        return out
+
+    @cached_property
+    def _teams(self) -> tuple[list[tuple[str, int]], Array]:
+        """The teams, (agency, beat), and int64[N] which one each free unit is of, -1 = none."""
+        rows = np.flatnonzero(self.free & (self.unit_beat >= 0)).tolist()
+        each = [(str(self.agencies[row]), int(self.unit_beat[row])) for row in rows]
+        number = {team: n for n, team in enumerate(sorted(set(each)))}
+        of = np.full(len(self.free), -1)
+        of[rows] = [number[team] for team in each]
+        return list(number), of
+
+    @property
+    def team(self) -> Array:
+        """int64[N]: the free units of one agency in one beat are a team; -1 = of none."""
+        return self._teams[1]
+
+    @cached_property
+    def count(self) -> Array:
+        """int64[T]: free units of each team."""
+        teams, of = self._teams
+        return np.bincount(of[of >= 0], minlength=len(teams))
+
+    @cached_property
+    def spare(self) -> Array:
+        """int64[T]: how many of them can go, for the beat keeps its floor."""
+        beats, rules = self.city.beats.beats, self.city.rules
+        floors = [beats[beat].floor_at(self.hour, rules.of(agency).cover) for agency, beat in self._teams[0]]
+        return self.count - np.array(floors, np.int64)
+
+    def short(self, taken: Sequence[int]) -> tuple[str, ...]:
         """Beats that fall below their floor when these units go together."""
-        return self.city.beats.held_together(self.unit_beat, self.cover.free, taken, self.hour, priority)
+        gone = np.bincount(self.team[taken][self.team[taken] >= 0], minlength=len(self.spare))
+        short = np.flatnonzero((gone > 0) & (self.spare < gone)).tolist()
+        return tuple(sorted({self.city.beats.beats[self._teams[0][team][1]].beat_id for team in short}))
+
+    def last_of(self, row: int) -> str | None:
+        """The beat whose last free unit of its agency one is."""
+        team = int(self.team[row])
+        return self.city.beats.beats[self._teams[0][team][1]].beat_id if team >= 0 and self.count[team] == 1 else None
 
     def words(self, row: int, busy_ms: int) -> str:
         """What taking one unit costs, for a person."""
-        last = int(self._last[row])
-        name = self.city.beats.beats[last].beat_id if last >= 0 else None
-        return price_words(float(self.cover.prices[row]), name, busy_ms)
-
-    @property
-    def _last(self) -> Array:
-        return self.city.beats.last_of(self.unit_beat, self.cover.free)
+        return price_words(float(self.prices[row]), self.last_of(row), busy_ms)

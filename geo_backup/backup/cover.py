@@ -175,8 +175,8 @@ class Beat:
 class Beats:
     """The beats of an area; a point on a border of two belongs to the first."""
 
-    def __init__(self, beats: Sequence[Beat], rules: CoverRules) -> None:
-        self.beats, self.rules = tuple(beats), rules
+    def __init__(self, beats: Sequence[Beat]) -> None:
+        self.beats = tuple(beats)
         shapes = []
         for i, beat in enumerate(self.beats):
             if isinstance(beat.floor, tuple) and len(beat.floor) != 24:
@@ -201,39 +201,6 @@ class Beats:
             point, beat = self._tree.query(shapely.points(lon, lat), predicate="intersects")
             np.minimum.at(out, point, beat)
         return np.where(out == len(self.beats), -1, out)
-
-    def floors(self, hour: int) -> Array:
-        """int64[B]: free units that each keeps."""
-        return np.array([beat.floor_at(hour, self.rules) for beat in self.beats], np.int64)
-
-    def free_units(self, unit_beat: Array, free: Array) -> Array:
-        """int64[B]: free units in each, of int64[N] `at` and bool[N]."""
-        return np.bincount(unit_beat[free & (unit_beat >= 0)], minlength=len(self.beats))
-
-    def last_of(self, unit_beat: Array, free: Array) -> Array:
-        """int64[N]: the beat whose last free unit each is, -1 = none."""
-        alone = self.free_units(unit_beat, free) == 1
-        return np.where(free & (unit_beat >= 0) & np.append(alone, False)[unit_beat], unit_beat, -1)
-
-    def held(self, unit_beat: Array, free: Array, hour: int, priority: int) -> Array:
-        """bool[N]: units that a call of this priority may not take, for their beat would fall below its floor."""
-        if priority <= self.rules.floor_override_priority or not self.beats:
-            return np.zeros(len(free), np.bool_)
-        tight = self.free_units(unit_beat, free) - 1 < self.floors(hour)
-        out: Array = free & (unit_beat >= 0) & np.append(tight, False)[unit_beat]
-        return out
-
-    def held_together(
-        self, unit_beat: Array, free: Array, taken: Sequence[int], hour: int, priority: int
-    ) -> tuple[str, ...]:
-        """Ids of the beats that fall below their floor when these units are taken together."""
-        if priority <= self.rules.floor_override_priority:
-            return ()
-        left = free.copy()
-        left[np.asarray(taken, np.int64)] = False
-        after, before = self.free_units(unit_beat, left), self.free_units(unit_beat, free)
-        short = np.flatnonzero((after < self.floors(hour)) & (after < before))
-        return tuple(self.beats[b].beat_id for b in short.tolist())
 
 
 def price_words(price: float, last_of_beat: str | None, busy_ms: int) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from geo_backup.backup.admission import REASONS
-from geo_backup.backup.choose import Choice, Fleet, Request, Sent, exact, greedy
+from geo_backup.backup.choose import Choice, Fleet, Request, Sent, Taken, exact, greedy
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.fleet import FRESHNESS, STATUSES, IncidentRow, UnitTable
 from geo_backup.backup.odds import p90_ms
@@ -40,7 +41,7 @@ class Question:
     mode: Mode
     ranking: Ranking
     reasons: tuple[str, ...]
-    """Of every unit why it cannot be sent, empty = it can: those of the ranking, and COVERAGE_FLOOR."""
+    """Of every unit why it cannot be sent, empty = it can, as the ranking has it."""
     needs: tuple[Need, ...]
     """What is still missing, with the counts that are missing."""
     requests: tuple[Request, ...]
@@ -72,35 +73,24 @@ def ask(standing: Standing, incident_id: str, *, whole: bool = True) -> Question
     incident = now.incidents[incident_id]
     if incident.mode is None:
         raise ValueError(f"incident {incident_id!r} asks for no backup")
-    table, rules = standing.table, standing.table.rules
+    table, rules = standing.table, standing.table.rules.of(incident.agency)
     city_now = standing.city_now() if whole or incident.mode != "immediate" else None
     joint = _joint(now, incident, rules)
     rankings = [standing.rank(other.incident_id) for other in joint]
     own = joint.index(incident)
-    requests: list[Request] = []
-    needs: tuple[Need, ...] = ()
-    reasons: tuple[str, ...] = ()
-    for r, (other, ranking) in enumerate(zip(joint, rankings, strict=True)):
-        missing = _missing(other, table)
-        request, why = _request(other, missing, ranking, city_now, rules, table)
-        requests.append(request)
-        if r == own:
-            needs, reasons = missing, why
-    prices = np.zeros(len(table.ids)) if city_now is None else city_now.cover.prices
-    fleet = Fleet(
-        table.ids,
-        [table.rows[unit_id].capabilities for unit_id in table.ids],
-        np.rint(prices * MILLION).astype(np.int64),
-        np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
+    requests = tuple(
+        _request(other, _missing(other, table), ranking, city_now, table.rules.of(other.agency))
+        for other, ranking in zip(joint, rankings, strict=True)
     )
-    units = _units(rankings[own], reasons, table, fleet.cover_lost) if whole else ()
+    fleet = fleet_of(table, city_now)
+    units = _units(rankings[own], table, fleet.cover_lost) if whole else ()
     return Question(
         incident,
         incident.mode,
         rankings[own],
-        reasons,
-        needs,
-        tuple(requests),
+        tuple(REASONS[code] for code in rankings[own].reason.tolist()),
+        requests[own].needs,
+        requests,
         own,
         fleet,
         city_now,
@@ -135,19 +125,14 @@ def _request(
     ranking: Ranking,
     city: CityNow | None,
     rules: Rules,
-    table: UnitTable,
-) -> tuple[Request, tuple[str, ...]]:
-    """What each unit means to an incident, by its mode; and why some cannot be sent."""
-    reasons = [REASONS[code] for code in ranking.reason.tolist()]
+) -> Request:
+    """What each unit means to an incident, by its mode."""
     able = ranking.reason == 0
     preference = np.zeros(len(able), np.int64)
     if city is not None:
         home = int(city.city.beats.at(np.array([incident.lon]), np.array([incident.lat]))[0])
         if home >= 0:
             preference[city.unit_beat != home] = OTHER_BEAT
-        priority = incident.priority if incident.mode == "immediate" else max(incident.priority, HARD_FLOOR)
-        for row in _kept_back(city, able, ranking.eta_ms, priority).tolist():
-            able[row], reasons[row] = False, "COVERAGE_FLOOR"
     cost = ranking.eta_ms.astype(np.int64)
     if incident.arrive_by_ms is not None and incident.mode != "immediate":
         # who is surely there in time is as good as any other: the city decides among them
@@ -155,37 +140,43 @@ def _request(
         cost = np.maximum(p90_ms(np.minimum(cost, INF_MS), rules.backup.eta_cv) - spare_ms, 0)
     if city is not None and incident.priority > 1:
         lam = getattr(rules.cover, f"p{min(incident.priority, 5)}_lambda_ms")
-        cost = cost + np.rint(city.cover.prices * lam).astype(np.int64)
+        cost = cost + np.rint(city.prices * lam).astype(np.int64)
     cost = np.where(ranking.fresh >= FRESHNESS.index("stale"), cost + rules.limit.horizon_ms, cost)
     cost = np.where(able, np.minimum(cost, INF_MS - 1), INF_MS)
-    return Request(incident.incident_id, incident.priority, needs, incident.several, cost, preference), tuple(reasons)
+    floors = incident.mode != "immediate" or incident.priority > rules.cover.floor_override_priority
+    return Request(incident.incident_id, incident.priority, needs, incident.several, cost, preference, floors)
 
 
-HARD_FLOOR = 9
-"""A priority that no override reaches."""
+def fleet_of(table: UnitTable, city: CityNow | None) -> Fleet:
+    """The units as a choice sees them; without a city nobody has a price, and no beat a floor."""
+    n = len(table.ids)
+    return Fleet(
+        table.ids,
+        [table.rows[unit_id].capabilities for unit_id in table.ids],
+        np.zeros(n, np.int64) if city is None else np.rint(city.prices * MILLION).astype(np.int64),
+        np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
+        np.full(n, -1) if city is None else city.team,
+        np.zeros(0, np.int64) if city is None else city.spare,
+    )
 
 
-def _kept_back(city: CityNow, able: Array, eta_ms: Array, priority: int) -> Array:
-    """Rows of able units that must stay: of each beat all but the nearest so many as it can spare."""
-    cover, beats = city.cover.rules, city.city.beats
-    if priority <= cover.floor_override_priority or not beats.beats:
-        return np.array([], np.int64)
-    spare = beats.free_units(city.unit_beat, city.cover.free) - beats.floors(city.hour)
-    rows = np.flatnonzero(able & city.cover.free & (city.unit_beat >= 0))
-    rows = rows[np.lexsort((rows, eta_ms[rows]))]
-    kept = []
-    for row in rows.tolist():
-        beat = city.unit_beat[row]
-        spare[beat] -= 1
-        if spare[beat] < 0:
-            kept.append(row)
-    return np.array(kept, np.int64)
+def kept_back(question: Question, choice: Choice) -> tuple[str, ...]:
+    """Of every unit why it is not sent: as the question has it, and COVERAGE_FLOOR where its beat would be short of it
+    after the choice."""
+    if not question.requests[question.own].leaves_floors:
+        return question.reasons
+    taken = Taken(question.fleet)
+    for unit in (unit for units in choice.sent for unit in units):
+        taken.take(unit.row)
+    keeps = taken.bare & ~taken.rows
+    return tuple(
+        "COVERAGE_FLOOR" if kept and not reason else reason
+        for kept, reason in zip(keeps.tolist(), question.reasons, strict=True)
+    )
 
 
-def _units(
-    ranking: Ranking, reasons: tuple[str, ...], table: UnitTable, cover_lost: Array
-) -> tuple[dict[str, Any], ...]:
-    """Every unit for the record: parts of its time, or its reason; where it was taken to be."""
+def _units(ranking: Ranking, table: UnitTable, cover_lost: Array) -> tuple[dict[str, Any], ...]:
+    """Every unit for the record: the parts of its time, and where it was taken to be."""
     parts = {candidate.unit_id: candidate for candidate in ranking.candidates(ranking.total)}
     rank_of = {ranking.ids[row]: n + 1 for n, row in enumerate(ranking.order.tolist())}
     out = []
@@ -204,8 +195,6 @@ def _units(
             "cover_lost": int(cover_lost[row]),
             "calls": unit.calls,
         }
-        if reasons[row]:
-            one["reason"] = reasons[row]
         if candidate is not None:
             one |= {
                 "rank": rank_of[unit_id],
@@ -250,10 +239,10 @@ def unmet(question: Question, choice: Choice) -> list[dict[str, Any]]:
     return [{"capability": need.capability, "count": count, "need": need.need} for need, count in left if count > 0]
 
 
-def swaps(question: Question) -> list[dict[str, Any]]:
+def swaps(question: Question, reasons: Sequence[str]) -> list[dict[str, Any]]:
     """Units on their way in whose place another should be offered: who, for whom, and the time won."""
     ranking, incident = question.ranking, question.incident
-    free = [row for row in ranking.order.tolist() if not question.reasons[row] and not ranking.preempts[row]]
+    free = [row for row in ranking.order.tolist() if not reasons[row] and not ranking.preempts[row]]
     out = []
     for (unit_id, state, eta_ms), sent_ms in zip(ranking.assigned(), incident.assigned_ms, strict=True):
         if eta_ms is None or state == "on_scene":
@@ -277,12 +266,15 @@ def answer(question: Question, first: Choice, best: Choice) -> dict[str, Any]:
     """The whole answer as plain values with a fixed order: what the record holds, and its digest names."""
     ranking, city = question.ranking, question.city
     taken = [unit.row for unit in best.sent[question.own]]
+    reasons = kept_back(question, best)
+    cover = None if city is None else city.cover(question.incident.agency)
     return {
         "incident_id": question.incident.incident_id,
         "request_id": question.incident.request_id,
         "mode": question.mode,
         "priority": question.incident.priority,
         "as_of_ms": ranking.as_of_ms,
+        "eta_cv": question.rules.backup.eta_cv,
         "first": tell(question, first),
         "chosen": tell(question, best),
         "missing": [{"capability": n.capability, "count": n.count, "need": n.need} for n in question.needs],
@@ -291,12 +283,12 @@ def answer(question: Question, first: Choice, best: Choice) -> dict[str, Any]:
         "proven": best.proven,
         "considered": best.considered,
         "together_with": [r.request_id for n, r in enumerate(question.requests) if n != question.own],
-        "cover": None if city is None else city.cover.value(),
-        "cover_after": None if city is None else city.cover.value() - city.cover.price(taken),
-        "beats_short": [] if city is None else list(city.short(taken, HARD_FLOOR)),
+        "cover": None if cover is None else cover.value(),
+        "cover_after": None if cover is None else cover.value() - cover.price(taken),
+        "beats_short": [] if city is None else list(city.short(taken)),
         "warnings": list(ranking.warnings),
-        "swaps": swaps(question),
-        "units": list(question.units),
+        "swaps": swaps(question, reasons),
+        "units": [{**unit, "reason": why} if why else unit for unit, why in zip(question.units, reasons, strict=True)],
     }
 
 

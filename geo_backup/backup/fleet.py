@@ -24,8 +24,6 @@ STATUSES: tuple[str, ...] = get_args(UnitStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 ASSIGNABLE = ("available", "on_station", "returning", "limited")
 
-STATION = CODE["on_station"]
-
 FRESHNESS = ("live", "delayed", "stale", "lost")
 STALE, LOST = 2, 3
 NEVER_MS = 2**62
@@ -168,6 +166,8 @@ class UnitTable:
         self.emergency = np.zeros(n, np.bool_)
         self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
         self.rest_until_ms = np.zeros(n, np.int64)
+        self.turnout_ms, self.clear_ms = np.zeros((2, n), np.int32)
+        self.on_call_ms = np.zeros(n, np.int32)
         self.points = RoadPoints.empty(n)
 
     def _fill(self, rows: Sequence[UnitRow]) -> None:
@@ -182,6 +182,10 @@ class UnitTable:
             self.order_ms[r] = row.order_ms
             self.parked[r] = row.parked
             self.staffed[r], self.emergency[r] = row.staffed, row.emergency
+            turnout = self.rules.of(row.agency).turnout
+            self.turnout_ms[r] = turnout.on_station_ms if row.status == "on_station" else turnout.mobile_ms
+            self.clear_ms[r] = turnout.on_scene_clear_ms if row.status == "on_scene" else 0
+            self.on_call_ms[r] = turnout.on_call_ms
             self.shift_ends_ms[r] = NEVER_MS if row.shift_ends_ms is None else row.shift_ends_ms
             self.rest_until_ms[r] = row.rest_until_ms or 0
             fix = row.fixes[-1] if row.fixes else None

@@ -7,21 +7,24 @@ Worked out from where the units are now; whoever looks again nearer the time see
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.choose import Fleet, Request, exact
-from geo_backup.backup.cover import Cover
-from geo_backup.backup.decision import MILLION
+from geo_backup.backup.choose import Request, exact
+from geo_backup.backup.closures import Obstacles, covers, enterable, slowed
+from geo_backup.backup.decision import fleet_of
 from geo_backup.backup.demand import week_hour
-from geo_backup.backup.fleet import CODE
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import Need, PlanMade
+from geo_backup.events import ClosureAdded, Need, PlanMade
+from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.search import INF_MS
-from geo_backup.roads.snap import snap_place
+from geo_backup.roads.snap import Target, snap_place
+from geo_backup.roads.weights import weigh
 
 HOUR_MS = 3_600_000
 HOURS_MAX = 48
@@ -62,15 +65,38 @@ class Schedule(NamedTuple):
     proven: bool
 
 
-def schedule(standing: Standing, plan: PlanMade) -> Schedule:
+class _Roads:
+    """The roads as a plan's units will find them: at the speeds of that hour, under the closures that will hold then.
+    Speeds that are measured now say nothing of it."""
+
+    def __init__(self, standing: Standing, profile: Profile, at_ms: int, closures: Mapping[str, ClosureAdded]) -> None:
+        network = standing.network
+        bare = weigh(network, profile, hour=None if profile.timeless else hour_of(at_ms, network.area.timezone))
+        self._obstacles = Obstacles(network)
+        self._obstacles.follow(closures)
+        self._holding = self._obstacles.holding(profile)
+        shutting = [one for one in self._holding.values() if one.shuts]
+        slow = slowed([one for one in self._holding.values() if not one.shuts], bare.edge_ms)
+        self._covers = covers(shutting, network.edges)
+        self.weights = bare.under([one.edges for one in shutting], *slow)
+
+    def field_to(self, target: Target, horizon_ms: int) -> ArrivalField:
+        """The arrival field of a place; closures in which it lies may be entered on the last stretch."""
+        waived = [self._holding[name] for name in self._obstacles.around(target) if name in self._holding]
+        return ArrivalField.build(self.weights, target, horizon_ms, enterable(waived, self._covers))
+
+
+def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureAdded]) -> Schedule:
     """The best set for all posts together: everybody who is surely there in time is as good as any other, so the city
-    decides among them; only free units are asked, and beats keep their floors as far as the choice of each goes."""
-    table, rules, now = standing.table, standing.table.rules, standing.now
+    decides among them; only free units are asked, and beats keep their floors.
+
+    `closures` are those that will be in force when units drive there.
+    """
+    table, rules, now = standing.table, standing.table.rules.of(plan.agency), standing.now
     city = standing.city_now()
-    free = city.cover.free & ~city.held(9)
-    station = table.status == CODE["on_station"]
-    turnout_ms = np.where(station, rules.turnout.on_station_ms, rules.turnout.mobile_ms).astype(np.int64)
-    starts = table.starts(standing.weights("routine"), now.as_of_ms)
+    turnout_ms = table.turnout_ms.astype(np.int64)
+    roads = _Roads(standing, standing.profile("routine"), plan.arrive_by_ms - 1, closures)
+    starts = table.starts(roads.weights, now.as_of_ms)
     requests, drives, posts, off_map = [], [], [], []
     for post in plan.posts:
         try:
@@ -78,20 +104,15 @@ def schedule(standing: Standing, plan: PlanMade) -> Schedule:
         except OutsideMapError:
             off_map.append(post.post_id)
             continue
-        drive_ms = standing.field_to("routine", target).read(starts)[0].astype(np.int64)
+        drive_ms = roads.field_to(target, rules.limit.horizon_ms).read(starts)[0].astype(np.int64)
         spare_ms = (post.arrive_by_ms or plan.arrive_by_ms) - now.as_of_ms
         late_ms = np.maximum(p90_ms(drive_ms, rules.backup.eta_cv) + turnout_ms - spare_ms, 0)
-        cost = np.where(free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)
+        cost = np.where(city.free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)
         nobody = np.zeros(len(table.ids), np.int64)
-        requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody))
+        requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody, True))
         drives.append(drive_ms)
         posts.append(post)
-    fleet = Fleet(
-        table.ids,
-        [table.rows[unit_id].capabilities for unit_id in table.ids],
-        np.rint(city.cover.prices * MILLION).astype(np.int64),
-        np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
-    )
+    fleet = fleet_of(table, city)
     choice = exact(requests, fleet, rules.backup.bucket_ms)
     places, unmet, taken = [], [], []
     for post, request, drive_ms, sent in zip(posts, requests, drives, choice.sent, strict=True):
@@ -115,7 +136,7 @@ def schedule(standing: Standing, plan: PlanMade) -> Schedule:
     first_ms = plan.arrive_by_ms // HOUR_MS * HOUR_MS
     for n in range(min(HOURS_MAX, max(1, -(-(plan.ends_ms - first_ms) // HOUR_MS)))):
         hour_ms = first_ms + n * HOUR_MS
-        weights = city.city.demand.forecast(week_hour(hour_ms, standing.network.area.timezone))[city.city.kept]
-        cover = Cover(city.cover.ms, city.cover.free, weights, rules.cover)
+        demand = city.city.demand.forecast(week_hour(hour_ms, standing.network.area.timezone))[city.city.kept]
+        cover = city.cover(plan.agency, demand)
         hours.append(HourOfCover(hour_ms, cover.value(), cover.value() - cover.price(taken)))
     return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven)

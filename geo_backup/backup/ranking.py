@@ -179,7 +179,7 @@ def rank(
 
     `others` are the open incidents, from which immediate backup may take units by the rules of `BackupRules`.
     """
-    rules, n = table.rules, len(table.ids)
+    rules, n = table.rules.of(incident.agency), len(table.ids)
     fresh = table.freshness(as_of_ms)
     status = table.status
     on_call = np.zeros(n, np.bool_)
@@ -198,16 +198,14 @@ def rank(
         drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
     else:
         drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
-    turnout_ms = np.full(n, rules.turnout.mobile_ms, np.int32)
-    turnout_ms[status == CODE["on_station"]] = rules.turnout.on_station_ms
-    turnout_ms[on_call] = rules.turnout.on_call_ms
+    turnout_ms = np.where(on_call, table.on_call_ms, table.turnout_ms)
     part_of = dict(incident.assigned)
     here = [table.row_of[unit_id] for unit_id in part_of if unit_id in table.row_of]
     # who is rolling already has no turnout left
     turnout_ms[[row for row in here if part_of[table.ids[row]] in ("en_route", "on_scene")]] = 0
     clear_ms = np.zeros(n, np.int32)
     clear_ms[occupied] = rules.backup.busy_clear_ms
-    clear_ms[victim & (status == CODE["on_scene"])] = rules.turnout.on_scene_clear_ms
+    clear_ms[victim] = table.clear_ms[victim]
     reached = drive_ms < INF_MS
     eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
 
@@ -246,7 +244,7 @@ def rank(
         as_of_ms,
         table.network.content_id,
         field.weights.weights_id if field is not None else "",
-        rules.rules_id,
+        table.rules.rules_id,
         warnings,
         table.ids,
         order,

@@ -18,7 +18,7 @@ import shapely
 from geo_backup.backup.city import City, CityNow
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.cover import place_times_ms
-from geo_backup.backup.fleet import STATION, IncidentRow, UnitRow, UnitTable
+from geo_backup.backup.fleet import IncidentRow, UnitRow, UnitTable
 from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
@@ -252,9 +252,9 @@ class Standing:
         metric = self._front("response").metric
         starts = table.starts(metric.weights, now.as_of_ms)
         ms = place_times_ms(metric, self._city.targets, starts, table.rules.limit.horizon_ms)
-        turnout_ms = np.where(table.status == STATION, table.rules.turnout.on_station_ms, table.rules.turnout.mobile_ms)
-        ms = np.minimum(ms.astype(np.int64) + turnout_ms, INF_MS).astype(np.int32)
-        return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), now.as_of_ms)
+        ms = np.minimum(ms.astype(np.int64) + table.turnout_ms, INF_MS).astype(np.int32)
+        agencies = [table.rows[unit_id].agency for unit_id in table.ids]
+        return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), agencies, now.as_of_ms)
 
     def metric(self, profile: str) -> Metric:
         """A profile's weights as of the last view, poured into the hierarchy."""

@@ -78,7 +78,7 @@ def explain(
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.speeds, found.demand)
-    document = decisions.decision(found.event, found.eta_cv, found.humans)
+    document = decisions.decision(found.event, found.humans)
     if as_json:
         print(json.dumps({**document, "verified": same}))
     else:

@@ -55,7 +55,7 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
     incident = live_map.incidents[event.emergency_id] = Incident(
         event.emergency_id, event.lon, event.lat, 1, opened.kind, "", opened.profile, event.unit_id, True,
         event.exercise, event.off_road_m, event.received_ms, opened,
-        requirement=(Need(ANY, max(1, live_map.rules.backup.first_wave)),),
+        requirement=(Need(ANY, max(1, live_map.rules.of(unit.agency).backup.first_wave)),),
         mode="immediate",
         requested_ms=event.received_ms,
         request_id=event.event_id or f"request:{live_map.seq + 1}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
+from geo_backup.errors import BadValueError
 from geo_backup.events import (
     BeatsAdopted,
     ClosureAdded,
@@ -48,21 +49,23 @@ def speeds(live_map: LiveMap, event: SpeedsAdopted) -> Delta:
 
 
 def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
-    groups = {f.name: getattr(Rules(), f.name) for f in fields(Rules)}
-    for name, changes in event.rules.items():
-        if name not in groups:
-            return Delta(ignored="unknown_rule")
-        exact: dict[str, int | float] = {}
-        for rule, value in changes.items():
-            default = getattr(groups[name], rule, None)
-            if default is None:
-                return Delta(ignored="unknown_rule")
-            # a rule of the wrong type would make every later event a fault
-            if type(value) not in (int, type(default)) or not 0 <= value < float("inf"):
-                return Delta(ignored="bad_rule")
-            exact[rule] = type(default)(value)
-        groups[name] = replace(groups[name], **exact)
-    live_map.rules = Rules(**groups)
+    agencies = dict(live_map.rules.agencies)
+    try:
+        if event.agency:
+            own = agencies.pop(event.agency, None)
+            if event.rules:
+                if own is None and len(agencies) >= live_map.rules.limit.agreements:
+                    return Delta(ignored="too_many_agencies")
+                live_map.rules.changed(event.rules)
+                agencies[event.agency] = event.rules
+            changed = replace(live_map.rules, agencies=agencies)
+        else:
+            changed = Rules(agencies=agencies).changed(event.rules)
+            for own in agencies.values():
+                changed.changed(own)
+    except BadValueError as error:
+        return Delta(ignored=error.reason)
+    live_map.rules = changed
     return Delta(desk=True)
 
 

@@ -183,11 +183,9 @@ def _group(responses: Sequence[Response], order: dict[int, int], rules: Rules) -
         len(responses),
         _tally(why_not(one) for one in responses),
         sum(one.by_avl for one in counted),
-        {name: _segment(name, counted, order, rules.report) for name in SEGMENTS},
+        {name: _segment(name, counted, order, rules) for name in SEGMENTS},
         {
-            f"{k}+" if k > KTH_APART else str(k): {
-                name: _segment(name, by_k[k], order, rules.report) for name in KTH_SEGMENTS
-            }
+            f"{k}+" if k > KTH_APART else str(k): {name: _segment(name, by_k[k], order, rules) for name in KTH_SEGMENTS}
             for k in sorted(by_k)
         },
         _eta_quality(counted, rules),
@@ -195,9 +193,9 @@ def _group(responses: Sequence[Response], order: dict[int, int], rules: Rules) -
     )
 
 
-def _segment(name: str, responses: Sequence[Response], order: dict[int, int], rules: ReportRules) -> Segment:
-    spans = [(one, *_span_ms(one, *SEGMENTS[name], rules)) for one in responses]
-    good = [(ms, _target_ms(name, one, order, rules)) for one, ms, why in spans if why is None]
+def _segment(name: str, responses: Sequence[Response], order: dict[int, int], rules: Rules) -> Segment:
+    spans = [(one, *_span_ms(one, *SEGMENTS[name], rules.report)) for one in responses]
+    good = [(ms, _target_ms(name, one, order, rules.of(one.agency).report)) for one, ms, why in spans if why is None]
     taken_s = [ms / 1_000 for ms, _ in good]
     held = [(ms, target) for ms, target in good if target is not None]
     within = sum(ms <= target for ms, target in held)

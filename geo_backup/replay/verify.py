@@ -121,7 +121,6 @@ class Found(NamedTuple):
     event: DecisionMade
     speeds: SpeedsAdopted | None
     demand: DemandAdopted | None
-    eta_cv: float
     humans: list[dict[str, Any]]
 
 
@@ -147,4 +146,4 @@ def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: st
             demand = one if one.packed else None
         elif isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
             humans.append(decisions.human(event, one.unit_id, one.at_ms, one.reason))
-    return Found(event, speeds, demand, decisions.unpack_view(event.inputs).rules.backup.eta_cv, humans)
+    return Found(event, speeds, demand, humans)

@@ -29,7 +29,7 @@ def router(node: Node) -> APIRouter:
         """From now on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the
         free units that a beat keeps (a number, or 24 by hour). No features: none."""
         try:
-            beats = beats_of(body, node.live_map.rules)
+            beats = beats_of(body)
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
         await record(
@@ -74,18 +74,19 @@ def router(node: Node) -> APIRouter:
         return {"demand_id": event.demand_id, "calls": event.calls}
 
     @routes.get("/cover")
-    async def cover() -> dict[str, Any]:
-        """The chance that the next call finds a free unit in time: over all, by beat, and by place of demand."""
+    async def cover(agency: Annotated[str, Query(max_length=64)] = "") -> dict[str, Any]:
+        """The chance that the next call finds a free unit in time: over all, by beat, and by place of demand; by the
+        units of an agency where one is named."""
 
         def question(now: Standing) -> dict[str, Any]:
-            return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms)
+            return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms, agency)
 
         return await node.read_field(question)
 
     @routes.get("/cover/moves")
-    async def move_ups() -> dict[str, Any]:
+    async def move_ups(agency: Annotated[str, Query(max_length=64)] = "") -> dict[str, Any]:
         """Which free units to move where, and what that wins: few moves, each worth the crew's trouble."""
-        return {"moves": [documents.move_up(move) for move in await node.read_field(moves)]}
+        return {"moves": [documents.move_up(move) for move in await node.read_field(lambda now: moves(now, agency))]}
 
     @routes.get("/incidents/{incident_id}/staging")
     async def staging_places(

@@ -199,7 +199,7 @@ def router(node: Node) -> APIRouter:
             for part in (incident.assignments.values() if incident is not None else ())
             if part.decision_id == decision_id
         ]
-        whole = decisions.decision(event, node.live_map.rules.backup.eta_cv, humans)
+        whole = decisions.decision(event, humans)
         return {**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]}
 
     @routes.post("/incidents/{incident_id}/assignments", status_code=201)
@@ -335,7 +335,7 @@ def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need
         return (Need(ANY, body.units),), False, body.mode, ""
     if body.mode is None:
         raise bad_value("/requirement", "missing", "send a mode, a run_card, or what capabilities are asked for")
-    wave = max(1, node.live_map.rules.backup.first_wave) if body.mode == "immediate" else 1
+    wave = max(1, node.live_map.rules.of(incident.agency).backup.first_wave) if body.mode == "immediate" else 1
     return incident.requirement or (Need(ANY, wave),), several, body.mode, incident.run_card
 
 

@@ -43,7 +43,9 @@ def router(node: Node) -> APIRouter:
         return plan
 
     async def scheduled(plan: Plan) -> Schedule:
-        return await node.read_field(lambda now: schedule(now, plan.made))
+        closures = node.live_map.closures.values()
+        then = {c.closure_id: c.added for c in closures if c.in_force(plan.made.arrive_by_ms - 1)}
+        return await node.read_field(lambda now: schedule(now, plan.made, then))
 
     @routes.post("/plans", status_code=201)
     async def make(body: NewPlan, response: Response) -> dict[str, Any]:

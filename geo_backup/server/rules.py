@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from geo_backup.errors import BadValueError
 from geo_backup.events import RulesAdopted
 from geo_backup.node import Node
-from geo_backup.rules import Rules
+from geo_backup.rules import AGENCY_GROUPS, Rules
 from geo_backup.server.problems import bad_value
 from geo_backup.server.writes import new_id, record
+
+Agency = Annotated[str, Query(max_length=64)]
 
 
 def router(node: Node) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
 
-    def standing() -> dict[str, Any]:
+    def standing(agency: str) -> dict[str, Any]:
         rules = node.live_map.rules
-        return {"rules_id": rules.rules_id, "rules": asdict(rules), "defaults": asdict(Rules())}
+        groups = asdict(rules.of(agency))
+        del groups["agencies"]
+        defaults = asdict(Rules())
+        del defaults["agencies"]
+        return {"rules_id": rules.rules_id, "rules": groups, "defaults": defaults, "agencies": sorted(rules.agencies)}
 
     @routes.get("/rules")
-    async def rules() -> dict[str, Any]:
-        """All rules in force by group, their id, and the defaults beside them. `geo_backup/rules.py` says what each
-        means."""
-        return standing()
+    async def rules(agency: Agency = "") -> dict[str, Any]:
+        """All rules in force (for an agency: as it has them) by group, their id, the defaults beside them, and which
+        agencies have rules of their own. `geo_backup/rules.py` says what each means."""
+        return standing(agency)
 
     @routes.put("/rules")
-    async def adopt(body: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """From now on these hold, the defaults with what is named here changed: {"backup": {"first_wave": 4}}. A fact
-        in the log, so rankings and decisions before it stay what they were."""
-        defaults = asdict(Rules())
-        for group, changes in body.items():
-            if group not in defaults:
-                raise bad_value(f"/{group}", "unknown", f"is no group of rules; there are {', '.join(defaults)}")
-            for name, value in changes.items():
-                default = defaults[group].get(name)
-                if default is None:
-                    raise bad_value(
-                        f"/{group}/{name}", "unknown", f"is no rule of {group}; there are {', '.join(defaults[group])}"
+    async def adopt(body: dict[str, dict[str, Any]], agency: Agency = "") -> dict[str, Any]:
+        """From now on these hold, the defaults with what is named here changed: {"backup": {"first_wave": 4}}; for an
+        agency what it does otherwise than the rest. A fact in the log, so rankings and decisions before it stay what
+        they were."""
+        now = node.live_map.rules
+        try:
+            for group in body:
+                if agency and group in asdict(now) and group not in AGENCY_GROUPS:
+                    raise BadValueError(
+                        f"/{group}", "whole_server", f"holds for all; an agency has its own {', '.join(AGENCY_GROUPS)}"
                     )
-                if type(value) not in (int, type(default)) or not 0 <= value < float("inf"):
-                    kind = "a whole number" if type(default) is int else "a number"
-                    raise bad_value(f"/{group}/{name}", "range", f"is {kind}, 0 or more; {default} by default")
-            try:
-                replace(getattr(Rules(), group), **changes)
-            except ValueError as error:
-                raise bad_value(f"/{group}", "range", str(error)) from None
-        await record(node, RulesAdopted(event_id=new_id("rules"), received_ms=node.clock.now_ms(), rules=body))
-        return standing()
+            (now if agency else Rules()).changed(body)
+        except BadValueError as error:
+            raise bad_value(error.field, error.reason, str(error)) from None
+        await record(
+            node, RulesAdopted(event_id=new_id("rules"), received_ms=node.clock.now_ms(), rules=body, agency=agency)
+        )
+        return standing(agency)
 
     return routes

@@ -14,6 +14,7 @@ from geo_backup.backup.odds import p90_ms, p_first
 from geo_backup.backup.standing import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade
+from geo_backup.rules import BackupRules
 from geo_backup.wire.explanation import words
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
@@ -84,7 +85,7 @@ def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Documen
 
 
 def recommendation(
-    decision_id: str, stage: str, answer: Mapping[str, Any], cv: float, rows: Sequence[Mapping[str, Any]]
+    decision_id: str, stage: str, answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 ) -> Document:
     """What a request for backup is answered with."""
     return {
@@ -93,18 +94,18 @@ def recommendation(
         "incident_id": answer["incident_id"],
         "mode": answer["mode"],
         "as_of_time": to_text(answer["as_of_ms"]),
-        "units": units(rows, answer["as_of_ms"], cv),
+        "units": units(rows, answer["as_of_ms"], answer["eta_cv"]),
         "unmet": answer["unmet"],
         "warnings": answer["warnings"],
     }
 
 
-def decision(event: DecisionMade, cv: float, humans: Sequence[Mapping[str, Any]] = ()) -> Document:
+def decision(event: DecisionMade, humans: Sequence[Mapping[str, Any]] = ()) -> Document:
     """A whole decision: `humans` are the assignments that were made on it."""
-    answer = unpack_answer(event)
+    answer = {"eta_cv": BackupRules.eta_cv, **unpack_answer(event)}  # the oldest do not say theirs
     candidates = sorted((u for u in answer["units"] if "rank" in u), key=lambda u: u["rank"])
     return {
-        **recommendation(event.event_id, "refined", answer, cv, answer["chosen"]),
+        **recommendation(event.event_id, "refined", answer, answer["chosen"]),
         "request_id": event.request_id,
         "as_of_seq": event.as_of_seq,
         "network_id": event.network_id,
@@ -113,7 +114,7 @@ def decision(event: DecisionMade, cv: float, humans: Sequence[Mapping[str, Any]]
         "demand_id": event.demand_id,
         "software_version": event.software_version,
         "digest": event.digest,
-        "first": units(answer["first"], answer["as_of_ms"], cv),
+        "first": units(answer["first"], answer["as_of_ms"], answer["eta_cv"]),
         "gap": answer["gap"],
         "proven": answer["proven"],
         "together_with": answer["together_with"],

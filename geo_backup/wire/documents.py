@@ -286,14 +286,11 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Docum
     }
 
 
-def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
-    """The cover of the city at a moment: over all, by beat and by place of demand."""
-    city, measured = now.city, now.cover
+def cover(now: CityNow, ids: Sequence[str], as_of_ms: int, agency: str = "") -> Document:
+    """The cover of the city at a moment, by an agency's units or all: over all, by beat and by place of demand."""
+    city, measured = now.city, now.cover(agency)
     double = measured.double_standard()
-    counts = city.beats.free_units(now.unit_beat, measured.free).tolist()
-    last_of = city.beats.last_of(now.unit_beat, measured.free).tolist()
-    last = {beat: ids[row] for row, beat in enumerate(last_of) if beat >= 0}
-    floors = city.beats.floors(now.hour).tolist()
+    free = [np.flatnonzero(measured.free & (now.unit_beat == b)).tolist() for b in range(len(city.beats.beats))]
     share = (measured.weights / max(float(measured.weights.sum()), 1e-12)).tolist()
     places = zip(city.kept.tolist(), share, measured.count.tolist(), strict=True)
     return {
@@ -301,6 +298,7 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
         "target_s": measured.rules.target_ms / 1000,
         "busy_fraction": measured.rules.busy_fraction,
         "demand_id": city.demand_id,
+        "agency": agency,
         "free_units": int(measured.free.sum()),
         "cover": measured.value(),
         "reliable": measured.reliable(),
@@ -313,10 +311,10 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
         "beats": [
             {
                 "beat_id": beat.beat_id,
-                "free": counts[b],
-                "floor": floors[b],
+                "free": len(free[b]),
+                "floor": beat.floor_at(now.hour, measured.rules),
                 "cover": measured.value(city.place_beat == b),
-                "last_unit": last.get(b),
+                "last_unit": ids[free[b][0]] if len(free[b]) == 1 else None,
             }
             for b, beat in enumerate(city.beats.beats)
         ],

@@ -24,6 +24,8 @@ def fleet_of(*capabilities: str, cover: list[int] | None = None, workload: list[
         [tuple(text.split()) for text in capabilities],
         np.array(cover or [0] * n, np.int64),
         np.array(workload or [0] * n, np.int64),
+        np.full(n, -1),
+        np.array([], np.int64),
     )
 
 
@@ -51,8 +53,18 @@ def ways(request: Request, fleet: Fleet, free: tuple[int, ...]) -> list[tuple[Se
     return sorted(out)
 
 
-def best_of_all(requests: list[Request], fleet: Fleet, bucket_ms: int, free: tuple[int, ...]) -> Objective:
-    """The best objective of requests of one priority."""
+def spares(requests: list[Request], fleet: Fleet, sent: list[tuple[Sent, ...]], gone: set[int]) -> bool:
+    """Whether requests of one urgency leave each team what it cannot spare."""
+    if not requests[0].leaves_floors:
+        return True
+    now, before = np.zeros((2, len(fleet.spare)), np.int64)
+    np.add.at(now, [fleet.team[u.row] for units in sent for u in units if fleet.team[u.row] >= 0], 1)
+    np.add.at(before, [fleet.team[row] for row in gone if fleet.team[row] >= 0], 1)
+    return bool((now <= np.maximum(fleet.spare - before, 0)).all())
+
+
+def best_of_all(requests: list[Request], fleet: Fleet, bucket_ms: int, gone: set[int]) -> Objective:
+    """The best objective of requests of one urgency."""
 
     def tries(r: int, free: tuple[int, ...]) -> list[list[tuple[Sent, ...]]]:
         if r == len(requests):
@@ -63,7 +75,9 @@ def best_of_all(requests: list[Request], fleet: Fleet, bucket_ms: int, free: tup
             for rest in tries(r + 1, tuple(row for row in free if row not in {u.row for u in units}))
         ]
 
-    return min(objective(requests, fleet, sent, bucket_ms)[0][1] for sent in tries(0, free))
+    free = tuple(row for row in range(len(fleet.ids)) if row not in gone)
+    lawful = (sent for sent in tries(0, free) if spares(requests, fleet, sent, gone))
+    return min(objective(requests, fleet, sent, bucket_ms)[0][1] for sent in lawful)
 
 
 @st.composite
@@ -75,6 +89,8 @@ def cases(draw: st.DrawFn) -> tuple[list[Request], Fleet, int]:
         [draw(skills) for _ in range(n)],
         np.array([draw(st.integers(0, 3)) for _ in range(n)], np.int64),
         np.array([draw(st.integers(0, 2)) for _ in range(n)], np.int64),
+        np.array([draw(st.integers(-1, 1)) for _ in range(n)], np.int64),
+        np.array([draw(st.integers(-1, 2)) for _ in range(2)], np.int64),
     )
     need = st.builds(
         Need,
@@ -89,13 +105,18 @@ def cases(draw: st.DrawFn) -> tuple[list[Request], Fleet, int]:
         needs = draw(st.lists(need, min_size=1, max_size=2))
         request = asks(*needs, etas=etas, priority=draw(st.integers(1, 2)), several=draw(st.booleans()), name=f"i{r}")
         preference = np.array([draw(st.integers(0, 1)) * 100 for _ in range(n)], np.int64)
-        requests.append(request._replace(preference=preference))
+        requests.append(request._replace(preference=preference, leaves_floors=draw(st.booleans())))
     return requests, fleet, draw(st.sampled_from([1_000, 10_000]))
 
 
 def lawful(choice: Choice, requests: list[Request], fleet: Fleet) -> None:
     rows = [unit.row for units in choice.sent for unit in units]
     assert len(rows) == len(set(rows))
+    gone: set[int] = set()
+    for urgency in sorted({request.urgency for request in requests}):
+        mine = [r for r, request in enumerate(requests) if request.urgency == urgency]
+        assert spares([requests[r] for r in mine], fleet, [choice.sent[r] for r in mine], gone)
+        gone |= {unit.row for r in mine for unit in choice.sent[r]}
     for request, units in zip(requests, choice.sent, strict=True):
         for unit in units:
             assert unit.fills
@@ -117,10 +138,9 @@ def test_exact_is_the_best_of_all_and_greedy_no_better(case: tuple[list[Request]
     assert not first.better_than(best)
     assert bool(best.gap(first)) == best.better_than(first)
     gone: set[int] = set()
-    for priority, reached in best.objectives:
-        mine = [r for r, request in enumerate(requests) if request.priority == priority]
-        free = tuple(row for row in range(len(fleet.ids)) if row not in gone)
-        assert reached == best_of_all([requests[r] for r in mine], fleet, bucket_ms, free)
+    for urgency, reached in best.objectives:
+        mine = [r for r, request in enumerate(requests) if request.urgency == urgency]
+        assert reached == best_of_all([requests[r] for r in mine], fleet, bucket_ms, gone)
         gone |= {unit.row for r in mine for unit in best.sent[r]}
 
 
@@ -208,3 +228,19 @@ def test_anybody_is_a_substitute_where_the_need_says_so() -> None:
         exact(requests, fleet_of("patrol", "engine", "")),
     ):
         assert {unit.row for unit in choice.sent[0]} == {0, 1}
+
+
+def test_a_beat_keeps_its_floor_for_all_requests_together_and_gives_the_one_who_can_do_it() -> None:
+    """One of the three of a beat may go; two reports wait, and only the farthest has the dog that one of them needs."""
+    fleet = fleet_of("patrol", "patrol", "patrol k-9", "patrol")._replace(
+        team=np.array([0, 0, 0, -1]), spare=np.array([1])
+    )
+    dog, any_one = asks(Need("k-9"), etas=[10, 20, 90, 300]), asks(ANY_ONE, etas=[10, 20, 90, 300], name="i2")
+    held = [request._replace(priority=3, leaves_floors=True) for request in (dog, any_one)]
+    for choice in (greedy(held, fleet), exact(held, fleet)):
+        assert choice.sent == ((Sent(2, (0,)),), (Sent(3, (0,)),))
+    free = [request._replace(leaves_floors=False) for request in held]
+    assert exact(free, fleet).sent == ((Sent(2, (0,)),), (Sent(0, (0,)),))
+    # the more urgent empties the beat, and nothing is left to spare
+    grave = asks(ANY_ONE, etas=[10, 20, 90, 300], name="i0")
+    assert exact([grave, *held], fleet).sent == ((Sent(0, (0,)),), (), (Sent(3, (0,)),))

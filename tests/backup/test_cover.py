@@ -79,9 +79,9 @@ def test_wrong_input_is_named() -> None:
     with pytest.raises(BadValueError, match="finite"):
         Cover(np.zeros((1, 1), np.int32), np.ones(1, bool), np.array([np.nan]), RULES).value()
     with pytest.raises(BadValueError, match="24"):
-        Beats([Beat("1", square(0, 1), (1, 2))], RULES)
+        Beats([Beat("1", square(0, 1), (1, 2))])
     with pytest.raises(BadValueError, match="beat 1 must be") as caught:
-        Beats([Beat("1", {"type": "Point", "coordinates": [0, 0]})], RULES)
+        Beats([Beat("1", {"type": "Point", "coordinates": [0, 0]})])
     assert caught.value.field == "/beats/0/geometry"
 
 
@@ -90,23 +90,16 @@ def square(west: float, east: float) -> dict[str, object]:
 
 
 def test_beats_and_their_borders() -> None:
-    beats = Beats([Beat("east", square(1, 2)), Beat("west", square(0, 1))], RULES)
+    beats = Beats([Beat("east", square(1, 2)), Beat("west", square(0, 1))])
     lon, lat = np.array([0.5, 1.5, 1.0, 0.0, 3.0, 0.5]), np.array([0.5, 0.5, 0.5, 0.0, 0.5, 1.5])
     assert beats.at(lon, lat).tolist() == [1, 0, 0, 1, -1, -1]
-    assert Beats([], RULES).at(lon, lat).tolist() == [-1] * 6
+    assert Beats([]).at(lon, lat).tolist() == [-1] * 6
 
 
-def test_7_the_last_unit_of_a_beat_is_kept_for_p3_and_released_for_p1() -> None:
-    beats = Beats([Beat("4", square(0, 1)), Beat("5", square(1, 2), (2,) * 6 + (1,) * 18)], RULES)
-    unit_beat = np.array([0, 1, 1, -1, 0])
-    free = np.array([True, True, True, True, False])
-    assert beats.free_units(unit_beat, free).tolist() == [1, 2]
-    assert beats.held(unit_beat, free, 12, 3).tolist() == [True, False, False, False, False]
-    assert beats.held(unit_beat, free, 3, 3).tolist() == [True, True, True, False, False]
-    assert not beats.held(unit_beat, free, 3, 1).any()
-    assert beats.held_together(unit_beat, free, [1, 2], 12, 3) == ("5",)
-    assert beats.held_together(unit_beat, free, [1], 12, 3) == ()
-    assert beats.last_of(unit_beat, free).tolist() == [0, -1, -1, -1, -1]
+def test_floors_by_hour() -> None:
+    beat = Beat("5", square(1, 2), (2,) * 6 + (1,) * 18)
+    assert [beat.floor_at(hour, RULES) for hour in (3, 12)] == [2, 1]
+    assert Beat("4", square(0, 1)).floor_at(3, RULES) == RULES.floor
 
 
 def test_the_price_in_words() -> None:

@@ -10,6 +10,7 @@ from geo_backup.events import (
     AgreementMade,
     AidApproved,
     BackupRequested,
+    BeatsAdopted,
     CrewReported,
     IncidentChanged,
     Member,
@@ -18,6 +19,7 @@ from geo_backup.events import (
     UnitRegistered,
 )
 from tests.backup.test_ranking import XY, Scene, ids, position, river
+from tests.roads.tiny import place
 from tests.stories import ms, part, status
 
 
@@ -182,6 +184,94 @@ def test_delayed_backup_by_a_time_spares_the_busy_and_the_city() -> None:
     question = asked(scene, s=3)
     assert (question.requests[question.own].eta_ms == 0).sum() == 2
     assert sent(scene, s=3) == ["farther"]
+
+
+def beats(scene: Scene, **floors: int) -> None:
+    """Beat "west" until x = 1,000 m, "east" beyond."""
+    features = []
+    for beat_id, floor in floors.items():
+        (west, south), (east, north) = (place(x, y) for x, y in {"west": ((-90, -90), (1000, 300))}.get(
+            beat_id, ((1000, -90), (3000, 300))
+        ))  # fmt: skip
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "geometry": shape, "properties": {"beat_id": beat_id, "floor": floor}})
+    scene.tell(BeatsAdopted(received_ms=ms(0), beats={"type": "FeatureCollection", "features": features}))
+
+
+def test_7_the_last_unit_of_a_beat_is_kept_for_p3_and_released_for_p1() -> None:
+    scene = Scene(river())
+    beats(scene, west=1, east=0)
+    scene.incident("i1", (100, 0), priority=3)
+    scene.unit("last", (200, 0))
+    scene.unit("other", (1500, 0))
+    scene.tell(request(requirement=(Need("any"),)))
+    assert sent(scene) == ["other"]
+    question = asked(scene)
+    told = answer(question, question.first(), question.best())
+    assert {row["unit_id"]: row.get("reason") for row in told["units"]} == {"last": "COVERAGE_FLOOR", "other": None}
+    scene.tell(IncidentChanged(received_ms=ms(3), incident_id="i1", priority=1))
+    assert sent(scene, s=3) == ["last"]
+    question = asked(scene, s=3)
+    (row,) = answer(question, question.first(), question.best())["chosen"]
+    assert row["price_words"] == "last unit of beat west for about 22 min"
+
+
+def test_a_floor_holds_for_all_requests_together_whatever_their_skills() -> None:
+    """Two may leave the beat, three are near; the dog that one asks for is the farthest of them."""
+    scene = Scene(river())
+    beats(scene, west=1, east=0)
+    scene.incident("report", (100, 0), priority=4)
+    scene.incident("search", (100, 0), priority=3)
+    for unit_id, x in (("a", 150), ("b", 200), ("dog", 900), ("east", 1900)):
+        scene.unit(unit_id, (x, 0), 0.0, *(["k-9"] if unit_id == "dog" else []))
+    scene.tell(request("report", 1, "delayed"), request("search", 1, "delayed", requirement=(Need("k-9"),)))
+    assert sent(scene, "search") == ["dog"]
+    report = sent(scene, "report")
+    assert len(report) == 2
+    assert len({"a", "b"} & set(report)) == 1, "one of the three stays"
+
+
+def test_an_engine_is_no_cover_for_the_police() -> None:
+    """The beat's only car is its last, though an engine of the brigade stands there too."""
+    scene = Scene(river())
+    beats(scene, west=1, east=1)
+    scene.incident("i1", (100, 0), priority=3, agency="police")
+    of_agency(scene, "car", (200, 0), "police")
+    of_agency(scene, "engine", (300, 0), "brigade")
+    of_agency(scene, "far car", (1500, 0), "police")
+    of_agency(scene, "farther car", (1600, 0), "police")
+    scene.tell(request(requirement=(Need("any"),)))
+    assert sent(scene) == ["far car"]
+
+
+def test_an_agency_lives_by_its_own_rules() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=2, agency="town")
+    scene.incident("i2", (100, 0), priority=2, agency="county")
+    of_agency(scene, "t", (300, 0), "town")
+    of_agency(scene, "c", (300, 0), "county")
+    scene.tell(part("i1", "t", "assigned", 1), part("i2", "c", "assigned", 1))
+    scene.incident("t1", (100, 0), priority=2, agency="town")
+    scene.incident("c1", (100, 0), priority=2, agency="county")
+    scene.tell(
+        RulesAdopted(received_ms=ms(1), rules={"backup": {"p2_takes_en_route_from": 2}}, agency="town"),
+        RulesAdopted(received_ms=ms(1), rules={"turnout": {"mobile_ms": 90_000}}, agency="county"),
+        request("t1"),
+        request("c1"),
+    )
+    assert ids(scene.rank("t1", 2)) == ["t"], "the town's rules let a P2 take from a P2"
+    assert ids(scene.rank("c1", 2)) == []
+    scene.tell(part("i2", "c", "cleared", 3))
+    assert ids(scene.rank("c1", 4)) == ["c"]
+    assert scene.rank("c1", 4).candidates(1)[0].turnout_ms == 90_000
+    # the house's rules change, and the town keeps its own
+    scene.tell(RulesAdopted(received_ms=ms(5), rules={"turnout": {"mobile_ms": 1_000}}))
+    assert scene.live_map.rules.of("town").turnout.mobile_ms == 1_000
+    assert scene.live_map.rules.of("town").backup.p2_takes_en_route_from == 2
+    assert scene.live_map.rules.of("county").turnout.mobile_ms == 90_000
+    scene.tell(RulesAdopted(received_ms=ms(6), rules={}, agency="town"))
+    assert scene.live_map.rules.of("town").backup.p2_takes_en_route_from == 4
 
 
 def test_17_ties_are_broken_the_same_way_every_time() -> None:

@@ -43,3 +43,17 @@ def test_what_is_no_rule_is_named(http: httpx.Client, body: dict[str, Any], fiel
     answer = http.put("/v1/rules", json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
+
+
+def test_an_agency_has_rules_of_its_own(desk: Desk) -> None:
+    http, _, _ = desk
+    fleet(http, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(6)])
+    answer = http.put("/v1/rules", params={"agency": "fire"}, json={"backup": {"first_wave": 2}})
+    assert answer.json()["agencies"] == ["fire"]
+    assert answer.json()["rules"]["backup"]["first_wave"] == 2
+    house = http.get("/v1/rules").json()
+    assert house["rules"]["backup"]["first_wave"] == house["defaults"]["backup"]["first_wave"] == 5
+    wrong = http.put("/v1/rules", params={"agency": "fire"}, json={"limit": {"units": 9}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["field"] == "/limit"
+    assert "turnout, backup" in wrong.json()["errors"][0]["message"]
