@@ -262,6 +262,10 @@ class DecisionMade(Event):
     """(unit_id, eta_ms) of the set that was recommended at once."""
     chosen: tuple[tuple[str, int], ...] = ()
     """The set as refined: the best one when `proven`."""
+    swaps: tuple[tuple[str, str, int], ...] = ()
+    """(unit_id, the one on its way that it could replace, ms won)."""
+    unmet: bool = False
+    """Something asked for is filled by nobody."""
     proven: bool = False
     inputs: str = ""
     answer: str = ""

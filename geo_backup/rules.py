@@ -176,6 +176,10 @@ class BackupRules:
     """How long a unit is away once it is sent, for what it costs meanwhile."""
     joint_requests: int = 8
     """So many requests at most are decided together: the ones of highest priority, oldest first."""
+    again_p1_ms: int = 15_000
+    """While units drive, a recommendation of priority 1 is looked at again this often ..."""
+    again_ms: int = 60_000
+    """... and of any other."""
     emergency_again_ms: int = 60_000
     """A press of the button this much after the last sounds the alarm again."""
 

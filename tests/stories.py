@@ -93,6 +93,8 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(post, max_size=3).map(tuple)
     if hint == tuple[tuple[str, int], ...]:
         return st.lists(st.tuples(_IDS, st.integers(0, 10**6)), max_size=3).map(tuple)
+    if hint == tuple[tuple[str, str, int], ...]:
+        return st.lists(st.tuples(_IDS, _IDS, st.integers(0, 10**6)), max_size=3).map(tuple)
     raise TypeError(f"no values for {name}: {hint}")
 
 

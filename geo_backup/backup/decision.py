@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -239,9 +238,9 @@ def unmet(question: Question, choice: Choice) -> list[dict[str, Any]]:
     return [{"capability": need.capability, "count": count, "need": need.need} for need, count in left if count > 0]
 
 
-def swaps(question: Question, reasons: Sequence[str]) -> list[dict[str, Any]]:
+def swaps(question: Question, choice: Choice) -> list[dict[str, Any]]:
     """Units on their way in whose place another should be offered: who, for whom, and the time won."""
-    ranking, incident = question.ranking, question.incident
+    ranking, incident, reasons = question.ranking, question.incident, kept_back(question, choice)
     free = [row for row in ranking.order.tolist() if not reasons[row] and not ranking.preempts[row]]
     out = []
     for (unit_id, state, eta_ms), sent_ms in zip(ranking.assigned(), incident.assigned_ms, strict=True):
@@ -287,7 +286,7 @@ def answer(question: Question, first: Choice, best: Choice) -> dict[str, Any]:
         "cover_after": None if cover is None else cover.value() - cover.price(taken),
         "beats_short": [] if city is None else list(city.short(taken)),
         "warnings": list(ranking.warnings),
-        "swaps": swaps(question, reasons),
+        "swaps": swaps(question, best),
         "units": [{**unit, "reason": why} if why else unit for unit, why in zip(question.units, reasons, strict=True)],
     }
 

@@ -189,7 +189,15 @@ def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
         del live_map.decisions[next(iter(live_map.decisions))]
     if event.request_id == incident.request_id:  # a late answer to an older request is on record, and no more
         incident.recommended = Recommendation(
-            event.event_id, seq, event.as_of_ms, event.mode, event.first, event.chosen, event.proven
+            event.event_id,
+            seq,
+            event.as_of_ms,
+            event.mode,
+            event.first,
+            event.chosen,
+            event.proven,
+            event.swaps,
+            event.unmet,
         )
     return Delta(incidents=(event.incident_id,))
 

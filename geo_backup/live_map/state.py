@@ -128,6 +128,8 @@ class Recommendation:
     first: tuple[tuple[str, int], ...]
     chosen: tuple[tuple[str, int], ...]
     proven: bool
+    swaps: tuple[tuple[str, str, int], ...] = ()
+    unmet: bool = False
 
 
 @dataclass(slots=True)

@@ -184,7 +184,7 @@ def router(node: Node) -> APIRouter:
         await record(node, *events)
         if mode is None:
             return await node.ranking(incident_id, node.live_map.rules.limit.ranking_frame)
-        return await node.recommend(incident_id)
+        return await node.decider.recommend(incident_id)
 
     @routes.get("/decisions/{decision_id}")
     async def decision(
@@ -192,7 +192,7 @@ def router(node: Node) -> APIRouter:
         limit: Annotated[int, Query(ge=0, le=100_000, description="Candidates and excluded units at most.")] = 100_000,
     ) -> dict[str, Any]:
         """A recommendation with all it was made of, in numbers and in words, and what was chosen."""
-        event = await node.decision(decision_id)
+        event = await node.decider.decision(decision_id)
         incident = node.live_map.incidents.get(event.incident_id)
         humans = [
             decisions.human(event, part.unit_id, part.at_ms, part.reason)

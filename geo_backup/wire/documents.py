@@ -148,6 +148,10 @@ def recommended(recommended: Recommendation) -> Document:
         "as_of_time": to_text(recommended.as_of_ms),
         "mode": recommended.mode,
         "units": [{"unit_id": unit_id, "eta_s": eta_ms / 1000} for unit_id, eta_ms in recommended.chosen],
+        "swaps": [
+            {"unit_id": unit_id, "replaces": replaces, "gain_s": gain_ms / 1000}
+            for unit_id, replaces, gain_ms in recommended.swaps
+        ],
         "proven": recommended.proven,
     }
 

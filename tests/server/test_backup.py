@@ -15,7 +15,7 @@ import pytest
 
 from geo_backup.cli import demo_map
 from geo_backup.eventlog.sqlite import SqliteLog
-from geo_backup.events import BackupRequested, Need
+from geo_backup.events import BackupRequested, DecisionMade, Need
 from geo_backup.replay.verify import decision_of, same_decision, verify
 from geo_backup.roads.network import RoadNetwork
 from tests.running import Server
@@ -250,3 +250,44 @@ def test_what_cannot_be_asked_is_named(desk: Desk, body: dict[str, Any], field: 
     answer = http.post(f"/v1/incidents/{incident(http)}/backup", json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
+
+
+def test_a_recommendation_follows_the_units_as_they_drive(desk: Desk) -> None:
+    """Nobody asks again: one comes nearer than the recommended one; then one nearer still than the one on its way."""
+    http, log, server = desk
+    soon = {"backup": {"again_p1_ms": 300}, "swap": {"cool_down_ms": 0}}
+    assert http.put("/v1/rules", json=soon).is_success
+    fleet(http, ("far", 0.020, ("patrol",)), ("farther", 0.040, ("patrol",)))
+    incident_id = incident(http)
+    body = {"mode": "immediate", "units": 1}
+    first = http.post(f"/v1/incidents/{incident_id}/backup", json=body).json()["decision_id"]
+    assert [u["unit_id"] for u in decided(http, incident_id, first)["units"]] == ["far"]
+
+    def wait_for(what: str, wanted: Any) -> dict[str, Any]:
+        for _ in range(200):
+            now = decided(http, incident_id)
+            if [{**one, "gain_s": 0} if what == "swaps" else one["unit_id"] for one in now[what]] == wanted:
+                return now
+            time.sleep(0.05)
+        raise AssertionError(now)
+
+    def comes_near(unit_id: str) -> None:
+        fix = {"unit_id": unit_id, "fix_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))}
+        answer = http.post("/v1/positions", json={"positions": [{**fix, "lon": PLACE[0] + 0.004, "lat": PLACE[1]}]})
+        assert answer.json()["accepted"] == 1
+
+    assert http.put("/v1/rules", json={**soon, "fix": {"jump_mps": 10_000}}).is_success
+    comes_near("farther")
+    later = wait_for("units", ["farther"])
+    assert later["decision_id"].startswith(f"{first}:")
+    assert http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "far"}).status_code == 201
+    (offer,) = wait_for("swaps", [{"unit_id": "farther", "replaces": "far", "gain_s": 0}])["swaps"]
+    assert offer["gain_s"] > 60
+    time.sleep(1.5)
+    server.stop()
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        made = [event for _, event in opened.read_all() if isinstance(event, DecisionMade)]
+    finally:
+        opened.close()
+    assert len(made) <= 6, "looking again and again leaves no fact where nothing is new"

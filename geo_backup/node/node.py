@@ -1,8 +1,7 @@
-"""Node: one running process. It puts events into the log, folds the log into the live map, keeps the open incidents
-ranked and tells the viewers.
+"""Node: one running process on one log and one map.
 
-Three tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, `_pulse` hands viewers what changed. The
-arithmetic of fields and rankings happens in one worker thread, on frozen views.
+Four tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
+what changed. The arithmetic of fields and rankings happens in one worker thread, on frozen views.
 """
 
 from __future__ import annotations
@@ -12,43 +11,30 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import orjson
 
 from geo_backup import __version__
 from geo_backup.backup.closures import cut_by
-from geo_backup.backup.decision import Question, answer, ask, digest, tell, unmet, whole_view
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.run_card import cards_of
 from geo_backup.backup.standing import Standing, View, view
 from geo_backup.clock import Clock
-from geo_backup.errors import LogError, UnknownIdError, WrongMapError
+from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
-from geo_backup.events import (
-    TIME_MS,
-    AidApproved,
-    AssignmentChanged,
-    BackupRecommended,
-    BackupRequested,
-    ClosureAdded,
-    DecisionMade,
-    EmergencyDeclared,
-    Event,
-    IncidentChanged,
-    NetworkAdopted,
-)
+from geo_backup.events import TIME_MS, BackupRecommended, ClosureAdded, Event, NetworkAdopted
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
+from geo_backup.node.bell import rung
+from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Pieces
 from geo_backup.roads.profile import profiles_of
 from geo_backup.roads.warm import warm_up
-from geo_backup.wire import checkpoint, decisions, documents
+from geo_backup.wire import checkpoint, documents
 
 log_ = logging.getLogger("geo_backup.node")
 
@@ -64,21 +50,9 @@ RANKED_AT_ONCE = 16
 LOOK_AGAIN_S = 1.0
 """Time passes without an event: freshness and closures are looked at again this often."""
 DELTAS_KEPT = 50_000
-DECIDED_ANEW = (BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentChanged, AidApproved)
-"""Facts after which an incident that asks for backup is decided again."""
 CHECKPOINT_EVERY = 100_000
 
 Result = TypeVar("Result")
-
-
-async def rung(bell: asyncio.Event, within_s: float) -> None:
-    """Wait for a bell, but no longer than that.
-
-    Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation that comes with the bell, and the task never ends.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await bell.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +90,7 @@ class Node:
         self.lag_s = 0.0
         self.profiles = profiles_of(network)
         self.run_cards = cards_of(network)
+        self.decider = Decider(self)
         self._standing = Standing(network, profiles=self.profiles)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ranking")
         self._deltas: OrderedDict[int, Delta] = OrderedDict()
@@ -127,10 +102,6 @@ class Node:
         self._urgent = asyncio.Event()
         self._rank_now = asyncio.Event()
         self._fresh_incidents: set[str] = set()
-        self._undecided: dict[str, str] = {}
-        """Incidents that wait for a decision: its id."""
-        self._deciding = ""
-        self._decide_now = asyncio.Event()
         self._look_ms = 0
         """When a closure next begins or ends by itself: then all rankings are due."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -149,7 +120,7 @@ class Node:
         await self._in_worker(lambda: Pieces.of(self.network))
         await self._in_worker(self._standing.prepare)
         await self._restore()
-        self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self._decide, self._pulse)]
+        self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self.decider.run, self._pulse)]
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log."""
@@ -177,7 +148,6 @@ class Node:
         self.live_map, self._deltas = LiveMap(), OrderedDict()
         self.rankings, self.digests, self.cuts, self._unseen_units = {}, {}, {}, None
         self._pending = {name: set() for name in TOPICS}
-        self._undecided = {}
         self._checkpointed = 0
         await self._in_worker(self._renew_standing)
         old.close()
@@ -208,10 +178,7 @@ class Node:
             )
         for closure in self.live_map.closures.values():
             self.cuts[closure.closure_id] = cut_by(self.network, closure.added)
-        for incident in self.live_map.open_incidents():
-            if incident.request_id and incident.recommended is None:  # the node stopped between the two
-                self._undecided[incident.incident_id] = f"decision:{incident.request_id}"
-                self._decide_now.set()
+        self.decider.reset()
         self._look_ms = 0
         self._index = ChangeIndex(self.live_map.seq)
         self._follower = asyncio.create_task(self._forever(self._follow))
@@ -298,84 +265,11 @@ class Node:
             self.cuts[event.closure_id] = cut_by(self.network, event)
         if isinstance(event, DECIDED_ANEW):
             for incident_id in delta.incidents:
-                self._doubt(incident_id, seq)
+                self.decider.doubt(incident_id, seq)
         if delta.incidents or delta.closures or delta.speeds or delta.desk:
             self._fresh_incidents.update(delta.incidents or self.rankings)
             self._rank_now.set()
         return bool(delta.units or delta.incidents or delta.closures)
-
-    # ---- decisions
-
-    async def recommend(self, incident_id: str) -> documents.Document:
-        """Whom to send, at once and by arrival alone where it is urgent; the whole decision follows in the log.
-
-        Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
-        """
-        question = await self.read_field(lambda standing: ask(standing, incident_id, whole=False))
-        first = question.first()
-        said = {
-            "incident_id": incident_id,
-            "mode": question.mode,
-            "as_of_ms": question.ranking.as_of_ms,
-            "eta_cv": question.rules.backup.eta_cv,
-            "unmet": unmet(question, first),
-            "warnings": question.ranking.warnings,
-        }
-        decision_id = f"decision:{question.incident.request_id}"
-        return decisions.recommendation(decision_id, "first", said, tell(question, first))
-
-    async def decision(self, decision_id: str) -> DecisionMade:
-        """A decision from the log. Raises `UnknownIdError`."""
-        seq = self.live_map.decisions.get(decision_id)
-        if seq is not None:
-            async for batch in self.log.read(seq - 1):
-                event = batch[0][1]
-                if isinstance(event, DecisionMade):
-                    return event
-                break
-        raise UnknownIdError(f"there is no decision {decision_id!r}, or it is too long ago")
-
-    def _doubt(self, incident_id: str, seq: int) -> None:
-        """An incident's recommendation may be another now."""
-        incident = self.live_map.incidents.get(incident_id)
-        if incident is None or not incident.open or incident.mode is None:
-            return
-        first = f"decision:{incident.request_id}"
-        made = first in self.live_map.decisions or first == self._deciding
-        self._undecided[incident_id] = f"{first}:{seq}" if made else first
-        self._decide_now.set()
-
-    async def _decide(self) -> None:
-        """Make the decisions that are due, one at a time: the fields in the worker, the choice beside it."""
-        while True:
-            await self._decide_now.wait()
-            self._decide_now.clear()
-            while self._undecided:
-                incident_id = min(self._undecided, key=self._urgency)
-                decision_id, log = self._undecided[incident_id], self.log
-                self._deciding = decision_id
-                try:
-                    question, inputs = await self.read_field(
-                        lambda standing, incident_id=incident_id: (  # type: ignore[misc]
-                            ask(standing, incident_id),
-                            whole_view(standing),
-                        )
-                    )
-                    event = await asyncio.to_thread(decide, question, inputs, decision_id)
-                    if log is self.log:
-                        await log.append([event])
-                except (KeyError, ValueError):
-                    pass  # closed, or asks for nothing any more
-                except LogError as error:
-                    log_.warning("decision %s is not on record: %s", decision_id, error)
-                except Exception:
-                    log_.exception("decision %s failed; the others go on", decision_id)
-                if self._undecided.get(incident_id) == decision_id:
-                    del self._undecided[incident_id]
-
-    def _urgency(self, incident_id: str) -> tuple[int, int, str]:
-        incident = self.live_map.incidents.get(incident_id)
-        return (9, 0, incident_id) if incident is None else (incident.priority, incident.requested_ms, incident_id)
 
     # ---- rankings
 
@@ -557,34 +451,6 @@ def _rank_all(
         limit = standing.table.rules.limit.ranking_frame
         out.append((incident_id, documents.ranking(ranking, limit, frame=True), recommendation(ranking, limit)))
     return out
-
-
-def decide(question: Question, inputs: View, decision_id: str) -> DecisionMade:
-    """The whole decision as a fact: takes up to seconds, in any thread."""
-    first = question.first()
-    best = question.best()
-    said, ranking = answer(question, first, best), question.ranking
-    return DecisionMade(
-        event_id=decision_id,
-        received_ms=ranking.as_of_ms,
-        said_by="node",
-        incident_id=question.incident.incident_id,
-        request_id=question.incident.request_id,
-        as_of_seq=ranking.as_of_seq,
-        as_of_ms=ranking.as_of_ms,
-        mode=question.mode,
-        software_version=__version__,
-        network_id=ranking.network_id,
-        weights_id=ranking.weights_id,
-        rules_id=ranking.rules_id,
-        demand_id=question.city.city.demand_id if question.city is not None else "",
-        first=tuple((row["unit_id"], row["eta_ms"]) for row in said["first"]),
-        chosen=tuple((row["unit_id"], row["eta_ms"]) for row in said["chosen"]),
-        proven=best.proven,
-        inputs=decisions.pack_view(inputs),
-        answer=decisions.pack(orjson.dumps(said)),
-        digest=digest(said),
-    )
 
 
 def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:
