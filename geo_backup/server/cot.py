@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from geo_backup.errors import BadValueError
-from geo_backup.events import PositionReported
+from geo_backup.events import ID_PATTERN, PositionReported
 from geo_backup.node import Node
 from geo_backup.server.emergencies import declare, refuse_clear
 from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.writes import adopted, record
 from geo_backup.wire import cot, documents
 
 
-def router(node: Node) -> APIRouter:
+def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
 
-    def unit_named(names: tuple[str, ...]) -> str:
-        """A unit by its id or its callsign."""
+    async def unit_named(names: tuple[str, ...]) -> str:
+        """A unit by its id or its callsign; one that nobody registered is adopted, where such are."""
         units = node.live_map.units
         by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
         for name in names:
             if name in units or name in by_callsign:
                 return name if name in units else by_callsign[name]
+        fit = next((name for name in names if re.match(ID_PATTERN, name)), None)
+        if adopt_unknown and fit is not None:
+            await record(node, adopted(node, fit))
+            return fit
         known = ", ".join(names) or "nobody"
         raise Problem(404, f"no unit has an id or callsign of {known}; register it with PUT /v1/units/{{id}}")
 
@@ -36,7 +42,7 @@ def router(node: Node) -> APIRouter:
             event = cot.parse(await request.body())
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
-        unit_id = unit_named(event.names)
+        unit_id = await unit_named(event.names)
         if event.kind == "cancel":
             emergency_id = node.live_map.units[unit_id].emergency_id
             if emergency_id is not None:

@@ -29,7 +29,7 @@ from geo_backup.live_map import Incident, Unit, freshness
 from geo_backup.node import Node
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import new_id, record, unit_of
+from geo_backup.server.writes import adopted, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
 
@@ -41,7 +41,7 @@ TRIES_PER_MINUTE = 5
 SALT_BYTES = 16
 
 
-def router(node: Node) -> APIRouter:
+def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
     tries: dict[str, deque[float]] = {}
@@ -70,6 +70,7 @@ def router(node: Node) -> APIRouter:
             source=body.source,
             emergency_id=body.emergency_id,
             exercise=body.exercise,
+            adopt_unknown=adopt_unknown,
         )
         response.status_code = 201 if new else 200
         return documents.incident(incident)
@@ -167,12 +168,15 @@ async def declare(
     source: Source = "api",
     emergency_id: str | None = None,
     exercise: bool = False,
+    adopt_unknown: bool = False,
 ) -> tuple[Incident, bool]:
     """Record a press, and answer the emergency's incident and whether it is a new one.
 
     `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. Raises
-    `UnknownIdError` for a unit that nobody registered.
+    `UnknownIdError` for a unit that nobody registered, unless such are adopted.
     """
+    if adopt_unknown and unit_id not in node.live_map.units:
+        await record(node, adopted(node, unit_id))
     unit, now_ms = unit_of(node, unit_id), node.clock.now_ms()
     (lon, lat), placed_by = _place(node, unit, place, now_ms)
     event = EmergencyDeclared(

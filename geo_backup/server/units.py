@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import orjson
@@ -22,7 +23,7 @@ from geo_backup.events import (
 from geo_backup.node import Node
 from geo_backup.server.emergencies import declare
 from geo_backup.server.problems import Problem, bad_value, pointer
-from geo_backup.server.writes import check_minutes, check_profile, new_id, record, unit_of
+from geo_backup.server.writes import adopted, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
 
@@ -36,6 +37,11 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     source = node.clock.mode
 
+    def _known(unit_id: Any) -> bool:
+        """Whether a unit may call for help: it is registered, or would be adopted."""
+        named = isinstance(unit_id, str) and re.match(ID_PATTERN, unit_id) is not None
+        return named and (adopt_unknown or unit_id in node.live_map.units)
+
     @routes.post(
         "/positions",
         status_code=202,
@@ -48,7 +54,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         events: list[Event] = []
         index_of: list[int] = []  # of each event in `rows`; -1 for a registration
         refused: list[dict[str, Any]] = []
-        adopted: set[str] = set()
+        new: set[str] = set()
         pressed: dict[str, tuple[float, float] | None] = {}  # whose button, and where
         for index, row in enumerate(rows):
             try:
@@ -57,28 +63,18 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                 first = error.errors()[0]
                 field = f"/positions/{index}{pointer(first['loc']) if first['loc'] else ''}"
                 refused.append({"index": index, "reason": first["msg"].removeprefix("Value error, "), "field": field})
-                if isinstance(row, dict) and row.get("alarm") == "sos" and row.get("unit_id") in node.live_map.units:
-                    pressed.setdefault(row["unit_id"], None)  # a garbled position does not silence a cry for help
+                # a garbled position does not silence a cry for help
+                if isinstance(row, dict) and row.get("alarm") == "sos" and _known(row.get("unit_id")):
+                    pressed.setdefault(row["unit_id"], None)
                 continue
             unit_id = position.unit_id
-            if unit_id not in node.live_map.units and unit_id not in adopted:
+            if unit_id not in node.live_map.units and unit_id not in new:
                 if not adopt_unknown:
                     refused.append({"index": index, "reason": UNKNOWN_UNIT, "field": f"/positions/{index}/unit_id"})
                     continue
-                adopted.add(unit_id)
+                new.add(unit_id)
                 index_of.append(-1)
-                events.append(
-                    UnitRegistered(
-                        event_id=new_id("adopted"),
-                        received_ms=now_ms,
-                        said_by="node",
-                        unit_id=unit_id,
-                        callsign=unit_id,
-                        agency="unknown",
-                        kind="unknown",
-                        source=source,
-                    )
-                )
+                events.append(adopted(node, unit_id))
             index_of.append(index)
             if position.alarm == "sos":
                 pressed[unit_id] = (position.lon, position.lat)
@@ -106,7 +102,10 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             for index, outcome in zip(index_of, outcomes, strict=True)
             if outcome.delta.ignored is not None and index >= 0
         ]
-        called = [(await declare(node, unit_id, place, source="device"))[0] for unit_id, place in pressed.items()]
+        called = [
+            (await declare(node, unit_id, place, source="device", adopt_unknown=adopt_unknown))[0]
+            for unit_id, place in pressed.items()
+        ]
         return {
             "accepted": sum(index >= 0 for index in index_of),
             "refused": refused,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from geo_backup.errors import UnknownIdError
-from geo_backup.events import Event
+from geo_backup.events import Event, UnitRegistered
 from geo_backup.live_map import Incident, Unit
 from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
@@ -20,7 +20,14 @@ NOT_FOUND = {
 }
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
-TOO_MANY = ("too_many_incidents", "too_many_units", "too_many_closures", "too_many_plans", "too_many_agreements")
+TOO_MANY = (
+    "too_many_incidents",
+    "too_many_units",
+    "too_many_closures",
+    "too_many_plans",
+    "too_many_agreements",
+    "too_many_agencies",
+)
 WORDS = {
     "id_taken": "this id is taken",
     "incident_closed": "the incident is closed",
@@ -43,12 +50,27 @@ WORDS = {
     "too_many_closures": "too many closures stand; lift some first",
     "too_many_plans": "too many plans are drafts or approved; cancel some first",
     "too_many_agreements": "too many agreements stand; end some first",
+    "too_many_agencies": "too many agencies have rules of their own; take some back first",
 }
 
 
 def new_id(prefix: str) -> str:
     """An id that nobody else will make."""
     return f"{prefix}-{secrets.token_hex(6)}"
+
+
+def adopted(node: Node, unit_id: str) -> UnitRegistered:
+    """The registration of a unit that reports itself though nobody registered it."""
+    return UnitRegistered(
+        event_id=new_id("adopted"),
+        received_ms=node.clock.now_ms(),
+        said_by="node",
+        unit_id=unit_id,
+        callsign=unit_id,
+        agency="unknown",
+        kind="unknown",
+        source=node.clock.mode,
+    )
 
 
 def check_profile(node: Node, name: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.running import Server
 from tests.server.test_backup import PLACE, fleet
 
 
@@ -71,3 +73,21 @@ def test_what_is_no_event_is_refused_in_words(http: httpx.Client, text: str, cod
     answer = http.post("/v1/cot", content=text)
     assert answer.status_code == code, answer.text
     assert answer.json()["detail"]
+
+
+def test_a_cry_for_help_from_a_device_that_nobody_registered(tmp_path: Path) -> None:
+    """Where unknown units are adopted, so are those that call for help: over TAK, the API and with a garbled fix."""
+    server = Server(tmp_path / "log.sqlite", ("--adopt-unknown",)).start()
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
+        detail = '<emergency type="911 Alert">NEW-1</emergency>'
+        alert = http.post("/v1/cot", content=cot("b-a-o-tbl", "NEW-1-9-1-1", detail=detail))
+        assert alert.json()["incident"]["for_unit_id"] == "NEW-1", alert.text
+        assert http.post("/v1/emergencies", json={"unit_id": "NEW-2"}).status_code == 201
+        garbled = {"positions": [{"unit_id": "NEW-3", "alarm": "sos", "lon": "?", "lat": 0}]}
+        assert len(http.post("/v1/positions", json=garbled).json()["emergencies"]) == 1
+        nonsense = {"positions": [{"unit_id": "no such id!", "alarm": "sos", "lon": "?", "lat": 0}]}
+        assert "emergencies" not in http.post("/v1/positions", json=nonsense).json()
+        standing = http.get("/v1/emergencies").json()["emergencies"]
+        assert {one["for_unit_id"] for one in standing} == {"NEW-1", "NEW-2", "NEW-3"}
+    server.stop()
+    assert "Traceback" not in server.said()
