@@ -68,6 +68,8 @@ class Need(NamedTuple):
     count: int = 1  # type: ignore[assignment]  # hides tuple.count, which nobody calls here
     need: Literal["must", "want"] = "must"
     substitutes: tuple[str, ...] = ()
+    staged: bool = False
+    """They wait near the scene until they are called in."""
 
 
 class Member(NamedTuple):
@@ -353,6 +355,8 @@ class AgreementMade(Event):
     """Kinds of units it covers; none named: all."""
     max_share: float = 1.0
     """Of the lender's units that serve, at most this share may be away for the borrower at a time."""
+    hours: tuple[int, ...] = ()
+    """Hours of the local day (0 to 23) in which it holds; none named: all."""
     positions: Literal["exact", "rounded", "assigned"] = "exact"
     """What the borrower sees of the lender's units that are not on its incidents."""
 

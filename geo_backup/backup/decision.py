@@ -225,6 +225,7 @@ def _told(question: Question, unit: Sent) -> dict[str, Any]:
         "unit_id": ranking.ids[unit.row],
         "eta_ms": int(ranking.eta_ms[unit.row]),
         "fills": [question.needs[i].capability for i in unit.fills],
+        "staged": all(question.needs[i].staged for i in unit.fills),
         "preempts": ranking.taken_from.get(unit.row),
         "cover_lost": price,
         "price_words": "" if city is None else city.words(unit.row, question.rules.backup.busy_for_ms),

@@ -31,13 +31,16 @@ class RunCard:
     """Capabilities that wait at staging until called in."""
 
     def needs(self, level: int) -> tuple[Need, ...]:
-        """All that a level asks for: its own and those of the levels before, equal ones added up."""
+        """All that a level asks for: its own and those of the levels before, equal ones added up. Capabilities that
+        are staged and that no level asks for are wanted too."""
         total: dict[Need, int] = {}
         for alarm in self.alarms[: max(1, level)]:
             for need in alarm:
-                bare = need._replace(count=1)
+                bare = need._replace(count=1, staged=need.capability in self.staged)
                 total[bare] = total.get(bare, 0) + need.count
-        return tuple(need._replace(count=count) for need, count in total.items())
+        asked = {need.capability for need in total}
+        also = (Need(name, need="want", staged=True) for name in self.staged if name not in asked)
+        return (*(need._replace(count=count) for need, count in total.items()), *also)
 
 
 def plain(kind: str) -> str:

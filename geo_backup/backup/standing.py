@@ -233,6 +233,7 @@ class Standing:
             warnings = (*warnings, "INCIDENT_OFF_MAP")
         elif not field.target.on_main:
             warnings = (*warnings, "INCIDENT_OFF_MAIN_NETWORK")
+        hour = hour_of(now.as_of_ms, self.network.area.timezone)
         return rank(
             self.table,
             now.incidents[incident_id],
@@ -241,7 +242,7 @@ class Standing:
             as_of_ms=now.as_of_ms,
             warnings=warnings,
             others=now.incidents,
-            agreements=now.agreements,
+            agreements=[one for one in now.agreements if not one.hours or hour in one.hours],
         )
 
     def city_now(self) -> CityNow:

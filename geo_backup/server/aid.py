@@ -33,6 +33,7 @@ def router(node: Node) -> APIRouter:
             aid=body.aid,
             kinds=tuple(body.kinds),
             max_share=body.max_share,
+            hours=tuple(sorted(set(body.hours))),
             positions=body.positions,
         )
         try:

@@ -329,7 +329,7 @@ def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need
             card.name,
         )
     if body.requirement is not None:
-        needs = tuple(Need(n.capability, n.count, n.need, tuple(n.substitutes)) for n in body.requirement)
+        needs = tuple(need.as_need() for need in body.requirement)
         return needs, bool(body.several), body.mode, ""
     if body.units is not None:
         return (Need(ANY, body.units),), False, body.mode, ""

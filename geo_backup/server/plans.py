@@ -14,7 +14,6 @@ from geo_backup.events import (
     BackupRequested,
     Event,
     IncidentOpened,
-    Need,
     PlanActivated,
     PlanApproved,
     PlanCancelled,
@@ -68,7 +67,7 @@ def router(node: Node) -> APIRouter:
                 off_road_m = await node.read_field(lambda now, lon=lon, lat=lat: now.off_road_m(lon, lat))  # type: ignore[misc]
             except OutsideMapError as error:
                 raise bad_value(f"/posts/{n}{error.field}", error.reason, str(error)) from None
-            needs = tuple(Need(need.capability, need.count, need.need, tuple(need.substitutes)) for need in post.needs)
+            needs = tuple(need.as_need() for need in post.needs)
             posts.append(Post(post.post_id, lon, lat, needs, post.arrive_by, off_road_m))
         plan_id = body.plan_id or new_id("plan")
         if plan_id in node.live_map.plans:

@@ -70,6 +70,7 @@ def units(rows: Sequence[Mapping[str, Any]], as_of_ms: int, cv: float) -> list[D
             "p_first": round(p, 3),
             "arrival_time": to_text(as_of_ms + row["eta_ms"]),
             "fills": row["fills"],
+            "staged": row.get("staged", False),
             "preempts": row["preempts"],
             "price": None if row["cover_lost"] is None else row["cover_lost"] / 1e6,
             "price_words": row["price_words"],

@@ -122,6 +122,7 @@ def needs(requirement: Sequence[Need]) -> list[Document]:
     """What is asked for."""
     return [
         {"capability": n.capability, "count": n.count, "need": n.need, "substitutes": list(n.substitutes)}
+        | ({"staged": True} if n.staged else {})
         for n in requirement
     ]
 
@@ -375,6 +376,7 @@ def agreement(agreement: AgreementMade) -> Document:
         "aid": agreement.aid,
         "kinds": list(agreement.kinds),
         "max_share": agreement.max_share,
+        "hours": list(agreement.hours),
         "positions": agreement.positions,
     }
 

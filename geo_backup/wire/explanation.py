@@ -105,7 +105,7 @@ def _sent(row: Mapping[str, Any], unit: Mapping[str, Any]) -> str:
         )
         if unit.get(key)
     ]
-    fills = " and ".join(row["fills"]) or "backup"
+    fills = (" and ".join(row["fills"]) or "backup") + (", to wait at staging" if row.get("staged") else "")
     line = f"Send {row['unit_id']} as {fills}: {_minutes(row['eta_ms'])} ({', '.join(parts)})"
     line += f", {unit['rank']}. by arrival" if "rank" in unit else ""
     line += f"; taken from incident {row['preempts']}" if row["preempts"] else ""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from geo_backup import events as e
-from geo_backup.events import AssignmentState, Mode, UnitStatus
+from geo_backup.events import AssignmentState, Mode, Need, UnitStatus
 from geo_backup.wire.times import to_ms
 
 
@@ -109,6 +109,11 @@ class NeedRow(Request):
     count: Annotated[int, Field(ge=1, le=50)] = 1
     need: Literal["must", "want"] = "must"
     substitutes: Annotated[list[Word], Field(max_length=16)] = []
+    staged: Annotated[bool, Field(description="They wait near the scene until they are called in.")] = False
+
+    def as_need(self) -> Need:
+        """As the events have it."""
+        return Need(self.capability, self.count, self.need, tuple(self.substitutes), self.staged)
 
 
 class BackupCall(Request):
@@ -195,6 +200,10 @@ class NewAgreement(Request):
     aid: Literal["automatic", "mutual"]
     kinds: Annotated[list[Word], Field(max_length=64)] = []
     max_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    hours: Annotated[
+        list[Annotated[int, Field(ge=0, le=23)]],
+        Field(max_length=24, description="Hours of the local day in which it holds; none: all."),
+    ] = []
     positions: Literal["exact", "rounded", "assigned"] = "exact"
 
 

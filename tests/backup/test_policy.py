@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from geo_backup.backup.decision import Question, answer, ask, digest
+from geo_backup.backup.run_card import card_for, cards_of
 from geo_backup.backup.standing import Standing, view
 from geo_backup.events import (
+    AgreementEnded,
     AgreementMade,
     AidApproved,
     BackupRequested,
@@ -18,6 +20,7 @@ from geo_backup.events import (
     RulesAdopted,
     UnitRegistered,
 )
+from geo_backup.roads.profile import hour_of
 from tests.backup.test_ranking import XY, Scene, ids, position, river
 from tests.roads.tiny import place
 from tests.stories import ms, part, status
@@ -126,6 +129,35 @@ def test_automatic_aid_ranks_both_until_the_share_is_used() -> None:
     assert ids(scene.rank(s=1))[0] == "c0"
     scene.tell(part("i1", "c0", "assigned", 2))
     assert set(reasons(scene).values()) == {"AID_SHARE_USED"}
+
+
+def test_an_agreement_holds_in_its_hours() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), agency="town")
+    of_agency(scene, "c", (200, 0), "county")
+    hour = hour_of(ms(2), scene.network.area.timezone)
+    for hours, helped in (((), True), ((hour,), True), (((hour + 1) % 24,), False)):
+        agreement = AgreementMade(
+            received_ms=ms(1), agreement_id=f"a{hours}", lender="county", borrower="town", aid="automatic", hours=hours
+        )
+        scene.tell(agreement)
+        assert (ids(scene.rank(s=2)) == ["c"]) == helped
+        scene.tell(AgreementEnded(received_ms=ms(1), agreement_id=agreement.agreement_id))
+
+
+def test_who_waits_at_staging_is_told_so() -> None:
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=1, kind="barricade")
+    card = card_for(cards_of(scene.network), "barricade")
+    assert card is not None
+    for unit_id, skill, x in (("medic", "ALS", 150), ("team", "SWAT", 300)):
+        scene.unit(unit_id, (x, 0), 0.0, skill)
+    for n in range(4):
+        scene.unit(f"car {n}", (400, 0), 0.0, "patrol")
+    scene.tell(request(requirement=card.needs(1)))
+    question = asked(scene)
+    told = {row["unit_id"]: row["staged"] for row in answer(question, question.first(), question.best())["chosen"]}
+    assert told == {"medic": True, "team": False, **{f"car {n}": False for n in range(4)}}
 
 
 def test_immediate_backup_opens_mutual_aid_when_its_own_are_too_far() -> None:
