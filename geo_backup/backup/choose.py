@@ -16,7 +16,7 @@ numbers, so there is one best objective, to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -278,8 +278,8 @@ def _shared_out(fills: Iterable[int], rest: list[Sent], fit: Array) -> list[Sent
 
 
 def exact(requests: Sequence[Request], fleet: Fleet, bucket_ms: int = 10_000, nodes_max: int = NODES_MAX) -> Choice:
-    """The best set, by mixed integer programs (HiGHS), one a priority and level, each bound to what the ones before it
-    reached. Never worse than `greedy`; `proven` unless a program hit its node limit."""
+    """The best set, by mixed integer programs (HiGHS), one a level, each bound to what the ones before it reached.
+    Never worse than `greedy`; `proven` unless a program hit its node limit."""
     ground = _Ground(requests, fleet, bucket_ms)
     first = _greedy(ground)
     sent: list[tuple[Sent, ...]] = [() for _ in requests]
@@ -287,21 +287,72 @@ def exact(requests: Sequence[Request], fleet: Fleet, bucket_ms: int = 10_000, no
     considered, proven = 0, True
     for urgency in sorted({request.urgency for request in requests}):
         mine = [r for r, request in enumerate(requests) if request.urgency == urgency]
-        program = _Program(ground, mine, taken)
-        found, sure = program.solve(nodes_max)
-        considered, proven = considered + len(program.pairs), proven and sure
-        if found is None:
+        parts, pairs = _parts(ground, mine, taken, nodes_max)
+        considered += pairs
+        if parts is None:
             return first._replace(considered=considered)
-        for r, units in zip(mine, found, strict=True):
-            sent[r] = units
-            for unit in units:
-                taken.take(unit.row)
+        for part in parts:
+            proven = proven and part.sure
+            for r, units in part.sent.items():
+                sent[r] = units
+            for row in part.rows:
+                taken.take(row)
     best = ground.choice(sent, considered, proven)
     return first._replace(considered=considered) if first.better_than(best) else best
 
 
+class _Part(NamedTuple):
+    """Requests that were chosen for together."""
+
+    sent: dict[int, tuple[Sent, ...]]
+    rows: frozenset[int]
+    sure: bool
+
+
+def _parts(ground: _Ground, mine: Sequence[int], taken: Taken, nodes_max: int) -> tuple[list[_Part] | None, int]:
+    """The best for requests of one urgency, and how many pairs were looked at; None when the solver found nothing.
+
+    Each request alone first: the levels are sums, so what is best for each is best for all as long as no two take the
+    same unit, nor all together more of a team than it can spare. Only those that do are chosen for together.
+    """
+    parts: list[_Part] = []
+    alone: dict[int, Objective] = {}
+    considered = 0
+    waiting = [[r] for r in mine]
+    while waiting:
+        together = waiting.pop(0)
+        program = _Program(ground, together, taken)
+        considered += len(program.pairs)
+        sent, sure = program.solve(nodes_max, alone)
+        if sent is None:
+            return None, considered
+        if len(together) == 1 and sure:
+            (r,) = together
+            ((_, alone[r]),) = objective([ground.requests[r]], ground.fleet, [sent[r]], ground.bucket_ms)
+        rows = frozenset(unit.row for units in sent.values() for unit in units)
+        wanted = _overdrawn(ground, mine, taken, [*(part.rows for part in parts), rows])
+        rivals = [part for part in parts if part.rows & rows or (part.rows & wanted and rows & wanted)]
+        if rivals:
+            parts = [part for part in parts if part not in rivals]
+            waiting.append(sorted([*together, *(r for part in rivals for r in part.sent)]))
+        else:
+            parts.append(_Part(sent, rows, sure))
+    return parts, considered
+
+
+def _overdrawn(ground: _Ground, mine: Sequence[int], taken: Taken, sets: Sequence[frozenset[int]]) -> frozenset[int]:
+    """Units of the teams of which several sets together take more than can be spared."""
+    team = ground.fleet.team
+    rows = np.array([row for one in sets for row in one], np.int64)
+    if not ground.requests[mine[0]].leaves_floors or not len(rows):
+        return frozenset()
+    asked = np.bincount(team[rows][team[rows] >= 0], minlength=len(taken.room))
+    too_many = np.flatnonzero(asked > taken.room)
+    return frozenset(rows[np.isin(team[rows], too_many)].tolist())
+
+
 class _Program:
-    """The requests of one urgency as a mixed integer program.
+    """Requests of one urgency as a mixed integer program.
 
     Variables: x = unit goes to request, y = unit fills need, s = units missing of a need, t = a request's last arrival.
     """
@@ -399,41 +450,55 @@ class _Program:
         matrix = csr_array((values, (n, columns)), shape=(len(rows), self.size))
         return matrix, np.array([low for _, low, _ in rows]), np.array([high for _, _, high in rows])
 
-    def solve(self, nodes_max: int) -> tuple[list[tuple[Sent, ...]] | None, bool]:
-        """Units of each request, and whether nothing better exists; None when the solver found nothing."""
+    def solve(self, nodes_max: int, alone: Mapping[int, Objective]) -> tuple[dict[int, tuple[Sent, ...]] | None, bool]:
+        """Units of each request, and whether nothing better exists; None when the solver found nothing.
+
+        `alone` is the best objective of requests by themselves, where known. While together they get just that, level
+        by level, no request can have less than its own at the next: `floors`.
+        """
         if not self.pairs:
-            return [() for _ in self.mine], True
-        matrix, low, high = self.constraints()
+            return dict.fromkeys(self.mine, ()), True
         whole = np.ones(self.size, np.int64)
         whole[self.t :] = 0
-        top = np.ones(self.size)
-        top[self.s :] = np.inf
-        bounds = LinearConstraint(matrix, low, high)
-        held: list[Array] = []
-        most: list[float] = []
+        least, most = np.zeros(self.size), np.ones(self.size)
+        most[self.s :] = np.inf
+        limits = [LinearConstraint(*self.constraints())]
+        as_alone = all(r in alone for r in self.mine)
         found, sure = None, True
-        for cost in self.levels():
+        for level, cost in enumerate(self.levels()):
             if not cost.any():
                 continue
-            limits = [bounds, LinearConstraint(np.array(held), -np.inf, np.array(most))] if held else [bounds]
-            result = milp(
-                cost,
-                integrality=whole,
-                bounds=Bounds(np.zeros(self.size), top),
-                constraints=limits,
-                options={"node_limit": nodes_max, "mip_rel_gap": 0.0},
-            )
-            sure = sure and result.status == 0
-            if result.x is None:
-                break
-            found = result.x
-            held.append(cost)
-            most.append(
-                round(float(cost[: self.t] @ np.round(found[: self.t]) + cost[self.t :] @ found[self.t :])) + 0.5
-            )
+            floors = np.array([alone[r][level] if as_alone else 0 for r in self.mine])
+            if LEVELS[level] == "last_arrival":
+                least[self.t :] = floors
+            if found is None or self.total(cost, found) > floors.sum():
+                result = milp(
+                    cost,
+                    integrality=whole,
+                    bounds=Bounds(least, most),
+                    constraints=limits,
+                    options={"node_limit": nodes_max, "mip_rel_gap": 0.0},
+                )
+                sure = sure and result.status == 0
+                if result.x is None:
+                    break
+                found = result.x
+            value = self.total(cost, found)
+            spare = value - int(floors.sum())
+            if LEVELS[level] == "last_arrival":
+                most[self.t :] = floors + spare
+            if value == 0:
+                most[cost > 0] = 0.0
+            else:
+                limits.append(LinearConstraint(cost, -np.inf, value + 0.5))
+            as_alone = as_alone and spare == 0
         return (None if found is None else self.units(found)), sure
 
-    def units(self, found: Array) -> list[tuple[Sent, ...]]:
+    def total(self, cost: Array, found: Array) -> int:
+        """What a level comes to, without the solver's rounding errors."""
+        return round(float(cost[: self.t] @ np.round(found[: self.t]) + cost[self.t :] @ found[self.t :]))
+
+    def units(self, found: Array) -> dict[int, tuple[Sent, ...]]:
         """The solver's numbers as units."""
         fills: dict[int, list[int]] = {}
         for f, (p, i) in enumerate(self.fills):
@@ -443,4 +508,4 @@ class _Program:
         for p, needs in sorted(fills.items()):
             r, row = self.pairs[p]
             out[r].append(Sent(row, tuple(needs)))
-        return [tuple(sorted(out[r])) for r in self.mine]
+        return {r: tuple(sorted(units)) for r, units in out.items()}

@@ -100,7 +100,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Request], Fleet, int]:
         st.lists(st.sampled_from(SKILLS), max_size=1).map(tuple),
     )
     requests = []
-    for r in range(draw(st.integers(1, 2))):
+    for r in range(draw(st.integers(1, 3))):
         etas = [draw(st.none() | st.integers(0, 40)) for _ in range(n)]
         needs = draw(st.lists(need, min_size=1, max_size=2))
         request = asks(*needs, etas=etas, priority=draw(st.integers(1, 2)), several=draw(st.booleans()), name=f"i{r}")

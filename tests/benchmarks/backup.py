@@ -1,4 +1,5 @@
-"""Asking for backup: how long the first answer takes, how long the whole decision, and how large its record is.
+"""Asking for backup: how long the first answer takes, in the process and over HTTP, how long the whole decision, and
+how large its record is.
 
 python tests/benchmarks/backup.py --map maps/porto [--units 1000] [--open 5]
 """
@@ -9,9 +10,11 @@ import argparse
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 
 from geo_backup.backup.decision import answer, ask, whole_view
@@ -21,9 +24,12 @@ from geo_backup.live_map import LiveMap, apply
 from geo_backup.node import decide
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.warm import warm_up
+from geo_backup.wire.times import to_text
+from tests.running import Server
 
 T0 = 1_700_000_000_000
 SKILLS = (("patrol", 0.8), ("k-9", 0.05), ("supervisor", 0.05), ("ALS", 0.1))
+NEEDS = (Need("patrol", 3), Need("k-9"), Need("supervisor", 1, "want"))
 
 
 def city(network: RoadNetwork, units: int, incidents: int, seed: int) -> LiveMap:
@@ -41,15 +47,64 @@ def city(network: RoadNetwork, units: int, incidents: int, seed: int) -> LiveMap
             PositionReported(received_ms=T0, unit_id=unit_id, fix=Fix(T0, float(lon[n]), float(lat[n]))),
         ):
             apply(live_map, live_map.seq + 1, event)
-    needs = (Need("patrol", 3), Need("k-9"), Need("supervisor", 1, "want"))
     for n in range(incidents):
         place = {"lon": float(lon[units + n]), "lat": float(lat[units + n])}
         apply(live_map, live_map.seq + 1, IncidentOpened(received_ms=T0, incident_id=f"i{n}", priority=1, **place))
         request = BackupRequested(
-            event_id=f"r{n}", received_ms=T0, incident_id=f"i{n}", requirement=needs, mode="immediate"
+            event_id=f"r{n}", received_ms=T0, incident_id=f"i{n}", requirement=NEEDS, mode="immediate"
         )
         apply(live_map, live_map.seq + 1, request)
     return live_map
+
+
+def over_http(worlds: list[LiveMap], folder: Path, others: int, rounds: int) -> list[float]:
+    """ms of `POST /v1/incidents/{id}/backup`, from asking to the whole answer: a real server with the units of the
+    first world, while others ask too, each time for an incident at another place that was opened just before."""
+    units = worlds[0].units.values()
+    places = [(incident.lon, incident.lat) for world in worlds for incident in world.incidents.values()]
+    needs = [{"capability": need.capability, "count": need.count, "need": need.need} for need in NEEDS]
+    took = []
+    with tempfile.TemporaryDirectory() as work:
+        server = Server(Path(work) / "log.sqlite", map_folder=folder.resolve()).start()
+        try:
+            with httpx.Client(base_url=server.url, trust_env=False, timeout=60.0) as http:
+                for unit in units:
+                    body = {"callsign": unit.callsign, "agency": unit.agency, "kind": unit.kind}
+                    http.put(
+                        f"/v1/units/{unit.unit_id}", json={**body, "capabilities": unit.capabilities}
+                    ).raise_for_status()
+
+                def report() -> None:
+                    now = to_text(int(time.time() * 1e3))
+                    fixes = [(unit.unit_id, unit.fix) for unit in units if unit.fix is not None]
+                    rows = [{"unit_id": one, "fix_time": now, "lon": fix.lon, "lat": fix.lat} for one, fix in fixes]
+                    for n in range(0, len(rows), 1_000):
+                        http.post("/v1/positions", json={"positions": rows[n : n + 1_000]}).raise_for_status()
+
+                def ask_at(lon: float, lat: float) -> tuple[str, float]:
+                    opened = http.post("/v1/incidents", json={"lon": lon, "lat": lat, "priority": 1}).raise_for_status()
+                    incident_id = opened.json()["incident_id"]
+                    began = time.perf_counter()
+                    first = http.post(
+                        f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "requirement": needs}
+                    )
+                    ms = (time.perf_counter() - began) * 1e3
+                    assert first.raise_for_status().json()["units"]
+                    while http.get(f"/v1/incidents/{incident_id}").json()["recommended"] is None:
+                        time.sleep(0.05)  # until the exact set is there: it would take its share of the next round
+                    return incident_id, ms
+
+                report()
+                for lon, lat in places[:others]:
+                    ask_at(lon, lat)
+                for lon, lat in places[others : others + rounds]:
+                    report()
+                    incident_id, ms = ask_at(lon, lat)
+                    took.append(ms)
+                    http.post(f"/v1/incidents/{incident_id}/close").raise_for_status()
+        finally:
+            server.stop()
+    return took
 
 
 def main() -> None:
@@ -87,6 +142,10 @@ def main() -> None:
         assert answer(question, question.first(), question.best())["chosen"]
     for name, took in (
         ("first answer: new field, ranking, greedy set", firsts),
+        (
+            "first answer over HTTP, the whole round trip",
+            over_http(worlds, given.map, given.open - 1, 2 * given.rounds),
+        ),
         ("the question with the cover of the city", wholes),
         ("exact set and its record (beside the worker)", solves),
     ):
