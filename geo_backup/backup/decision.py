@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from geo_backup.backup.city import CityNow
 from geo_backup.backup.fleet import FRESHNESS, STATUSES, IncidentRow, UnitTable
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking
-from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
+from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
 from geo_backup.backup.standing import TRAFFIC, Standing, View
 from geo_backup.backup.swap import Going, swap
 from geo_backup.events import Mode, Need
@@ -82,7 +83,7 @@ def ask(standing: Standing, incident_id: str, *, whole: bool = True) -> Question
         for other, ranking in zip(joint, rankings, strict=True)
     )
     fleet = fleet_of(table, city_now)
-    units = _units(rankings[own], table, fleet.cover_lost) if whole else ()
+    units = _units(rankings[own], table, fleet.cover_lost, requests[own]) if whole else ()
     return Question(
         incident,
         incident.mode,
@@ -174,8 +175,15 @@ def kept_back(question: Question, choice: Choice) -> tuple[str, ...]:
     )
 
 
-def _units(ranking: Ranking, table: UnitTable, cover_lost: Array) -> tuple[dict[str, Any], ...]:
-    """Every unit for the record: the parts of its time, and where it was taken to be."""
+def _units(ranking: Ranking, table: UnitTable, cover_lost: Array, request: Request) -> tuple[dict[str, Any], ...]:
+    """Every unit for the record: where it was taken to be, the parts of its time, what it could fill, its price and
+    its score (ms: what its arrival counts as in the choice)."""
+
+    @cache
+    def match_of(capabilities: tuple[str, ...]) -> dict[str, str]:
+        fills = [(need.capability, fill(capabilities, need)) for need in request.needs]
+        return {name: "substitute" if how == AS_SUBSTITUTE else "asked" for name, how in fills if how != NOT_AT_ALL}
+
     parts = {candidate.unit_id: candidate for candidate in ranking.candidates(ranking.total)}
     rank_of = {ranking.ids[row]: n + 1 for n, row in enumerate(ranking.order.tolist())}
     out = []
@@ -197,6 +205,8 @@ def _units(ranking: Ranking, table: UnitTable, cover_lost: Array) -> tuple[dict[
         if candidate is not None:
             one |= {
                 "rank": rank_of[unit_id],
+                "match": match_of(unit.capabilities),
+                "score_ms": int(request.eta_ms[row]),
                 "eta_ms": candidate.eta_ms,
                 "turnout_ms": candidate.turnout_ms,
                 "clear_ms": candidate.clear_ms,

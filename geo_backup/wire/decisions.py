@@ -142,6 +142,8 @@ def _candidate(unit: Mapping[str, Any]) -> Document:
         "distance_m": unit["distance_m"],
         "status": unit["status"],
         "freshness": unit["freshness"],
+        "match": unit.get("match", {}),
+        "score_s": unit["score_ms"] / 1000 if "score_ms" in unit else None,
         "price": unit["cover_lost"] / 1e6,
         "calls": unit["calls"],
         "warnings": unit["warnings"],

@@ -103,6 +103,10 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     assert "Still wanted: 1 x drone" in whole["words"]
     parts = whole["candidates"][0]
     assert sum(parts["parts"].values()) == pytest.approx(parts["eta_s"])
+    assert parts["match"] == {"patrol": "asked"}
+    assert parts["score_s"] == parts["eta_s"], "priority 1 pays nothing for cover"
+    dog = next(row for row in whole["candidates"] if row["unit_id"] == "C")
+    assert dog["match"] == {"patrol": "asked", "k-9:explosive": "substitute"}
     assert 0 < whole["cover_after"] < whole["cover"] <= 1
     # what was sent is taken off what is asked
     for _ in range(100):
