@@ -42,6 +42,8 @@ _FIXES = st.builds(
 
 
 def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
+    if name == "plan_id" and hint is str:
+        return st.sampled_from(["e1", "e2"])
     if name.endswith("_id") or name == "replaces":
         return _IDS if hint is str else st.none() | _IDS
     if name == "rules":
@@ -119,6 +121,20 @@ def any_story() -> st.SearchStrategy[list[Event]]:
     """A unit, an incident, and then anything."""
     start = [unit("P1"), unit("P2"), opened("i1")]
     return st.lists(any_event(), max_size=40).map(lambda rest: [*start, *rest])
+
+
+def desk_story() -> st.SearchStrategy[list[Event]]:
+    """What a desk thinks out beforehand, so much of it that plans are made, approved, begun, cancelled and made anew,
+    and beats and demand change under them; and now and then anything."""
+    plans = [event_of(kind) for kind in (ev.PlanMade, ev.PlanApproved, ev.PlanActivated, ev.PlanCancelled)]
+    # demand has an id that is made of it: any other is refused
+    demand = st.builds(
+        lambda ms, packed: ev.DemandAdopted(received_ms=ms, packed=packed, demand_id=ev.speeds_id(packed)),
+        _MS,
+        st.text(max_size=8),
+    )
+    facts = st.one_of(*plans, event_of(ev.BeatsAdopted), demand, any_event())
+    return st.lists(facts, min_size=10, max_size=40).map(lambda rest: [unit("P1"), opened("i1"), *rest])
 
 
 def fold(story: Iterable[Event], live_map: LiveMap | None = None) -> LiveMap:

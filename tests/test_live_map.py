@@ -29,7 +29,7 @@ from geo_backup.live_map import OPEN_STATES, LiveMap, apply, freshness
 from geo_backup.live_map import incidents as live_map_module
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire import checkpoint, facts
-from tests.stories import any_story, fold, ms, opened, part, ping, status, tell, told, unit
+from tests.stories import any_story, desk_story, fold, ms, opened, part, ping, status, tell, told, unit
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -347,7 +347,7 @@ def test_a_fault_leaves_the_map_as_it_was() -> None:
 # ---- what holds of every story
 
 
-@given(any_story())
+@given(any_story() | desk_story())
 @settings(max_examples=300, deadline=None)
 def test_a_story_has_one_outcome_live_read_again_or_from_a_checkpoint(story: list[Event]) -> None:
     live = fold(story)
@@ -363,7 +363,7 @@ def test_a_story_has_one_outcome_live_read_again_or_from_a_checkpoint(story: lis
         assert checkpoint.dump(fold(story[middle:], resumed)) == data
 
 
-@given(any_story())
+@given(any_story() | desk_story())
 @settings(max_examples=300, deadline=None)
 def test_what_is_ignored_changes_nothing_and_the_parts_fit(story: list[Event]) -> None:
     live_map = LiveMap()

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any, TypeGuard, cast, get_args
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Mode, Need
 from geo_backup.roads.network import RoadNetwork
 
 BUILT_IN = Path(__file__).parent / "run_cards"
-NEEDS_MAX, COUNT_MAX, LEVELS_MAX = 32, 50, 9
+NEEDS_MAX, COUNT_MAX, LEVELS_MAX, WORD_MAX = 32, 50, 9, 64
+A_WORD = "1 to 64 letters and not only spaces"
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,23 @@ def cards_of(network: RoadNetwork) -> Mapping[str, RunCard]:
 
 
 def _in_folder(folder: Path) -> dict[str, RunCard]:
+    """The cards of one folder. No two may have the same name or kind: nobody could tell which is meant."""
     cards: dict[str, RunCard] = {}
+    file_of: dict[str, str] = {}
+    card_of: dict[str, str] = {}
     for path in sorted(folder.glob("*.toml")):
-        if path.is_file() and not path.name.startswith("."):  # an editor leaves such behind
-            cards |= read_cards(path.read_bytes(), f"{folder.parent.name}/{folder.name}/{path.name}")
+        if not path.is_file() or path.name.startswith("."):  # an editor leaves such behind
+            continue
+        file = f"{folder.parent.name}/{folder.name}/{path.name}"
+        for name, card in read_cards(path.read_bytes(), file).items():
+            if name in cards:
+                raise _wrong(file, name, f"is a card of {file_of[name]} too; rename one of them, or take it out")
+            for kind in map(plain, card.kinds):
+                other = card_of.setdefault(kind, name)
+                if other != name:
+                    remedy = f"has {kind!r}, which {other} of {file_of[other]} has too; take it out of one of them"
+                    raise _wrong(file, f"{name}.kinds", remedy)
+            cards[name], file_of[name] = card, file
     return cards
 
 
@@ -76,7 +90,7 @@ def read_cards(data: bytes, file: str = "run cards") -> dict[str, RunCard]:
     """The cards of a TOML file. Raises `BadValueError` that names the file, the key and the remedy."""
     try:
         tables = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no TOML, or a number of thousands of digits
         raise BadValueError(file, "toml", f"{file} is no TOML: {error}") from None
     return {name: _card(file, name, table) for name, table in tables.items()}
 
@@ -86,6 +100,8 @@ def _wrong(file: str, key: str, remedy: str) -> BadValueError:
 
 
 def _card(file: str, name: str, table: Any) -> RunCard:
+    if not _is_word(name):
+        raise _wrong(file, f"[{name[:WORD_MAX]}]", f"is no name of a card; a name is {A_WORD}")
     if not isinstance(table, dict):
         raise _wrong(file, name, "is no card; write it as a table, [name]")
     known = {"about", "kinds", "mode", "several", "staged", "alarm"}
@@ -94,7 +110,7 @@ def _card(file: str, name: str, table: Any) -> RunCard:
             raise _wrong(file, f"{name}.{key}", f"is not known; a card has {', '.join(sorted(known))}")
     mode = table.get("mode", "immediate")
     if mode not in get_args(Mode):
-        raise _wrong(file, f"{name}.mode", f"is one of {', '.join(get_args(Mode))}, not {mode!r}")
+        raise _wrong(file, f"{name}.mode", f"is one of {', '.join(get_args(Mode))}")
     several = table.get("several", False)
     if not isinstance(several, bool):
         raise _wrong(file, f"{name}.several", "is true or false")
@@ -105,7 +121,7 @@ def _card(file: str, name: str, table: Any) -> RunCard:
     if not isinstance(alarms, list) or not 1 <= len(alarms) <= LEVELS_MAX:
         raise _wrong(file, f"{name}.alarm", f"is missing; write [[{name}.alarm]] with needs, once a level, at most 9")
     levels = tuple(_alarm(file, f"{name}.alarm[{n}]", alarm) for n, alarm in enumerate(alarms))
-    return RunCard(
+    card = RunCard(
         name,
         about,
         _words(file, f"{name}.kinds", table.get("kinds", [])),
@@ -114,6 +130,11 @@ def _card(file: str, name: str, table: Any) -> RunCard:
         several,
         _words(file, f"{name}.staged", table.get("staged", [])),
     )
+    for need in card.needs(LEVELS_MAX):
+        if need.count > COUNT_MAX:
+            remedy = f"asks for {need.count} x {need.capability} at its last level; all levels together at most 50"
+            raise _wrong(file, f"{name}.alarm", remedy)
+    return card
 
 
 def _alarm(file: str, key: str, alarm: Any) -> tuple[Need, ...]:
@@ -128,8 +149,8 @@ def _need(file: str, key: str, need: Any) -> Need:
     if not isinstance(need, dict) or not set(need) <= set(known):
         raise _wrong(file, key, f"has {', '.join(known)} and nothing else")
     capability, count, urgency = need.get("capability"), need.get("count", 1), need.get("need", "must")
-    if not isinstance(capability, str) or not 1 <= len(capability) <= 64:
-        raise _wrong(file, f"{key}.capability", "is missing; name what a unit must have")
+    if not _is_word(capability):
+        raise _wrong(file, f"{key}.capability", f"is missing or no capability; name what a unit must have, {A_WORD}")
     if type(count) is not int or not 1 <= count <= COUNT_MAX:
         raise _wrong(file, f"{key}.count", "is a number of units, 1 to 50")
     if urgency not in ("must", "want"):
@@ -140,6 +161,10 @@ def _need(file: str, key: str, need: Any) -> Need:
 def _words(file: str, key: str, words: Any) -> tuple[str, ...]:
     if not isinstance(words, list) or len(words) > NEEDS_MAX:
         raise _wrong(file, key, "is a list of at most 32 texts")
-    if not all(isinstance(word, str) and 1 <= len(word) <= 64 for word in words):
-        raise _wrong(file, key, "is a list of texts of 1 to 64 letters")
+    if not all(map(_is_word, words)):
+        raise _wrong(file, key, f"is a list of texts, each {A_WORD}")
     return tuple(words)
+
+
+def _is_word(word: Any) -> TypeGuard[str]:
+    return isinstance(word, str) and bool(word.strip()) and len(word) <= WORD_MAX

@@ -16,12 +16,17 @@ from starlette.types import ASGIApp
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
 
+UNSENT_BYTES = 16_384
+"""The system takes no more than this ahead of what a viewer's line carries. What it holds cannot be taken back, and an
+emergency would wait behind all of it; left alone, it holds megabytes."""
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port before anything slow happens. Raises `BadValueError` when it is taken or may not be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     try:
         listener.bind((host, port))
     except OSError as error:

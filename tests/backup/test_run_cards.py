@@ -58,6 +58,41 @@ def test_an_agencys_own_card_goes_before(tmp_path: Path) -> None:
     assert own_first.name == "zz"
 
 
+def brings(tmp_path: Path, **files: str) -> RoadNetwork:
+    """A map with run cards of its own."""
+    folder = tmp_path / "map"
+    shutil.copytree(demo_map(), folder)
+    (folder / "run_cards").mkdir()
+    for name, text in files.items():
+        (folder / "run_cards" / f"{name}.toml").write_text(text)
+    return RoadNetwork.load(folder)
+
+
+def card(name: str, kinds: str) -> str:
+    return f"[{name}]\nkinds=[{kinds}]\n[[{name}.alarm]]\nneeds=[{{capability='a'}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"one": card("x", "'siege'"), "two": card("y", "' SIEGE'")}, ("two.toml: y.kinds", "x of map/run_cards/one")),
+        ({"one": card("x", "'siege'") + card("y", "'flood', 'siege'")}, ("one.toml: y.kinds", "x of")),
+        ({"one": card("x", ""), "two": card("x", "")}, ("two.toml: x is", "one.toml")),
+    ],
+)
+def test_two_cards_of_one_map_claim_no_name_and_no_kind_twice(
+    files: dict[str, str], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(BadValueError) as caught:
+        cards_of(brings(tmp_path, **files))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_card_may_name_its_kind_twice_and_kinds_of_the_package(tmp_path: Path) -> None:
+    cards = cards_of(brings(tmp_path, ours=card("x", "'fire', 'Fire', 'hostage'"), theirs=card("domestic", "'row'")))
+    assert [card_for(cards, kind).name for kind in ("fire", "hostage", "row")] == ["x", "x", "domestic"]  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -72,6 +107,16 @@ def test_an_agencys_own_card_goes_before(tmp_path: Path) -> None:
         ("[[x.alarm]]\nneeds=[{capability='a', count=0}]", "x.alarm[0].needs[0].count"),
         ("[[x.alarm]]\nneeds=[{capability='a', need='maybe'}]", "x.alarm[0].needs[0].need"),
         ("[[x.alarm]]\nneeds=[{capability='a', substitutes='b'}]", "x.alarm[0].needs[0].substitutes"),
+        ("[[x.alarm]]\nneeds=[{capability='   '}]", "x.alarm[0].needs[0].capability"),
+        ("[[x.alarm]]\nneeds=[{capability='a', substitutes=['\t']}]", "x.alarm[0].needs[0].substitutes"),
+        ("[x]\nkinds=[' ']\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.kinds"),
+        ("[['  '.alarm]]\nneeds=[{capability='a'}]", "[  ] is no name"),
+        (f"[[{'x' * 65}.alarm]]\nneeds=[{{capability='a'}}]", f"[{'x' * 64}] is no name"),
+        ("[[x.alarm]]\nneeds=[{capability='a', count=30}]\n" * 2, "x.alarm asks for 60 x a"),
+        ("[[x.alarm]]\nneeds=[{capability='a'}]\n" * 10, "x.alarm"),
+        (f"[[x.alarm]]\nneeds=[{{capability='a', count={'9' * 5000}}}]", "cards.toml"),
+        (f"[[x.alarm]]\nneeds=[{{capability='a', count=0x{'f' * 5000}}}]", "x.alarm[0].needs[0].count"),
+        (f"[x]\nmode=0x{'f' * 5000}", "x.mode"),
     ],
 )
 def test_what_cannot_be_is_named(text: str, key: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,46 @@ def test_from_the_press_to_the_end(calm: httpx.Client, server: Server) -> None:
     assert http.post(f"/v1/incidents/{emergency_id}/close").is_success
     # and the next press is a new one
     assert press(http, "E1").status_code == 201
+
+
+def test_case_6_a_press_does_not_wait_behind_what_a_slow_console_has_not_read(
+    calm: httpx.Client, server: Server
+) -> None:
+    """One console reads, another stands still while 18,000 positions change: when it reads again, it hears of the
+    officer among its first frames."""
+    units, rounds = [f"S{n}" for n in range(300)], 60
+    for unit_id in units:
+        register(calm, unit_id)
+
+    def console(link: socket.socket) -> ClientConnection:
+        feed = connect(server.feed, sock=link, proxy=None, compression=None, max_size=64 << 20, max_queue=1)
+        feed.send(json.dumps({"type": "hello", "topics": ["units", "positions", "incidents"]}))
+        return feed
+
+    def frames_until_the_cry(feed: ClientConnection) -> tuple[int, str]:
+        for frames in range(1, 10 * rounds):
+            for incident_id, incident in json.loads(feed.recv(timeout=10)).get("incidents", {}).items():
+                if incident["emergency"] and incident["emergency"]["alarms"]:
+                    return frames, incident_id
+        raise AssertionError("the console heard nothing")
+
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    narrow.connect(("127.0.0.1", server.port))
+    wide = socket.create_connection(("127.0.0.1", server.port))
+    with console(narrow) as slow, console(wide) as quick, ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(frames_until_the_cry, quick)
+        for n in range(rounds):
+            fix_time = f"{now()[:-1]}.{n:03}Z"
+            rows = [{"unit_id": u, "fix_time": fix_time, "lon": PLACE[0], "lat": PLACE[1]} for u in units]
+            assert calm.post("/v1/positions", json={"positions": rows}).json()["accepted"] == len(units)
+            time.sleep(0.1)  # a frame of its own for each round: at most ten a second leave
+        emergency_id = press(calm, "S1").json()["incident_id"]
+        quick_frames, quick_heard = reading.result()
+        slow_frames, slow_heard = frames_until_the_cry(slow)
+    assert quick_heard == slow_heard == emergency_id
+    assert quick_frames > rounds / 2
+    assert slow_frames <= rounds / 4, f"it stood behind {slow_frames} frames; the console that reads had {quick_frames}"
 
 
 def test_words_cannot_be_guessed(calm: httpx.Client) -> None:
