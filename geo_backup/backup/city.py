@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,6 @@ class CityNow:
         name = self.city.beats.beats[last].beat_id if last >= 0 else None
         return price_words(float(self.cover.prices[row]), name, busy_ms)
 
-    @property
+    @cached_property
     def _last(self) -> Array:
         return self.city.beats.last_of(self.unit_beat, self.cover.free)

@@ -287,7 +287,7 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Docum
 
 
 def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
-    """The cover of the city at a moment: over all, by beat and by place of demand."""
+    """The cover of the city at a moment: over all, by beat and by place of demand; and what it loses by each unit."""
     city, measured = now.city, now.cover
     double = measured.double_standard()
     counts = city.beats.free_units(now.unit_beat, measured.free).tolist()
@@ -296,6 +296,7 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
     floors = city.beats.floors(now.hour).tolist()
     share = (measured.weights / max(float(measured.weights.sum()), 1e-12)).tolist()
     places = zip(city.kept.tolist(), share, measured.count.tolist(), strict=True)
+    dear = np.flatnonzero(measured.free & ((measured.prices > 0) | (np.array(last_of, np.int64) >= 0))).tolist()
     return {
         "as_of_time": to_text(as_of_ms),
         "target_s": measured.rules.target_ms / 1000,
@@ -319,6 +320,14 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int) -> Document:
                 "last_unit": last.get(b),
             }
             for b, beat in enumerate(city.beats.beats)
+        ],
+        "units": [
+            {
+                "unit_id": ids[row],
+                "cover_lost": round(float(measured.prices[row]), 6),
+                "price_words": now.words(row, city.rules.backup.busy_for_ms),
+            }
+            for row in dear
         ],
         "places": {
             "type": "FeatureCollection",

@@ -4,7 +4,7 @@ import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
 import { urgency } from "./emergency";
 import { streetWords } from "./words";
-import type { BackupMode, Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
+import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
 
 export type Tool = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -63,6 +63,8 @@ class Page {
   set = $state.raw<{ unit_id: string; preempts: string | null }[]>([]);
   showWhy = $state(false);
   showCover = $state(false);
+  /** The cover as it was a few seconds ago, while somebody looks at it or at an incident. */
+  cover = $state.raw<Cover | null>(null);
   showPlans = $state(false);
   /** Why another unit than a recommended one is sent. */
   reason = $state("");
@@ -103,6 +105,8 @@ class Page {
     const place = new Map(this.#order.map((unit, at) => [unit, at]));
     return [...rows].sort((a, b) => (place.get(a.unit_id) ?? rows.length) - (place.get(b.unit_id) ?? rows.length));
   });
+  /** What taking each unit costs the area, in words, where it costs much. */
+  prices = $derived<Record<string, string>>(Object.fromEntries((this.cover?.units ?? []).map((row) => [row.unit_id, row.price_words])));
   /** Whose route is drawn: the chosen unit, else one on its way, else the best. */
   routeUnit = $derived(
     this.selectedUnit ??

@@ -173,6 +173,8 @@ export interface Cover {
   free_units: number;
   double: { twice_within_r1: number };
   beats: { beat_id: string; free: number; floor: number; cover: number; last_unit: string | null }[];
+  /** What the area loses by each free unit; without words where that is little. */
+  units: { unit_id: string; cover_lost: number; price_words: string }[];
   places: FeatureCollection<Geometry, { demand: number; units: number }>;
 }
 
