@@ -31,6 +31,16 @@ export interface Emergency {
 
 export type EmergencyEnd = { by: "unit"; word: string } | { by: "supervisor"; who: string; reason: string };
 
+/** What is sent to assign a unit. */
+export interface NewAssignment {
+  unit_id: string;
+  as_of_seq?: number;
+  as_of_time?: string;
+  replaces?: string;
+  preempt?: true;
+  reason?: string;
+}
+
 export interface Assignment {
   unit_id: string;
   state: string;
@@ -55,6 +65,8 @@ export interface Incident {
   emergency?: Emergency | null;
   /** How backup is asked for; null: it is not. */
   mode?: BackupMode | null;
+  /** By when planned backup is to be there. */
+  arrive_by?: string | null;
   recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[] } | null;
 }
 

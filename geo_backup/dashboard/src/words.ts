@@ -1,5 +1,5 @@
 /** Codes of the contract in the words of a dispatcher, and numbers as people read them. */
-import type { Closure } from "./types";
+import type { BackupMode, Closure } from "./types";
 
 const REASONS: Record<string, string> = {
   NOT_ASSIGNABLE_STATUS: "not free (status)",
@@ -21,6 +21,12 @@ const REASONS: Record<string, string> = {
   EXCLUDED_BY_DISPATCHER: "left out by the dispatcher",
   SLOWER: "slower than those listed",
 };
+
+/** Why a dispatcher sends another unit than the recommended ones, one key each; what else it may be is typed. */
+export const OVERRIDES = ["closer than the map shows", "crew asked for it", "better for this task", "recommended unit cannot go"] as const;
+
+/** When backup is to come. */
+export const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
 
 const STATUSES: Record<string, string> = {
   available: "available",
