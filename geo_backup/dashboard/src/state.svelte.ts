@@ -4,7 +4,7 @@ import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
 import { urgency } from "./emergency";
 import { MODES, streetWords } from "./words";
-import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
+import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, PlanPost, Ranking, ReplayClock, Road, RunCard } from "./types";
 
 export type Tool = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -66,6 +66,8 @@ class Page {
   /** The cover as it was a few seconds ago, while somebody looks at it or at an incident. */
   cover = $state.raw<Cover | null>(null);
   showPlans = $state(false);
+  /** Posts of the plan that is being made. */
+  posts = $state<Omit<PlanPost, "post_id">[]>([]);
   /** Another unit than a recommended one is about to be sent, and the desk is asked why. */
   asking = $state.raw<{ incident: string; assignment: NewAssignment; words: string } | null>(null);
   /** Why the chosen unit has no route. */
@@ -105,6 +107,8 @@ class Page {
     const place = new Map(this.#order.map((unit, at) => [unit, at]));
     return [...rows].sort((a, b) => (place.get(a.unit_id) ?? rows.length) - (place.get(b.unit_id) ?? rows.length));
   });
+  /** Practice is on the map: what is chosen is an exercise, or nothing is chosen while one runs. */
+  exercise = $derived(this.selected ? this.selected.exercise : this.incidents.some((incident) => incident.exercise));
   /** The recommended units that are not on their way yet. */
   set = $derived.by(() => {
     const { recommended, assignments } = this.selected ?? {};
@@ -350,6 +354,7 @@ class Page {
   /** A click, or Space at the crosshair, for the tool in hand. */
   point(place: LonLat): void {
     if (this.tool === "closure-edges") void this.pick(place);
+    else if (this.tool === "plan") this.addPost(place);
     else this.addPoint(place);
   }
 
@@ -357,6 +362,12 @@ class Page {
     const last = this.drawn.at(-1);
     if (last && last[0] === point[0] && last[1] === point[1]) return;
     this.drawn = [...this.drawn, point];
+  }
+
+  /** A post needs what the one before it does until something else is said. */
+  addPost([lon, lat]: LonLat): void {
+    const needs = this.posts.at(-1)?.needs ?? [{ capability: "any", count: 2 }];
+    this.posts.push({ lon, lat, needs: needs.map((need) => ({ ...need })) });
   }
 
   /** Picks the street nearest to a place, or lets it go. */
