@@ -20,7 +20,6 @@ const REASONS: Record<string, string> = {
   REQUESTER: "asked for the backup",
   EXCLUDED_BY_DISPATCHER: "left out by the dispatcher",
   SLOWER: "slower than those listed",
-  KEPT: "kept for another call, or for cover",
 };
 
 /** Why a dispatcher sends another unit than the recommended ones, one key each; what else it may be is typed. */
@@ -74,10 +73,14 @@ export function partWords(parts: Parts): string {
   return PARTS.flatMap(([key, name]) => (parts[key] ? [`${name} ${minutesSeconds(parts[key])}`] : [])).join(" · ");
 }
 
+/** Whether a unit of these capabilities is what is asked for. */
+export const is = (capabilities: readonly string[], name: string): boolean => name === "any" || capabilities.includes(name);
+
 /** What of the things asked for a unit is: by its own capabilities, or standing in for one. */
 export function matchWords(needs: readonly Need[], capabilities: readonly string[]): string {
-  const is = (name: string) => name === "any" || capabilities.includes(name);
-  const found = needs.flatMap((need) => (is(need.capability) ? [need.capability] : need.substitutes.some(is) ? [`for ${need.capability}`] : []));
+  const found = needs.flatMap(({ capability, substitutes }) =>
+    is(capabilities, capability) ? [capability] : substitutes.some((name) => is(capabilities, name)) ? [`for ${capability}`] : [],
+  );
   return found.join(", ") || "nothing asked for";
 }
 
