@@ -148,4 +148,6 @@ def _candidate(unit: Mapping[str, Any]) -> Document:
         "calls": unit["calls"],
         "warnings": unit["warnings"],
         "preempts": unit["preempts"],
+        "capabilities": unit["capabilities"],
+        "reason": unit.get("reason"),
     }

@@ -292,12 +292,14 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Docum
 
 
 def cover(now: CityNow, ids: Sequence[str], as_of_ms: int, agency: str = "") -> Document:
-    """The cover of the city at a moment, by an agency's units or all: over all, by beat and by place of demand."""
+    """The cover of the city at a moment, by an agency's units or all: over all, by beat and by place of demand; and
+    what it loses by each unit."""
     city, measured = now.city, now.cover(agency)
     double = measured.double_standard()
     free = [np.flatnonzero(measured.free & (now.unit_beat == b)).tolist() for b in range(len(city.beats.beats))]
     share = (measured.weights / max(float(measured.weights.sum()), 1e-12)).tolist()
     places = zip(city.kept.tolist(), share, measured.count.tolist(), strict=True)
+    dear = [row for row in np.flatnonzero(measured.free).tolist() if now.prices[row] > 0 or now.last_of(row)]
     return {
         "as_of_time": to_text(as_of_ms),
         "target_s": measured.rules.target_ms / 1000,
@@ -322,6 +324,14 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int, agency: str = "") -> 
                 "last_unit": ids[free[b][0]] if len(free[b]) == 1 else None,
             }
             for b, beat in enumerate(city.beats.beats)
+        ],
+        "units": [
+            {
+                "unit_id": ids[row],
+                "cover_lost": round(float(now.prices[row]), 6),
+                "price_words": now.words(row, city.rules.backup.busy_for_ms),
+            }
+            for row in dear
         ],
         "places": {
             "type": "FeatureCollection",

@@ -15,11 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.running import Server
+from tests.server.test_backup import PLACE, fleet, incident
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -63,12 +67,16 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-def serve(*arguments: str, log: Path) -> Iterator[str]:
-    """Runs `geo-backup ... --no-browser --port <free>` until the test is over; yields its URL."""
+def built() -> None:
     from geo_backup.dashboard import DIST
 
     if not (DIST / "index.html").exists():
         absent("the dashboard is not built: npm ci && npm run build in geo_backup/dashboard")
+
+
+def serve(*arguments: str, log: Path) -> Iterator[str]:
+    """Runs `geo-backup ... --no-browser --port <free>` until the test is over; yields its URL."""
+    built()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -106,6 +114,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("replay") / "log"
     yield from serve("replay", str(TRACKS), "--map", str(MAP), "--speed", "60", log=log)
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A server whose units stand where a test puts them."""
+    built()
+    server = Server(tmp_path / "log.sqlite").start()
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+        yield client
+    server.stop()
 
 
 @pytest.fixture
@@ -432,6 +450,12 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     page.keyboard.press("w")
     page.wait_for_selector("[data-testid=why-words]")
     assert f"Send {chosen[0]} as patrol" in page.locator("[data-testid=why-words]").inner_text()
+    rows = page.locator("[data-testid=why-table] [data-unit]")
+    assert [row.get_attribute("data-unit") for row in rows.all()][: len(chosen)] == chosen
+    assert rows.count() > len(chosen), "who comes next and is not sent"
+    assert "recommended" in rows.first.inner_text()
+    assert "drive" in page.locator("[data-testid=why-table]").inner_text()
+    assert "recommended" not in rows.last.inner_text()
     shot(page, "backup")
     page.keyboard.press("u")
     page.wait_for_selector("[data-testid=recommended]", state="detached")
@@ -442,6 +466,162 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     shot(page, "phone-backup")
     httpx.post(f"{demo}/v1/incidents/shots/close")
     page.wait_for_selector("[data-incident=shots]", state="detached")
+
+
+def patrols(quiet: httpx.Client, count: int) -> None:
+    """Units U0, U1 ... ever further from where incidents are."""
+    fleet(quiet, *[(f"U{n}", 0.002 + 0.004 * n, ("patrol",)) for n in range(count)])
+
+
+def on_its_way(page: Any, unit_id: str) -> None:
+    page.wait_for_selector(f"[data-testid=assigned-row][data-unit={unit_id}]")
+    page.wait_for_selector(f"[data-testid=ranking-row][data-unit={unit_id}]", state="detached")
+    page.wait_for_timeout(700)  # a key sends nobody whose place has just changed hands
+
+
+def reasons(quiet: httpx.Client, incident_id: str) -> dict[str, str]:
+    standing = quiet.get(f"/v1/incidents/{incident_id}").json()["assignments"]
+    return {row["unit_id"]: row["reason"] for row in standing}
+
+
+def test_who_is_not_recommended_is_sent_with_a_reason_or_none(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    patrols(quiet, 8)
+    page = window(str(quiet.base_url))
+    incident_id = incident(quiet)
+    page.locator("[data-testid=ranking-row]").nth(7).wait_for()
+    assert quiet.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 4}).status_code == 201
+    page.wait_for_selector("[data-testid=recommended] [data-unit=U1]")
+    dialog = page.locator("[data-testid=reason]")
+    page.keyboard.press("8")
+    dialog.wait_for()
+    shot(page, "reason")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shot(page, "phone-reason")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert reasons(quiet, incident_id) == {}, "Escape sends nobody"
+
+    def last() -> str:
+        """The last of the ranking, whom the key of its place sends."""
+        rows = page.locator("[data-testid=ranking-row]")
+        unit_id = rows.last.get_attribute("data-unit")
+        page.keyboard.press(str(rows.count()))
+        return str(unit_id)
+
+    coded = last()
+    page.keyboard.press("2")
+    on_its_way(page, coded)
+    typed = last()
+    page.keyboard.press("5")
+    page.keyboard.type("knows 2 of them")
+    page.keyboard.press("Enter")
+    on_its_way(page, typed)
+    silent = last()
+    dialog.wait_for()
+    page.keyboard.press("Enter")
+    on_its_way(page, silent)
+    page.keyboard.press("Enter")
+    on_its_way(page, "U0")
+    assert reasons(quiet, incident_id) == {coded: "crew asked for it", typed: "knows 2 of them", silent: "", "U0": ""}
+    assert dialog.count() == 0, "whoever is recommended goes with one key"
+
+
+def test_an_emergency_asks_for_no_reason(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    patrols(quiet, 8)
+    page = window(str(quiet.base_url))
+    declare(str(quiet.base_url), "U0", "officer")
+    page.wait_for_selector("[data-testid=recommended] li")
+    page.wait_for_selector("[data-testid=ranking-row][data-unit=U7]")
+    recommended = {row.get_attribute("data-unit") for row in page.locator("[data-testid=recommended] li").all()}
+    assert "U7" not in recommended
+    page.keyboard.press("7")
+    on_its_way(page, "U7")
+    assert page.locator("[data-testid=reason]").count() == 0
+
+
+def test_planned_backup_is_there_by_its_time(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    patrols(quiet, 3)
+    page = window(str(quiet.base_url))
+    incident_id = incident(quiet, priority=3)
+    page.wait_for_selector("[data-testid=ranking-row]")
+    page.locator("[data-testid=planned-minutes]").fill("90")
+    page.locator("[data-testid=planned-minutes]").blur()
+    page.keyboard.press("l")
+    page.wait_for_selector("[data-testid=recommended] li")
+    assert "planned, there by" in page.locator("[data-testid=backup-mode]").inner_text()
+    asked = quiet.get(f"/v1/incidents/{incident_id}").json()
+    assert asked["mode"] == "strategic"
+    ahead_s = datetime.fromisoformat(asked["arrive_by"]).timestamp() - time.time()
+    assert 85 * 60 < ahead_s < 91 * 60
+    shot(page, "planned")
+
+
+def test_delayed_backup_becomes_urgent_by_one_key_and_may_take_a_unit(
+    quiet: httpx.Client, window: Callable[..., Any]
+) -> None:
+    """Who is on the way stays so, as many are asked for, and who is busy with less is taken from it."""
+    patrols(quiet, 4)
+    less = incident(quiet, priority=4)
+    assert quiet.post(f"/v1/incidents/{less}/assignments", json={"unit_id": "U0"}).status_code == 201
+    incident_id = incident(quiet)
+    page = window(str(quiet.base_url))
+    page.locator(f"[data-incident={incident_id}]").click()
+    page.locator("[data-testid=units-asked]").fill("3")
+    page.locator("[data-testid=units-asked]").blur()
+    page.keyboard.press("d")
+    page.wait_for_selector("[data-testid=recommended] [data-unit=U1]")
+    assert page.locator("[data-testid=taken]").count() == 0, "delayed backup robs nobody"
+    quiet.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U1"})
+    on_its_way(page, "U1")
+
+    page.keyboard.press("b")
+    taken = page.locator("[data-testid=recommended] [data-unit=U0] [data-testid=taken]")
+    taken.wait_for()
+    assert taken.inner_text() == f"taken from {less}"
+    standing = quiet.get(f"/v1/incidents/{incident_id}").json()
+    assert standing["mode"] == "immediate"
+    assert [need["count"] for need in standing["requirement"]] == [3]
+    on_its_way(page, "U1")
+    shot(page, "taken")
+    page.keyboard.press("u")
+    on_its_way(page, "U0")
+    assert "U1" in reasons(quiet, incident_id)
+
+
+def test_a_candidate_has_its_price(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    """The only unit of a beat says so in its row of the ranking."""
+    patrols(quiet, 3)
+    lon, lat = PLACE[0] + 0.010, PLACE[1]
+    d = 0.001
+    ring = [[lon - d, lat - d], [lon + d, lat - d], [lon + d, lat + d], [lon - d, lat + d], [lon - d, lat - d]]
+    beat = {
+        "type": "Feature",
+        "properties": {"beat_id": "4"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+    assert quiet.put("/v1/beats", json={"type": "FeatureCollection", "features": [beat]}).is_success
+    incident(quiet)
+    page = window(str(quiet.base_url))
+    price = page.locator("[data-testid=ranking-row][data-unit=U2] [data-testid=price]")
+    price.wait_for()
+    assert price.inner_text() == "last unit of beat 4 for about 22 min"
+    shot(page, "price")
+
+
+def test_an_exercise_is_marked_across_the_map(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    patrols(quiet, 4)
+    real, practice = incident(quiet), incident(quiet, exercise=True)
+    page = window(str(quiet.base_url))
+    mark = page.locator("[data-testid=watermark]")
+    page.locator(f"[data-incident={practice}]").click()
+    mark.wait_for()
+    assert mark.evaluate("mark => getComputedStyle(mark).pointerEvents") == "none"
+    shot(page, "exercise")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shot(page, "phone-exercise")
+    page.locator(f"[data-incident={real}]").click()
+    mark.wait_for(state="hidden")
 
 
 def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window: Callable[..., Any]) -> None:
@@ -455,16 +635,28 @@ def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window:
     page.wait_for_selector("[data-testid=make-plan]")
     click(page, 11.9720, 57.7075)
     click(page, 11.9650, 57.7080)
+    page.keyboard.press("Space")
+    page.locator("[data-testid=post]").nth(2).wait_for()
+    page.get_by_label("Remove post 3").click()
+    page.get_by_label("How many at post 2").fill("1")
+    page.get_by_label("What at post 2").fill("k-9")
+    page.get_by_label("Post 2 needs something else too").click()
+    page.get_by_label("How many at post 2").nth(1).fill("2")
+    shot(page, "posts")
     page.locator("[data-testid=make-plan]").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=draft]")
-    assert page.locator("[data-testid=schedule] li").count() == 4, "two posts of two units"
+    (made,) = httpx.get(f"{demo}/v1/plans").json()["plans"]
+    asked = [[(need["count"], need["capability"]) for need in post["needs"]] for post in made["posts"]]
+    assert asked == [[(2, "any")], [(1, "k-9"), (2, "any")]]
+    leaving = page.locator("[data-testid=schedule] li").count()
+    assert leaving >= 4
     shot(page, "plan")
     page.get_by_role("button", name="Approve").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=approved]")
     page.get_by_role("button", name="Begin").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=active]")
     standing = [row for row in httpx.get(f"{demo}/v1/incidents").json()["incidents"] if row["plan_id"]]
-    assert [len(row["assignments"]) for row in standing] == [2, 2]
+    assert sum(len(row["assignments"]) for row in standing) == leaving
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shot(page, "phone-plan")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import httpx
 import pytest
 
@@ -28,6 +31,29 @@ def test_cover_falls_when_units_are_sent(city: httpx.Client) -> None:
     assert after["cover"] < before["cover"]
     assert city.post(f"/v1/incidents/{incident_id}/close").is_success
     assert city.get("/v1/cover").json()["cover"] == pytest.approx(before["cover"], abs=0.02)
+
+
+def prices(city: httpx.Client) -> dict[str, dict[str, Any]]:
+    return {row["unit_id"]: row for row in city.get("/v1/cover").json()["units"]}
+
+
+def serve_alone(city: httpx.Client, status: str) -> None:
+    """All units but U3 have this status."""
+    for n in range(-3, 3):
+        assert city.put(f"/v1/units/U{n}/status", json={"status": status}).is_success
+
+
+def test_each_free_unit_has_its_price(city: httpx.Client) -> None:
+    """One of many costs little and needs no words; the only one left costs all the cover there is."""
+    among_many = prices(city)["U3"]
+    assert 0 < among_many["cover_lost"] < 0.005
+    assert among_many["price_words"] == ""
+    serve_alone(city, "out_of_service")
+    assert list(prices(city)) == ["U3"], "who is not free has no price"
+    alone = prices(city)["U3"]
+    assert alone["cover_lost"] == pytest.approx(city.get("/v1/cover").json()["cover"], abs=1e-6)
+    assert re.fullmatch(r"\d+% less cover for about 22 min", alone["price_words"])
+    serve_alone(city, "available")
 
 
 def test_move_ups_are_few_and_win_something(city: httpx.Client) -> None:
@@ -77,3 +103,5 @@ def test_beats_that_cannot_be_are_named(city: httpx.Client) -> None:
     (beat,) = city.get("/v1/cover").json()["beats"]
     assert beat["floor"] == 2
     assert beat["free"] == 7
+    serve_alone(city, "out_of_service")
+    assert prices(city)["U3"]["price_words"] == "last unit of beat 1 for about 22 min"

@@ -1,5 +1,5 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
 
 export class Problem extends Error {
   readonly status: number;
@@ -56,9 +56,9 @@ export const api = {
   ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
   route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
-  assign: (id: string, assignment: { unit_id: string; as_of_seq?: number; as_of_time?: string; replaces?: string; preempt?: true; reason?: string }) =>
+  assign: (id: string, assignment: NewAssignment) =>
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
-  askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
+  askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),

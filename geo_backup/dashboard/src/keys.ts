@@ -6,10 +6,11 @@ export const KEYS: [string, string][] = [
   ["a", "acknowledge an officer's emergency"],
   ["!", "declare an emergency of the chosen unit (! again confirms)"],
   ["Enter or s", "send the best unit"],
-  ["b / d", "ask for backup at once / when units are free"],
+  ["b / d / l", "ask for backup at once / when units are free / planned, for later"],
   ["u", "send the recommended units"],
   ["w", "why these units"],
   ["1 – 9", "send the n-th unit of the ranking"],
+  ["1 – 5, Enter", "asked why another unit than a recommended one goes: the reason, or none"],
   ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
   ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
   ["g", "closure of an area"],
@@ -32,7 +33,8 @@ interface Sight {
 const ARROWS: Record<string, [number, number]> = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || page.showHelp) return;
+  // The dialogs have their own keys; only an alarm does not wait for them.
+  if (event.ctrlKey || event.metaKey || event.altKey || page.showHelp || (page.asking && event.key !== "a")) return;
   // A key held down must not send one unit after the other.
   if (event.repeat && !(event.key in ARROWS)) return;
   const target = event.target as HTMLElement;
@@ -72,6 +74,8 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
       return (void page.askBackup("immediate"), true);
     case "d":
       return (void page.askBackup("delayed"), true);
+    case "l":
+      return (void page.askBackup("strategic"), true);
     case "u":
       return (void page.sendSet(), true);
     case "w":

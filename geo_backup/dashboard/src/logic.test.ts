@@ -5,8 +5,8 @@ import { freshness } from "./freshness";
 import { Fleet } from "./motion";
 import { alarmWords, takenWords, urgency } from "./emergency";
 import { CLOSURE_LOOKS } from "./symbols";
-import type { Closure, Emergency, Incident, Position, Unit } from "./types";
-import { closureKind, closureWords, distance, levelWords, minutesSeconds, reasonWords, streetWords } from "./words";
+import type { Closure, Emergency, Incident, Need, Position, Unit } from "./types";
+import { closureKind, closureWords, distance, levelWords, minutesSeconds, matchWords, partWords, reasonWords, streetWords } from "./words";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
 const incident = (incident_id: string) => ({ incident_id }) as Incident;
@@ -93,6 +93,13 @@ describe("time", () => {
   it("reads as people write it", () => {
     expect([minutesSeconds(200.4), minutesSeconds(3725), minutesSeconds(-3)]).toEqual(["3:20", "1:02:05", "0:00"]);
     expect([distance(123), distance(1234)]).toEqual(["120 m", "1.2 km"]);
+    expect(partWords({ turnout_s: 5, clear_s: 0, drive_s: 79, last_leg_s: 0 })).toBe("turnout 0:05 · drive 1:19");
+    const needs: Need[] = [
+      { capability: "k-9", count: 1, need: "must", substitutes: ["patrol"] },
+      { capability: "any", count: 2, need: "must", substitutes: [] },
+    ];
+    expect([matchWords(needs, ["k-9"]), matchWords(needs, ["patrol"]), matchWords(needs, [])]).toEqual(["k-9, any", "for k-9, any", "any"]);
+    expect(matchWords(needs.slice(0, 1), ["ALS"])).toBe("nothing asked for");
     expect([reasonWords("NO_POSITION"), reasonWords("SOMETHING_NEW")]).toEqual(["no position known", "something new"]);
   });
 });

@@ -20,6 +20,10 @@ export interface Scene {
   selectedIncident: string | null;
   selectedUnit: string | null;
   opening: { id: string; place: LonLat } | null;
+  /** Posts of the plan that is being made. */
+  posts: LonLat[];
+  /** What is shown is practice. */
+  exercise: boolean;
 }
 
 export interface MapEvents {
@@ -38,13 +42,14 @@ const TOUCH_PX = 16;
 export class LiveMap {
   readonly #map: MapLibre;
   readonly #canvas = document.createElement("canvas");
+  readonly #watermark = document.createElement("div");
   readonly #context: CanvasRenderingContext2D;
   readonly #fleet = new Fleet();
   readonly #data = Object.fromEntries(LAYERS.map((id) => [id, NOTHING])) as Record<Layer, FeatureCollection>;
   readonly #area: Area;
   readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null };
+  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, posts: [], exercise: false };
   #tools = false;
   #frame = 0;
 
@@ -70,7 +75,11 @@ export class LiveMap {
     this.#map.addControl(new ScaleControl({}), "bottom-left");
     this.#map.addControl(new NavigationControl({ showCompass: false }), "top-left");
     this.#canvas.className = "marks";
-    this.#map.getCanvasContainer().append(this.#canvas);
+    this.#watermark.className = "watermark";
+    this.#watermark.dataset.testid = "watermark";
+    this.#watermark.hidden = true;
+    // beneath the units
+    this.#map.getCanvasContainer().append(this.#watermark, this.#canvas);
     this.#context = this.#canvas.getContext("2d")!;
     this.#map.on("style.load", () => this.#addLayers());
     this.#map.on("render", () => this.#draw(performance.now()));
@@ -95,6 +104,7 @@ export class LiveMap {
   show(scene: Scene): void {
     if (scene.positions !== this.#scene.positions) this.#fleet.update(scene.positions, performance.now());
     this.#scene = scene;
+    this.#watermark.hidden = !scene.exercise;
     this.#redraw();
   }
 
@@ -207,7 +217,7 @@ export class LiveMap {
     const context = this.#context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, selectedIncident, selectedUnit, opening } = this.#scene;
+    const { units, positions, incidents, selectedIncident, selectedUnit, opening, posts } = this.#scene;
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
     const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
@@ -239,6 +249,10 @@ export class LiveMap {
     for (const incident of incidents) {
       const { x, y } = this.#map.project([incident.lon, incident.lat]);
       drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
+    }
+    for (const [n, post] of posts.entries()) {
+      const { x, y } = this.#map.project(post);
+      drawLabel(context, x, y, `post ${n + 1}`, dark);
     }
     if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
       const { x, y } = this.#map.project(opening.place);

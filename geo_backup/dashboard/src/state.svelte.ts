@@ -3,8 +3,8 @@ import { Problem, api, newId } from "./api";
 import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
 import { urgency } from "./emergency";
-import { streetWords } from "./words";
-import type { BackupMode, Candidate, Closure, ClosureGeometry, EmergencyEnd, Incident, LonLat, NewClosure, Ranking, ReplayClock, Road, RunCard } from "./types";
+import { MODES, streetWords } from "./words";
+import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, PlanPost, Ranking, ReplayClock, Road, RunCard } from "./types";
 
 export type Tool = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -56,16 +56,20 @@ class Page {
   deskName = $state(localStorage.getItem("desk") ?? "");
   /** An emergency waits to be acknowledged until the desk has said its name, once. */
   naming = $state(false);
-  /** What is asked for next: a run card, or so many units whatever they are. */
-  asked = $state({ card: "", units: 5 });
+  /** What is asked for next: a run card, or so many units whatever they are; `minutes` from now where it is planned. */
+  asked = $state({ card: "", units: 5, minutes: 60 });
   cards = $state.raw<RunCard[]>([]);
-  /** The recommended units that are not on their way yet. */
-  set = $state.raw<{ unit_id: string; preempts: string | null }[]>([]);
+  /** What the newest recommendation of the selected incident was made of. */
+  decision = $state.raw<Decision | null>(null);
   showWhy = $state(false);
   showCover = $state(false);
+  /** The cover as it was a few seconds ago, while somebody looks at it or at an incident. */
+  cover = $state.raw<Cover | null>(null);
   showPlans = $state(false);
-  /** Why another unit than a recommended one is sent. */
-  reason = $state("");
+  /** Posts of the plan that is being made. */
+  posts = $state<Omit<PlanPost, "post_id">[]>([]);
+  /** Another unit than a recommended one is about to be sent, and the desk is asked why. */
+  asking = $state.raw<{ incident: string; assignment: NewAssignment; words: string } | null>(null);
   /** Why the chosen unit has no route. */
   noRoute = $state("");
   /** Opened here, not yet come back through the feed. */
@@ -103,6 +107,19 @@ class Page {
     const place = new Map(this.#order.map((unit, at) => [unit, at]));
     return [...rows].sort((a, b) => (place.get(a.unit_id) ?? rows.length) - (place.get(b.unit_id) ?? rows.length));
   });
+  /** Practice is on the map: what is chosen is an exercise, or nothing is chosen while one runs. */
+  exercise = $derived(this.selected ? this.selected.exercise : this.incidents.some((incident) => incident.exercise));
+  /** The recommended units that are not on their way yet. */
+  set = $derived.by(() => {
+    const { recommended, assignments } = this.selected ?? {};
+    const going = new Set(assignments?.filter((row) => !["cleared", "cancelled"].includes(row.state)).map((row) => row.unit_id));
+    const details = this.decision?.decision_id === recommended?.decision_id ? this.decision?.units : undefined;
+    return (recommended?.units ?? [])
+      .filter((row) => !going.has(row.unit_id))
+      .map((row) => ({ ...row, details: details?.find((other) => other.unit_id === row.unit_id) }));
+  });
+  /** What taking each unit costs the area, in words, where it costs much. */
+  prices = $derived<Record<string, string>>(Object.fromEntries((this.cover?.units ?? []).map((row) => [row.unit_id, row.price_words])));
   /** Whose route is drawn: the chosen unit, else one on its way, else the best. */
   routeUnit = $derived(
     this.selectedUnit ??
@@ -156,7 +173,7 @@ class Page {
     this.replacing = null;
     this.confirmClose = false;
     this.showWhy = false;
-    this.reason = "";
+    this.asking = null;
     this.#suggest();
   }
 
@@ -164,7 +181,7 @@ class Page {
   #suggest(): void {
     const kind = this.selected?.kind?.toLowerCase() ?? "";
     const card = this.cards.find((card) => card.kinds.some((name) => name.toLowerCase() === kind));
-    this.asked = { card: card?.name ?? "", units: 5 };
+    this.asked = { card: card?.name ?? "", units: 5, minutes: 60 };
   }
 
   step(by: number): void {
@@ -209,19 +226,33 @@ class Page {
   }
 
   async send(unit: string, preempt = false): Promise<void> {
-    const { selectedId: id, ranking, replacing } = this;
-    if (!id) return;
-    const assignment = {
+    const { selectedId: incident, selected, ranking, replacing } = this;
+    if (!incident) return;
+    const taken = preempt || ranking?.candidates.some((row) => row.unit_id === unit && row.warnings.includes("PREEMPTS"));
+    const assignment: NewAssignment = {
       unit_id: unit,
       ...(ranking ? { as_of_seq: ranking.as_of_seq, as_of_time: ranking.as_of_time } : {}),
       ...(replacing ? { replaces: replacing } : {}),
-      ...(preempt ? { preempt: true as const } : {}),
-      ...(this.reason.trim() && !this.set.some((row) => row.unit_id === unit) ? { reason: this.reason.trim() } : {}),
+      ...(taken ? { preempt: true } : {}),
     };
     const words = replacing
       ? `${this.callsign(unit)} sent in place of ${this.callsign(replacing)}.`
-      : `${this.callsign(unit)} sent to ${id}.`;
-    if (await this.attempt(() => api.assign(id, assignment), words)) {
+      : `${this.callsign(unit)} sent to ${incident}.`;
+    const passedOver = this.set.length > 0 && !this.set.some((row) => row.unit_id === unit);
+    // Nobody who runs to an officer in danger waits for a reason.
+    if (passedOver && !selected?.emergency?.stands) this.asking = { incident, assignment, words };
+    else await this.#assign(incident, assignment, words);
+  }
+
+  /** Sends the unit that the desk was asked about; no reason is an answer too. */
+  async sendAsked(reason: string): Promise<void> {
+    const { asking } = this;
+    this.asking = null;
+    if (asking) await this.#assign(asking.incident, { ...asking.assignment, ...(reason.trim() ? { reason: reason.trim() } : {}) }, asking.words);
+  }
+
+  async #assign(incident: string, assignment: NewAssignment, words: string): Promise<void> {
+    if (await this.attempt(() => api.assign(incident, assignment), words)) {
       this.replacing = null;
       this.selectedUnit = null;
     }
@@ -232,8 +263,12 @@ class Page {
     const { selectedId: id, asked } = this;
     if (!id) return;
     const again = this.selected?.mode && this.selected.mode !== mode && !asked.card;
-    const ask = { mode, ...(asked.card ? { run_card: asked.card } : again ? {} : { units: asked.units || 1 }) };
-    await this.attempt(() => api.askBackup(id, ask), mode === "immediate" ? "Backup asked for, at once." : "Backup asked for, when units are free.");
+    const ask = {
+      mode,
+      ...(asked.card ? { run_card: asked.card } : again ? {} : { units: asked.units || 1 }),
+      ...(mode === "strategic" ? { arrive_by: new Date(this.clock.now() + (asked.minutes || 60) * 60_000).toISOString() } : {}),
+    };
+    await this.attempt(() => api.askBackup(id, ask), `Backup asked for, ${MODES[mode]}.`);
   }
 
   /** Sends all recommended units that are not on their way. */
@@ -241,7 +276,7 @@ class Page {
     const { selectedId: id, set, ranking } = this;
     if (!id || set.length === 0) return this.say("Nobody is recommended: ask for backup with b.");
     const seen = ranking ? { as_of_seq: ranking.as_of_seq, as_of_time: ranking.as_of_time } : {};
-    const all = () => Promise.all(set.map((row) => api.assign(id, { unit_id: row.unit_id, ...seen, ...(row.preempts ? { preempt: true as const } : {}) })));
+    const all = () => Promise.all(set.map((row) => api.assign(id, { unit_id: row.unit_id, ...seen, ...(row.details?.preempts ? { preempt: true as const } : {}) })));
     await this.attempt(all, `${set.map((row) => this.callsign(row.unit_id)).join(", ")} sent to ${id}.`);
   }
 
@@ -278,6 +313,7 @@ class Page {
   async acknowledge(): Promise<void> {
     const incident = this.alarms[0];
     if (!incident) return this.say("No emergency waits to be acknowledged.");
+    this.asking = null;
     if (!this.deskName) {
       this.naming = true;
       return;
@@ -318,6 +354,7 @@ class Page {
   /** A click, or Space at the crosshair, for the tool in hand. */
   point(place: LonLat): void {
     if (this.tool === "closure-edges") void this.pick(place);
+    else if (this.tool === "plan") this.addPost(place);
     else this.addPoint(place);
   }
 
@@ -325,6 +362,12 @@ class Page {
     const last = this.drawn.at(-1);
     if (last && last[0] === point[0] && last[1] === point[1]) return;
     this.drawn = [...this.drawn, point];
+  }
+
+  /** A post needs what the one before it does until something else is said. */
+  addPost([lon, lat]: LonLat): void {
+    const needs = this.posts.at(-1)?.needs ?? [{ capability: "any", count: 2 }];
+    this.posts.push({ lon, lat, needs: needs.map((need) => ({ ...need })) });
   }
 
   /** Picks the street nearest to a place, or lets it go. */

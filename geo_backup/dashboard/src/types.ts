@@ -31,6 +31,16 @@ export interface Emergency {
 
 export type EmergencyEnd = { by: "unit"; word: string } | { by: "supervisor"; who: string; reason: string };
 
+/** What is sent to assign a unit. */
+export interface NewAssignment {
+  unit_id: string;
+  as_of_seq?: number;
+  as_of_time?: string;
+  replaces?: string;
+  preempt?: true;
+  reason?: string;
+}
+
 export interface Assignment {
   unit_id: string;
   state: string;
@@ -55,16 +65,28 @@ export interface Incident {
   emergency?: Emergency | null;
   /** How backup is asked for; null: it is not. */
   mode?: BackupMode | null;
+  requirement?: Need[];
+  /** By when planned backup is to be there. */
+  arrive_by?: string | null;
   recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[] } | null;
 }
 
 export type BackupMode = "immediate" | "delayed" | "strategic";
 
-/** A recommendation with all it was made of; `words` tell it. */
+export interface Need {
+  capability: string;
+  count: number;
+  need: "must" | "want";
+  substitutes: string[];
+}
+
+/** A recommendation with all it was made of; `words` tell it. `candidates`: who could go, soonest first, with the `reason`
+ * for which a unit may not. */
 export interface Decision {
   decision_id: string;
   units: { unit_id: string; eta_s: number; fills: string[]; preempts: string | null; price: number | null; price_words: string }[];
   unmet: { capability: string; count: number; need: "must" | "want" }[];
+  candidates: { unit_id: string; rank: number; eta_s: number; parts: Parts; price: number; capabilities: string[]; preempts: string | null; reason: string | null }[];
   words: string;
 }
 
@@ -75,10 +97,19 @@ export interface RunCard {
   mode: BackupMode;
 }
 
+/** What a unit's time is made of. */
+export interface Parts {
+  turnout_s: number;
+  clear_s: number;
+  first_leg_s?: number;
+  drive_s: number;
+  last_leg_s: number;
+}
+
 export interface Candidate {
   unit_id: string;
   eta_s: number;
-  parts: { turnout_s: number; clear_s: number; first_leg_s?: number; drive_s: number; last_leg_s: number };
+  parts: Parts;
   arrival_time: string;
   distance_m: number;
   status: string;
@@ -173,6 +204,8 @@ export interface Cover {
   free_units: number;
   double: { twice_within_r1: number };
   beats: { beat_id: string; free: number; floor: number; cover: number; last_unit: string | null }[];
+  /** What the area loses by each free unit; without words where that is little. */
+  units: { unit_id: string; cover_lost: number; price_words: string }[];
   places: FeatureCollection<Geometry, { demand: number; units: number }>;
 }
 

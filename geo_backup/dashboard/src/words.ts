@@ -1,5 +1,5 @@
 /** Codes of the contract in the words of a dispatcher, and numbers as people read them. */
-import type { Closure } from "./types";
+import type { BackupMode, Closure, Need, Parts } from "./types";
 
 const REASONS: Record<string, string> = {
   NOT_ASSIGNABLE_STATUS: "not free (status)",
@@ -21,6 +21,12 @@ const REASONS: Record<string, string> = {
   EXCLUDED_BY_DISPATCHER: "left out by the dispatcher",
   SLOWER: "slower than those listed",
 };
+
+/** Why a dispatcher sends another unit than the recommended ones, one key each; what else it may be is typed. */
+export const OVERRIDES = ["closer than the map shows", "crew asked for it", "better for this task", "recommended unit cannot go"] as const;
+
+/** When backup is to come. */
+export const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
 
 const STATUSES: Record<string, string> = {
   available: "available",
@@ -58,6 +64,24 @@ export function minutesSeconds(seconds: number): string {
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const tail = `${String(s).padStart(2, "0")}`;
   return h ? `${h}:${String(m).padStart(2, "0")}:${tail}` : `${m}:${tail}`;
+}
+
+export const PARTS = [["turnout_s", "turnout"], ["clear_s", "clear"], ["first_leg_s", "to the road"], ["drive_s", "drive"], ["last_leg_s", "last leg"]] as const;
+
+/** "turnout 0:05 · drive 0:19" */
+export function partWords(parts: Parts): string {
+  return PARTS.flatMap(([key, name]) => (parts[key] ? [`${name} ${minutesSeconds(parts[key])}`] : [])).join(" · ");
+}
+
+/** Whether a unit of these capabilities is what is asked for. */
+export const is = (capabilities: readonly string[], name: string): boolean => name === "any" || capabilities.includes(name);
+
+/** What of the things asked for a unit is: by its own capabilities, or standing in for one. */
+export function matchWords(needs: readonly Need[], capabilities: readonly string[]): string {
+  const found = needs.flatMap(({ capability, substitutes }) =>
+    is(capabilities, capability) ? [capability] : substitutes.some((name) => is(capabilities, name)) ? [`for ${capability}`] : [],
+  );
+  return found.join(", ") || "nothing asked for";
 }
 
 export function distance(metres: number): string {
