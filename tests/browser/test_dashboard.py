@@ -584,7 +584,7 @@ def test_delayed_backup_becomes_urgent_by_one_key_and_may_take_a_unit(
     assert [need["count"] for need in standing["requirement"]] == [3]
     on_its_way(page, "U1")
     shot(page, "taken")
-    page.keyboard.press("u")
+    page.keyboard.press("Enter")
     on_its_way(page, "U0")
     assert "U1" in reasons(quiet, incident_id)
 
