@@ -9,6 +9,7 @@ export const KEYS: [string, string][] = [
   ["b / d / l", "ask for backup at once / when units are free / planned, for later"],
   ["u", "send the recommended units"],
   ["w", "why these units"],
+  ["o", "take the offered swap: another unit in place of one on its way"],
   ["1 – 9", "send the n-th unit of the ranking"],
   ["1 – 5, Enter", "asked why another unit than a recommended one goes: the reason, or none"],
   ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
@@ -78,6 +79,8 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
       return (void page.askBackup("strategic"), true);
     case "u":
       return (void page.sendSet(), true);
+    case "o":
+      return (void page.takeSwap(page.swaps[0]), true);
     case "w":
       return ((page.showWhy = !page.showWhy), true);
     case "v":

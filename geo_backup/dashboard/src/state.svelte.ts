@@ -4,7 +4,7 @@ import { ServerClock } from "./clock";
 import { FeedSocket, emptyWorld, merge, type Link, type Message, type World } from "./feed";
 import { urgency } from "./emergency";
 import { MODES, streetWords } from "./words";
-import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, PlanPost, Ranking, ReplayClock, Road, RunCard } from "./types";
+import type { BackupMode, Candidate, Closure, ClosureGeometry, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, PlanPost, Ranking, ReplayClock, Road, RunCard, Swap } from "./types";
 
 export type Tool = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
@@ -278,6 +278,20 @@ class Page {
     const seen = ranking ? { as_of_seq: ranking.as_of_seq, as_of_time: ranking.as_of_time } : {};
     const all = () => Promise.all(set.map((row) => api.assign(id, { unit_id: row.unit_id, ...seen, ...(row.details?.preempts ? { preempt: true as const } : {}) })));
     await this.attempt(all, `${set.map((row) => this.callsign(row.unit_id)).join(", ")} sent to ${id}.`);
+  }
+
+  /** Offers of a unit in place of one that is still on its way, the most won first. */
+  get swaps(): Swap[] {
+    const going = new Set(this.selected?.assignments?.filter((row) => ["assigned", "acknowledged", "en_route"].includes(row.state)).map((row) => row.unit_id));
+    const offers = (this.selected?.recommended?.swaps ?? []).filter((offer) => going.has(offer.replaces) && !going.has(offer.unit_id));
+    return offers.sort((a, b) => b.gain_s - a.gain_s);
+  }
+
+  async takeSwap(offer: Swap | undefined): Promise<void> {
+    const { selectedId: id } = this;
+    if (!id || !offer) return this.say("No swap is offered.");
+    const assignment = { unit_id: offer.unit_id, replaces: offer.replaces, reason: "swap offered" };
+    await this.#assign(id, assignment, `${this.callsign(offer.unit_id)} sent in place of ${this.callsign(offer.replaces)}.`);
   }
 
   /** Remember which places have just changed hands. */

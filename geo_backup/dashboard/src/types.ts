@@ -68,7 +68,14 @@ export interface Incident {
   requirement?: Need[];
   /** By when planned backup is to be there. */
   arrive_by?: string | null;
-  recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[] } | null;
+  recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[]; swaps: Swap[] } | null;
+}
+
+/** A unit that would be there much sooner than one that is on its way. */
+export interface Swap {
+  unit_id: string;
+  replaces: string;
+  gain_s: number;
 }
 
 export type BackupMode = "immediate" | "delayed" | "strategic";
@@ -84,7 +91,8 @@ export interface Need {
  * for which a unit may not. */
 export interface Decision {
   decision_id: string;
-  units: { unit_id: string; eta_s: number; fills: string[]; preempts: string | null; price: number | null; price_words: string }[];
+  incident_id: string;
+  units: { unit_id: string; eta_s: number; fills: string[]; staged: boolean; preempts: string | null; price: number | null; price_words: string }[];
   unmet: { capability: string; count: number; need: "must" | "want" }[];
   candidates: { unit_id: string; rank: number; eta_s: number; parts: Parts; price: number; capabilities: string[]; preempts: string | null; reason: string | null }[];
   words: string;
