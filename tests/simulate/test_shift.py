@@ -151,13 +151,15 @@ def test_the_price_of_a_unit_is_what_the_cover_loses() -> None:
     assert lost > 0
 
 
-DAY_MIN = 24 * 60
+def morning(day: int, minute: float = 0.0) -> float:
+    """Minutes after T0, which is 23:13 in Gothenburg, until a minute of a morning."""
+    return 600.0 + day * 24 * 60 + minute
 
 
 def city_day(day: int) -> list[Call]:
     """Most calls come south of the river, where only E1 is at home."""
     return [
-        call(100 * day + n, day * DAY_MIN + 40 * n, place, f"E{1 + place}", kept_min=5)
+        call(100 * day + n, morning(day, 40 * n), place, f"E{1 + place}", kept_min=5)
         for n, place in enumerate((0, 0, 1, 0, 0, 2, 0, 0))
     ]
 
@@ -165,12 +167,12 @@ def city_day(day: int) -> list[Call]:
 def test_what_is_believed_of_a_day_is_not_of_its_calls() -> None:
     """Other calls on a day change what is believed of the day before, and nothing that is believed of itself."""
     usual = city_day(0)
-    quiet, wild = call(90, DAY_MIN, 1, "E2"), [call(100 + n, DAY_MIN + n, 4, "E2", kept_min=90) for n in range(30)]
+    quiet, wild = call(90, morning(1), 1, "E2"), [call(100 + n, morning(1, n), 4, "E2", kept_min=90) for n in range(30)]
     all_free = np.ones(3, bool)
 
     def believed(day: int, *calls: Call) -> float:
         record, ground = world(*usual, *calls, pace="3")
-        cover = Believed(record, ground).cover(T0 + day * DAY_MIN * MINUTE_MS, 0, np.arange(3), all_free)
+        cover = Believed(record, ground).cover(T0 + round(morning(day) * MINUTE_MS), 0, np.arange(3), all_free)
         return cover.value()
 
     assert believed(1, quiet) == believed(1, quiet, *wild)
@@ -179,16 +181,16 @@ def test_what_is_believed_of_a_day_is_not_of_its_calls() -> None:
 
 def test_without_another_day_calls_come_where_roads_are() -> None:
     record, ground = world(*city_day(0))
-    cover = Believed(record, ground).cover(T0, 0, np.arange(3), np.ones(3, bool))
+    cover = Believed(record, ground).cover(record.calls[0].received_ms, 0, np.arange(3), np.ones(3, bool))
     assert np.array_equal(cover.weights, ground.places.weights[0])
 
 
 def test_a_move_up_is_there_for_the_next_call() -> None:
     """E1 is kept for an hour. Another engine has come to its station before the next call beside it, and goes home."""
     last = [
-        call(200, 2 * DAY_MIN, 0, "E1", kept_min=60),
-        call(201, 2 * DAY_MIN + 30, 0, "E2", kept_min=5),
-        call(202, 2 * DAY_MIN + 240, 1, "E2"),
+        call(200, morning(2), 0, "E1", kept_min=60),
+        call(201, morning(2, 30), 0, "E2", kept_min=5),
+        call(202, morning(2, 240), 1, "E2"),
     ]
     record, ground = world(*city_day(0), *city_day(1), *last, pace="3")
     stay, moved = (run_shift(record, ground, POLICIES["cover"], moves=moves) for moves in (False, True))
@@ -201,7 +203,7 @@ def test_a_move_up_is_there_for_the_next_call() -> None:
 
 def test_a_unit_that_is_moved_is_sent_from_where_it_is() -> None:
     """Half a minute after E1 went, the engine that fills its gap is on the road, and its crew sits in it."""
-    last = [call(200, 2 * DAY_MIN, 0, "E1", kept_min=60), call(201, 2 * DAY_MIN + 0.5, 0, "E2", kept_min=5)]
+    last = [call(200, morning(2), 0, "E1", kept_min=60), call(201, morning(2, 0.5), 0, "E2", kept_min=5)]
     record, ground = world(*city_day(0), *city_day(1), *last, pace="3")
     outcome = run_shift(record, ground, POLICIES["cover"], moves=True)
     assert outcome.arrival_ms[-1] - outcome.sent_ms[-1] - outcome.travel_ms[-1] == 5_000
@@ -231,7 +233,7 @@ def test_every_policy_answers_every_call_and_road_is_first_on_the_road() -> None
 
 
 def test_the_same_seed_is_the_same_shift() -> None:
-    calls = scattered()
+    calls = [one for day in range(3) for one in city_day(day)]
     a, b = (run_shift(*world(*calls, pace="3"), POLICIES["cover"], moves=True) for _ in range(2))
     assert a.moves > 0
     for mine, other in zip(dataclasses.astuple(a), dataclasses.astuple(b), strict=True):
