@@ -2,8 +2,8 @@
 
 **Believed** is what a dispatch centre could know: where and at which hours calls for a kind of unit came on all *other*
 local days of the record, learned as the running system learns it (`backup.demand`), and how busy the kind was on them.
-A policy knows nothing of the calls of its own day; where the record has no other day it believes that calls come where
-roads are. (Around midnight a unit may still wait for a few calls of tomorrow that were counted.)
+A policy knows nothing of the calls of its own day; where the record has no other day with calls for a kind, they are
+believed to come where roads are. (Around midnight a unit may still wait for a few calls of tomorrow that were counted.)
 
 **Counted** is the whole record, the calls that are being answered included: no policy sees it.
 
@@ -21,22 +21,24 @@ import numpy as np
 from geo_backup.backup.cover import Cover
 from geo_backup.backup.demand import cells_of, learned
 from geo_backup.roads.network import Array
+from geo_backup.roads.profile import hour_of
 from geo_backup.rules import CoverRules
 from geo_backup.simulate.ground import Ground
 from geo_backup.simulate.record import Record
 
 COVER = CoverRules(target_ms=CoverRules.r1_ms, move_up_min_gain=0.03)
-"""A place counts as covered by the units that a first one is asked to reach it in."""
+"""A place counts as covered by the units that a first one is asked to reach it in. A move wins three times what the
+running system asks of one that it proposes to a person: nobody here declines those that are hardly worth it."""
 CELL_DEG = 0.005
 """Calls are counted in cells about half a kilometre wide."""
 BUSY = (0.05, 0.8)
 """What is believed of the share of time that units are busy."""
 
 
-def day_and_hour(at_ms: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Number of the local day, and the hour of it."""
-    local = datetime.fromtimestamp(at_ms // 1_000, UTC).astimezone(zone)
-    return local.toordinal(), local.hour
+def day_and_hour(at_ms: int, timezone: str) -> tuple[int, int]:
+    """Number of the local day, and the hour of it. Raises `MapError` for a zone nobody knows."""
+    hour = hour_of(at_ms, timezone)
+    return datetime.fromtimestamp(at_ms // 1_000, UTC).astimezone(ZoneInfo(timezone)).toordinal(), hour
 
 
 def _rules(record: Record, some: Array, part: float) -> list[CoverRules]:
@@ -54,7 +56,7 @@ class Believed:
 
     def __init__(self, record: Record, ground: Ground) -> None:
         self._record, self._ground = record, ground
-        self._zone = ZoneInfo(ground.network.area.timezone)
+        self._zone = ground.network.area.timezone
         of_call = np.array([day_and_hour(call.received_ms, self._zone) for call in record.calls])
         self._slot_call = np.array([slot.call for slot in record.slots])
         self._slot_kind = np.array([slot.kind for slot in record.slots])

@@ -218,9 +218,11 @@ class _Shift:
     def _best_post(self, now_ms: int, unit: int, spot: int) -> int:
         """Where a unit that comes free waits: at home, unless another post wins as much as a move has to."""
         cover, home = self._others(now_ms, unit), int(self._record.unit_home[unit])
+        gains, least = post_gains(cover, self._ground.place_ms.T), cover.rules.move_up_min_gain
+        if gains.max() - gains[home] < least:
+            return home
         post = best_post(cover, self._ground.place_ms.T, self._ground.back_ms[spot])
-        gains = post_gains(cover, self._ground.place_ms.T)
-        if post < 0 or gains[post] - gains[home] < cover.rules.move_up_min_gain:
+        if post < 0 or gains[post] - gains[home] < least:
             return home
         self._moves += 1
         return post
