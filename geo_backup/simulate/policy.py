@@ -5,7 +5,7 @@
 - `home`   the unit of the call's own station first, then of the stations by their distance
 - `cover`  closest by road and by what taking the unit costs the rest of the city: eta + lambda * cover lost, with
            the lambda of `CoverRules` for the call's priority (0 where life is in danger), and never more than
-           `DETOUR_MS` later than the closest. Under this policy units are also moved up into gaps, if asked for (`shift`)
+           `DETOUR_MS` later than the closest; its units may also be moved up into gaps (`shift`)
 """
 
 from __future__ import annotations
