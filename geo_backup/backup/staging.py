@@ -70,6 +70,8 @@ def move_up(cover: Cover, post_ms: Array, drive_ms: Array, movable: Array) -> tu
     `post_ms` int32[J, P] from post to place, `drive_ms` int32[P, N] from unit to post, `movable` bool[N]: units that
     may be asked, if they are free. Greedy, then each move is chosen again beside the others while that wins more.
     """
+    if float(post_gains(cover, post_ms).max(initial=0.0)) < cover.rules.move_up_min_gain:
+        return ()  # no move wins more than one unit more would
     plan: list[tuple[int, int]] = []
     desk = _Desk(cover, post_ms, drive_ms, cover.free & movable)
     for _ in range(cover.rules.move_up_max):
@@ -131,17 +133,15 @@ class _Desk:
         posts = np.argsort(-(more @ self.at_post), kind="stable")[:POSTS_TRIED]
         units = units[(self.drive_ms[np.ix_(posts, units)] <= self.cover.rules.move_up_drive_max_ms).any(axis=0)]
         units = units[np.argsort((less @ self.at_unit)[units], kind="stable")[:UNITS_TRIED]]
-        rows: list[tuple[int, int, int, int]] = []
-        for post in posts.tolist():
-            for unit in units.tolist():
-                drive_ms = int(self.drive_ms[post, unit])
-                if drive_ms <= self.cover.rules.move_up_drive_max_ms:
-                    after = count + self.at_post[:, post] - self.at_unit[:, unit]
-                    rows.append((int((covered(share, after, q) - now).sum()), drive_ms, unit, post))
-        most = max((row[0] for row in rows), default=0)
+        # a move wins `more` where only the post reaches and loses `less` where only the unit did
+        to, of, drive_ms = self.at_post[:, posts], self.at_unit[:, units], self.drive_ms[np.ix_(posts, units)]
+        both = to.T @ ((more - less)[:, None] * of)
+        gains = np.where(drive_ms <= self.cover.rules.move_up_drive_max_ms, (more @ to)[:, None] - less @ of - both, 0)
+        most = int(gains.max(initial=0))
         if most <= 0:
             return None
-        _, unit, post = min(row[1:] for row in rows if row[0] >= NEARLY * most)
+        good = np.argwhere(gains >= NEARLY * most).tolist()
+        _, unit, post = min((int(drive_ms[p, u]), int(units[u]), int(posts[p])) for p, u in good)
         return unit, post
 
 

@@ -135,6 +135,7 @@ def simulate(
     policy: Annotated[
         list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
     ] = None,
+    move_up: Annotated[bool, typer.Option(help="Under `cover`, also move free units into gaps, and back.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same turnouts and intervals.")] = 1,
     pace: Annotated[
         str, typer.Option(help="Drives take so many times as long; `fit` takes it from the recorded travel times.")
@@ -184,7 +185,7 @@ def simulate(
             progress.update(bar, description=what, completed=done)
 
         record, ground, left_out, checked = prepare(network, asked, posts, pace, seed, show, fleet)
-        measured = compare(record, ground, names, show)
+        measured = compare(record, ground, names, move_up, show)
     rows = summary(measured, seed)
     wall_s = time.perf_counter() - started
     answer = {

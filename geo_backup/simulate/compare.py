@@ -24,6 +24,8 @@ from geo_backup.wire.calls_csv import Call
 from geo_backup.wire.stations_csv import Station
 
 BASE = "road"
+MOVING = "cover"
+"""The policy that may move units up."""
 DRAWS = 1_000
 SETTLED_MS = 1_800_000
 """A unit that came free so long before is back at its station."""
@@ -98,12 +100,14 @@ def compare(
     record: Record,
     ground: Ground,
     policies: Sequence[str],
+    move_up: bool,
     progress: Callable[[str, float], None] = lambda policy, done: None,
 ) -> dict[str, Measured]:
-    """Run each policy over the record."""
+    """Run each policy over the record; with `move_up`, that which keeps cover also moves units into gaps."""
     out = {}
     for name in policies:
-        outcome = run_shift(record, ground, POLICIES[name], progress=partial(progress, name))
+        moves = move_up and name == MOVING
+        outcome = run_shift(record, ground, POLICIES[name], moves=moves, progress=partial(progress, name))
         out[name] = measure(record, outcome)
     return out
 

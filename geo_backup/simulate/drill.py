@@ -206,8 +206,8 @@ class _Drill:
         if unit.left < 0 or driven_ms >= ground.back_ms[unit.left, number]:
             ms, turnout_ms = int(ground.out_ms[number, inject]), self._turnout.on_station_ms
         else:
-            at = ground.on_way_home(unit.left, number, driven_ms)
-            points = ground.at_calls([unit.left]) if at is None else RoadPoints.of([at])
+            at = ground.on_way(unit.left, number, driven_ms)
+            points = ground.at_spot(unit.left) if at is None else RoadPoints.of([at])
             ms, turnout_ms = int(ground.from_points(points, inject)[0]), self._turnout.mobile_ms
         return INF_MS if ms >= INF_MS else ms + turnout_ms
 

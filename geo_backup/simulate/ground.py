@@ -1,8 +1,8 @@
 """Ground: every drive of a simulated shift on the real network, most of them worked out once for all policies.
 
-Stations and calls stay where they are, so station to call (with siren) and call to station (without) are two matrices;
-only a unit that is sent while it drives home is a new question, and its place is the very point of its way home that
-it has reached.
+Stations and calls stay where they are, so the drives with siren, from station to call, and those without, to a station
+from a call or another station, are two matrices; only a unit that is sent while it drives to a station is a new
+question, and its place is the very point of its way that it has reached.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geo_backup.backup.demand import of_roads
 from geo_backup.errors import OutsideMapError
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.field import ArrivalField, cold_etas_ms
@@ -31,7 +32,7 @@ Progress = Callable[[float], None]
 
 
 class _Way(NamedTuple):
-    """Edges of a way home and the ms from its beginning until the end of each."""
+    """Edges of a way to a station and the ms from its beginning until the end of each."""
 
     edges: Array
     ends_ms: Array
@@ -54,9 +55,12 @@ def targets_of(
 
 
 class Ground:
-    """Drive times among S stations and J calls: `out_ms` int32[S, J], `back_ms` int32[J, S] (INF_MS = no way).
+    """Drive times among S stations, J calls and K places of demand, INF_MS = no way.
 
-    `pace` is what drives with siren take, as a multiple of what the network says.
+    A **spot** is where a unit may set out from without siren: a call, 0 to J - 1, or a station, J to J + S - 1.
+    `out_ms` int32[S, J] from station to call, `place_ms` int32[S, K] from station to place of demand, both with siren;
+    `back_ms` int32[J + S, S] from spot to station. `pace` is what drives with siren take, as a multiple of what the
+    network says.
     """
 
     def __init__(
@@ -68,27 +72,29 @@ class Ground:
     ) -> None:
         self.network = network
         self.pace = 1.0
+        self.places = of_roads(network, Rules().cover.places)
         profiles = profiles_of(network)
         self._siren = Probe(Metric(weigh(network, profiles["response"])))
         self._calm = weigh(network, profiles["routine"])
-        self.call_lon, self.call_lat = (np.array([getattr(c, axis) for c in calls]) for axis in ("lon", "lat"))
-        self.station_lon, self.station_lat = (np.array([getattr(s, axis) for s in stations]) for axis in ("lon", "lat"))
-        self._at_call = self._snap(self.call_lon, self.call_lat)
-        at_station = self._snap(self.station_lon, self.station_lat)
+        self.lon, self.lat = (np.array([getattr(at, axis) for at in (*calls, *stations)]) for axis in ("lon", "lat"))
+        self.spot_of_station = len(calls) + np.arange(len(stations))
+        unknown = np.full(len(self.lon), np.nan)
+        self._at = snap_units(network, self.lon, self.lat, unknown, unknown, Rules().snap)
         self._targets = tuple(calls)
-        self.out_ms = np.empty((len(stations), len(calls)), np.int32)
-        for j, target in enumerate(calls):
-            self.out_ms[:, j] = cold_etas_ms(self._siren, target, at_station)[0]
-            progress((j + 1) / len(calls))
-        self._home = [ArrivalField.build(self._calm, station) for station in stations]
-        read = [field.etas_ms(self._at_call) for field in self._home]
+        at_station = self._at.take(self.spot_of_station)
+        places = targets_of(network, list(zip(self.places.lon.tolist(), self.places.lat.tolist(), strict=True)))
+        asked = (*calls, *places)
+        ms = np.full((len(stations), len(asked)), INF_MS, np.int32)
+        for j, target in enumerate(asked):
+            if target is not None:
+                ms[:, j] = cold_etas_ms(self._siren, target, at_station)[0]
+            progress((j + 1) / len(asked))
+        self.out_ms, self.place_ms = ms[:, : len(calls)], ms[:, len(calls) :]
+        self._to = [ArrivalField.build(self._calm, station) for station in stations]
+        read = [field.etas_ms(self._at) for field in self._to]
         self.back_ms = np.stack([ms for ms, _ in read], axis=1)
         self._back_by = np.stack([which for _, which in read], axis=1)
         self._way = lru_cache(WAYS_KEPT)(self._find_way)
-
-    def _snap(self, lon: Array, lat: Array) -> RoadPoints:
-        unknown = np.full(len(lon), np.nan)
-        return snap_units(self.network, lon, lat, unknown, unknown, Rules().snap)
 
     def from_points(self, points: RoadPoints, call: int) -> Array:
         """Drive times int32[N] to a call from any places."""
@@ -101,15 +107,16 @@ class Ground:
 
     def slow_down(self, pace: float) -> None:
         """Let every drive with siren take so many times as long from now on."""
-        self.out_ms, self.pace = _paced(self.out_ms, pace), self.pace * pace
+        self.out_ms, self.place_ms = _paced(self.out_ms, pace), _paced(self.place_ms, pace)
+        self.pace *= pace
 
-    def at_calls(self, calls: Sequence[int]) -> RoadPoints:
-        """Units that stand at calls."""
-        return self._at_call.take(np.array(calls, np.int64))
+    def at_spot(self, spot: int) -> RoadPoints:
+        """One unit that stands at a spot."""
+        return self._at.take(np.array([spot]))
 
-    def on_way_home(self, call: int, station: int, after_ms: int) -> RoadPoint | None:
-        """Where a unit is so long after it left a call for its station; None: not on the road yet."""
-        way = self._way(call, station)
+    def on_way(self, spot: int, station: int, after_ms: int) -> RoadPoint | None:
+        """Where a unit is so long after it left a spot for a station; None: not on the road yet."""
+        way = self._way(spot, station)
         if way is None:
             return None
         k = min(int(np.searchsorted(way.ends_ms, after_ms, side="right")), len(way.edges) - 1)
@@ -129,14 +136,14 @@ class Ground:
 
     def air_m(self, lon: Array, lat: Array, call: int) -> Array:
         """Metres by air to a call."""
-        return np.asarray(distance_m(lon, lat, self.call_lon[call], self.call_lat[call]))
+        return np.asarray(distance_m(lon, lat, self.lon[call], self.lat[call]))
 
-    def _find_way(self, call: int, station: int) -> _Way | None:
-        which = int(self._back_by[call, station])
+    def _find_way(self, spot: int, station: int) -> _Way | None:
+        which = int(self._back_by[spot, station])
         if which < 0:
             return None
-        edge, fraction = int(self._at_call.edge[call, which]), int(self._at_call.fraction[call, which])
-        found = self._home[station].way(edge, fraction)
+        edge, fraction = int(self._at.edge[spot, which]), int(self._at.fraction[spot, which])
+        found = self._to[station].way(edge, fraction)
         if found is None:
             return None
         edges, edge_ms = np.array(found.edges), self._calm.edge_ms

@@ -5,7 +5,7 @@
 - `home`   the unit of the call's own station first, then of the stations by their distance
 - `cover`  closest by road and by what taking the unit costs the rest of the city: eta + lambda * cover lost, with
            the lambda of `CoverRules` for the call's priority (0 where life is in danger), and never more than
-           `DETOUR_MS` later than the closest
+           `DETOUR_MS` later than the closest; its units may also be moved up into gaps (`shift`)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Offer(NamedTuple):
     """The free units of a kind at one moment, in the order of their names: columns of N.
 
     `eta_ms` drive time by road, `air_m` distance by air, `home_rank` 0 for the station of the call's area, 1 for the
-    next station ..., `cover_lost` share of the demand for this kind that would lose its cover.
+    next station ..., `cover_lost` share of the demand believed for this kind that would lose its cover.
     """
 
     priority: int

@@ -51,10 +51,7 @@ class Wave(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """Calls, slots and waves in the order of time; units by name, with kind int[N], station int[N], `firm` bool[N].
-
-    `busy_share` float[K]: of the units of a kind how many were kept at once, on average.
-    """
+    """Calls, slots and waves in the order of time; units by name, with kind int[N], station int[N], `firm` bool[N]."""
 
     calls: tuple[Call, ...]
     stations: tuple[Station, ...]
@@ -65,7 +62,6 @@ class Record:
     firm: Array
     slots: tuple[Slot, ...]
     waves: tuple[Wave, ...]
-    busy_share: Array
 
     @property
     def span_ms(self) -> int:
@@ -102,12 +98,9 @@ class Record:
         else:
             home, firm = np.array([own[unit_id] for unit_id, _ in units]), np.ones(len(units), bool)
         slots, waves = _slots(calls, kinds, np.random.default_rng(seed))
-        kept = np.bincount([s.kind for s in slots], [s.kept_ms for s in slots], len(kinds))
-        span_ms = max(1, calls[-1].received_ms - calls[0].received_ms)
-        busy = np.clip(kept / (span_ms * np.maximum(1, np.bincount(unit_kind, minlength=len(kinds)))), 0.05, 0.8)
         return cls(
             tuple(calls), tuple(stations), kinds, tuple(name for name, _ in units), unit_kind, home, firm,
-            tuple(slots), tuple(waves), busy,
+            tuple(slots), tuple(waves),
         )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ next unit of their kind to come free, the most urgent and oldest first. Where a 
 unit is held for the recorded time and then stands at the call; ambulances come free at the call too, since the record
 does not say where the hospital is.
 
-Cover counts the free units at their stations, also those on their way there: MEXCLP (Daskin 1983), with places and
-demand from the calls themselves and the recorded share of time that units are busy.
+Where units are moved up, that is looked at when units of a kind were sent and when one comes free, by the rules of
+`backup.staging`, and the posts are the stations. A unit that comes free waits at another station than its own where
+that wins as much as a move has to; a unit that waits away from its own goes home as soon as it is worth as much there.
 """
 
 from __future__ import annotations
@@ -20,44 +21,25 @@ from typing import NamedTuple
 import numpy as np
 
 from geo_backup.backup.cover import Cover
+from geo_backup.backup.staging import best_post, move_up, post_gains
 from geo_backup.roads.field import HORIZON_MS
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints
-from geo_backup.rules import CoverRules, TurnoutRules
+from geo_backup.rules import TurnoutRules
+from geo_backup.simulate.demand import Believed, Counted
 from geo_backup.simulate.ground import Ground
 from geo_backup.simulate.policy import Offer, Policy
 from geo_backup.simulate.record import Record, station_ranks
-
-COVER = CoverRules(target_ms=CoverRules.r1_ms)
-"""A place counts as covered by the units that a first one is asked to reach it in."""
-CELL_DEG = 0.005
-"""Demand is counted in cells about half a kilometre wide."""
-
-
-class Demand:
-    """Places where calls come from, and by kind of unit the times int32[I, N] from the stations of all units of that
-    kind and the calls float64[I] for it."""
-
-    def __init__(self, record: Record, ground: Ground) -> None:
-        cell = np.round(np.stack((ground.call_lon, ground.call_lat), axis=1) / CELL_DEG).astype(np.int64)
-        _, place, of_call = np.unique(cell, axis=0, return_index=True, return_inverse=True)
-        count = np.zeros((len(record.kinds), len(place)))
-        for slot in record.slots:
-            count[slot.kind, of_call[slot.call]] += 1.0
-        self._weights = count
-        self._ms = [ground.out_ms[record.unit_home[record.unit_kind == k]][:, place].T for k in range(len(count))]
-        self._rules = [replace(COVER, busy_fraction=float(busy)) for busy in record.busy_share]
-
-    def cover(self, kind: int, free: Array) -> Cover:
-        """The cover by the free units (bool[N]) of a kind."""
-        return Cover(self._ms[kind], free, self._weights[kind], self._rules[kind])
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a policy did, by slot: `unit` int[M] (-1: nobody to the end), `sent_ms` int64[M], `travel_ms` int64[M],
-    `arrival_ms` int64[M], `cover_lost` float[M], `queued` bool[M] (had to wait for a unit)."""
+    `arrival_ms` int64[M], `cover_lost` float[M], `queued` bool[M] (had to wait for a unit).
+
+    `moves` counts drives from a station to another, and from a call to a station that is not the unit's own.
+    """
 
     unit: Array
     sent_ms: Array
@@ -65,15 +47,15 @@ class Outcome:
     arrival_ms: Array
     cover_lost: Array
     queued: Array
-    moves: int = 0
+    moves: int
 
 
 class _Leg(NamedTuple):
-    """Where a unit drives home from, and when it left and is there."""
+    """The spot from which a unit drives to its post, and when it left and is there."""
 
-    call: int
+    spot: int
     left_ms: int
-    home_ms: int
+    there_ms: int
 
 
 def run_shift(
@@ -81,28 +63,33 @@ def run_shift(
     ground: Ground,
     policy: Policy,
     *,
+    moves: bool = False,
     turnout: TurnoutRules | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Outcome:
     """Answer all calls of a record. The same arguments give the same outcome."""
-    return _Shift(record, ground, policy, turnout or TurnoutRules()).run(progress)
+    return _Shift(record, ground, policy, moves, turnout or TurnoutRules()).run(progress)
 
 
 class _Shift:
-    def __init__(self, record: Record, ground: Ground, policy: Policy, turnout: TurnoutRules) -> None:
+    def __init__(self, record: Record, ground: Ground, policy: Policy, moves: bool, turnout: TurnoutRules) -> None:
         self._record, self._ground, self._policy, self._turnout = record, ground, policy, turnout
+        self._may_move = moves
         self._rank = station_ranks(record.calls, record.stations)
-        self._demand = Demand(record, ground)
+        self._believed, self._counted = Believed(record, ground), Counted(record, ground)
         self._reached = ground.reached
         self._free = np.ones(len(record.units), bool)
         self._of_kind = [np.flatnonzero(record.unit_kind == kind) for kind in range(len(record.kinds))]
+        self._post = record.unit_home.copy()
+        """The station where a free unit waits, or to which it drives."""
         self._legs: list[_Leg | None] = [None] * len(record.units)
+        self._moves = 0
         self._waiting: list[list[tuple[int, int, int]]] = [[] for _ in record.kinds]
         self._busy: list[tuple[int, int, int]] = []
         """(free at ms, unit, call)."""
         count = len(record.slots)
         sent, travel, arrival = np.zeros((3, count), np.int64)
-        self._out = Outcome(np.full(count, -1), sent, travel, arrival, np.zeros(count), np.zeros(count, bool))
+        self._out = Outcome(np.full(count, -1), sent, travel, arrival, np.zeros(count), np.zeros(count, bool), 0)
 
     def run(self, progress: Callable[[float], None]) -> Outcome:
         for n, wave in enumerate(self._record.waves):
@@ -112,20 +99,28 @@ class _Shift:
             kinds = sorted({self._record.slots[slot].kind for slot in wave.slots})
             for kind in kinds:
                 self._send(wave.at_ms, wave.call, kind, [s for s in wave.slots if self._record.slots[s].kind == kind])
+                self._fill_gaps(wave.at_ms, kind)
             progress((n + 1) / len(self._record.waves))
         self._settle(1 << 62)
-        return self._out
+        return replace(self._out, moves=self._moves)
 
     def _settle(self, until_ms: int) -> None:
-        """Units that come free until then go to who waits, or home."""
+        """Units that come free until then go to who waits, or to a station."""
         while self._busy and self._busy[0][0] <= until_ms:
             now_ms, unit, call = heapq.heappop(self._busy)
-            kind, home = int(self._record.unit_kind[unit]), int(self._record.unit_home[unit])
-            back_ms = int(self._ground.back_ms[call, home])
+            kind = int(self._record.unit_kind[unit])
             self._free[unit] = True
-            # where no way home is found the unit is there after the longest search
-            self._legs[unit] = _Leg(call, now_ms, now_ms + min(back_ms, HORIZON_MS))
+            self._leave(now_ms, unit, call, int(self._record.unit_home[unit]))
             self._take_waiting(now_ms, kind)
+            if self._free[unit] and self._may_move:
+                self._leave(now_ms, unit, call, self._best_post(now_ms, unit, call))
+                self._return_home(now_ms, kind)
+
+    def _leave(self, now_ms: int, unit: int, spot: int, post: int) -> None:
+        """Let a free unit drive from a spot to a post."""
+        # where no way is found the unit is there after the longest search
+        drive_ms = min(int(self._ground.back_ms[spot, post]), HORIZON_MS)
+        self._post[unit], self._legs[unit] = post, _Leg(spot, now_ms, now_ms + drive_ms)
 
     def _take_waiting(self, now_ms: int, kind: int) -> None:
         """Offer a unit that came free to who waits, in order, until somebody it can drive to takes it."""
@@ -138,47 +133,43 @@ class _Shift:
 
     def _send(self, now_ms: int, call: int, kind: int, slots: list[int], since_ms: int | None = None) -> None:
         """Give each slot the unit that the policy likes best; slots without one wait."""
-        record = self._record
-        free = self._free[self._of_kind[kind]]
-        units = self._of_kind[kind][free]
-        homes = record.unit_home[units]
-        eta_ms, air_m, mobile = self._places(now_ms, call, units, homes)
-        priority = record.calls[call].priority
+        mine, asked = self._of_kind[kind], self._record.calls[call]
+        free = self._free[mine]
+        units = mine[free]
+        eta_ms, air_m, mobile = self._places(now_ms, call, units)
+        priority = asked.priority
         there = np.flatnonzero(eta_ms < INF_MS)
         for slot in slots:
             if not len(there):
                 heapq.heappush(self._waiting[kind], (priority, now_ms if since_ms is None else since_ms, slot))
                 self._out.queued[slot] = True
                 continue
-            prices = self._demand.cover(kind, free).prices[free]
-            offer = Offer(priority, eta_ms[there], air_m[there], self._rank[call, homes[there]], prices[there])
+            posts = self._post[mine]
+            prices = self._believed.cover(asked.received_ms, kind, posts, free).prices[free]
+            offer = Offer(priority, eta_ms[there], air_m[there], self._rank[call, posts[free][there]], prices[there])
             best = int(np.argmin(self._policy(offer)))
             chosen = int(there[best])
+            self._out.cover_lost[slot] = self._counted.cover(kind, posts, free).prices[free][chosen]
             self._dispatch(now_ms, slot, int(units[chosen]), int(eta_ms[chosen]), bool(mobile[chosen]))
-            self._out.cover_lost[slot] = prices[chosen]
-            units, homes, eta_ms, air_m, mobile = (np.delete(v, chosen) for v in (units, homes, eta_ms, air_m, mobile))
-            free = self._free[self._of_kind[kind]]
+            units, eta_ms, air_m, mobile = (np.delete(v, chosen) for v in (units, eta_ms, air_m, mobile))
+            free = self._free[mine]
             there = np.flatnonzero(eta_ms < INF_MS)
 
-    def _places(self, now_ms: int, call: int, units: Array, homes: Array) -> tuple[Array, Array, Array]:
+    def _places(self, now_ms: int, call: int, units: Array) -> tuple[Array, Array, Array]:
         """Drive times, distances by air and who is on the road of free units."""
-        ground = self._ground
-        eta_ms = ground.out_ms[homes, call].copy()
-        lon, lat = ground.station_lon[homes], ground.station_lat[homes]
-        mobile = np.zeros(len(units), bool)
+        ground, posts = self._ground, self._post[units]
+        eta_ms = ground.out_ms[posts, call].copy()
+        spots = ground.spot_of_station[posts]
+        lon, lat = ground.lon[spots], ground.lat[spots]
+        mobile = np.array([not self._stands(now_ms, unit) for unit in units.tolist()], bool)
         points: list[RoadPoints] = []
-        for n, unit in enumerate(units.tolist()):
-            leg = self._legs[unit]
-            if leg is None:
-                continue
-            if leg.home_ms <= now_ms:
-                self._legs[unit] = None
-                continue
-            mobile[n] = True
-            at = ground.on_way_home(leg.call, int(homes[n]), now_ms - leg.left_ms)
+        for n in np.flatnonzero(mobile).tolist():
+            leg = self._legs[units[n]]
+            assert leg is not None
+            at = ground.on_way(leg.spot, int(posts[n]), now_ms - leg.left_ms)
             if at is None:
-                points.append(ground.at_calls([leg.call]))
-                lon[n], lat[n] = ground.call_lon[leg.call], ground.call_lat[leg.call]
+                points.append(ground.at_spot(leg.spot))
+                lon[n], lat[n] = ground.lon[leg.spot], ground.lat[leg.spot]
             else:
                 points.append(RoadPoints.of([at]))
                 lon[n], lat[n] = ground.lon_lat(at)
@@ -189,6 +180,13 @@ class _Shift:
             eta_ms[mobile] = ground.from_points(rows, call)
         return eta_ms, ground.air_m(lon, lat, call), mobile
 
+    def _stands(self, now_ms: int, unit: int) -> bool:
+        """Whether a free unit is at its post."""
+        leg = self._legs[unit]
+        if leg is not None and leg.there_ms <= now_ms:
+            self._legs[unit] = None
+        return self._legs[unit] is None
+
     def _dispatch(self, now_ms: int, number: int, unit: int, eta_ms: int, mobile: bool) -> None:
         slot, out = self._record.slots[number], self._out
         turnout_ms = min(slot.turnout_ms, self._turnout.mobile_ms) if mobile else slot.turnout_ms
@@ -197,3 +195,44 @@ class _Shift:
         free_ms = (int(out.arrival_ms[number]) if slot.arrives else now_ms) + slot.kept_ms
         self._free[unit], self._legs[unit] = False, None
         heapq.heappush(self._busy, (free_ms, unit, slot.call))
+
+    def _fill_gaps(self, now_ms: int, kind: int) -> None:
+        """Move units that stand at their posts into the gaps that those who were sent leave."""
+        if not self._may_move:
+            return
+        mine = self._of_kind[kind]
+        posts, free = self._post[mine], self._free[mine]
+        standing = np.array([bool(ok) and self._stands(now_ms, int(u)) for u, ok in zip(mine, free, strict=True)])
+        spots = self._ground.spot_of_station[posts]
+        cover = self._believed.cover(now_ms, kind, posts, free)
+        for move in move_up(cover, self._ground.place_ms.T, self._ground.back_ms[spots].T, standing):
+            self._moves += 1
+            self._leave(now_ms, int(mine[move.unit]), int(spots[move.unit]), move.post)
+
+    def _others(self, now_ms: int, unit: int) -> Cover:
+        """The cover by the free units of a unit's kind beside it."""
+        kind = int(self._record.unit_kind[unit])
+        mine = self._of_kind[kind]
+        return self._believed.cover(now_ms, kind, self._post[mine], self._free[mine] & (mine != unit))
+
+    def _best_post(self, now_ms: int, unit: int, spot: int) -> int:
+        """Where a unit that comes free waits: at home, unless another post wins as much as a move has to."""
+        cover, home = self._others(now_ms, unit), int(self._record.unit_home[unit])
+        gains, least = post_gains(cover, self._ground.place_ms.T), cover.rules.move_up_min_gain
+        if gains.max() - gains[home] < least:
+            return home
+        post = best_post(cover, self._ground.place_ms.T, self._ground.back_ms[spot])
+        if post < 0 or gains[post] - gains[home] < least:
+            return home
+        self._moves += 1
+        return post
+
+    def _return_home(self, now_ms: int, kind: int) -> None:
+        """Units that stand away from home go back where they are worth as much there."""
+        for unit in self._of_kind[kind].tolist():
+            post, home = int(self._post[unit]), int(self._record.unit_home[unit])
+            if post != home and self._free[unit] and self._stands(now_ms, unit):
+                gains = post_gains(self._others(now_ms, unit), self._ground.place_ms.T)
+                if gains[home] >= gains[post]:
+                    self._moves += 1
+                    self._leave(now_ms, unit, int(self._ground.spot_of_station[post]), home)

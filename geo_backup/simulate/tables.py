@@ -11,7 +11,7 @@ from rich.table import Table
 
 from geo_backup.simulate.drill import Score
 
-_HEADINGS = ("policy", "calls", "first unit", "k-th unit", "4 min", "8 min", "cover lost", "moves", "queued")
+_HEADINGS = ("policy", "calls", "first unit", "k-th unit", "4 min", "8 min", "cover\nlost", "moves", "queued")
 
 
 def print_policies(answer: Mapping[str, Any]) -> None:

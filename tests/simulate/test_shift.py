@@ -12,11 +12,12 @@ from geo_backup.errors import BadValueError
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.search import INF_MS
 from geo_backup.simulate.compare import check, compare, measure, prepare, summary
+from geo_backup.simulate.demand import Believed, Counted
 from geo_backup.simulate.ground import Ground, targets_of
 from geo_backup.simulate.plot import draw
 from geo_backup.simulate.policy import DETOUR_MS, POLICIES, Offer
 from geo_backup.simulate.record import Record
-from geo_backup.simulate.shift import Demand, Outcome, run_shift
+from geo_backup.simulate.shift import Outcome, run_shift
 from geo_backup.wire.calls_csv import Call, CallUnit
 from geo_backup.wire.stations_csv import Station
 from tests.running import GOTHENBURG
@@ -46,8 +47,8 @@ def call(number: int, at_min: float, place: int, units: str, *, kept_min: float 
     return Call(f"c{number}", at_ms, *PLACES[place], priority, "fire", sent, str(1 + place % 3))
 
 
-def world(*calls: Call) -> tuple[Record, Ground]:
-    record, ground, _, _ = prepare(network(), calls, STATIONS, "1", 1)
+def world(*calls: Call, pace: str = "1") -> tuple[Record, Ground]:
+    record, ground, _, _ = prepare(network(), calls, STATIONS, pace, 1)
     return record, ground
 
 
@@ -115,7 +116,7 @@ def test_the_way_home_goes_on_without_a_leap() -> None:
     back_ms = int(ground.back_ms[0, home])
     places = []
     for after_ms in range(0, back_ms, 2_000):
-        at = ground.on_way_home(0, home, after_ms)
+        at = ground.on_way(0, home, after_ms)
         assert at is not None
         places.append(ground.lon_lat(at))
     east_m, north_m = network().metres_per_deg
@@ -142,17 +143,76 @@ def test_policies_differ_in_what_they_look_at() -> None:
 def test_the_price_of_a_unit_is_what_the_cover_loses() -> None:
     record, ground = world(*scattered())
     outcome = run_shift(record, ground, POLICIES["road"])
-    demand, free = Demand(record, ground), np.ones(3, bool)
+    counted, free = Counted(record, ground), np.ones(3, bool)
     without = free.copy()
     without[outcome.unit[0]] = False
-    lost = demand.cover(0, free).value() - demand.cover(0, without).value()
+    lost = counted.cover(0, record.unit_home, free).value() - counted.cover(0, record.unit_home, without).value()
     assert outcome.cover_lost[0] == pytest.approx(lost)
     assert lost > 0
 
 
+def morning(day: int, minute: float = 0.0) -> float:
+    """Minutes after T0, which is 23:13 in Gothenburg, until a minute of a morning."""
+    return 600.0 + day * 24 * 60 + minute
+
+
+def city_day(day: int) -> list[Call]:
+    """Most calls come south of the river, where only E1 is at home."""
+    return [
+        call(100 * day + n, morning(day, 40 * n), place, f"E{1 + place}", kept_min=5)
+        for n, place in enumerate((0, 0, 1, 0, 0, 2, 0, 0))
+    ]
+
+
+def test_what_is_believed_of_a_day_is_not_of_its_calls() -> None:
+    """Other calls on a day change what is believed of the day before, and nothing that is believed of itself."""
+    usual = city_day(0)
+    quiet, wild = call(90, morning(1), 1, "E2"), [call(100 + n, morning(1, n), 4, "E2", kept_min=90) for n in range(30)]
+    all_free = np.ones(3, bool)
+
+    def believed(day: int, *calls: Call) -> float:
+        record, ground = world(*usual, *calls, pace="3")
+        cover = Believed(record, ground).cover(T0 + round(morning(day) * MINUTE_MS), 0, np.arange(3), all_free)
+        return cover.value()
+
+    assert believed(1, quiet) == believed(1, quiet, *wild)
+    assert believed(0, quiet) != believed(0, quiet, *wild)
+
+
+def test_without_another_day_calls_come_where_roads_are() -> None:
+    record, ground = world(*city_day(0))
+    cover = Believed(record, ground).cover(record.calls[0].received_ms, 0, np.arange(3), np.ones(3, bool))
+    assert np.array_equal(cover.weights, ground.places.weights[0])
+
+
+def test_a_move_up_is_there_for_the_next_call() -> None:
+    """E1 is kept for an hour. Another engine has come to its station before the next call beside it, and goes home."""
+    last = [
+        call(200, morning(2), 0, "E1", kept_min=60),
+        call(201, morning(2, 30), 0, "E2", kept_min=5),
+        call(202, morning(2, 240), 1, "E2"),
+    ]
+    record, ground = world(*city_day(0), *city_day(1), *last, pace="3")
+    stay, moved = (run_shift(record, ground, POLICIES["cover"], moves=moves) for moves in (False, True))
+    assert stay.moves == 0
+    assert moved.moves >= 2
+    assert moved.travel_ms[-2] < stay.travel_ms[-2] - MINUTE_MS
+    assert moved.travel_ms[-2] == ground.out_ms[0, -2]
+    assert moved.travel_ms[-1] == stay.travel_ms[-1]
+
+
+def test_a_unit_that_is_moved_is_sent_from_where_it_is() -> None:
+    """Half a minute after E1 went, the engine that fills its gap is on the road, and its crew sits in it."""
+    last = [call(200, morning(2), 0, "E1", kept_min=60), call(201, morning(2, 0.5), 0, "E2", kept_min=5)]
+    record, ground = world(*city_day(0), *city_day(1), *last, pace="3")
+    outcome = run_shift(record, ground, POLICIES["cover"], moves=True)
+    assert outcome.arrival_ms[-1] - outcome.sent_ms[-1] - outcome.travel_ms[-1] == 5_000
+    assert outcome.travel_ms[-1] not in ground.out_ms[:, -1]
+
+
 def test_every_policy_answers_every_call_and_road_is_first_on_the_road() -> None:
     record, ground = world(*scattered())
-    measured = compare(record, ground, list(POLICIES))
+    measured = compare(record, ground, list(POLICIES), move_up=True)
     rows = summary(measured, seed=1)
     assert {row["calls"] for row in rows.values()} == {120}
     outcomes = {name: run_shift(record, ground, policy) for name, policy in POLICIES.items()}
@@ -173,8 +233,9 @@ def test_every_policy_answers_every_call_and_road_is_first_on_the_road() -> None
 
 
 def test_the_same_seed_is_the_same_shift() -> None:
-    calls = scattered()
-    a, b = (run_shift(*world(*calls), POLICIES["cover"]) for _ in range(2))
+    calls = [one for day in range(3) for one in city_day(day)]
+    a, b = (run_shift(*world(*calls, pace="3"), POLICIES["cover"], moves=True) for _ in range(2))
+    assert a.moves > 0
     for mine, other in zip(dataclasses.astuple(a), dataclasses.astuple(b), strict=True):
         assert np.array_equal(mine, other)
 
