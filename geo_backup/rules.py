@@ -312,7 +312,7 @@ class Rules:
                 raise BadValueError(f"/{group}", "bad_rule", str(error)) from None
         return Rules(**groups, agencies=self.agencies)
 
-    @property
+    @cached_property
     def rules_id(self) -> str:
         """Sixteen hex digits that name these exact numbers."""
         return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:16]

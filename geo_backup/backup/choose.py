@@ -162,17 +162,13 @@ class _Ground:
 
     def __init__(self, requests: Sequence[Request], fleet: Fleet, bucket_ms: int) -> None:
         self.requests, self.fleet, self.bucket_ms = requests, fleet, bucket_ms
-        known: dict[tuple[tuple[str, ...], Need], int] = {}
+        skills: dict[tuple[str, ...], int] = {}
+        skill = np.array([skills.setdefault(has, len(skills)) for has in fleet.capabilities], np.int64)
         self.fit: list[Array] = []
         for request in requests:
-            fit = np.full((len(request.needs), len(fleet.ids)), NOT_AT_ALL, np.int8)
-            for i, need in enumerate(request.needs):
-                bare = need._replace(count=1)
-                for row in np.flatnonzero(request.eta_ms < INF_MS).tolist():
-                    key = (fleet.capabilities[row], bare)
-                    if key not in known:
-                        known[key] = fill(*key)
-                    fit[i, row] = known[key]
+            fills = [[fill(has, need) for has in skills] for need in request.needs]
+            fit = np.array(fills, np.int8).reshape(len(fills), len(skills))[:, skill]
+            fit[:, request.eta_ms >= INF_MS] = NOT_AT_ALL
             self.fit.append(fit)
 
     def order(self, r: int, rows: Array) -> Array:
@@ -253,7 +249,7 @@ def _improve(ground: _Ground, sent: list[list[Sent]], taken: Taken) -> Choice:
             taken.give_back(unit.row)
             # later requests may count on what teams have left: nobody takes that from them here
             able = np.flatnonzero((fit[list(unit.fills)] != NOT_AT_ALL).all(axis=0) & taken.open(True))
-            best = int(ground.order(r, np.union1d(able, unit.row))[0])
+            best = int(ground.order(r, np.append(able, unit.row))[0])
             taken.take(best)
             sent[r][n] = Sent(best, unit.fills)
         if request.several:

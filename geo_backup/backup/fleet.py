@@ -156,6 +156,9 @@ class UnitTable:
         self.row_of = {unit_id: row for row, unit_id in enumerate(self.ids)}
         n = len(self.ids)
         self.status = np.zeros(n, np.int8)
+        self.skills: dict[tuple[str, ...], int] = {}
+        """Sets of capabilities that units have, numbered."""
+        self.skill = np.zeros(n, np.int32)
         self.busy = np.zeros(n, np.bool_)
         self.order_ms = np.zeros(n, np.int64)
         self.parked = np.zeros(n, np.bool_)
@@ -178,6 +181,7 @@ class UnitTable:
         for i, row in enumerate(rows):
             r = at[i]
             self.status[r] = CODE[row.status]
+            self.skill[r] = self.skills.setdefault(row.capabilities, len(self.skills))
             self.busy[r] = row.incident_id is not None
             self.order_ms[r] = row.order_ms
             self.parked[r] = row.parked

@@ -185,9 +185,7 @@ def rank(
     on_call = np.zeros(n, np.bool_)
     wrong = np.zeros(n, np.bool_)
     if incident.requirement and all(ANY not in (n.capability, *n.substitutes) for n in incident.requirement):
-        wrong = ~np.fromiter(
-            (fits(table.rows[unit_id].capabilities, incident.requirement) for unit_id in table.ids), np.bool_, n
-        )
+        wrong = ~np.array([fits(skills, incident.requirement) for skills in table.skills], np.bool_)[table.skill]
         on_call = ~wrong & (status == CODE["out_of_service"]) & table.placed
     taken_from, victim = victims(table, incident, others or {})
     occupied = np.zeros(n, np.bool_)
@@ -213,7 +211,8 @@ def rank(
     late = np.zeros(n, np.bool_)
     if incident.priority > rules.backup.shift_end_priority:
         late = table.shift_ends_ms - as_of_ms < rules.backup.shift_end_ms
-    beyond = "UNREACHABLE" if field is None or field.exhausted else "OUTSIDE_HORIZON"
+    lost = ~reached & (table.points.edge[:, 0] >= 0)
+    beyond = "UNREACHABLE" if field is None or not lost.any() or field.exhausted else "OUTSIDE_HORIZON"
     reason = np.zeros(n, np.int8)
     for name, applies in (  # the last that applies is the one that is said
         (beyond, ~reached),
