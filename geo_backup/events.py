@@ -268,6 +268,8 @@ class DecisionMade(Event):
     """(unit_id, the one on its way that it could replace, ms won)."""
     unmet: bool = False
     """Something asked for is filled by nobody."""
+    quick: bool = False
+    """The best set was not found yet: `chosen` is `first`."""
     proven: bool = False
     inputs: str = ""
     answer: str = ""

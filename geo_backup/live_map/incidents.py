@@ -198,6 +198,7 @@ def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
             event.proven,
             event.swaps,
             event.unmet,
+            event.quick,
         )
     return Delta(incidents=(event.incident_id,))
 

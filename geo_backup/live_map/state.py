@@ -130,6 +130,7 @@ class Recommendation:
     proven: bool
     swaps: tuple[tuple[str, str, int], ...] = ()
     unmet: bool = False
+    quick: bool = False
 
 
 @dataclass(slots=True)

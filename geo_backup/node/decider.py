@@ -2,7 +2,10 @@
 
 The first answer is given at once, to whoever asked. The whole decision is a fact in the log, made when an incident asks
 or changes; while units drive, those that still wait for somebody are looked at again, and a fact follows only where
-the answer is another one. The arithmetic is beside the event loop: fields in the node's worker, the choice in a thread.
+the answer is another one. Where the best set is long in coming (many requests that want the same units), the quick one
+is the fact meanwhile: the clock chooses which answer stands, never what an answer is.
+
+The arithmetic is beside the event loop: fields in the node's worker, the choice in a thread, one search at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from geo_backup import __version__
+from geo_backup.backup.choose import Choice
 from geo_backup.backup.decision import Question, answer, ask, digest, swaps, tell, unmet, whole_view
 from geo_backup.backup.standing import View
 from geo_backup.errors import LogError, UnknownIdError
@@ -36,6 +40,8 @@ log_ = logging.getLogger("geo_backup.node")
 
 DECIDED_ANEW = (BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentChanged, AidApproved)
 """Facts after which an incident that asks for backup is decided again."""
+BEST_WITHIN_S = 0.5
+"""The quick answer stands until the best is there, when it takes longer."""
 LOOKS_SHARE = 0.25
 """Of a core's time at most, for looking again."""
 
@@ -49,6 +55,9 @@ class Decider:
         """Incidents that wait for a decision: its id."""
         self._making = ""
         self._bell = asyncio.Event()
+        self._search: asyncio.Task[Choice] | None = None
+        self._later: asyncio.Task[None] | None = None
+        """What waits for a search that takes long."""
         self._looked: dict[str, float] = {}
         """When each incident was decided or looked at, on the loop's clock."""
 
@@ -59,6 +68,11 @@ class Decider:
             if incident.request_id and incident.recommended is None:  # the node stopped between the two
                 self._due[incident.incident_id] = f"decision:{incident.request_id}"
                 self._bell.set()
+
+    def stop(self) -> None:
+        """Wait for no search any more."""
+        if self._later is not None:
+            self._later.cancel()
 
     async def recommend(self, incident_id: str) -> documents.Document:
         """Whom to send, at once and by arrival alone where it is urgent; the whole decision follows in the log.
@@ -127,20 +141,50 @@ class Decider:
             question, inputs = await node.read_field(
                 lambda standing: (ask(standing, incident_id), whole_view(standing))
             )
-            if decision_id is None:
-                decision_id = f"decision:{question.incident.request_id}:{question.ranking.as_of_ms}"
-                standing = node.live_map.incidents[incident_id].recommended
-                if standing is not None and not await asyncio.to_thread(_another, question, standing):
-                    return
-            event = await asyncio.to_thread(decide, question, inputs, decision_id)
-            if log is node.log:
-                await log.append([event])
+            standing = node.live_map.incidents[incident_id].recommended
+            same = (
+                decision_id is None
+                and standing is not None
+                and not await asyncio.to_thread(_another, question, standing)
+            )
+            if same and standing is not None and not standing.quick:
+                return
+            decision_id = decision_id or f"decision:{question.incident.request_id}:{question.ranking.as_of_ms}"
+            search = self._search_for(question)
+            if search is not None:
+                await asyncio.wait([search], timeout=BEST_WITHIN_S)
+            best = search.result() if search is not None and search.done() else None
+            if log is node.log and (best is not None or not same):
+                await log.append([await asyncio.to_thread(decide, question, inputs, decision_id, best)])
+            if search is not None and best is None:
+                self._later = asyncio.create_task(self._refine(search, question, inputs, f"{decision_id}:best"))
         except (KeyError, ValueError):
             pass  # closed, or asks for nothing any more
         except LogError as error:
             log_.warning("decision %s is not on record: %s", decision_id, error)
         except Exception:
             log_.exception("decision %s failed; the others go on", decision_id)
+
+    def _search_for(self, question: Question) -> asyncio.Task[Choice] | None:
+        """The search for the best set, begun; None while another one goes on: it takes a core."""
+        if self._search is not None and not self._search.done():
+            return None
+        self._search = asyncio.create_task(asyncio.to_thread(question.best))
+        return self._search
+
+    async def _refine(self, search: asyncio.Task[Choice], question: Question, inputs: View, decision_id: str) -> None:
+        """Put the best set into the log when it is found, if the quick answer still stands then."""
+        log, incident_id = self._node.log, question.incident.incident_id
+        try:
+            event = await asyncio.to_thread(decide, question, inputs, decision_id, await search)
+            incident = self._node.live_map.incidents.get(incident_id)
+            stands = incident.recommended if incident is not None and incident.open else None
+            if log is self._node.log and stands is not None and stands.quick and incident_id not in self._due:
+                await log.append([event])
+        except LogError as error:
+            log_.warning("decision %s is not on record: %s", decision_id, error)
+        except Exception:
+            log_.exception("decision %s failed; the quick answer stands", decision_id)
 
     def _longest_ago(self, now: float) -> str:
         """The incident that is to be looked at again; empty: none yet."""
@@ -151,7 +195,9 @@ class Decider:
             rules = node.live_map.rules.of(incident.agency).backup
             period_s = (rules.again_p1_ms if incident.priority == 1 else rules.again_ms) / 1000
             since = self._looked.setdefault(incident.incident_id, now)
-            if now - since >= period_s and _waits(incident):
+            searched = self._search is None or self._search.done()
+            late = searched and incident.recommended is not None and incident.recommended.quick
+            if late or (now - since >= period_s and _waits(incident)):
                 found.append((since, incident.incident_id))
         self._looked = {known: at for known, at in self._looked.items() if known in node.live_map.incidents}
         return min(found)[1] if found else ""
@@ -176,11 +222,10 @@ def _another(question: Question, standing: Recommendation) -> bool:
     return now != {unit_id for unit_id, _ in standing.first} or offered != {one[:2] for one in standing.swaps}
 
 
-def decide(question: Question, inputs: View, decision_id: str) -> DecisionMade:
-    """The whole decision as a fact: takes up to seconds, in any thread."""
+def decide(question: Question, inputs: View, decision_id: str, best: Choice | None) -> DecisionMade:
+    """The whole decision as a fact; without the best set the quick one. Takes a tenth of a second, in any thread."""
     first = question.first()
-    best = question.best()
-    said: dict[str, Any] = answer(question, first, best)
+    said: dict[str, Any] = answer(question, first, best or first)
     ranking = question.ranking
     return DecisionMade(
         event_id=decision_id,
@@ -200,7 +245,8 @@ def decide(question: Question, inputs: View, decision_id: str) -> DecisionMade:
         chosen=tuple((row["unit_id"], row["eta_ms"]) for row in said["chosen"]),
         swaps=tuple((row["unit_id"], row["replaces"], row["gain_ms"]) for row in said["swaps"]),
         unmet=bool(said["unmet"]),
-        proven=best.proven,
+        quick=best is None,
+        proven=best is not None and best.proven,
         inputs=decisions.pack_view(inputs),
         answer=decisions.pack(orjson.dumps(said)),
         digest=digest(said),

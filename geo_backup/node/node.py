@@ -124,6 +124,7 @@ class Node:
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log."""
+        self.decider.stop()
         for task in (*self._tasks, *((self._follower,) if self._follower else ())):
             task.cancel()
         await asyncio.gather(*self._tasks, *((self._follower,) if self._follower else ()), return_exceptions=True)

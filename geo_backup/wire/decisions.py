@@ -106,7 +106,7 @@ def decision(event: DecisionMade, humans: Sequence[Mapping[str, Any]] = ()) -> D
     answer = {"eta_cv": BackupRules.eta_cv, **unpack_answer(event)}  # the oldest do not say theirs
     candidates = sorted((u for u in answer["units"] if "rank" in u), key=lambda u: u["rank"])
     return {
-        **recommendation(event.event_id, "refined", answer, answer["chosen"]),
+        **recommendation(event.event_id, "first" if event.quick else "refined", answer, answer["chosen"]),
         "request_id": event.request_id,
         "as_of_seq": event.as_of_seq,
         "network_id": event.network_id,

@@ -146,6 +146,7 @@ def recommended(recommended: Recommendation) -> Document:
     """The newest recommendation in short; `GET /v1/decisions/{id}` has all of it."""
     return {
         "decision_id": recommended.decision_id,
+        "stage": "first" if recommended.quick else "refined",
         "as_of_time": to_text(recommended.as_of_ms),
         "mode": recommended.mode,
         "units": [{"unit_id": unit_id, "eta_s": eta_ms / 1000} for unit_id, eta_ms in recommended.chosen],

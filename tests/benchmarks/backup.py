@@ -135,7 +135,7 @@ def main() -> None:
         question, inputs = ask(standing, "i0"), whole_view(standing)
         wholes.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
-        event = decide(question, inputs, "decision:r0")
+        event = decide(question, inputs, "decision:r0", question.best())
         solves.append((time.perf_counter() - began) * 1e3)
         sizes.append((len(event.inputs) + len(event.answer)) / 1e3)
         proven += event.proven

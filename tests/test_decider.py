@@ -1,0 +1,64 @@
+"""When decisions are made: the quick one stands while the best is searched for, and gives way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import BackupRequested, DecisionMade, Fix, Need, PositionReported
+from geo_backup.node import Node, decider
+from geo_backup.replay.verify import verify
+from tests.roads.tiny import place
+from tests.stories import opened, unit
+from tests.test_node import running, street
+
+
+def request(incident_id: str, now_ms: int) -> BackupRequested:
+    return BackupRequested(
+        received_ms=now_ms,
+        event_id=f"request-{incident_id}",
+        incident_id=incident_id,
+        requirement=(Need("any"),),
+        mode="immediate",
+    )
+
+
+def test_the_quick_answer_stands_until_the_best_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decider, "BEST_WITHIN_S", 0.0)  # every search takes longer than that
+    log, network = tmp_path / "log.sqlite", street()
+
+    async def story(node: Node) -> None:
+        now_ms = int(time.time() * 1000)
+        for n in range(3):
+            fix = Fix(now_ms, *place(100.0 * n, 0))
+            await node.submit(unit(f"P{n}"), PositionReported(received_ms=now_ms, unit_id=f"P{n}", fix=fix))
+        for incident_id, x in (("i1", 0.0), ("i2", 30.0)):
+            lon, lat = place(x, 0)
+            await node.submit(opened(incident_id, lon=lon, lat=lat, priority=1), request(incident_id, now_ms))
+        for _ in range(400):
+            standing = [node.live_map.incidents[name].recommended for name in ("i1", "i2")]
+            if all(one is not None and not one.quick for one in standing):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            raise AssertionError(standing)
+
+    running(story, log, network=network)
+    opened_log = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        made = [event for _, event in opened_log.read_all() if isinstance(event, DecisionMade)]
+        report = verify(network, opened_log.read_all, opened_log.load_snapshot())
+    finally:
+        opened_log.close()
+    for incident_id in ("i1", "i2"):
+        mine = [event for event in made if event.incident_id == incident_id]
+        assert mine[0].quick
+        assert mine[0].chosen == mine[0].first
+        assert not mine[-1].quick
+        assert mine[-1].proven
+    assert report.wrong == []
+    assert report.decisions == len(made)
