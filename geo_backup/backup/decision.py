@@ -17,7 +17,7 @@ import numpy as np
 from geo_backup.backup.admission import REASONS
 from geo_backup.backup.choose import Choice, Fleet, Request, Sent, Taken, exact, greedy
 from geo_backup.backup.city import CityNow
-from geo_backup.backup.fleet import FRESHNESS, STATUSES, IncidentRow, UnitTable
+from geo_backup.backup.fleet import FRESHNESS, STALE, STATUSES, IncidentRow, UnitTable
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
@@ -141,7 +141,7 @@ def _request(
     if city is not None and incident.priority > 1:
         lam = getattr(rules.cover, f"p{min(incident.priority, 5)}_lambda_ms")
         cost = cost + np.rint(city.prices * lam).astype(np.int64)
-    cost = np.where(ranking.fresh >= FRESHNESS.index("stale"), cost + rules.limit.horizon_ms, cost)
+    cost = np.where(ranking.fresh >= STALE, cost + rules.limit.horizon_ms, cost)
     cost = np.where(able, np.minimum(cost, INF_MS - 1), INF_MS)
     floors = incident.mode != "immediate" or incident.priority > rules.cover.floor_override_priority
     return Request(incident.incident_id, incident.priority, needs, incident.several, cost, preference, floors)
@@ -250,25 +250,34 @@ def unmet(question: Question, choice: Choice) -> list[dict[str, Any]]:
 
 
 def swaps(question: Question, choice: Choice) -> list[dict[str, Any]]:
-    """Units on their way in whose place another should be offered: who, for whom, and the time won."""
+    """Units on their way in whose place another should be offered: who, for whom, and the time won.
+
+    The other leaves no more to be filled than there is, and nobody has promised it already.
+    """
     ranking, incident, reasons = question.ranking, question.incident, kept_back(question, choice)
-    free = [row for row in ranking.order.tolist() if not reasons[row] and not ranking.preempts[row]]
+    has, row_of = question.fleet.capabilities, {unit_id: row for row, unit_id in enumerate(ranking.ids)}
+    promised = {unit.row for units in choice.sent for unit in units}
+    kept = ranking.preempts | (ranking.fresh >= STALE)
+    free = [row for row in ranking.order.tolist() if not reasons[row] and not kept[row] and row not in promised]
+    there = [has[row_of[unit_id]] if unit_id in row_of else () for unit_id, _ in incident.assigned]
+
+    @cache
+    def missing(at: int, instead: tuple[str, ...]) -> tuple[int, int]:
+        left = remaining(incident.requirement, incident.several, [*there[:at], instead, *there[at + 1 :]])[0]
+        return sum(n.count for n in left if n.need == "must"), sum(n.count for n in left if n.need != "must")
+
     out = []
-    for (unit_id, state, eta_ms), sent_ms in zip(ranking.assigned(), incident.assigned_ms, strict=True):
-        if eta_ms is None or state == "on_scene":
+    going = zip(ranking.assigned(), incident.assigned_ms, strict=True)
+    for at, ((unit_id, state, eta_ms), sent_ms) in enumerate(going):
+        if eta_ms is None or state == "on_scene" or unit_id not in row_of:
             continue
-        capabilities = question.fleet.capabilities
-        row_of = {ranking.ids[row]: row for row in range(len(ranking.ids))}
-        if unit_id not in row_of:
-            continue
-        asked = [n for n in incident.requirement if fill(capabilities[row_of[unit_id]], n) != NOT_AT_ALL]
-        able = (row for row in free if not asked or any(fill(capabilities[row], n) != NOT_AT_ALL for n in asked))
-        best = next(able, None)
+        best = next((row for row in free if missing(at, has[row]) <= missing(at, there[at])), None)
         if best is None:
             continue
         offer = swap(Going(eta_ms, eta_ms, sent_ms), int(ranking.eta_ms[best]), ranking.as_of_ms, question.rules.swap)
         if offer.offered:
             out.append({"unit_id": ranking.ids[best], "replaces": unit_id, "gain_ms": offer.gain_ms})
+            free.remove(best)
     return out
 
 

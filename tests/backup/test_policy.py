@@ -364,3 +364,27 @@ def test_a_swap_is_offered_only_where_it_gains_much() -> None:
     (offer,) = offers(200)
     assert (offer["unit_id"], offer["replaces"]) == ("quick", "slow")
     assert offer["gain_ms"] > 60_000
+
+
+def test_a_swap_does_the_same_part_and_is_offered_once() -> None:
+    """A medic nearby is no swap for the team; one team that comes near is none for two."""
+    scene = Scene(river())
+    scene.incident("i1", (100, 0), priority=1)
+    needs = (Need("SWAT", 2), Need("patrol", 1, "must", ("any",)))
+    for unit_id in ("team 1", "team 2"):
+        scene.unit(unit_id, (2000, 140), 0.0, "SWAT")
+    scene.unit("car", (120, 0), 0.0, "patrol")
+    scene.tell(request(requirement=needs), *(part("i1", unit_id, "assigned", 2) for unit_id in ("team 1", "team 2")))
+    scene.unit("medic", (150, 0), 3.0, "ALS")
+
+    def offers(s: float) -> list[tuple[str, str]]:
+        for unit_id in ("team 1", "team 2"):
+            scene.tell(position(unit_id, (2000, 140 - s / 1000), s))
+        question = asked(scene, s=s)
+        told = answer(question, question.first(), question.best())["swaps"]
+        return [(one["unit_id"], one["replaces"]) for one in told]
+
+    scene.tell(position("medic", (151, 0), 200))
+    assert offers(200) == []
+    scene.unit("team 3", (300, 0), 201.0, "SWAT")
+    assert offers(202) == [("team 3", "team 1")]

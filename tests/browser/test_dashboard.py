@@ -589,6 +589,43 @@ def test_delayed_backup_becomes_urgent_by_one_key_and_may_take_a_unit(
     assert "U1" in reasons(quiet, incident_id)
 
 
+def test_a_swap_is_offered_and_taken_by_one_key(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    """A unit comes far nearer than the one on its way: the desk is told, and one key sends it in its place."""
+    assert quiet.put("/v1/rules", json={"backup": {"again_p1_ms": 300}, "swap": {"cool_down_ms": 0}}).is_success
+    fleet(quiet, ("FAR", 0.03, ("SWAT",)), ("MEDIC", 0.006, ("ALS",)))
+    incident_id = incident(quiet)
+    asked = {"mode": "immediate", "requirement": [{"capability": "SWAT"}]}
+    assert quiet.post(f"/v1/incidents/{incident_id}/backup", json=asked).is_success
+    page = window(str(quiet.base_url))
+    page.locator(f"[data-incident={incident_id}]").click()
+    page.wait_for_selector("[data-testid=recommended] [data-unit=FAR]")
+    quiet.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "FAR"})
+    on_its_way(page, "FAR")
+    fleet(quiet, ("NEAR", 0.004, ("SWAT",)))
+    offer = page.locator("[data-testid=swap]")
+    offer.wait_for()
+    assert "NEAR would be there" in offer.inner_text()
+    assert "sooner than FAR" in offer.inner_text()
+    shot(page, "swap")
+    page.keyboard.press("o")
+    on_its_way(page, "NEAR")
+    standing = quiet.get(f"/v1/incidents/{incident_id}").json()["assignments"]
+    assert {row["unit_id"]: row["state"] for row in standing}["FAR"] == "cancelled"
+    assert reasons(quiet, incident_id)["NEAR"] == "swap offered"
+    offer.wait_for(state="detached")
+
+
+def test_who_is_to_wait_at_staging_says_so(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    fleet(quiet, *[(f"CAR{n}", 0.01, ("patrol",)) for n in range(4)], ("MEDIC", 0.006, ("ALS",)))
+    incident_id = incident(quiet, kind="barricade")
+    assert quiet.post(f"/v1/incidents/{incident_id}/backup", json={"run_card": "barricade"}).is_success
+    page = window(str(quiet.base_url))
+    page.locator(f"[data-incident={incident_id}]").click()
+    page.wait_for_selector("[data-testid=recommended] [data-unit=MEDIC] [data-testid=staged]")
+    assert page.locator("[data-testid=staged]").count() == 1
+    shot(page, "staged")
+
+
 def test_a_candidate_has_its_price(quiet: httpx.Client, window: Callable[..., Any]) -> None:
     """The only unit of a beat says so in its row of the ranking."""
     patrols(quiet, 3)
