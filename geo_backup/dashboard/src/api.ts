@@ -60,6 +60,7 @@ export const api = {
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
   askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
+  staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
   plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),

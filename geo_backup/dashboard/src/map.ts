@@ -20,8 +20,8 @@ export interface Scene {
   selectedIncident: string | null;
   selectedUnit: string | null;
   opening: { id: string; place: LonLat } | null;
-  /** Posts of the plan that is being made. */
-  posts: LonLat[];
+  /** Named places: posts of the plan that is being made, where to wait near the incident. */
+  signs: { place: LonLat; words: string }[];
   /** What is shown is practice. */
   exercise: boolean;
 }
@@ -49,7 +49,7 @@ export class LiveMap {
   readonly #area: Area;
   readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, posts: [], exercise: false };
+  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, signs: [], exercise: false };
   #tools = false;
   #frame = 0;
 
@@ -217,7 +217,7 @@ export class LiveMap {
     const context = this.#context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, selectedIncident, selectedUnit, opening, posts } = this.#scene;
+    const { units, positions, incidents, selectedIncident, selectedUnit, opening, signs } = this.#scene;
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
     const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
@@ -250,9 +250,9 @@ export class LiveMap {
       const { x, y } = this.#map.project([incident.lon, incident.lat]);
       drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
     }
-    for (const [n, post] of posts.entries()) {
-      const { x, y } = this.#map.project(post);
-      drawLabel(context, x, y, `post ${n + 1}`, dark);
+    for (const { place, words } of signs) {
+      const { x, y } = this.#map.project(place);
+      drawLabel(context, x, y, words, dark);
     }
     if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
       const { x, y } = this.#map.project(opening.place);

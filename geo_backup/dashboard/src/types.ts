@@ -85,6 +85,8 @@ export interface Need {
   count: number;
   need: "must" | "want";
   substitutes: string[];
+  /** They wait near the scene until they are called in. */
+  staged?: boolean;
 }
 
 /** A recommendation with all it was made of; `words` tell it. `candidates`: who could go, soonest first, with the `reason`
