@@ -307,6 +307,15 @@ def test_adopted_rules_are_the_rules_from_here_on() -> None:
     assert live_map.rules.fix.jump_mps == 5000
     assert tell(live_map, RulesAdopted(received_ms=ms(3), rules={})) == [None]
     assert live_map.rules == Rules()
+    ours = RulesAdopted(received_ms=ms(4), rules={"backup": {"first_wave": 2}}, agency="fire")
+    assert tell(live_map, ours) == [None]
+    assert (live_map.rules.backup.first_wave, live_map.rules.of("fire").backup.first_wave) == (5, 2)
+    again = checkpoint.parse(checkpoint.dump(live_map)).rules
+    assert (again, again.rules_id) == (live_map.rules, live_map.rules.rules_id)
+    bare: Any = {"backup": {"bucket_ms": 0}}
+    assert tell(live_map, RulesAdopted(received_ms=ms(5), rules=bare, agency="fire")) == ["bad_rule"]
+    assert tell(live_map, RulesAdopted(received_ms=ms(6), rules={}, agency="fire")) == [None]
+    assert live_map.rules == Rules()
 
 
 def test_limits_refuse_what_is_too_much() -> None:

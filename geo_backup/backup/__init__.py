@@ -1,1 +1,12 @@
-"""Whom to send: from what is asked to a ranking of every unit."""
+"""Whom to send: from what is asked to the set that goes. In the order of reading:
+
+- `requirement`  what is asked, and which units fill it
+- `fleet`        units and incidents as a decision sees them
+- `admission`    which busy units may be taken, which agencies may help
+- `ranking`      every unit's time to one incident, or why it cannot go
+- `cover`, `demand`, `city`   where calls come from, how well free units cover them, what each unit's leaving costs
+- `choose`       the best set for all requests together: at once, then exactly
+- `decision`     the question, the answer, and its record
+- `swap`, `odds`, `staging`, `advice`, `plan`, `run_card`   offers, spreads, places to wait, move-ups, plans, cards
+- `standing`, `closures`      the arrival fields, kept right while everything moves
+"""

@@ -57,7 +57,8 @@ def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
                 if own is None and len(agencies) >= live_map.rules.limit.agreements:
                     return Delta(ignored="too_many_agencies")
                 live_map.rules.changed(event.rules)
-                agencies[event.agency] = event.rules
+                # floats all, as a checkpoint has them: equal folds are equal after it too
+                agencies[event.agency] = {g: {n: float(v) for n, v in some.items()} for g, some in event.rules.items()}
             changed = replace(live_map.rules, agencies=agencies)
         else:
             changed = Rules(agencies=agencies).changed(event.rules)

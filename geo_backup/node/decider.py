@@ -19,7 +19,7 @@ import orjson
 from geo_backup import __version__
 from geo_backup.backup.choose import Choice
 from geo_backup.backup.decision import Question, answer, ask, digest, swaps, tell, unmet, whole_view
-from geo_backup.backup.standing import View
+from geo_backup.backup.standing import Standing, View
 from geo_backup.errors import LogError, UnknownIdError
 from geo_backup.events import (
     AidApproved,
@@ -138,10 +138,11 @@ class Decider:
         self._making = decision_id or ""
         self._looked[incident_id] = asyncio.get_running_loop().time()
         try:
-            question, inputs = await node.read_field(
-                lambda standing: (ask(standing, incident_id), whole_view(standing))
-            )
-            standing = node.live_map.incidents[incident_id].recommended
+            asked = await node.read_field(lambda standing: _asked(standing, incident_id))
+            incident = node.live_map.incidents.get(incident_id)
+            if asked is None or incident is None:
+                return
+            (question, inputs), standing = asked, incident.recommended
             same = (
                 decision_id is None
                 and standing is not None
@@ -158,8 +159,6 @@ class Decider:
                 await log.append([await asyncio.to_thread(decide, question, inputs, decision_id, best)])
             if search is not None and best is None:
                 self._later = asyncio.create_task(self._refine(search, question, inputs, f"{decision_id}:best"))
-        except (KeyError, ValueError):
-            pass  # closed, or asks for nothing any more
         except LogError as error:
             log_.warning("decision %s is not on record: %s", decision_id, error)
         except Exception:
@@ -180,7 +179,7 @@ class Decider:
             incident = self._node.live_map.incidents.get(incident_id)
             stands = incident.recommended if incident is not None and incident.open else None
             if log is self._node.log and stands is not None and stands.quick and incident_id not in self._due:
-                await log.append([event])
+                await self._node.submit(event)
         except LogError as error:
             log_.warning("decision %s is not on record: %s", decision_id, error)
         except Exception:
@@ -195,8 +194,8 @@ class Decider:
             rules = node.live_map.rules.of(incident.agency).backup
             period_s = (rules.again_p1_ms if incident.priority == 1 else rules.again_ms) / 1000
             since = self._looked.setdefault(incident.incident_id, now)
-            searched = self._search is None or self._search.done()
-            late = searched and incident.recommended is not None and incident.recommended.quick
+            searching = any(task is not None and not task.done() for task in (self._search, self._later))
+            late = not searching and incident.recommended is not None and incident.recommended.quick
             if late or (now - since >= period_s and _waits(incident)):
                 found.append((since, incident.incident_id))
         self._looked = {known: at for known, at in self._looked.items() if known in node.live_map.incidents}
@@ -205,6 +204,14 @@ class Decider:
     def _urgency(self, incident_id: str) -> tuple[int, int, str]:
         incident = self._node.live_map.incidents.get(incident_id)
         return (9, 0, incident_id) if incident is None else (incident.priority, incident.requested_ms, incident_id)
+
+
+def _asked(standing: Standing, incident_id: str) -> tuple[Question, View] | None:
+    """The question of an incident and all that it depends on; None when it is closed or asks for nothing any more."""
+    incident = standing.now.incidents.get(incident_id)
+    if incident is None or incident.mode is None:
+        return None
+    return ask(standing, incident_id), whole_view(standing)
 
 
 def _waits(incident: Incident) -> bool:
