@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -554,6 +555,13 @@ def test_planned_backup_is_there_by_its_time(quiet: httpx.Client, window: Callab
     assert asked["mode"] == "strategic"
     ahead_s = datetime.fromisoformat(asked["arrive_by"]).timestamp() - time.time()
     assert 85 * 60 < ahead_s < 91 * 60
+    leaves = page.locator("[data-testid=recommended] [data-testid=leaves]").first
+    leaves.wait_for()
+    shown = re.search(r"leaves by (\d\d):(\d\d)", leaves.inner_text())
+    assert shown is not None
+    by = datetime.fromisoformat(asked["arrive_by"]).astimezone(ZoneInfo("Europe/Stockholm"))
+    early_min = (by.hour * 60 + by.minute - int(shown[1]) * 60 - int(shown[2])) % 1440
+    assert 0 <= early_min <= 10, "a drive of minutes before it has to be there"
     shot(page, "planned")
 
 

@@ -94,7 +94,7 @@ export interface Need {
 export interface Decision {
   decision_id: string;
   incident_id: string;
-  units: { unit_id: string; eta_s: number; fills: string[]; staged: boolean; preempts: string | null; price: number | null; price_words: string }[];
+  units: { unit_id: string; eta_s: number; p90_s: number; fills: string[]; staged: boolean; preempts: string | null; price: number | null; price_words: string }[];
   unmet: { capability: string; count: number; need: "must" | "want" }[];
   candidates: { unit_id: string; rank: number; eta_s: number; parts: Parts; price: number; capabilities: string[]; preempts: string | null; reason: string | null }[];
   words: string;
