@@ -40,25 +40,26 @@ class Waiting(NamedTuple):
 
 
 def moves(standing: Standing, agency: str = "") -> tuple[MoveUp, ...]:
-    """Whom of an agency (of all) to move where now: few moves, each worth it. Posts are the places of demand
-    themselves; units drive there without the siren, and leave from there with it."""
+    """Whom of an agency to move where now, or of each where none is named: few moves, each worth it. Posts are the
+    places of demand themselves; units drive there without the siren, and leave from there with it."""
     now, network, table = standing.city_now(), standing.network, standing.table
     rules, city = table.rules, now.city
     lon, lat = city.demand.lon[city.kept], city.demand.lat[city.kept]
     posts = _points(network, lon, lat, rules.snap)
     response, horizon_ms = standing.metric("response"), rules.limit.horizon_ms
     from_posts = place_times_ms(response, city.targets, Starts.of(response.weights, posts), horizon_ms)
-    turnout_ms = rules.of(agency).turnout.mobile_ms
-    post_ms = np.minimum(from_posts.astype(np.int64) + turnout_ms, np.iinfo(np.int32).max)
     routine = standing.metric("routine")
     starts = table.starts(routine.weights, standing.now.as_of_ms)
     drive_ms = place_times_ms(routine, city.targets, starts, horizon_ms)
-    cover = now.cover(agency)
-    found = move_up(cover, post_ms, drive_ms, cover.free)
-    return tuple(
-        MoveUp(table.ids[move.unit], float(lon[move.post]), float(lat[move.post]), move.gain, move.drive_ms)
-        for move in found
-    )
+    found = list[MoveUp]()
+    for name in [agency] if agency else sorted(set(now.agencies[now.free].tolist())):
+        cover, turnout_ms = now.cover(name), rules.of(name).turnout.mobile_ms
+        post_ms = np.minimum(from_posts.astype(np.int64) + turnout_ms, np.iinfo(np.int32).max)
+        found += [
+            MoveUp(table.ids[move.unit], float(lon[move.post]), float(lat[move.post]), move.gain, move.drive_ms)
+            for move in move_up(cover, post_ms, drive_ms, cover.free)
+        ]
+    return tuple(found)
 
 
 def staging(standing: Standing, incident_id: str, count: int) -> tuple[Waiting, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import httpx
@@ -62,6 +63,28 @@ def test_move_ups_are_few_and_win_something(city: httpx.Client) -> None:
     assert 1 <= len(found) <= 2
     assert all(move["gain"] >= 0.01 for move in found)
     assert found[0]["unit_id"] in found[0]["words"]
+
+
+def test_each_agency_covers_for_itself(city: httpx.Client) -> None:
+    """Two brigade cars in the middle: their cover is theirs alone, and each agency moves its own."""
+    for unit_id in ("F1", "F2"):
+        body = {"callsign": unit_id, "agency": "brigade", "kind": "engine", "capabilities": ["engine"]}
+        assert city.put(f"/v1/units/{unit_id}", json=body).is_success
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        fix = {"unit_id": unit_id, "fix_time": now, "lon": PLACE[0], "lat": PLACE[1]}
+        assert city.post("/v1/positions", json={"positions": [fix]}).is_success
+    whole, theirs = city.get("/v1/cover").json(), city.get("/v1/cover?agency=brigade").json()
+    assert theirs["free_units"] == 2
+    assert whole["free_units"] == 9
+    assert theirs["cover"] < whole["cover"]
+    moved = {move["unit_id"] for move in city.get("/v1/cover/moves").json()["moves"]}
+    assert moved & {"F1", "F2"}
+    assert moved - {"F1", "F2"}
+    only = {move["unit_id"] for move in city.get("/v1/cover/moves?agency=brigade").json()["moves"]}
+    assert only
+    assert only <= {"F1", "F2"}
+    for unit_id in ("F1", "F2"):
+        assert city.delete(f"/v1/units/{unit_id}").is_success
 
 
 def test_staging_is_near_but_not_at_the_scene(city: httpx.Client) -> None:
