@@ -66,13 +66,13 @@ def test_move_ups_are_few_and_win_something(city: httpx.Client) -> None:
 
 
 def test_each_agency_covers_for_itself(city: httpx.Client) -> None:
-    """Two brigade cars in the middle: their cover is theirs alone, and each agency moves its own."""
+    """Two engines far out: their cover is theirs alone, and each agency moves its own."""
     for unit_id in ("F1", "F2"):
         body = {"callsign": unit_id, "agency": "brigade", "kind": "engine", "capabilities": ["engine"]}
         assert city.put(f"/v1/units/{unit_id}", json=body).is_success
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        fix = {"unit_id": unit_id, "fix_time": now, "lon": PLACE[0], "lat": PLACE[1]}
-        assert city.post("/v1/positions", json={"positions": [fix]}).is_success
+        fix = {"unit_id": unit_id, "fix_time": now, "lon": PLACE[0] - 0.07, "lat": PLACE[1]}
+        assert city.post("/v1/positions", json={"positions": [fix]}).json()["accepted"] == 1
     whole, theirs = city.get("/v1/cover").json(), city.get("/v1/cover?agency=brigade").json()
     assert theirs["free_units"] == 2
     assert whole["free_units"] == 9
