@@ -27,8 +27,12 @@ def request(incident_id: str, now_ms: int) -> BackupRequested:
     )
 
 
-def test_the_quick_answer_stands_until_the_best_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decider, "BEST_WITHIN_S", 0.0)  # every search takes longer than that
+@pytest.mark.parametrize("within_s", [0.0, 20.0])
+def test_the_quick_answer_stands_until_the_best_is_there(
+    within_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every search takes longer than 0 s; none takes 20 s, and then there is no quick one. All can be verified."""
+    monkeypatch.setattr(decider, "BEST_WITHIN_S", within_s)
     log, network = tmp_path / "log.sqlite", street()
 
     async def story(node: Node) -> None:
@@ -56,9 +60,10 @@ def test_the_quick_answer_stands_until_the_best_is_there(tmp_path: Path, monkeyp
         opened_log.close()
     for incident_id in ("i1", "i2"):
         mine = [event for event in made if event.incident_id == incident_id]
-        assert mine[0].quick
-        assert mine[0].chosen == mine[0].first
+        assert mine[0].quick == (within_s == 0)
+        assert mine[0].quick <= (mine[0].chosen == mine[0].first)
         assert not mine[-1].quick
         assert mine[-1].proven
+    assert {event.chosen[0][0] for event in made if not event.quick} >= {"P0", "P1"}, "no unit is sent twice"
     assert report.wrong == []
     assert report.decisions == len(made)

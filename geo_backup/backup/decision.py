@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -52,6 +53,11 @@ class Question:
     units: tuple[dict[str, Any], ...]
     """Every unit as it was: for the record; none where the question is not whole."""
 
+    @property
+    def together(self) -> tuple[Any, ...]:
+        """Questions of one moment that are equal in this have the same best set."""
+        return (self.rules.backup.bucket_ms, *(request.request_id for request in self.requests))
+
     def first(self) -> Choice:
         """The answer at once."""
         return greedy(self.requests, self.fleet, self.rules.backup.bucket_ms)
@@ -65,16 +71,29 @@ def ask(standing: Standing, incident_id: str, *, whole: bool = True) -> Question
     """Put the question of one incident, together with those of all others that wait for units.
 
     Not whole, it is for the first answer: without the record of every unit, and an urgent request without the city's
-    cover (tens of milliseconds), by arrival alone.
+    cover (a tenth of a second), by arrival alone.
 
     Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
     """
+    urgent = standing.now.incidents[incident_id].mode == "immediate"
+    return _ask(standing, incident_id, standing.city_now() if whole or not urgent else None, whole)
+
+
+def ask_all(standing: Standing, incident_ids: Iterable[str]) -> list[Question]:
+    """Put the whole questions of some incidents, as of one moment and one cover; those that are closed or ask for no
+    backup are left out."""
+    incidents = standing.now.incidents
+    asking = [name for name in incident_ids if name in incidents and incidents[name].mode is not None]
+    city_now = standing.city_now() if asking else None
+    return [_ask(standing, incident_id, city_now, True) for incident_id in asking]
+
+
+def _ask(standing: Standing, incident_id: str, city_now: CityNow | None, whole: bool) -> Question:
     now = standing.now
     incident = now.incidents[incident_id]
     if incident.mode is None:
         raise ValueError(f"incident {incident_id!r} asks for no backup")
     table, rules = standing.table, standing.table.rules.of(incident.agency)
-    city_now = standing.city_now() if whole or incident.mode != "immediate" else None
     joint = _joint(now, incident, rules)
     rankings = [standing.rank(other.incident_id) for other in joint]
     own = joint.index(incident)

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from geo_backup import __version__
 from geo_backup.backup.choose import Choice
-from geo_backup.backup.decision import Question, answer, ask, digest, swaps, tell, unmet, whole_view
-from geo_backup.backup.standing import Standing, View
+from geo_backup.backup.decision import Question, answer, ask, ask_all, digest, swaps, tell, unmet, whole_view
 from geo_backup.errors import LogError, UnknownIdError
+from geo_backup.eventlog import EventLog
 from geo_backup.events import (
     AidApproved,
     AssignmentChanged,
     BackupRequested,
     DecisionMade,
     EmergencyDeclared,
+    Event,
     IncidentChanged,
 )
 from geo_backup.live_map import Incident, Recommendation
@@ -42,6 +44,8 @@ DECIDED_ANEW = (BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentC
 """Facts after which an incident that asks for backup is decided again."""
 BEST_WITHIN_S = 0.5
 """The quick answer stands until the best is there, when it takes longer."""
+AT_ONCE = 8
+"""So many incidents are decided in one go."""
 LOOKS_SHARE = 0.25
 """Of a core's time at most, for looking again."""
 
@@ -53,7 +57,7 @@ class Decider:
         self._node = node
         self._due: dict[str, str] = {}
         """Incidents that wait for a decision: its id."""
-        self._making = ""
+        self._making: frozenset[str] = frozenset()
         self._bell = asyncio.Event()
         self._search: asyncio.Task[Choice] | None = None
         self._later: asyncio.Task[None] | None = None
@@ -109,109 +113,130 @@ class Decider:
         if incident is None or not incident.open or incident.mode is None:
             return
         first = f"decision:{incident.request_id}"
-        made = first in self._node.live_map.decisions or first == self._making
+        made = first in self._node.live_map.decisions or first in self._making
         self._due[incident_id] = f"{first}:{seq}" if made else first
         self._bell.set()
 
     async def run(self) -> None:
-        """Make the decisions that are due, one at a time, the most urgent first; then look again at the others."""
+        """Make the decisions that are due, the most urgent first; then look again at the others."""
         loop = asyncio.get_running_loop()
         rest_s = 1.0
         while True:
             await rung(self._bell, rest_s)
             self._bell.clear()
             while self._due:
-                incident_id = min(self._due, key=self._urgency)
-                decision_id = self._due[incident_id]
-                await self._make(incident_id, decision_id)
-                if self._due.get(incident_id) == decision_id:
-                    del self._due[incident_id]
+                some = {name: self._due[name] for name in sorted(self._due, key=self._urgency)[:AT_ONCE]}
+                await self._make(some)
+                for incident_id, decision_id in some.items():
+                    if self._due.get(incident_id) == decision_id:
+                        del self._due[incident_id]
             began = loop.time()
-            incident_id = self._longest_ago(began)
-            if incident_id:
-                await self._make(incident_id, None)
-            rest_s = max(0.1, (loop.time() - began) * (1 / LOOKS_SHARE - 1)) if incident_id else 1.0
+            again = self._again(began)
+            if again:
+                await self._make(dict.fromkeys(again))
+            rest_s = max(0.1, (loop.time() - began) * (1 / LOOKS_SHARE - 1)) if again else 1.0
 
-    async def _make(self, incident_id: str, decision_id: str | None) -> None:
-        """Put a decision into the log; without an id only where it is another than the one that stands."""
-        node, log = self._node, self._node.log
-        self._making = decision_id or ""
-        self._looked[incident_id] = asyncio.get_running_loop().time()
+    async def _make(self, wanted: Mapping[str, str | None]) -> None:
+        """Put decisions of some incidents into the log: under an id, or without one only where it is another than the
+        one that stands."""
+        self._making = frozenset(decision_id for decision_id in wanted.values() if decision_id)
+        self._looked.update(dict.fromkeys(wanted, asyncio.get_running_loop().time()))
         try:
-            asked = await node.read_field(lambda standing: _asked(standing, incident_id))
-            incident = node.live_map.incidents.get(incident_id)
-            if asked is None or incident is None:
-                return
-            (question, inputs), standing = asked, incident.recommended
-            same = (
-                decision_id is None
-                and standing is not None
-                and not await asyncio.to_thread(_another, question, standing)
+            log = self._node.log
+            questions, inputs = await self._node.read_field(
+                lambda standing: (ask_all(standing, wanted), whole_view(standing))
             )
-            if same and standing is not None and not standing.quick:
+            if not questions:
                 return
-            decision_id = decision_id or f"decision:{question.incident.request_id}:{question.ranking.as_of_ms}"
-            search = self._search_for(question)
-            if search is not None:
-                await asyncio.wait([search], timeout=BEST_WITHIN_S)
-            best = search.result() if search is not None and search.done() else None
-            if log is node.log and (best is not None or not same):
-                await log.append([await asyncio.to_thread(decide, question, inputs, decision_id, best)])
-            if search is not None and best is None:
-                self._later = asyncio.create_task(self._refine(search, question, inputs, f"{decision_id}:best"))
+            packed = await asyncio.to_thread(decisions.pack_view, inputs)
+            groups: dict[tuple[Any, ...], list[Question]] = {}
+            for question in questions:
+                groups.setdefault(question.together, []).append(question)
+            for group in groups.values():
+                await self._decide(group, wanted, packed, log)
         except LogError as error:
-            log_.warning("decision %s is not on record: %s", decision_id, error)
+            log_.warning("%s: not on record: %s", ", ".join(wanted), error)
         except Exception:
-            log_.exception("decision %s failed; the others go on", decision_id)
+            log_.exception("the decisions on %s failed; the others go on", ", ".join(wanted))
+
+    async def _decide(
+        self, group: Sequence[Question], wanted: Mapping[str, str | None], inputs: str, log: EventLog
+    ) -> None:
+        """Decide requests that are answered together: one search serves them all."""
+        due: list[tuple[Question, str]] = []
+        late: list[tuple[Question, str]] = []
+        for question in group:
+            incident_id = question.incident.incident_id
+            incident = self._node.live_map.incidents.get(incident_id)
+            standing = incident.recommended if incident is not None else None
+            decision_id = wanted[incident_id]
+            if decision_id is not None or standing is None or await asyncio.to_thread(_another, question, standing):
+                named = decision_id or f"decision:{question.incident.request_id}:{question.ranking.as_of_ms}"
+                due.append((question, named))
+            elif standing.quick:
+                late.append((question, standing.decision_id))
+        if not due and not late:
+            return
+        search = self._search_for(group[0])
+        if search is not None:
+            await asyncio.wait([search], timeout=BEST_WITHIN_S)
+        best = search.result() if search is not None and search.done() else None
+        events = await asyncio.to_thread(_facts, due, inputs, best)
+        if events and log is self._node.log:
+            await log.append(events)
+        waiting = late if best is not None else [*due, *late]
+        if search is not None and waiting:
+            self._later = asyncio.create_task(self._refine(search, waiting, inputs, log))
 
     def _search_for(self, question: Question) -> asyncio.Task[Choice] | None:
         """The search for the best set, begun; None while another one goes on: it takes a core."""
-        if self._search is not None and not self._search.done():
+        if any(task is not None and not task.done() for task in (self._search, self._later)):
             return None
         self._search = asyncio.create_task(asyncio.to_thread(question.best))
         return self._search
 
-    async def _refine(self, search: asyncio.Task[Choice], question: Question, inputs: View, decision_id: str) -> None:
-        """Put the best set into the log when it is found, if the quick answer still stands then."""
-        log, incident_id = self._node.log, question.incident.incident_id
+    async def _refine(
+        self, search: asyncio.Task[Choice], waiting: Sequence[tuple[Question, str]], inputs: str, log: EventLog
+    ) -> None:
+        """Put the best sets into the log when they are found, for those whose quick answer still stands then."""
         try:
-            event = await asyncio.to_thread(decide, question, inputs, decision_id, await search)
-            incident = self._node.live_map.incidents.get(incident_id)
-            stands = incident.recommended if incident is not None and incident.open else None
-            if log is self._node.log and stands is not None and stands.quick and incident_id not in self._due:
-                await self._node.submit(event)
+            best = await search
+            left = [(question, f"{named}:best") for question, named in waiting if self._stands(question, named)]
+            events = await asyncio.to_thread(_facts, left, inputs, best)
+            if log is self._node.log:
+                await self._node.submit(*events)
         except LogError as error:
-            log_.warning("decision %s is not on record: %s", decision_id, error)
+            log_.warning("the best sets are not on record: %s", error)
         except Exception:
-            log_.exception("decision %s failed; the quick answer stands", decision_id)
+            log_.exception("the search for the best sets failed; the quick answers stand")
 
-    def _longest_ago(self, now: float) -> str:
-        """The incident that is to be looked at again; empty: none yet."""
-        node, found = self._node, list[tuple[float, str]]()
+    def _stands(self, question: Question, decision_id: str) -> bool:
+        """Whether a quick answer is still the one of its incident."""
+        incident = self._node.live_map.incidents.get(question.incident.incident_id)
+        standing = incident.recommended if incident is not None and incident.open else None
+        return standing is not None and standing.quick and standing.decision_id == decision_id
+
+    def _again(self, now: float) -> list[str]:
+        """Incidents that are to be looked at again: those whose best set was not searched for yet, else the one that
+        has waited longest."""
+        node, found, late = self._node, list[tuple[float, str]](), list[str]()
+        searching = any(task is not None and not task.done() for task in (self._search, self._later))
         for incident in node.live_map.open_incidents():
             if incident.mode is None or incident.incident_id in self._due:
                 continue
             rules = node.live_map.rules.of(incident.agency).backup
             period_s = (rules.again_p1_ms if incident.priority == 1 else rules.again_ms) / 1000
             since = self._looked.setdefault(incident.incident_id, now)
-            searching = any(task is not None and not task.done() for task in (self._search, self._later))
-            late = not searching and incident.recommended is not None and incident.recommended.quick
-            if late or (now - since >= period_s and _waits(incident)):
+            if incident.recommended is not None and incident.recommended.quick and not searching:
+                late.append(incident.incident_id)
+            elif now - since >= period_s and _waits(incident):
                 found.append((since, incident.incident_id))
         self._looked = {known: at for known, at in self._looked.items() if known in node.live_map.incidents}
-        return min(found)[1] if found else ""
+        return sorted(late, key=self._urgency)[:AT_ONCE] or [incident_id for _, incident_id in sorted(found)[:1]]
 
     def _urgency(self, incident_id: str) -> tuple[int, int, str]:
         incident = self._node.live_map.incidents.get(incident_id)
         return (9, 0, incident_id) if incident is None else (incident.priority, incident.requested_ms, incident_id)
-
-
-def _asked(standing: Standing, incident_id: str) -> tuple[Question, View] | None:
-    """The question of an incident and all that it depends on; None when it is closed or asks for nothing any more."""
-    incident = standing.now.incidents.get(incident_id)
-    if incident is None or incident.mode is None:
-        return None
-    return ask(standing, incident_id), whole_view(standing)
 
 
 def _waits(incident: Incident) -> bool:
@@ -229,8 +254,12 @@ def _another(question: Question, standing: Recommendation) -> bool:
     return now != {unit_id for unit_id, _ in standing.first} or offered != {one[:2] for one in standing.swaps}
 
 
-def decide(question: Question, inputs: View, decision_id: str, best: Choice | None) -> DecisionMade:
-    """The whole decision as a fact; without the best set the quick one. Takes a tenth of a second, in any thread."""
+def _facts(some: Sequence[tuple[Question, str]], inputs: str, best: Choice | None) -> list[Event]:
+    return [decide(question, inputs, decision_id, best) for question, decision_id in some]
+
+
+def decide(question: Question, inputs: str, decision_id: str, best: Choice | None) -> DecisionMade:
+    """The whole decision as a fact; without the best set the quick one. `inputs` is the view, packed."""
     first = question.first()
     said: dict[str, Any] = answer(question, first, best or first)
     ranking = question.ranking
@@ -254,7 +283,7 @@ def decide(question: Question, inputs: View, decision_id: str, best: Choice | No
         unmet=bool(said["unmet"]),
         quick=best is None,
         proven=best is not None and best.proven,
-        inputs=decisions.pack_view(inputs),
+        inputs=inputs,
         answer=decisions.pack(orjson.dumps(said)),
         digest=digest(said),
     )

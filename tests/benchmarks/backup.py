@@ -24,6 +24,7 @@ from geo_backup.live_map import LiveMap, apply
 from geo_backup.node import decide
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.warm import warm_up
+from geo_backup.wire.decisions import pack_view
 from geo_backup.wire.times import to_text
 from tests.running import Server
 
@@ -135,7 +136,7 @@ def main() -> None:
         question, inputs = ask(standing, "i0"), whole_view(standing)
         wholes.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
-        event = decide(question, inputs, "decision:r0", question.best())
+        event = decide(question, pack_view(inputs), "decision:r0", question.best())
         solves.append((time.perf_counter() - began) * 1e3)
         sizes.append((len(event.inputs) + len(event.answer)) / 1e3)
         proven += event.proven
