@@ -12,6 +12,7 @@ from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import BackupRequested, DecisionMade, Fix, Need, PositionReported
 from geo_backup.node import Node, decider
 from geo_backup.replay.verify import verify
+from geo_backup.wire import decisions
 from tests.roads.tiny import place
 from tests.stories import opened, unit
 from tests.test_node import running, street
@@ -64,6 +65,9 @@ def test_the_quick_answer_stands_until_the_best_is_there(
         assert mine[0].quick <= (mine[0].chosen == mine[0].first)
         assert not mine[-1].quick
         assert mine[-1].proven
+        told = decisions.decision(mine[0])
+        assert ("was still searched for" in told["words"]) == mine[0].quick
+        assert told["stage"] == ("first" if mine[0].quick else "refined")
     assert {event.chosen[0][0] for event in made if not event.quick} >= {"P0", "P1"}, "no unit is sent twice"
     assert report.wrong == []
     assert report.decisions == len(made)

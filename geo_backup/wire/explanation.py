@@ -67,7 +67,9 @@ def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mappi
     if answer["gap"]:
         others = ", ".join(row["unit_id"] for row in answer["first"])
         lines.append(f"The first answer was worse ({answer['gap']}): {others or 'nobody'}.")
-    sure = "no better set exists by the rules" if answer["proven"] else "a better set may exist: the search was cut off"
+    sure = "no better set exists by the rules"
+    if not answer["proven"]:
+        sure = "a better set " + ("was still searched for" if event.quick else "may exist: the search was cut off")
     lines.append(f"{answer['considered']} pairs of unit and incident were weighed; {sure}.")
     for one in humans:
         verb = "as recommended" if one["recommended"] else "against the recommendation"
