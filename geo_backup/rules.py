@@ -254,7 +254,8 @@ class ReportRules:
 
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")
 """What agencies may have rules of their own about; the others concern all of a server."""
-INFINITE = float("inf")
+MOST = 500_000_000
+"""No rule is more: almost six days in ms, of which four still fit into the 32 bits of an arrival time."""
 
 Changes = Mapping[str, Mapping[str, float]]
 """By group the rules that differ, and what they are."""
@@ -300,10 +301,10 @@ class Rules:
                     raise BadValueError(f"/{group}/{name}", "unknown_rule", f"is no rule of {group}; there are {there}")
                 # a rule of the wrong type would make every later event a fault
                 whole = type(standing) is int
-                if type(value) not in (int, float) or not 0 <= value < INFINITE or (whole and value != int(value)):
+                if type(value) not in (int, float) or not 0 <= value <= MOST or (whole and value != int(value)):
                     kind = "a whole number" if whole else "a number"
                     raise BadValueError(
-                        f"/{group}/{name}", "bad_rule", f"is {kind}, 0 or more; it is {standing} otherwise"
+                        f"/{group}/{name}", "bad_rule", f"is {kind} from 0 to {MOST:,}; it is {standing} otherwise"
                     )
                 exact[name] = type(standing)(value)
             try:

@@ -150,6 +150,10 @@ class Taken:
         free: Array = ~self.rows & ~self.bare if leaves_floors else ~self.rows
         return free
 
+    def spares(self, row: int) -> bool:
+        """Whether a unit's team can still do without it."""
+        return bool(self._team[row] < 0 or self.room[self._team[row]] > 0)
+
     @property
     def bare(self) -> Array:
         """bool[N]: units of teams that can spare none."""
@@ -215,7 +219,7 @@ def _greedy(ground: _Ground) -> Choice:
             for row in ground.order(r, np.flatnonzero(able[i] & taken.open(request.leaves_floors))).tolist():
                 if left[i] <= 0:
                     break
-                if request.leaves_floors and taken.bare[row]:
+                if request.leaves_floors and not taken.spares(row):
                     continue
                 taken.take(row)
                 also = [j for j in range(len(left)) if left[j] > 0 and j != i and able[j, row]]

@@ -161,6 +161,7 @@ class CityNow:
         team = int(self.team[row])
         return self.city.beats.beats[self._teams[0][team][1]].beat_id if team >= 0 and self.count[team] == 1 else None
 
-    def words(self, row: int, busy_ms: int) -> str:
+    def words(self, row: int) -> str:
         """What taking one unit costs, for a person."""
+        busy_ms = self.city.rules.of(str(self.agencies[row])).backup.busy_for_ms
         return price_words(float(self.prices[row]), self.last_of(row), busy_ms)

@@ -257,7 +257,7 @@ def _told(question: Question, unit: Sent) -> dict[str, Any]:
         "staged": all(question.needs[i].staged for i in unit.fills),
         "preempts": ranking.taken_from.get(unit.row),
         "cover_lost": price,
-        "price_words": "" if city is None else city.words(unit.row, question.rules.backup.busy_for_ms),
+        "price_words": "" if city is None else city.words(unit.row),
     }
 
 

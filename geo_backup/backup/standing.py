@@ -233,7 +233,10 @@ class Standing:
             warnings = (*warnings, "INCIDENT_OFF_MAP")
         elif not field.target.on_main:
             warnings = (*warnings, "INCIDENT_OFF_MAIN_NETWORK")
-        hour = hour_of(now.as_of_ms, self.network.area.timezone)
+        agreements: Sequence[AgreementMade] = now.agreements
+        if any(one.hours for one in agreements):
+            hour = hour_of(now.as_of_ms, self.network.area.timezone)
+            agreements = [one for one in agreements if not one.hours or hour in one.hours]
         return rank(
             self.table,
             now.incidents[incident_id],
@@ -242,7 +245,7 @@ class Standing:
             as_of_ms=now.as_of_ms,
             warnings=warnings,
             others=now.incidents,
-            agreements=[one for one in now.agreements if not one.hours or hour in one.hours],
+            agreements=agreements,
         )
 
     def city_now(self) -> CityNow:

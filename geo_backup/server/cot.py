@@ -27,7 +27,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         for name in names:
             if name in units or name in by_callsign:
                 return name if name in units else by_callsign[name]
-        fit = next((name for name in names if re.match(ID_PATTERN, name)), None)
+        fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
         if adopt_unknown and fit is not None:
             await record(node, adopted(node, fit))
             return fit

@@ -39,7 +39,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
 
     def _known(unit_id: Any) -> bool:
         """Whether a unit may call for help: it is registered, or would be adopted."""
-        named = isinstance(unit_id, str) and re.match(ID_PATTERN, unit_id) is not None
+        named = isinstance(unit_id, str) and re.fullmatch(ID_PATTERN, unit_id) is not None
         return named and (adopt_unknown or unit_id in node.live_map.units)
 
     @routes.post(

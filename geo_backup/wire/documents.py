@@ -330,7 +330,7 @@ def cover(now: CityNow, ids: Sequence[str], as_of_ms: int, agency: str = "") -> 
             {
                 "unit_id": ids[row],
                 "cover_lost": round(float(now.prices[row]), 6),
-                "price_words": now.words(row, city.rules.backup.busy_for_ms),
+                "price_words": now.words(row),
             }
             for row in dear
         ],

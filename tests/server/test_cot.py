@@ -85,7 +85,7 @@ def test_a_cry_for_help_from_a_device_that_nobody_registered(tmp_path: Path) -> 
         assert http.post("/v1/emergencies", json={"unit_id": "NEW-2"}).status_code == 201
         garbled = {"positions": [{"unit_id": "NEW-3", "alarm": "sos", "lon": "?", "lat": 0}]}
         assert len(http.post("/v1/positions", json=garbled).json()["emergencies"]) == 1
-        nonsense = {"positions": [{"unit_id": "no such id!", "alarm": "sos", "lon": "?", "lat": 0}]}
+        nonsense = {"positions": [{"unit_id": "NEW-4\n", "alarm": "sos", "lon": "?", "lat": 0}]}
         assert "emergencies" not in http.post("/v1/positions", json=nonsense).json()
         standing = http.get("/v1/emergencies").json()["emergencies"]
         assert {one["for_unit_id"] for one in standing} == {"NEW-1", "NEW-2", "NEW-3"}

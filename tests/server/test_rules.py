@@ -34,6 +34,8 @@ def test_an_agency_sends_four_at_first(desk: Desk) -> None:
         ({"backup": {"first_wave": -1}}, "/backup/first_wave"),
         ({"backup": {"first_wave": 2.5}}, "/backup/first_wave"),
         ({"backup": {"first_wave": "4"}}, "/backup/first_wave"),
+        ({"backup": {"first_wave": 1e300}}, "/backup/first_wave"),
+        ({"turnout": {"mobile_ms": 3_000_000_000}}, "/turnout/mobile_ms"),
         ({"backup": {"first_wave": True}}, "/backup/first_wave"),
         ({"backup": {"bucket_ms": 0}}, "/backup"),
         ({"cover": {"busy_fraction": 1.0}}, "/cover"),
