@@ -4,6 +4,7 @@ and decided, and tells the viewers.
 - `node`     the process and its tasks
 - `bell`     waiting for something, but not for ever
 - `decider`  decisions: the first answer at once, the whole one as a fact in the log
+- `health`   what is wrong with the process, as named conditions
 """
 
 from geo_backup.node.bell import rung

@@ -29,6 +29,7 @@ from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
 from geo_backup.node.bell import rung
 from geo_backup.node.decider import DECIDED_ANEW, Decider
+from geo_backup.node.health import Health
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Pieces
@@ -78,6 +79,7 @@ class Node:
         self.network = network
         self.clock = clock
         self.log = log
+        self.health = Health(clock.now_ms, self._ring_all)
         self.live_map = LiveMap()
         self.rankings: dict[str, documents.Document] = {}
         """Latest pushed ranking of each open incident."""
@@ -381,6 +383,10 @@ class Node:
     def viewers(self) -> int:
         """How many are watching."""
         return len(self._viewers)
+
+    def _ring_all(self) -> None:
+        for viewer in self._viewers:
+            viewer.bell.set()
 
     def since(self, epoch: str, after_seq: int) -> Frame | None:
         """What a viewer that saw the log up to a position has missed; None when only a snapshot can tell."""

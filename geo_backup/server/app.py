@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.dashboard import DIST
 from geo_backup.node import Node
+from geo_backup.node.health import NAMES
 from geo_backup.server import (
     aid,
     cards,
@@ -102,7 +103,8 @@ def _add_health(app: FastAPI, node: Node) -> None:
     async def health() -> dict[str, Any]:
         """What runs here."""
         return {
-            "status": "ok",
+            "status": "degraded" if node.health.conditions else "ok",
+            "conditions": node.health.document(),
             "mode": node.clock.mode,
             "seq": node.live_map.seq,
             "epoch": node.log.epoch,
@@ -115,7 +117,11 @@ def _add_health(app: FastAPI, node: Node) -> None:
 
     @app.get("/readyz")
     async def ready() -> dict[str, str]:
-        """200 once the log is folded and the kernels are compiled: the port opens only then."""
+        """200 once the log is folded and the kernels are compiled (the port opens only then), as long as nothing is
+        wrong; else 503 with each thing that is, and what to do about it."""
+        if node.health.conditions:
+            wrong = [{"field": "", "reason": one.name, "message": one.words} for one in node.health.conditions]
+            raise Problem(503, "; ".join(one.words for one in node.health.conditions), wrong)
         return {"status": "ready"}
 
     registry = CollectorRegistry()
@@ -140,6 +146,10 @@ class _Figures(Collector):
         for reason, count in node.ignored.items():
             ignored.add_metric([reason], count)
         yield ignored
+        wrong = GaugeMetricFamily("geo_backup_condition", "1 while this is wrong", labels=["name"])
+        for name in NAMES:
+            wrong.add_metric([name], any(one.name == name for one in node.health.conditions))
+        yield wrong
         yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
         yield GaugeMetricFamily("geo_backup_units", "units", value=len(live_map.units))
         yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))

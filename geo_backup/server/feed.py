@@ -129,7 +129,7 @@ async def _send(
         outbox.mark(missed)
     viewer.bell.set()
     beat_at = loop.time() + HEARTBEAT_S
-    clock_at, told = loop.time(), None
+    clock_at, told, known = loop.time(), None, None
     while True:
         wake_at = min(beat_at, clock_at) if steering is not None else beat_at
         await rung(viewer.bell, max(wake_at - loop.time(), 0.0))
@@ -138,7 +138,11 @@ async def _send(
             outbox.snapshot_due = False
             outbox.take()
             await socket.send_text(writer.snapshot(topics))
-            told = None
+            told = known = None
+        if known is not node.health.conditions and (known is not None or node.health.conditions):
+            known = node.health.conditions
+            wrong = {"type": "health", "conditions": node.health.document()}
+            await socket.send_text(orjson.dumps(wrong).decode())
         frames = outbox.take()
         text = writer.frame(topics, frames) if frames else None
         if text is not None:
