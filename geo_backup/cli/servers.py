@@ -223,7 +223,9 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         session = ReplaySession(
-            node, Player(tracks), lambda: SqliteLog.open(settings.log_file.with_name(f"{next(numbers)}.sqlite"))
+            node,
+            Player(tracks),
+            lambda: SqliteLog.open(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
         )
         await session.begin()
         node.clock.set(speed=speed, playing=True)
@@ -249,6 +251,7 @@ async def _compose(
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
     from geo_backup.clock import Clock
+    from geo_backup.eventlog.reserve import RESERVE_BYTES
     from geo_backup.eventlog.sqlite import SqliteLog
     from geo_backup.node import Node
     from geo_backup.roads.network import RoadNetwork
@@ -257,7 +260,8 @@ async def _compose(
 
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
-    log = SqliteLog.open(settings.log_file)
+    # room on the disk is kept for officers in danger; in a demo and a replay there are none
+    log = SqliteLog.open(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:
