@@ -162,6 +162,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, *((self._follower,) if self._follower else ()), return_exceptions=True)
         self._worker.shutdown(wait=True, cancel_futures=True)
+        for held in self._unrecorded:
+            log_.error("this is not on record, and ends with this server: %s", held.event)
         try:
             if self.live_map.seq > self._checkpointed:
                 self.log.save_snapshot(self.live_map.seq, checkpoint.dump(self.live_map))
