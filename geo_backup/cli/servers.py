@@ -9,6 +9,8 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -171,12 +173,24 @@ def traffic(
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
-    try:
+    """Run a server to its end; a search that is under way in a thread then is not waited for (see `cli.main`)."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with suppress(ImportError):  # on Windows
         import uvloop
-    except ImportError:  # Windows
-        asyncio.run(main_task)
-    else:
-        uvloop.run(main_task)
+
+        new_loop = uvloop.new_event_loop
+
+    async def whole() -> None:
+        loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(thread_name_prefix="aside")
+        loop.set_default_executor(threads)
+        try:
+            await main_task
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            loop.set_default_executor(ThreadPoolExecutor(1))  # closing the loop waits for its threads
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(whole())
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:

@@ -70,6 +70,7 @@ ALARM_AT_LEAST_S = 0.05
 """What the log is given at any rate, however long others have waited for it."""
 OFFER_AGAIN_S = 1.0
 """Emergencies that the log did not take are offered again this often."""
+CLOSE_WITHIN_S = 2.0
 AGAIN = "-again"
 UNRECORDED = "an officer's emergency is not on record yet: it alarms all the same, and is written as soon as the log \
 takes it; until then it is lost if this server ends, so write it down"
@@ -156,17 +157,29 @@ class Node:
         self._tasks = [asyncio.create_task(self._forever(task)) for task in jobs]
 
     async def stop(self) -> None:
-        """End the tasks, write a checkpoint, close the log."""
+        """End the tasks, write a checkpoint, close the log.
+
+        Waits neither for a ranking that is under way in the worker, nor for a disk that does not answer: what is
+        acknowledged is in the log, and the next start finds it there.
+        """
         self.decider.stop()
         for task in (*self._tasks, *((self._follower,) if self._follower else ())):
             task.cancel()
         await asyncio.gather(*self._tasks, *((self._follower,) if self._follower else ()), return_exceptions=True)
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
         for held in self._unrecorded:
             log_.error("this is not on record, and ends with this server: %s", held.event)
+        seq = self.live_map.seq
+        data = checkpoint.dump(self.live_map) if seq > self._checkpointed else None
+        closing = asyncio.ensure_future(asyncio.to_thread(self._close_log, seq, data))
+        await asyncio.wait([closing], timeout=CLOSE_WITHIN_S)
+        if not closing.done():
+            log_.error("the log is not closed after %g s: its disk does not answer", CLOSE_WITHIN_S)
+
+    def _close_log(self, seq: int, data: bytes | None) -> None:
         try:
-            if self.live_map.seq > self._checkpointed:
-                self.log.save_snapshot(self.live_map.seq, checkpoint.dump(self.live_map))
+            if data is not None:
+                self.log.save_snapshot(seq, data)
         except LogError as error:  # the facts are all there: the next start folds them instead
             log_.warning("no checkpoint at the end: %s", error)
         finally:
