@@ -5,6 +5,7 @@ and decided, and tells the viewers.
 - `bell`     waiting for something, but not for ever
 - `decider`  decisions: the first answer at once, the whole one as a fact in the log
 - `health`   what is wrong with the process, as named conditions
+- `timekeeper`  says what is wrong with the clock
 """
 
 from geo_backup.node.bell import rung

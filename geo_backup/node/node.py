@@ -1,7 +1,8 @@
 """Node: one running process on one log and one map.
 
-Four tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
-what changed. The arithmetic of fields and rankings happens in one worker thread, on frozen views.
+Five tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
+what changed, `_keep_time` minds the clock. The arithmetic of fields and rankings happens in one worker thread, on
+frozen views.
 """
 
 from __future__ import annotations
@@ -24,12 +25,21 @@ from geo_backup.backup.standing import Standing, View, view
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
-from geo_backup.events import TIME_MS, BackupRecommended, ClosureAdded, Event, NetworkAdopted
+from geo_backup.events import (
+    TIME_MS,
+    BackupRecommended,
+    ClockTurned,
+    ClosureAdded,
+    Event,
+    NetworkAdopted,
+    PositionReported,
+)
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
 from geo_backup.node.bell import rung
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.health import Health
+from geo_backup.node.timekeeper import keep_time, newest_ms
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Pieces
@@ -122,7 +132,8 @@ class Node:
         await self._in_worker(lambda: Pieces.of(self.network))
         await self._in_worker(self._standing.prepare)
         await self._restore()
-        self._tasks = [asyncio.create_task(self._forever(task)) for task in (self._rank, self.decider.run, self._pulse)]
+        tasks = (self._rank, self.decider.run, self._pulse, self._keep_time)
+        self._tasks = [asyncio.create_task(self._forever(task)) for task in tasks]
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log."""
@@ -170,9 +181,12 @@ class Node:
                 self._checkpointed = snapshot[0]
             except LogError:  # of another version: the facts themselves are all there
                 log_.warning("the checkpoint at seq %d cannot be read; folding the whole log", snapshot[0])
+        newest = 0
         async for batch in self.log.read(self.live_map.seq):
             for seq, event in batch:
                 apply(self.live_map, seq, event)
+                newest = event.received_ms
+        self.clock.begin_after(max(newest, newest_ms(self.live_map)))
         adopted = self.live_map.network_id
         if adopted and adopted != self.network.content_id:
             raise WrongMapError(
@@ -248,6 +262,10 @@ class Node:
         if len(self._deltas) > DELTAS_KEPT:
             self._deltas.popitem(last=False)
         self.counters["events"] += 1
+        if isinstance(event, PositionReported):
+            self.clock.hear(event.unit_id, event.fix.fix_ms)
+        elif isinstance(event, ClockTurned):
+            self._look_ms = 0
         self.counters["positions"] += len(delta.positions)
         if delta.ignored is not None:
             self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
@@ -400,6 +418,9 @@ class Node:
             # rankings change with time alone, between two positions of the log: all of them, and those that ended
             rankings=missed.rankings.union(self.rankings),
         )
+
+    async def _keep_time(self) -> None:
+        await keep_time(self)
 
     async def _pulse(self) -> None:
         loop = asyncio.get_running_loop()
