@@ -226,7 +226,7 @@ class BackupRequested(Event):
 class BackupRecommended(Event):
     """The first answer to an incident, as shown: kept for the record, changes nothing.
 
-    Its `event_id` derives from the incident, so a second node's copy is the same fact.
+    Its `event_id` derives from the incident's opening, so a second node's copy is the same fact.
     """
 
     incident_id: str

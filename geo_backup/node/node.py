@@ -485,7 +485,7 @@ def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:
     """The first answer to an incident as a fact for the log; a second node's copy has the same id."""
     head = ranking.order[:limit]
     return BackupRecommended(
-        event_id=f"recommended:{ranking.incident.incident_id}",
+        event_id=f"recommended:{ranking.incident.opening}",
         received_ms=ranking.as_of_ms,
         said_by="node",
         incident_id=ranking.incident.incident_id,
