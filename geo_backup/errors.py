@@ -9,7 +9,6 @@
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
-    ├── ConflictError       the request contradicts what stands
     └── TrackError          a recorded track cannot be read
 
 Bad *data* inside a stream (one impossible fix among a thousand) is a value with a reason, never an exception.
@@ -63,14 +62,6 @@ class OutsideMapError(BadValueError):
 
 class UnknownIdError(GeoBackupError):
     """No unit, incident or closure has this id."""
-
-
-class ConflictError(GeoBackupError):
-    """The request contradicts what stands (an id taken, a unit already assigned)."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class TrackError(GeoBackupError):

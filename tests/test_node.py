@@ -44,6 +44,7 @@ def running(
     *,
     network: RoadNetwork | None = None,
     clock: Clock | None = None,
+    within_s: float = 30.0,
 ) -> None:
     """Tell a story to a node that runs in this process."""
 
@@ -56,7 +57,7 @@ def running(
             log.close()
             raise
         try:
-            await asyncio.wait_for(story(node), 30)
+            await asyncio.wait_for(story(node), within_s)
         finally:
             await asyncio.wait_for(node.stop(), 10)
 

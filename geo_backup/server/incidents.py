@@ -260,9 +260,12 @@ def router(node: Node) -> APIRouter:
         return node.digests.get(incident_id, "")
 
     @routes.get("/incidents/{incident_id}/ranking")
-    async def ranking(incident_id: IncidentId, limit: Annotated[int, Query(ge=1, le=1_000)] = 20) -> dict[str, Any]:
+    async def ranking(incident_id: IncidentId, limit: Annotated[int, Query(ge=1)] = 20) -> dict[str, Any]:
         """Every unit's place in the queue, now."""
         open_incident_of(node, incident_id)
+        most = node.live_map.rules.limit.ranking_rows
+        if limit > most:
+            raise bad_value("/limit", "out_of_range", f"is at most {most} here (the rule limit.ranking_rows)")
         return await node.ranking(incident_id, limit)
 
     @routes.get("/incidents/{incident_id}/route")
@@ -297,6 +300,9 @@ def router(node: Node) -> APIRouter:
     async def etas(body: EtasQuestion) -> dict[str, Any]:
         """Drive times from many places to one, with the closures in force, for systems that keep their own units."""
         check_profile(node, body.profile)
+        most = node.live_map.rules.limit.etas_starts
+        if len(body.starts) > most:
+            raise Problem(413, f"at most {most} starts a question, here are {len(body.starts)}; ask in parts")
         lon, lat = _place("/target", body.target)
         for index, start in enumerate(body.starts):
             _place(f"/starts/{index}", start)

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, UnknownIdError
+from geo_backup.errors import BadValueError, LogError, LogFullError, UnknownIdError
 
 TITLES = {
     400: "Not JSON",
@@ -89,10 +89,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnknownIdError)
     def unknown(_: Request, error: UnknownIdError) -> Response:
         return answer(404, str(error))
-
-    @app.exception_handler(ConflictError)
-    def conflict(_: Request, error: ConflictError) -> Response:
-        return answer(409, str(error), [{"field": "", "reason": error.reason, "message": str(error)}])
 
     @app.exception_handler(LogFullError)
     def full(_: Request, error: LogFullError) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from geo_backup.errors import BadValueError
 from geo_backup.events import RulesAdopted
 from geo_backup.node import Node
-from geo_backup.rules import AGENCY_GROUPS, Rules
+from geo_backup.rules import AGENCY_GROUPS, Rules, bounds
 from geo_backup.server.problems import bad_value
 from geo_backup.server.writes import new_id, record
 
@@ -25,14 +25,20 @@ def router(node: Node) -> APIRouter:
         rules = node.live_map.rules
         groups = asdict(rules.of(agency))
         del groups["agencies"]
-        defaults = asdict(Rules())
-        del defaults["agencies"]
-        return {"rules_id": rules.rules_id, "rules": groups, "defaults": defaults, "agencies": sorted(rules.agencies)}
+        usual = Rules()
+        names = {group: fields(getattr(usual, group)) for group in groups}
+        return {
+            "rules_id": rules.rules_id,
+            "rules": groups,
+            "defaults": {group: asdict(getattr(usual, group)) for group in groups},
+            "bounds": {group: {rule.name: bounds(rule) for rule in rules} for group, rules in names.items()},
+            "agencies": sorted(rules.agencies),
+        }
 
     @routes.get("/rules")
     async def rules(agency: Agency = "") -> dict[str, Any]:
-        """All rules in force (for an agency: as it has them) by group, their id, the defaults beside them, and which
-        agencies have rules of their own. `geo_backup/rules.py` says what each means."""
+        """All rules in force (for an agency: as it has them) by group, their id, the defaults and the bounds beside
+        them, and which agencies have rules of their own. `geo_backup/rules.py` says what each means."""
         return standing(agency)
 
     @routes.put("/rules")

@@ -204,7 +204,10 @@ class NewAgreement(Request):
         list[Annotated[int, Field(ge=0, le=23)]],
         Field(max_length=24, description="Hours of the local day in which it holds; none: all."),
     ] = []
-    positions: Literal["exact", "rounded", "assigned"] = "exact"
+    positions: Annotated[
+        Literal["exact"],
+        Field(description="How exactly partners see the units. Nothing else is enforced, so nothing else is taken."),
+    ] = "exact"
 
 
 class AidApproval(Request):

@@ -17,6 +17,7 @@ def test_an_agency_sends_four_at_first(desk: Desk) -> None:
     fleet(http, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(6)])
     before = http.get("/v1/rules").json()
     assert before["rules"] == before["defaults"]
+    assert before["bounds"]["backup"]["first_wave"] == [1, 50]
     adopted = http.put("/v1/rules", json={"backup": {"first_wave": 4}}).json()
     assert adopted["rules"]["backup"]["first_wave"] == 4
     assert adopted["rules_id"] != before["rules_id"]
@@ -37,8 +38,9 @@ def test_an_agency_sends_four_at_first(desk: Desk) -> None:
         ({"backup": {"first_wave": 1e300}}, "/backup/first_wave"),
         ({"turnout": {"mobile_ms": 3_000_000_000}}, "/turnout/mobile_ms"),
         ({"backup": {"first_wave": True}}, "/backup/first_wave"),
-        ({"backup": {"bucket_ms": 0}}, "/backup"),
-        ({"cover": {"busy_fraction": 1.0}}, "/cover"),
+        ({"backup": {"bucket_ms": 0}}, "/backup/bucket_ms"),
+        ({"cover": {"busy_fraction": 1.0}}, "/cover/busy_fraction"),
+        ({"snap": {"walk_mps": 0}}, "/snap/walk_mps"),
     ],
 )
 def test_what_is_no_rule_is_named(http: httpx.Client, body: dict[str, Any], field: str) -> None:
@@ -59,3 +61,15 @@ def test_an_agency_has_rules_of_its_own(desk: Desk) -> None:
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] == "/limit"
     assert "turnout, backup" in wrong.json()["errors"][0]["message"]
+
+
+def test_limits_of_questions_are_rules(desk: Desk) -> None:
+    http, _, _ = desk
+    incident_id = incident(http)
+    assert http.get(f"/v1/incidents/{incident_id}/ranking", params={"limit": 1_000}).status_code == 200
+    assert http.put("/v1/rules", json={"limit": {"ranking_rows": 5, "etas_starts": 2}}).status_code == 200
+    answer = http.get(f"/v1/incidents/{incident_id}/ranking", params={"limit": 6})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "/limit")
+    starts = [[11.97, 57.70]] * 3
+    assert http.post("/v1/etas", json={"target": [11.97, 57.70], "starts": starts}).status_code == 413
+    assert http.post("/v1/etas", json={"target": [11.97, 57.70], "starts": starts[:2]}).status_code == 200
