@@ -226,7 +226,7 @@ class BackupRequested(Event):
 class BackupRecommended(Event):
     """The first answer to an incident, as shown: kept for the record, changes nothing.
 
-    Its `event_id` derives from the incident, so a second node's copy is the same fact.
+    Its `event_id` derives from the incident's opening, so a second node's copy is the same fact.
     """
 
     incident_id: str
@@ -465,6 +465,17 @@ class ClosureLifted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockTurned(Event):
+    """The node's clock was wrong and was set right: a moment later than `was_ms` it was `received_ms`.
+
+    What was written in between is ahead of the time where the clock was ahead; without this fact it would keep its
+    place, and the units with it, until the time has come.
+    """
+
+    was_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkAdopted(Event):
     """From here on the log speaks of the network with this content id."""
 
@@ -537,6 +548,7 @@ KINDS: Mapping[str, type[Event]] = {
         DemandAdopted,
         ClosureAdded,
         ClosureLifted,
+        ClockTurned,
         NetworkAdopted,
         SpeedsAdopted,
         RulesAdopted,

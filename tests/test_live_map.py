@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from geo_backup.events import (
     BackupRecommended,
     BackupRequested,
+    ClockTurned,
     ClosureAdded,
     ClosureLifted,
+    EmergencyAcknowledged,
+    EmergencyDeclared,
     Event,
     IncidentChanged,
     IncidentClosed,
@@ -421,6 +424,60 @@ def test_positions_delivered_again_change_nothing(track: list[PositionReported],
     once, again = fold([*start, *track]), fold(doubled)
     again.seq = once.seq
     assert checkpoint.dump(again) == checkpoint.dump(once)
+
+
+# ---- a clock that was ahead and is set right
+
+
+HOUR_S = 3_600.0
+
+
+def turned(s: float, was_s: float) -> ClockTurned:
+    """The node's clock was at second `was_s` and is set to second `s`."""
+    return ClockTurned(received_ms=ms(s), was_ms=ms(was_s))
+
+
+def test_nobody_is_locked_out_by_what_was_written_with_a_clock_an_hour_ahead() -> None:
+    live_map = fold([unit("P1", HOUR_S), unit("P2"), opened("i1", HOUR_S), part("i1", "P1", "assigned", HOUR_S)])
+    # one device takes its time from the network and was wrong too, one has it from satellites
+    fold([ping("P1", HOUR_S + 10, 500), replace(ping("P2", 10, 500), received_ms=ms(HOUR_S + 10))], live_map)
+    fold([status("P1", "busy", HOUR_S + 11)], live_map)
+    delta = told(live_map, turned(20, HOUR_S + 20))
+    assert (delta.units, delta.incidents) == (("P1",), ("i1",))
+    one, other = live_map.units["P1"], live_map.units["P2"]
+    assert (one.order_ms, one.status_ms, one.fix) == (ms(10), ms(11), ping("P1", 10, 500).fix)
+    assert (other.order_ms, other.fix) == (ms(10), ping("P2", 10, 500).fix)
+    sent = live_map.incidents["i1"].assignments["P1"]
+    assert (sent.at_ms, sent.history[0]) == (ms(0), ("assigned", ms(0), "desk"))
+    # from here on everything is as always
+    assert tell(live_map, ping("P1", 9), status("P1", "busy", 10)) == ["older_fix", "older_status"]
+    assert tell(live_map, ping("P1", 21, 700), ping("P2", 21, 700), ping("P1", 22, 9_000)) == [None, None, "jump"]
+    assert tell(live_map, status("P1", "en_route", 21), part("i1", "P1", "en_route", 22)) == [None, None]
+
+
+def test_arrival_and_a_press_count_from_the_time_that_is_right() -> None:
+    there = {"north_m": 20.0, "speed_mps": 0.0}
+    live_map = fold([unit("P1", HOUR_S), opened("i1", HOUR_S), part("i1", "P1", "assigned", HOUR_S)])
+    press = EmergencyDeclared(received_ms=ms(HOUR_S), emergency_id="e1", unit_id="P2", lon=11.97, lat=57.70)
+    seen = EmergencyAcknowledged(received_ms=ms(HOUR_S + 5), emergency_id="e1", by="Kim")
+    fold([unit("P2", HOUR_S), press, seen, ping("P1", HOUR_S + 1, **there), turned(6, HOUR_S + 6)], live_map)
+    emergency = live_map.incidents["e1"].emergency
+    assert emergency is not None
+    fold([replace(press, received_ms=ms(20)), ping("P1", 8, **there)], live_map)
+    assert not emergency.alarms, "the same press bouncing"
+    assert live_map.incidents["i1"].assignments["P1"].state == "assigned"
+    fold([replace(press, received_ms=ms(90)), ping("P1", 12, **there)], live_map)
+    assert emergency.alarms
+    assert live_map.incidents["i1"].assignments["P1"].state == "on_scene"
+
+
+def test_a_clock_that_was_behind_moves_nothing() -> None:
+    live_map = fold([unit("P1"), ping("P1", 0), status("P1", "busy", 1)])
+    live_map.seq += 1
+    before = checkpoint.dump(live_map)
+    live_map.seq -= 1
+    assert tell(live_map, turned(HOUR_S, 2)) == [None]
+    assert checkpoint.dump(live_map) == before
 
 
 # ---- for ever

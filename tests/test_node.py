@@ -19,10 +19,12 @@ import pytest
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog.sqlite import SqliteLog
-from geo_backup.events import ClosureAdded, Fix, PositionReported
+from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, PositionReported
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
+from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT
 from geo_backup.node import Node
+from geo_backup.replay.verify import verify as replay_verify
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.wire import checkpoint
@@ -304,3 +306,42 @@ def test_a_closure_that_begins_and_ends_by_itself_is_pushed_at_that_moment(tmp_p
 
     network = draw({"a": (0, 0), "b": (300, 0), "c": (600, 0), "d": (1000, 0)}, [Street("abcd", "High Street")])
     running(story, tmp_path / "log.sqlite", network=network)
+
+
+def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_path: Path) -> None:
+    """Closed incidents are forgotten after a while, and an id may be used again: each opening is one of its own."""
+    lon, lat = place(300, 0)
+    others = [
+        event
+        for n in range(CLOSED_INCIDENTS_KEPT)
+        for event in (opened(f"i{n}", lon=lon, lat=lat), IncidentClosed(received_ms=0, incident_id=f"i{n}"))
+    ]
+
+    async def story(node: Node) -> None:
+        async with asking(node) as http:
+
+            async def opens_and_closes() -> None:
+                body = {"incident_id": "again", "lon": lon, "lat": lat, "priority": 2}
+                assert (await http.post("/v1/incidents", json=body)).status_code == 201
+                while "again" not in node.rankings:
+                    await asyncio.sleep(0.01)
+                assert (await http.post("/v1/incidents", json=body)).status_code == 200
+                assert (await http.post("/v1/incidents/again/close")).json()["state"] == "closed"
+                assert (await http.post("/v1/incidents/again/close")).json()["state"] == "closed"
+
+            fix = Fix(node.clock.now_ms(), lon, lat)
+            await node.submit(unit("P1"), PositionReported(received_ms=fix.fix_ms, unit_id="P1", fix=fix))
+            await opens_and_closes()
+            await node.submit(*others)
+            assert (await http.get("/v1/incidents/again")).status_code == 404, "too long ago"
+            await opens_and_closes()
+
+    path, network = tmp_path / "log.sqlite", street()
+    running(story, path, network=network)
+    log = SqliteLog.open(path, create=False, read_only=True)
+    rankings = [one for _, one in log.read_all() if isinstance(one, BackupRecommended) and one.incident_id == "again"]
+    report = replay_verify(network, log.read_all)
+    log.close()
+    assert len(rankings) == 2
+    assert [len(one.candidates) for one in rankings] == [1, 1]
+    assert (report.wrong, report.rankings >= 2) == ([], True)

@@ -94,6 +94,8 @@ class IncidentRow(NamedTuple):
     arrive_by_ms: int | None = None
     requested_ms: int = 0
     request_id: str = ""
+    opening: str = ""
+    """Names this opening of the incident."""
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentRow:
@@ -121,6 +123,7 @@ class IncidentRow(NamedTuple):
             incident.arrive_by_ms,
             incident.requested_ms,
             incident.request_id,
+            incident.opening,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from geo_backup import events as ev
 from geo_backup.events import Event
-from geo_backup.live_map import emergencies, ground, incidents, plans, positions, units
+from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
 from geo_backup.live_map.state import (
     NOTHING,
     OPEN_STATES,
@@ -62,6 +62,7 @@ _HANDLERS: dict[type[Event], Callable[[LiveMap, Any], Delta]] = {
     ev.DemandAdopted: ground.demand,
     ev.ClosureAdded: ground.closure_added,
     ev.ClosureLifted: ground.closure_lifted,
+    ev.ClockTurned: clock.turned,
     ev.NetworkAdopted: ground.network,
     ev.SpeedsAdopted: ground.speeds,
     ev.RulesAdopted: ground.rules,

@@ -186,6 +186,11 @@ class Incident:
     def open(self) -> bool:
         return self.closed_ms is None
 
+    @property
+    def opening(self) -> str:
+        """Names this opening of the incident: its id may be used again, once it is closed and forgotten."""
+        return self.opened.event_id or f"{self.incident_id}:{self.opened_ms}"
+
 
 @dataclass(slots=True)
 class Closure:

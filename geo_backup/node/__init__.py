@@ -6,6 +6,7 @@ and decided, and tells the viewers.
 - `decider`  decisions: the first answer at once, the whole one as a fact in the log
 - `health`   what is wrong with the process, as named conditions
 - `unrecorded`  emergencies that alarm before the log has them
+- `timekeeper`  says what is wrong with the clock
 """
 
 from geo_backup.node.bell import rung

@@ -15,7 +15,7 @@ from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.health")
 
-Name = Literal["log_full", "log_slow", "log_failing", "emergency_unrecorded"]
+Name = Literal["log_full", "log_slow", "log_failing", "emergency_unrecorded", "clock"]
 """Everything that may be wrong; a metric tells of each."""
 NAMES: tuple[str, ...] = get_args(Name)
 

@@ -1,8 +1,8 @@
 """Node: one running process on one log and one map.
 
-Five tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
-what changed, `_offer` puts emergencies into the log however often it takes. The arithmetic of fields and rankings
-happens in one worker thread, on frozen views.
+Six tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
+what changed, `_offer` puts emergencies into the log however often it takes, `_keep_time` minds the clock. The
+arithmetic of fields and rankings happens in one worker thread, on frozen views.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from geo_backup.events import (
     TIME_MS,
     AssignmentChanged,
     BackupRecommended,
+    ClockTurned,
     ClosureAdded,
     EmergencyAcknowledged,
     EmergencyCleared,
@@ -37,12 +38,14 @@ from geo_backup.events import (
     EmergencyDeclared,
     Event,
     NetworkAdopted,
+    PositionReported,
 )
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, Incident, LiveMap, apply
 from geo_backup.node.bell import rung
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.health import Health, Name
+from geo_backup.node.timekeeper import keep_time, newest_ms
 from geo_backup.node.unrecorded import Held, Unrecorded
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
@@ -153,7 +156,7 @@ class Node:
         await self._in_worker(lambda: Pieces.of(self.network))
         await self._in_worker(self._standing.prepare)
         await self._restore()
-        jobs = (self._rank, self.decider.run, self._pulse, self._offer)
+        jobs = (self._rank, self.decider.run, self._pulse, self._offer, self._keep_time)
         self._tasks = [asyncio.create_task(self._forever(task)) for task in jobs]
 
     async def stop(self) -> None:
@@ -220,9 +223,12 @@ class Node:
                 self._checkpointed = snapshot[0]
             except LogError:  # of another version: the facts themselves are all there
                 log_.warning("the checkpoint at seq %d cannot be read; folding the whole log", snapshot[0])
+        newest = 0
         async for batch in self.log.read(self.live_map.seq):
             for seq, event in batch:
                 apply(self.live_map, seq, event)
+                newest = event.received_ms
+        self.clock.begin_after(max(newest, newest_ms(self.live_map)))
         adopted = self.live_map.network_id
         if adopted and adopted != self.network.content_id:
             raise WrongMapError(
@@ -390,6 +396,10 @@ class Node:
         if len(self._deltas) > DELTAS_KEPT:
             self._deltas.popitem(last=False)
         self.counters["events"] += 1
+        if isinstance(event, PositionReported):
+            self.clock.hear(event.unit_id, event.fix.fix_ms)
+        elif isinstance(event, ClockTurned):
+            self._look_ms = 0
         self.counters["positions"] += len(delta.positions)
         if delta.ignored is not None:
             self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
@@ -544,6 +554,9 @@ class Node:
             rankings=missed.rankings.union(self.rankings),
         )
 
+    async def _keep_time(self) -> None:
+        await keep_time(self)
+
     async def _pulse(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -616,7 +629,7 @@ def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:
     """The first answer to an incident as a fact for the log; a second node's copy has the same id."""
     head = ranking.order[:limit]
     return BackupRecommended(
-        event_id=f"recommended:{ranking.incident.incident_id}",
+        event_id=f"recommended:{ranking.incident.opening}",
         received_ms=ranking.as_of_ms,
         said_by="node",
         incident_id=ranking.incident.incident_id,

@@ -146,7 +146,7 @@ def router(node: Node) -> APIRouter:
             raise Problem(409, WORDS[reason], [{"field": "", "reason": reason, "message": WORDS[reason]}])
         if incident.open:
             event = IncidentClosed(
-                event_id=f"closed:{incident_id}", received_ms=node.clock.now_ms(), incident_id=incident_id
+                event_id=f"closed:{incident.opening}", received_ms=node.clock.now_ms(), incident_id=incident_id
             )
             await record(node, event)
         return documents.incident(incident_of(node, incident_id))
