@@ -18,7 +18,7 @@ import numpy as np
 from geo_backup.cartography import lines, osm
 from geo_backup.cartography.assembly import Assembled, assemble
 from geo_backup.cartography.restrictions import HOLDING, OUTCOMES
-from geo_backup.cartography.ways import Ways
+from geo_backup.cartography.ways import SET_ASIDE, Ways
 from geo_backup.errors import MapError
 from geo_backup.roads.network import ARRAYS, FORMAT, Area, EdgeFlag, RoadNetwork, content_id
 
@@ -92,6 +92,9 @@ class BuildSummary:
     limits_on_crossings: int
     """Of height or width, at a node where three or more roads meet: left out."""
     contraflow_edges: int
+    set_aside: dict[str, int]
+    """How much of the source was not taken as it stands, by reason (`ways.SET_ASIDE`); reasons that did not occur are
+    left out."""
     tiles: str
     """`ok`, or why the map has no tiles."""
     seconds: float
@@ -294,7 +297,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "names_share": round(float((network.way_name > 0).mean()), 4),
         "reversible_ways": ways.left_out["reversible"],
         "closed_ways": ways.left_out["closed"],
-        "odd_access_ways": ways.odd_access,
+        "odd_access_ways": ways.left_out["odd_access"],
         **{
             key: counts[key]
             for key in ("gates", "locked_barriers", "blocking_barriers", "barriers_on_crossings", "unknown_barriers")
@@ -302,6 +305,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "limited_ways": int(np.count_nonzero(network.way_limits.any(axis=1))),
         "limits_on_crossings": counts["limits_on_crossings"],
         "contraflow_edges": counts["contraflow_edges"],
+        "set_aside": {reason: ways.left_out[reason] for reason in SET_ASIDE if ways.left_out[reason]},
     }
 
 
@@ -317,6 +321,8 @@ def area_toml(network: RoadNetwork, summary: dict[str, Any]) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
         # a JSON string is a TOML basic string, but for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

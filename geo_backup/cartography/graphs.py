@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 WAY_TAGS = (
     "access", "access:backward", "access:forward", "area", "bridge", "bus", "bus:backward", "bus:forward",
-    "construction", "dual_carriageway", "emergency", "highway", "junction", "lanes", "layer", "maxheight",
-    "maxheight:physical", "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type", "maxweight", "maxwidth",
-    "maxwidth:physical", "motor_vehicle", "motor_vehicle:backward", "motor_vehicle:forward", "motorcar", "name",
-    "oneway", "oneway:bus", "oneway:emergency", "oneway:motor_vehicle", "oneway:motorcar", "oneway:psv", "oneway:taxi",
-    "psv", "psv:backward", "psv:forward", "ref", "service", "smoothness", "surface", "taxi", "tracktype", "tunnel",
-    "vehicle", "vehicle:backward", "vehicle:forward", "width",
+    "construction", "dual_carriageway", "emergency", "emergency_vehicle", "highway", "junction", "lanes", "layer",
+    "maxheight", "maxheight:backward", "maxheight:forward", "maxheight:physical", "maxspeed", "maxspeed:backward",
+    "maxspeed:forward", "maxspeed:type", "maxweight", "maxweight:backward", "maxweight:forward", "maxwidth",
+    "maxwidth:backward", "maxwidth:forward", "maxwidth:physical", "motor_vehicle", "motor_vehicle:backward",
+    "motor_vehicle:forward", "motorcar", "name", "oneway", "oneway:bus", "oneway:emergency", "oneway:motor_vehicle",
+    "oneway:motorcar", "oneway:psv", "oneway:taxi", "psv", "psv:backward", "psv:forward", "ref", "service",
+    "smoothness", "source:maxspeed", "surface", "taxi", "tracktype", "tunnel", "vehicle", "vehicle:backward",
+    "vehicle:forward", "width", "zone:maxspeed", "zone:traffic",
 )  # fmt: skip
 """What is asked of a way when a place is fetched."""
 

@@ -33,7 +33,7 @@ NODE_KEYS = (
 )  # fmt: skip
 """Keys of nodes that say something without `highway` or `barrier`."""
 
-_CONDITIONAL = re.compile(r"\b(?:no|only)_\w+(?=\s*@)")
+_CONDITIONAL = re.compile(r"\b(?:no|only)(?:[_ -]\w+)+(?=\s*@)", re.IGNORECASE)
 
 CARS = frozenset({"motorcar", "motor_vehicle", "vehicle"})
 
@@ -61,7 +61,7 @@ def read_osm(path: Path, progress: Callable[[float], None] | None = None) -> Way
                     ways.nodes[thing.id] = facts
             elif thing.is_relation():
                 tags = _tags(thing)
-                if tags.get("type", "").startswith("restriction"):
+                if tags.get("type", "").strip().lower().startswith("restriction"):
                     ways.restrictions.append(read_restriction(tags, [(m.role, m.type, m.ref) for m in thing.members]))
             if progress is not None and seen % 20_000 == 0:
                 # the length of a compressed stream is not known ahead: an ever slower approach to the end
@@ -126,17 +126,18 @@ def read_restriction(tags: dict[str, str], members: list[tuple[str, str, int]]) 
     for key in ("restriction:motorcar", "restriction:motor_vehicle", "restriction"):
         if value := tags.get(key):
             # the older way of writing a condition: day_on, hour_off, ...
-            kind, conditional = value.strip(), any(f"{unit}_on" in tags for unit in ("day", "hour"))
+            kind, conditional = _kind(value), any(f"{unit}_on" in tags for unit in ("day", "hour"))
             break
         if found := _CONDITIONAL.search(tags.get(f"{key}:conditional", "")):
-            kind, conditional = found[0], True
+            kind, conditional = _kind(found[0]), True
             break
     if not kind:
         # restriction:hgv, restriction:bus:conditional, ...: not for those we send
         exempt = any(key.startswith("restriction:") and key != "restriction:conditional" for key in tags)
-    if tags.get("type", "") not in ("restriction", "restriction:motorcar", "restriction:motor_vehicle"):
+    members = [(role.strip().lower(), of, ref) for role, of, ref in members]
+    if tags.get("type", "").strip().lower() not in ("restriction", "restriction:motorcar", "restriction:motor_vehicle"):
         exempt = True
-    excepted = {value.strip() for value in tags.get("except", "").split(";")}
+    excepted = {value.strip().lower() for value in tags.get("except", "").split(";")}
     return Restriction(
         kind=kind,
         from_ways=tuple(ref for role, of, ref in members if role == "from" and of == "w"),
@@ -147,3 +148,8 @@ def read_restriction(tags: dict[str, str], members: list[tuple[str, str, int]]) 
         emergency_exempt="emergency" in excepted,
         conditional=conditional,
     )
+
+
+def _kind(text: str) -> str:
+    """`No_Left_Turn` and `no left turn` are what they look like."""
+    return re.sub(r"[\s-]+", "_", text.strip().lower())

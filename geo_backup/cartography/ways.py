@@ -14,13 +14,33 @@ from typing import Final
 
 import numpy as np
 
+from geo_backup.cartography.limits import unread_limits
 from geo_backup.cartography.nodes import NodeFacts
 from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.tags import NoRoad, odd_access, read_road
 from geo_backup.roads.network import Array
 
-NUMBERS: Final = 10
+NUMBERS: Final = 13
 """Of a `tags.Road`, before its name."""
+
+SET_ASIDE: Final[Mapping[str, str]] = {
+    "area": "lines around an area, not along a road",
+    "closed": "ways closed by access, construction or as impassable",
+    "reversible": "ways whose direction changes with the hour",
+    "one_vertex": "ways of which fewer than two vertices are there",
+    "odd_access": "ways whose access is a word nobody knows, read like private",
+    "implausible_limits": "ways with a speed limit that no road of their class has, driven by their class",
+    "unread_limits": "ways with a limit of speed, size or weight in words that are no number",
+    "deleted_ways": "ways deleted in the editor",
+    "deleted_nodes": "nodes deleted in the editor, taken out of the ways that still name them",
+    "deleted_relations": "relations deleted in the editor",
+    "missing_vertices": "vertices of roads that are not in the source: the roads are cut there",
+    "outside_the_earth": "lines with coordinates that are no place on earth",
+    "world_wide": "lines that leap hundreds of kilometres from one vertex to the next",
+    "nested_geometry": "GeometryCollections: only plain lines are roads",
+    "far_side": "ways beyond the reach of a map that lies on the 180th meridian",
+}
+"""What a build may set aside, and what it means; for the build's summary."""
 
 LONGEST_STEP_E7 = 300_000
 """Shapes are stored in int16 steps of 1e-6 degrees; a longer step gets vertices in between."""
@@ -36,7 +56,7 @@ class Ways:
     """Columns by way [W] and by vertex [N]; grows by `add`, read as arrays by `columns`."""
 
     way_id: array[int] = field(default_factory=lambda: array("q"))
-    facts: array[int] = field(default_factory=lambda: array("h"))  # [W, 10] the numbers of tags.Road
+    facts: array[int] = field(default_factory=lambda: array("h"))  # [W, 13] the numbers of tags.Road
     name: list[str] = field(default_factory=list)
     vertex_start: array[int] = field(default_factory=lambda: array("q", [0]))
     key: array[int] = field(default_factory=lambda: array("q"))
@@ -45,8 +65,7 @@ class Ways:
     nodes: dict[int, NodeFacts] = field(default_factory=dict)
     restrictions: list[Restriction] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    odd_access: int = 0
-    """Ways whose access tag holds no word we know, read like `private`."""
+    """What is not in the map, by the keys of `SET_ASIDE`; and, of ways that are, facts that were not believed."""
     scenery: int = 0
     """Things in the source that are no road but that a basemap could draw."""
     node_ids: bool = False
@@ -75,7 +94,9 @@ class Ways:
             del self.key[begin:], self.lon_e7[begin:], self.lat_e7[begin:]
             self.left_out["one_vertex"] += 1
             return False
-        self.odd_access += odd_access(tags)
+        for doubt in (road.doubt, "unread_limits" if unread_limits(tags) else "", "odd_access" * odd_access(tags)):
+            if doubt:
+                self.left_out[doubt] += 1
         self.way_id.append(way_id)
         self.facts.extend(road[:NUMBERS])
         self.name.append(road.name)

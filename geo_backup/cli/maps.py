@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,7 @@ def map_build(
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(f"{summary.name} -> {out}", rows)
+        print_rows(f"{summary.name} -> {out}", rows | {"set_aside": _in_words(summary.set_aside)})
 
 
 @map_app.command("info")
@@ -83,4 +84,13 @@ def map_info(
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(str(folder), rows)
+        print_rows(str(folder), rows | {"set_aside": _in_words(rows.get("set_aside"))})
+
+
+def _in_words(set_aside: Mapping[str, int] | None) -> str:
+    """What a build did not take as it stands in the source, and why."""
+    from geo_backup.cartography.ways import SET_ASIDE
+
+    if set_aside is None:
+        return "not counted when this map was built"
+    return "; ".join(f"{count:,} {SET_ASIDE.get(reason, reason)}" for reason, count in set_aside.items()) or "nothing"

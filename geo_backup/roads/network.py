@@ -161,7 +161,9 @@ ARRAYS: Mapping[str, str] = {
     "way_flags": "u1",
     "way_layer": "i1",
     "way_maxspeed_kmh": "u1",  # [W, 2] along and against; 0 = not said
-    "way_limits": "u2",  # [W, 3] height dm, width dm, weight in 0.1 t of what may pass; 0 = no limit said
+    # [W, 3] height dm, width dm, weight in 0.1 t of what may pass; 0 = no limit said. [W, 6], along and against, where
+    # any way has limits for one direction
+    "way_limits": "u2",
     "way_name": "i4",  # index into names; 0 is the empty name
 }
 """Name and little-endian type of each stored array; sizes in capitals, see the module's words."""
