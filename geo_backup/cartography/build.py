@@ -17,6 +17,7 @@ import numpy as np
 
 from geo_backup.cartography import lines, osm
 from geo_backup.cartography.assembly import Assembled, assemble
+from geo_backup.cartography.edits import changes_alone
 from geo_backup.cartography.restrictions import HOLDING, OUTCOMES
 from geo_backup.cartography.ways import SET_ASIDE, Ways
 from geo_backup.errors import MapError
@@ -103,6 +104,7 @@ class BuildSummary:
 
 
 GRAPHML = ".graphml"
+CHANGES = (".osc", ".osc.gz", ".osc.bz2")
 
 NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
 """Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
@@ -204,6 +206,8 @@ def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[
         from geo_backup.cartography.graphs import read_graphml
 
         return read_graphml(path), path
+    if lower.endswith(CHANGES):
+        raise changes_alone(path)
     raise MapError(f"{path} has an ending this program does not know. It reads {', '.join(known)}.")
 
 

@@ -98,7 +98,7 @@ _UNIT_KMH = {
     "knots": 1.852, "knot": 1.852, "kn": 1.852, "kt": 1.852, "kts": 1.852,
 }  # fmt: skip
 _NUMBER = re.compile(r"^(\d+(?:[.,]\d+)?)\s*([a-z/]*)$", re.IGNORECASE)
-_ZONE = re.compile(r"^([a-z]{2})(?:[-:][a-z]{2,3})?[:_-](?:zone[:_ -]?)?([a-z_]+|\d.*)$", re.IGNORECASE)
+_ZONE = re.compile(r"^([a-z]{2})(?:[-:][a-z]{2,3}(?=:))?[:_-](?:zone[:_ -]?)?([a-z_]+|\d.*)$", re.IGNORECASE)
 _SEVERAL = re.compile(r"[;|]|,(?!\d)|\s/\s")
 _CONDITION = re.compile(r"\([^()]*\)")
 

@@ -60,6 +60,12 @@ def test_the_number_of_a_zone_is_one_of_its_country(text: str, kmh: int) -> None
         assert posted_limits({key: text}, WayClass.RESIDENTIAL)[0] == kmh, key
 
 
+def test_every_zone_of_every_country_is_read() -> None:
+    for country, zones in ZONE_KMH.items():
+        for zone, kmh in zones.items():
+            assert speed_kmh(f"{country.replace('*', 'XX')}:{zone}") == kmh
+
+
 def test_every_country_of_miles_reads_its_zones_in_miles() -> None:
     assert all(speed_kmh(f"{country}:zone20") == 32 for country in MPH_COUNTRIES)
     assert not any(speed_kmh(f"{country}:zone20") == 32 for country in ZONE_KMH if country not in MPH_COUNTRIES)
