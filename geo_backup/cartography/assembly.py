@@ -221,7 +221,7 @@ def morton(lon_e7: Array, lat_e7: Array) -> Array:
     """uint64: place on a Morton (Z) curve; near places are mostly near on it."""
     code = np.zeros(len(lon_e7), np.uint64)
     for shift, axis in enumerate((lon_e7.astype(np.int64) + 1_800_000_000, lat_e7.astype(np.int64) + 900_000_000)):
-        x = axis.astype(np.uint64)
+        x = axis.astype(np.uint64) & np.uint64(0xFFFFFFFF)  # beyond the 180th meridian it may be below zero
         for bits, mask in (
             (16, 0x0000FFFF0000FFFF),
             (8, 0x00FF00FF00FF00FF),

@@ -21,6 +21,7 @@ from geo_backup.cartography.edits import changes_alone
 from geo_backup.cartography.restrictions import HOLDING, OUTCOMES
 from geo_backup.cartography.ways import SET_ASIDE, Ways
 from geo_backup.errors import MapError
+from geo_backup.geodesy import wrap_lon_deg
 from geo_backup.roads.network import ARRAYS, FORMAT, Area, EdgeFlag, RoadNetwork, content_id
 
 Progress = Callable[[str, float], None]
@@ -281,7 +282,7 @@ def timezone_at(lon: float, lat: float) -> str:
     """IANA name of the timezone of a place; UTC on the open sea."""
     from tzfpy import get_tz
 
-    return str(get_tz(lon, lat) or "UTC")
+    return str(get_tz(wrap_lon_deg(lon) if abs(lon) > 180.0 else lon, lat) or "UTC")
 
 
 def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str, Any]:

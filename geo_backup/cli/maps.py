@@ -55,9 +55,10 @@ def map_build(
 @map_app.command("info")
 def map_info(
     folder: Annotated[Path, typer.Argument(help="Map folder.")],
+    check: Annotated[bool, typer.Option("--check", help="Read every tile of the basemap, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What a map folder holds, where it comes from, and what it lacks.
+    """What a map folder holds, where it comes from, what it lacks, and whether it is as it was built.
 
     Example: geo-backup map info maps/gothenburg
     """
@@ -67,10 +68,16 @@ def map_info(
     started = time.perf_counter()
     network = RoadNetwork.load(folder)
     opened_ms = 1_000 * (time.perf_counter() - started)
+    network.verify()
+    if check and (folder / "basemap.pmtiles").exists():
+        from geo_backup.cartography.tiles import check_tiles
+
+        check_tiles(folder / "basemap.pmtiles")
     profiles = list(profiles_of(network))
     rows = {
         **asdict(network.area),
         "content_id": network.content_id,
+        "checked": "the arrays are as they were built" + (", every tile can be read" if check else ""),
         "junctions": network.junctions,
         "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,

@@ -257,6 +257,7 @@ async def _compose(
 
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
+    network.verify()  # nobody is sent by a map that was damaged on its way
     log = SqliteLog.open(settings.log_file)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
