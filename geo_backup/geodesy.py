@@ -17,6 +17,9 @@ EQUATOR_M = 6_378_137.0
 ECCENTRICITY_2 = 0.00669437999014
 """Its first eccentricity, squared."""
 
+LEAP_M = 100_000.0
+"""A straight line longer than this between two vertices of a road or a drawn shape is a slip of whoever made it."""
+
 Number = TypeVar("Number", float, Any)
 
 

@@ -183,7 +183,7 @@ class Beats:
                 raise BadValueError(f"/beats/{i}/floor", "length", "floors by hour are 24 numbers, from midnight on")
             try:
                 shape = shapely.geometry.shape(beat.geometry)
-            except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError):
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError, shapely.errors.ShapelyError):
                 shape = None
             if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon") or not shape.is_valid:
                 raise BadValueError(

@@ -167,7 +167,7 @@ def assemble(ways: Ways) -> Assembled:
     edge_flags |= np.where(turns.main, np.uint16(EdgeFlag.MAIN), np.uint16(0))
     edge_flags |= np.where(turns.twin, np.uint16(EdgeFlag.TWIN), np.uint16(0))
 
-    piece_way, row, limits = _limited(columns.facts[:, 7:10], way, where, node, counts)
+    piece_way, row, limits = _limited(columns.facts[:, 7:13], way, where, node, counts)
     shape_start, shape_step = _shapes(columns, first, last, piece_from, j_lon, j_lat)
     arrays: dict[str, Array] = {
         "junction_lon_e7": j_lon,
@@ -221,7 +221,7 @@ def morton(lon_e7: Array, lat_e7: Array) -> Array:
     """uint64: place on a Morton (Z) curve; near places are mostly near on it."""
     code = np.zeros(len(lon_e7), np.uint64)
     for shift, axis in enumerate((lon_e7.astype(np.int64) + 1_800_000_000, lat_e7.astype(np.int64) + 900_000_000)):
-        x = axis.astype(np.uint64)
+        x = axis.astype(np.uint64) & np.uint64(0xFFFFFFFF)  # beyond the 180th meridian it may be below zero
         for bits, mask in (
             (16, 0x0000FFFF0000FFFF),
             (8, 0x00FF00FF00FF00FF),
@@ -365,23 +365,28 @@ class _Places:
 def _limited(
     said: Array, way: Array, where: _Places, node: dict[int, NodeFacts], counts: Counter[str]
 ) -> tuple[Array, Array, Array]:
-    """Way of each piece, row in the table of each way, limits [W', 3] of each way.
+    """Way of each piece, row in the table of each way, limits of each way as `way_limits` holds them.
 
-    `said` are the limits [W, 3] of the ways themselves. A piece under a height restrictor becomes a way of its own.
+    `said` are the limits [W, 6] of the ways themselves, along and against. A piece under a height restrictor becomes a
+    way of its own.
     One drawn where three pieces meet is left out and counted: nobody knows which of them it stands on.
     """
-    own = said[way].astype(np.int64)  # [P, 3]
+    own = said[way].astype(np.int64)  # [P, 6]
     placed: set[int] = set()
     for column, what in enumerate(("height_dm", "width_dm")):
         for piece, vertex in zip(*(a.tolist() for a in where.inside_or_between(node, what)), strict=True):
             limit = getattr(node[vertex], what)
-            own[piece, column] = min(limit, own[piece, column] or limit)
+            for at in (column, column + 3):
+                own[piece, at] = min(limit, own[piece, at] or limit)
             placed.add(vertex)
     counts["limits_on_crossings"] = sum(facts.height_dm + facts.width_dm > 0 for facts in node.values()) - len(placed)
     changed = np.flatnonzero((own != said[way]).any(axis=1))
     piece_way = way.copy()
     piece_way[changed] = len(said) + np.arange(len(changed))
-    return piece_way, np.concatenate((np.arange(len(said)), way[changed])), np.concatenate((said, own[changed]))
+    limits = np.concatenate((said, own[changed]))
+    if np.array_equal(limits[:, :3], limits[:, 3:]):
+        limits = limits[:, :3]
+    return piece_way, np.concatenate((np.arange(len(said)), way[changed])), limits
 
 
 def _bearings(

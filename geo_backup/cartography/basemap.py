@@ -183,7 +183,22 @@ def _roads(network: RoadNetwork) -> Any:
     for key, flag in (("bridge", WayFlag.BRIDGE), ("tunnel", WayFlag.TUNNEL), ("oneway", WayFlag.ONEWAY)):
         # absent rather than false: most roads are neither, and tiles are smaller
         frame[key] = pandas.array([True if said else None for said in (flags & flag != 0).tolist()], dtype="boolean")
-    return geopandas.GeoDataFrame(frame, geometry=line, crs=4326)
+    return _on_one_earth(geopandas.GeoDataFrame(frame, geometry=line, crs=4326))
+
+
+def _on_one_earth(roads: Any) -> Any:
+    """Lines with what lies beyond the 180th meridian brought to where tiles have it, cut there."""
+    import pandas
+
+    west, _, east, _ = roads.total_bounds
+    if west >= -180.0 and east <= 180.0:
+        return roads
+    turns = [
+        roads.assign(geometry=roads.geometry.translate(shift).clip_by_rect(-180.0, -90.0, 180.0, 90.0))
+        for shift in (0.0, 360.0, -360.0)
+    ]
+    whole = pandas.concat(turns, ignore_index=True).explode(ignore_index=True)
+    return whole[~whole.geometry.is_empty].reset_index(drop=True)
 
 
 def coalesced(lines: Any, cell_deg: float) -> Any:
@@ -224,6 +239,9 @@ def _merge(parts: list[Path], path: Path, network: RoadNetwork, layers: list[str
     from pmtiles.writer import Writer
 
     west, south, east, north = network.area.extent
+    centre_lon, centre_lat = network.middle
+    if west < -180.0 or east > 180.0:
+        west, east = -180.0, 180.0
     with contextlib.ExitStack() as stack:
         writer = Writer(stack.enter_context(path.open("wb")))
         tiles: dict[int, bytes] = {}
@@ -243,8 +261,8 @@ def _merge(parts: list[Path], path: Path, network: RoadNetwork, layers: list[str
                 "max_lon_e7": int(east * 1e7),
                 "max_lat_e7": int(north * 1e7),
                 "center_zoom": 12,
-                "center_lon_e7": int((west + east) * 5e6),
-                "center_lat_e7": int((south + north) * 5e6),
+                "center_lon_e7": int(centre_lon * 1e7),
+                "center_lat_e7": int(centre_lat * 1e7),
             },
             {
                 "name": network.area.name,

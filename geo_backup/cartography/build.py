@@ -17,9 +17,11 @@ import numpy as np
 
 from geo_backup.cartography import lines, osm
 from geo_backup.cartography.assembly import Assembled, assemble
+from geo_backup.cartography.edits import changes_alone
 from geo_backup.cartography.restrictions import HOLDING, OUTCOMES
-from geo_backup.cartography.ways import Ways
+from geo_backup.cartography.ways import SET_ASIDE, Ways
 from geo_backup.errors import MapError
+from geo_backup.geodesy import wrap_lon_deg
 from geo_backup.roads.network import ARRAYS, FORMAT, Area, EdgeFlag, RoadNetwork, content_id
 
 Progress = Callable[[str, float], None]
@@ -92,6 +94,9 @@ class BuildSummary:
     limits_on_crossings: int
     """Of height or width, at a node where three or more roads meet: left out."""
     contraflow_edges: int
+    set_aside: dict[str, int]
+    """How much of the source was not taken as it stands, by reason (`ways.SET_ASIDE`); reasons that did not occur are
+    left out."""
     tiles: str
     """`ok`, or why the map has no tiles."""
     seconds: float
@@ -100,6 +105,7 @@ class BuildSummary:
 
 
 GRAPHML = ".graphml"
+CHANGES = (".osc", ".osc.gz", ".osc.bz2")
 
 NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
 """Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
@@ -201,6 +207,8 @@ def read_source(source: str | Path, progress: Callable[[float], None]) -> tuple[
         from geo_backup.cartography.graphs import read_graphml
 
         return read_graphml(path), path
+    if lower.endswith(CHANGES):
+        raise changes_alone(path)
     raise MapError(f"{path} has an ending this program does not know. It reads {', '.join(known)}.")
 
 
@@ -274,7 +282,7 @@ def timezone_at(lon: float, lat: float) -> str:
     """IANA name of the timezone of a place; UTC on the open sea."""
     from tzfpy import get_tz
 
-    return str(get_tz(lon, lat) or "UTC")
+    return str(get_tz(wrap_lon_deg(lon) if abs(lon) > 180.0 else lon, lat) or "UTC")
 
 
 def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str, Any]:
@@ -294,7 +302,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "names_share": round(float((network.way_name > 0).mean()), 4),
         "reversible_ways": ways.left_out["reversible"],
         "closed_ways": ways.left_out["closed"],
-        "odd_access_ways": ways.odd_access,
+        "odd_access_ways": ways.left_out["odd_access"],
         **{
             key: counts[key]
             for key in ("gates", "locked_barriers", "blocking_barriers", "barriers_on_crossings", "unknown_barriers")
@@ -302,6 +310,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "limited_ways": int(np.count_nonzero(network.way_limits.any(axis=1))),
         "limits_on_crossings": counts["limits_on_crossings"],
         "contraflow_edges": counts["contraflow_edges"],
+        "set_aside": {reason: ways.left_out[reason] for reason in SET_ASIDE if ways.left_out[reason]},
     }
 
 
@@ -317,6 +326,8 @@ def area_toml(network: RoadNetwork, summary: dict[str, Any]) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
         # a JSON string is a TOML basic string, but for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 WAY_TAGS = (
     "access", "access:backward", "access:forward", "area", "bridge", "bus", "bus:backward", "bus:forward",
-    "construction", "dual_carriageway", "emergency", "highway", "junction", "lanes", "layer", "maxheight",
-    "maxheight:physical", "maxspeed", "maxspeed:backward", "maxspeed:forward", "maxspeed:type", "maxweight", "maxwidth",
-    "maxwidth:physical", "motor_vehicle", "motor_vehicle:backward", "motor_vehicle:forward", "motorcar", "name",
-    "oneway", "oneway:bus", "oneway:emergency", "oneway:motor_vehicle", "oneway:motorcar", "oneway:psv", "oneway:taxi",
-    "psv", "psv:backward", "psv:forward", "ref", "service", "smoothness", "surface", "taxi", "tracktype", "tunnel",
-    "vehicle", "vehicle:backward", "vehicle:forward", "width",
+    "construction", "dual_carriageway", "emergency", "emergency_vehicle", "highway", "junction", "lanes", "layer",
+    "maxheight", "maxheight:backward", "maxheight:forward", "maxheight:physical", "maxspeed", "maxspeed:backward",
+    "maxspeed:forward", "maxspeed:type", "maxweight", "maxweight:backward", "maxweight:forward", "maxwidth",
+    "maxwidth:backward", "maxwidth:forward", "maxwidth:physical", "motor_vehicle", "motor_vehicle:backward",
+    "motor_vehicle:forward", "motorcar", "name", "oneway", "oneway:bus", "oneway:emergency", "oneway:motor_vehicle",
+    "oneway:motorcar", "oneway:psv", "oneway:taxi", "psv", "psv:backward", "psv:forward", "ref", "service",
+    "smoothness", "source:maxspeed", "surface", "taxi", "tracktype", "tunnel", "vehicle", "vehicle:backward",
+    "vehicle:forward", "width", "zone:maxspeed", "zone:traffic",
 )  # fmt: skip
 """What is asked of a way when a place is fetched."""
 
@@ -160,12 +162,12 @@ def ways_of_graph(graph: nx.MultiDiGraph) -> Ways:
             lon, lat = float(facts["x"]), float(facts["y"])
         except (KeyError, TypeError, ValueError):
             raise MapError(f"node {node} of the graph has no x and y. Give a graph made by OSMnx.") from None
-        if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
-            raise MapError(f"node {node} of the graph lies outside the earth: {lon}, {lat}. Give an unprojected graph.")
+        _check_place(node, lon, lat)
         places[key] = (round(lon * 1e7), round(lat * 1e7))
         if (said := read_node({k: _text(v) for k, v in facts.items() if isinstance(v, str)})) is not None:
             ways.nodes[key] = said
-    fresh = itertools.count(-1, -1)  # interior vertices meet nothing
+    # interior vertices meet nothing: numbers that no source, and no editor's local ids, use
+    fresh = itertools.count(-(2**62), -1)
     for osmids, both_ways, chain in _chains(graph):
         tags = {k: _text(v) for k, v in chain[0][2].items() if k != "geometry" and v is not None}
         tags.setdefault("highway", "yes")
@@ -176,11 +178,18 @@ def ways_of_graph(graph: nx.MultiDiGraph) -> Ways:
         vertices: list[tuple[int, int, int]] = []
         for u, v, facts in chain:
             inner = list(facts["geometry"].coords)[1:-1] if facts.get("geometry") is not None else []
+            for x, y, *_ in inner:
+                _check_place(f"{u}-{v}", x, y)
             vertices.append((number[u], *places[number[u]]))
             vertices += [(next(fresh), round(x * 1e7), round(y * 1e7)) for x, y, *_ in inner]
             vertices.append((number[v], *places[number[v]]))
         ways.add(osmids[0], tags, vertices)
     return ways
+
+
+def _check_place(node: Hashable, lon: float, lat: float) -> None:
+    if not (abs(lon) <= 180.0 and abs(lat) <= 90.0):
+        raise MapError(f"node {node} of the graph lies outside the earth: {lon}, {lat}. Give an unprojected graph.")
 
 
 Step = tuple[Hashable, Hashable, dict[str, Any]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from geo_backup.cartography import osm
 from geo_backup.cartography.nodes import read_node
 from geo_backup.cartography.ways import Ways, position_key
 from geo_backup.errors import MapError
+from geo_backup.wire.depth import DEEPEST, too_deep
 
 ENDINGS = (".geojson", ".json", ".geojsonl", ".ndjson")
 
@@ -34,18 +36,26 @@ def read_lines(path: Path) -> Ways:
     for number, feature in enumerate(features):
         if not isinstance(feature, dict):
             raise MapError(f"{path}: feature {number} is not an object. Export valid GeoJSON.")
-        tags = {str(k): _text(v) for k, v in (feature.get("properties") or {}).items() if v is not None}
+        properties = feature.get("properties") or {}
+        if not isinstance(properties, dict):
+            raise MapError(f"{path}: the properties of feature {number} are not an object. Export valid GeoJSON.")
+        tags = {str(k): _text(v) for k, v in properties.items() if v is not None}
         if isinstance(tags.get("tags"), str) and "highway" not in tags:
             ways.left_out["not_a_road"] += 1
             continue
         geometry = feature.get("geometry") or {}
+        if not isinstance(geometry, dict):
+            raise MapError(f"{path}: the geometry of feature {number} is not an object. Export valid GeoJSON.")
         kind = geometry.get("type")
         if kind == "Point" and (facts := read_node(tags)) is not None:
             ways.nodes[next(iter(_vertices(path, number, [geometry.get("coordinates")])))[0]] = facts
         if kind not in ("LineString", "MultiLineString"):
-            ways.left_out["area" if kind in ("Polygon", "MultiPolygon") else "not_a_road"] += 1
+            odd = {"Polygon": "area", "MultiPolygon": "area", "GeometryCollection": "nested_geometry"}
+            ways.left_out[odd.get(str(kind), "not_a_road")] += 1
             continue
         lines = [geometry.get("coordinates")] if kind == "LineString" else geometry.get("coordinates") or []
+        if not isinstance(lines, list):
+            raise MapError(f"{path}: feature {number} has no coordinates. Export valid GeoJSON.")
         way_id = _way_id(feature, tags, number)
         for line in lines:
             ways.add(way_id, tags, list(_vertices(path, number, line)))
@@ -59,6 +69,10 @@ def _load(path: Path) -> dict[str, Any]:
 
         document = orjson.loads(raw)
     except ValueError as error:
+        if (field := too_deep(raw)) is not None:
+            raise MapError(
+                f"{path}: {field} is nested deeper than {DEEPEST} levels, which no GeoJSON is. Export it again."
+            ) from None
         try:
             rows = [json.loads(row.lstrip(b"\x1e")) for row in raw.splitlines() if row.strip()]
         except ValueError:
@@ -76,7 +90,9 @@ def _text(value: Any) -> str:
         return "yes"
     if value is False:
         return "no"
-    return str(value)
+    if isinstance(value, list):
+        return ";".join(str(part) for part in value if isinstance(part, str | int | float))
+    return "" if isinstance(value, dict) else str(value)
 
 
 def _say_origin(ways: Ways, document: dict[str, Any]) -> None:
@@ -106,7 +122,7 @@ def _vertices(path: Path, number: int, line: Any) -> Iterator[tuple[int, int, in
             lon, lat = float(point[0]), float(point[1])
         except (TypeError, ValueError, IndexError, KeyError):
             raise MapError(
-                f"{path}: feature {number} has a coordinate that is no pair of numbers: {point!r}."
+                f"{path}: feature {number} has a coordinate that is no pair of numbers: {reprlib.repr(point)}."
             ) from None
         if not (math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 180.0 and abs(lat) <= 90.0):
             swapped = math.isfinite(lon) and math.isfinite(lat) and abs(lon) <= 90.0 and abs(lat) <= 180.0

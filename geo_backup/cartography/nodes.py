@@ -20,8 +20,12 @@ TO_GET_SOMEWHERE = frozenset(
 GRANTED = frozenset({"yes", "designated", "official", "permissive"})
 """Open in so many words, where the kind of road or thing says the opposite."""
 BUSES = frozenset({"bus", "psv", "taxi", "tram"})
-SHUT = BUSES | {
-    "no", "none", "agricultural", "forestry", "emergency", "military", "restricted", "closed", "hgv", "goods", "coach",
+EMERGENCY_ONLY = frozenset(
+    {"emergency", "emergency_vehicle", "emergency_vehicles", "emergency_services", "emergency_access", "emergency_only"}
+)
+"""Shut to all but emergency vehicles."""
+SHUT = BUSES | EMERGENCY_ONLY | {
+    "no", "none", "agricultural", "forestry", "military", "restricted", "closed", "hgv", "goods", "coach",
     "tourist_bus", "foot", "bicycle", "horse", "dismount", "use_sidepath", "police", "fire", "ambulance",
 }  # fmt: skip
 """For somebody else, or nobody. A value in none of these sets (`customer`, `residential`, an explanation) was meant to
@@ -137,7 +141,7 @@ def read_barrier(tags: Mapping[str, str]) -> Barrier:
         # open to some is shut to a car of which nobody knows that it is one of them
         if values & OPEN:
             return Barrier.GATE
-        let_in = any(tags.get(key) in GRANTED for key in ("emergency", "bus", "psv"))
+        let_in = any(tags.get(key) in GRANTED for key in ("emergency", "bus", "psv")) or values & EMERGENCY_ONLY
         moves = tags.get("bollard") in TAKEN_OUT or tags.get("block") in TAKEN_OUT
         return locked if let_in or moves or values - SHUT else Barrier.BLOCKED
     if values and values <= SHUT:

@@ -5,22 +5,23 @@ Facts only. How fast a class is driven where no limit is posted, and what a sire
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from geo_backup.cartography.limits import ORDINARY_CAR_100KG, physical_limits, weight_100kg
-from geo_backup.cartography.nodes import BUSES, GRANTED, OPEN, SHUT, TO_GET_SOMEWHERE, access_values
+from geo_backup.cartography.nodes import (
+    BUSES,
+    EMERGENCY_ONLY,
+    GRANTED,
+    OPEN,
+    SHUT,
+    TO_GET_SOMEWHERE,
+    access_values,
+)
+from geo_backup.cartography.speeds import posted_limits
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 Tags = Mapping[str, str]
-
-NO_LIMIT_KMH = 255
-"""`maxspeed=none`: a road without a limit, and the cap of what is stored."""
-
-WALK_KMH = 7
-"""`maxspeed=walk`."""
 
 CLASSES: dict[str, WayClass] = {
     "motorway": WayClass.MOTORWAY,
@@ -52,6 +53,12 @@ FOOT_AND_CYCLE = frozenset({"footway", "path", "cycleway", "bridleway"})
 SIDES = ("forward", "backward")
 """Along and against a way, as the last part of a key."""
 
+EMERGENCY_SERVICE = frozenset({"emergency_access", "emergency"})
+"""Values of `service` of ways that are there for emergency vehicles."""
+
+VEHICLES = ("motorcar", "motor_vehicle", "vehicle")
+"""Keys that say who may drive, the most particular first; `access` speaks where none of them does."""
+
 UNDER_WAY = frozenset({"no", "minor", "widening"})
 """Values of `construction` on a road that stays open meanwhile."""
 
@@ -64,72 +71,6 @@ UNPAVED = frozenset(
         "sand", "woodchips", "grass_paver", "rock", "snow", "ice",
     }
 )  # fmt: skip
-
-# Posted nowhere, known from the law: kilometres an hour by country and zone, `*` for countries not listed.
-ZONE_KMH: dict[str, dict[str, int]] = {
-    "*": {"urban": 50, "rural": 90, "trunk": 100, "motorway": 120, "living_street": 20, "walk": WALK_KMH, "school": 30},
-    "AT": {"urban": 50, "rural": 100, "trunk": 100, "motorway": 130},
-    "BE": {"urban": 50, "rural": 70, "trunk": 120, "motorway": 120},
-    "CH": {"urban": 50, "rural": 80, "trunk": 100, "motorway": 120},
-    "DE": {"urban": 50, "rural": 100, "trunk": 100, "motorway": NO_LIMIT_KMH, "living_street": WALK_KMH},
-    "DK": {"urban": 50, "rural": 80, "trunk": 80, "motorway": 130},
-    "ES": {"urban": 50, "rural": 90, "trunk": 90, "motorway": 120},
-    "FI": {"urban": 50, "rural": 80, "trunk": 100, "motorway": 120},
-    "FR": {"urban": 50, "rural": 80, "trunk": 110, "motorway": 130},
-    "GB": {"urban": 48, "nsl_restricted": 48, "nsl_single": 97, "nsl_dual": 113, "rural": 97, "motorway": 113},
-    "IT": {"urban": 50, "rural": 90, "trunk": 110, "motorway": 130},
-    "NL": {"urban": 50, "rural": 80, "trunk": 100, "motorway": 130},
-    "NO": {"urban": 50, "rural": 80, "trunk": 80, "motorway": 110},
-    "PL": {"urban": 50, "rural": 90, "trunk": 100, "motorway": 140},
-    "PT": {"urban": 50, "rural": 90, "trunk": 100, "motorway": 120},
-    "RO": {"urban": 50, "rural": 90, "trunk": 100, "motorway": 130},
-    "RU": {"urban": 60, "rural": 90, "trunk": 90, "motorway": 110, "living_street": 20},
-    "SE": {"urban": 50, "rural": 70, "trunk": 70, "motorway": 110},
-    "UA": {"urban": 50, "rural": 90, "trunk": 110, "motorway": 130},
-    "US": {"urban": 40, "rural": 89, "motorway": 105},
-}
-
-_NUMBER = re.compile(r"^(\d+(?:[.,]\d+)?)\s*(km/?h|kph|mph|knots)?$", re.IGNORECASE)
-_ZONE = re.compile(r"^([A-Z]{2})[:_-](?:zone:?)?([a-z_]+|\d+)$", re.IGNORECASE)
-_UNIT_KMH = {"mph": 1.609344, "knots": 1.852}
-
-
-@lru_cache(maxsize=4096)
-def speed_kmh(text: str) -> int:
-    """One written speed limit in whole km/h, 1 to 255; 0 when it says nothing lasting (`signals`, typing errors).
-
-    Of several values the lowest holds (`50; 40`); `none` is `NO_LIMIT_KMH`, `walk` is `WALK_KMH`.
-    """
-    found = [kmh for part in re.split(r"[;|]|,(?!\d)|\s/\s", text) if (kmh := _one_speed_kmh(part.strip()))]
-    return min(found, default=0)
-
-
-def _one_speed_kmh(text: str) -> int:
-    if not text:
-        return 0
-    if number := _NUMBER.match(text):
-        value = float(number[1].replace(",", ".")) * _UNIT_KMH.get((number[2] or "").lower(), 1.0)
-        return min(round(value), NO_LIMIT_KMH)
-    if text.lower() in ("none", "no", "unlimited"):
-        return NO_LIMIT_KMH if text.lower() != "no" else 0
-    if text.lower() in ("walk", "walking"):
-        return WALK_KMH
-    if zone := _ZONE.match(text):
-        if zone[2].isdigit():
-            return min(int(zone[2]), NO_LIMIT_KMH)
-        of_country = ZONE_KMH.get(zone[1].upper().replace("UK", "GB"), {})
-        return of_country.get(zone[2].lower(), ZONE_KMH["*"].get(zone[2].lower(), 0))
-    return 0
-
-
-def speed_limits_kmh(tags: Tags) -> tuple[int, int]:
-    """Posted limit along and against the way's direction in km/h; 0 = not said."""
-    both = 0
-    for key in ("maxspeed", "maxspeed:motorcar", "zone:maxspeed", "maxspeed:type", "source:maxspeed"):
-        if (value := tags.get(key)) and (both := speed_kmh(value)):
-            break
-    along, against = tags.get("maxspeed:forward"), tags.get("maxspeed:backward")
-    return (speed_kmh(along) or both) if along else both, (speed_kmh(against) or both) if against else both
 
 
 class Road(NamedTuple):
@@ -145,8 +86,13 @@ class Road(NamedTuple):
     height_dm: int
     width_dm: int
     weight_100kg: int
-    """Of what can pass; 0 = no limit said."""
+    """Of what can pass along the way; 0 = no limit said."""
+    height_against_dm: int
+    width_against_dm: int
+    weight_against_100kg: int
     name: str
+    doubt: str = ""
+    """What of its speed limits was set aside, see `speeds.Posted`."""
 
 
 class NoRoad(NamedTuple):
@@ -162,17 +108,19 @@ def read_road(tags: Tags) -> Road | NoRoad:
         return NoRoad("area")
     way_class = CLASSES.get(highway)
     if way_class is None and highway in FOOT_AND_CYCLE:
-        if tags.get("emergency") in GRANTED:
+        if any(lets_sirens_pass(tags, side) for side in SIDES):
             way_class = WayClass.EMERGENCY_ACCESS
         elif (tags.get("motorcar") or tags.get("motor_vehicle")) in GRANTED:
             way_class = WayClass.PEDESTRIAN
     if way_class is None:
         return NoRoad("not_a_road")
-    if tags.get("service") in ("emergency_access", "emergency"):
+    if tags.get("service") in EMERGENCY_SERVICE:
         way_class = WayClass.EMERGENCY_ACCESS
     if tags.get("construction", "no") not in UNDER_WAY or tags.get("smoothness") == "impassable":
         return NoRoad("closed")
     sides = [access_flags(way_class, tags, side) for side in SIDES]
+    if highway in FOOT_AND_CYCLE and way_class is WayClass.EMERGENCY_ACCESS:
+        sides = [flags if lets_sirens_pass(tags, side) else 0 for flags, side in zip(sides, SIDES, strict=True)]
     direction = oneway(way_class, tags)
     if any(sides) and direction is None:
         return NoRoad("reversible")
@@ -187,7 +135,8 @@ def read_road(tags: Tags) -> Road | NoRoad:
     if not along and not against:
         return NoRoad("closed")
     written = way_flags(tags, direction or 0)
-    kmh_along, kmh_against = speed_limits_kmh(tags)
+    bridge = bool(written & WayFlag.BRIDGE)
+    kmh_along, kmh_against, doubt = posted_limits(tags, way_class)
     return Road(
         int(way_class),
         along,
@@ -196,8 +145,10 @@ def read_road(tags: Tags) -> Road | NoRoad:
         layer(tags),
         kmh_along,
         kmh_against,
-        *physical_limits(tags, bridge=bool(written & WayFlag.BRIDGE)),
+        *physical_limits(tags, bridge=bridge, sides=("forward",)),
+        *physical_limits(tags, bridge=bridge, sides=("backward",)),
         " ".join((tags.get("name") or tags.get("ref") or "").split()),
+        doubt,
     )
 
 
@@ -211,7 +162,7 @@ def said(tags: Tags, side: str, *keys: str) -> str:
 
 def access_flags(way_class: WayClass, tags: Tags, side: str) -> int:
     """`EdgeFlag`s of a direction (of `SIDES`), one-way signs apart; 0 when it is closed to everybody we send."""
-    specific, general = said(tags, side, "motorcar", "motor_vehicle", "vehicle"), said(tags, side, "access")
+    specific, general = said(tags, side, *VEHICLES), said(tags, side, "access")
     values = access_values(specific or general or "yes")
     flags = 0
     if way_class is WayClass.PEDESTRIAN:
@@ -224,16 +175,25 @@ def access_flags(way_class: WayClass, tags: Tags, side: str) -> int:
     elif not values & OPEN and values <= SHUT:
         if values & BUSES or any(said(tags, side, key) in GRANTED for key in sorted(BUSES)):
             flags |= EdgeFlag.BUS
-    elif too_light_for_cars(tags):
+    elif too_light_for_cars(tags, side):
         flags |= EdgeFlag.EMERGENCY
     else:
         flags |= EdgeFlag.LEGAL if values & OPEN else EdgeFlag.LEGAL | EdgeFlag.PRIVATE
     if flags & EdgeFlag.LEGAL:
         return int(flags)
-    emergency = said(tags, side, "emergency", "emergency_vehicle")
-    if emergency == "no":
+    if said(tags, side, "emergency", "emergency_vehicle") == "no":
         return 0
-    return int(flags | EdgeFlag.EMERGENCY) if emergency in GRANTED or "emergency" in values else int(flags)
+    return int(flags | EdgeFlag.EMERGENCY) if lets_sirens_pass(tags, side) else int(flags)
+
+
+def lets_sirens_pass(tags: Tags, side: str) -> bool:
+    """Whether a way that is shut to others is open to emergency vehicles in so many words, by whichever key."""
+    emergency = access_values(said(tags, side, "emergency", "emergency_vehicle"))
+    if "no" in emergency:
+        return False
+    if emergency & (GRANTED | EMERGENCY_ONLY) or tags.get("service") in EMERGENCY_SERVICE:
+        return True
+    return any(access_values(said(tags, side, key)) & EMERGENCY_ONLY for key in (*VEHICLES, "access"))
 
 
 def counterflow_flags(tags: Tags, side: str) -> int:
@@ -245,17 +205,17 @@ def counterflow_flags(tags: Tags, side: str) -> int:
     return int(flags)
 
 
-def too_light_for_cars(tags: Tags) -> bool:
+def too_light_for_cars(tags: Tags, side: str) -> bool:
     """Whether a sign, not the strength of a bridge, keeps even an ordinary car off by its weight."""
     if tags.get("bridge", "no") != "no":
         return False
-    return 0 < weight_100kg(tags.get("maxweight", "")) < ORDINARY_CAR_100KG
+    return 0 < weight_100kg(said(tags, side, "maxweight")) < ORDINARY_CAR_100KG
 
 
 def odd_access(tags: Tags) -> bool:
     """Whether who may drive here is written in a word nobody knows, which then is read like `private`."""
     for side in SIDES:
-        values = access_values(said(tags, side, "motorcar", "motor_vehicle", "vehicle", "access"))
+        values = access_values(said(tags, side, *VEHICLES, "access"))
         if not values & (OPEN | TO_GET_SOMEWHERE) and values - SHUT:
             return True
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -48,15 +49,16 @@ def map_build(
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(f"{summary.name} -> {out}", rows)
+        print_rows(f"{summary.name} -> {out}", rows | {"set_aside": _in_words(summary.set_aside)})
 
 
 @map_app.command("info")
 def map_info(
     folder: Annotated[Path, typer.Argument(help="Map folder.")],
+    check: Annotated[bool, typer.Option("--check", help="Read every tile of the basemap, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What a map folder holds, where it comes from, and what it lacks.
+    """What a map folder holds, where it comes from, what it lacks, and whether it is as it was built.
 
     Example: geo-backup map info maps/gothenburg
     """
@@ -66,10 +68,16 @@ def map_info(
     started = time.perf_counter()
     network = RoadNetwork.load(folder)
     opened_ms = 1_000 * (time.perf_counter() - started)
+    network.verify()
+    if check and (folder / "basemap.pmtiles").exists():
+        from geo_backup.cartography.tiles import check_tiles
+
+        check_tiles(folder / "basemap.pmtiles")
     profiles = list(profiles_of(network))
     rows = {
         **asdict(network.area),
         "content_id": network.content_id,
+        "checked": "the arrays are as they were built" + (", every tile can be read" if check else ""),
         "junctions": network.junctions,
         "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,
@@ -83,4 +91,13 @@ def map_info(
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(str(folder), rows)
+        print_rows(str(folder), rows | {"set_aside": _in_words(rows.get("set_aside"))})
+
+
+def _in_words(set_aside: Mapping[str, int] | None) -> str:
+    """What a build did not take as it stands in the source, and why."""
+    from geo_backup.cartography.ways import SET_ASIDE
+
+    if set_aside is None:
+        return "not counted when this map was built"
+    return "; ".join(f"{count:,} {SET_ASIDE.get(reason, reason)}" for reason, count in set_aside.items()) or "nothing"

@@ -274,6 +274,7 @@ async def _compose(
 
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
+    network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     log = SqliteLog.open(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))

@@ -31,7 +31,8 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_backup.errors import MapError
-from geo_backup.geodesy import metres_per_deg
+from geo_backup.geodesy import metres_per_deg, wrap_lon_deg
+from geo_backup.roads.soundness import REMEDY, check_arrays, checked_extent, damaged
 
 Array = npt.NDArray[Any]
 
@@ -161,7 +162,9 @@ ARRAYS: Mapping[str, str] = {
     "way_flags": "u1",
     "way_layer": "i1",
     "way_maxspeed_kmh": "u1",  # [W, 2] along and against; 0 = not said
-    "way_limits": "u2",  # [W, 3] height dm, width dm, weight in 0.1 t of what may pass; 0 = no limit said
+    # [W, 3] height dm, width dm, weight in 0.1 t of what may pass; 0 = no limit said. [W, 6], along and against, where
+    # any way has limits for one direction
+    "way_limits": "u2",
     "way_name": "i4",  # index into names; 0 is the empty name
 }
 """Name and little-endian type of each stored array; sizes in capitals, see the module's words."""
@@ -181,7 +184,8 @@ class Area:
     attribution: str
     timezone: str
     extent: tuple[float, float, float, float]
-    """West, south, east, north in degrees, computed from the data."""
+    """West, south, east, north in degrees, computed from the data. On a map across the 180th meridian the longitudes
+    of all arrays run on beyond it, and so do these."""
     drives_on: str = "right"
     turn_restrictions: str = "none in the source"
     summary: Mapping[str, Any] = field(default_factory=dict)
@@ -385,6 +389,20 @@ class RoadNetwork:
 
     # ---- readings
 
+    def framed(self, lon: Any) -> Any:
+        """Longitudes as this map counts them: a map across the 180th meridian runs on beyond it."""
+        west, _, east, _ = self.area.extent
+        if west >= -180.0 and east <= 180.0:
+            return lon
+        return lon + 360.0 * np.rint(((west + east) / 2.0 - lon) / 360.0)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The middle of the area, as a place on earth."""
+        west, south, east, north = self.area.extent
+        lon = (west + east) / 2.0
+        return (float(wrap_lon_deg(lon)) if abs(lon) > 180.0 else lon), (south + north) / 2.0
+
     def edge_line(self, edge: int) -> Array:
         """float64[n, 2]: the edge's vertices, lon and lat, in driving order."""
         start, lon, lat = self.vertices
@@ -418,69 +436,79 @@ class RoadNetwork:
         Raises `MapError` when the folder is no map, is incomplete, or was written by another version.
         """
         folder = Path(folder)
-        try:
-            with (folder / "area.toml").open("rb") as file:
-                text = tomllib.load(file)
-        except FileNotFoundError:
-            raise MapError(
-                f"{folder} is not a map: it has no area.toml. Make one with `geo-backup map build`."
-            ) from None
-        except tomllib.TOMLDecodeError as error:
-            raise MapError(f"{folder / 'area.toml'} is not valid TOML ({error}). Build the map again.") from None
-        if text.get("format") != FORMAT:
-            raise MapError(
-                f"{folder} has map format {text.get('format')}, this version reads {FORMAT}. Build the map again."
-            )
-        arrays: dict[str, Array] = {}
-        for name, kind in ARRAYS.items():
-            arrays[name] = _mapped(folder / "network" / f"{name}.npy", kind)
+        text = _area_toml(folder)
+        arrays = {name: _mapped(folder / "network" / f"{name}.npy", kind) for name, kind in ARRAYS.items()}
         ids = folder / "network" / VERTEX_NODE
-        vertex_node = _mapped(ids, "i8") if ids.exists() else None
-        names = tuple((folder / "network" / "names.txt").read_text(encoding="utf-8").split("\n"))
-        sizes = text["area"]
-        area = Area(
-            name=sizes["name"],
-            source=sizes["source"],
-            source_date=sizes["source_date"],
-            licence=sizes["licence"],
-            attribution=sizes["attribution"],
-            timezone=sizes["timezone"],
-            extent=tuple(sizes["extent"]),
-            drives_on=sizes["drives_on"],
-            turn_restrictions=sizes["turn_restrictions"],
-            summary=text.get("summary", {}),
-        )
         network = cls(
-            **arrays, names=names, area=area, content_id=text["content_id"], folder=folder, vertex_node=vertex_node
+            **arrays,
+            names=_names(folder / "network" / "names.txt"),
+            area=_area(text, folder),
+            content_id=str(text.get("content_id", "")),
+            folder=folder,
+            vertex_node=_mapped(ids, "i8") if ids.exists() else None,
         )
         network.check()
         return network
 
     def check(self) -> None:
-        """Raise `MapError` unless the arrays fit each other (sizes and end values; constant time)."""
-        fits = (
-            len(self.turn_start) == self.edges + 1
-            and len(self.shape_start) == self.pieces + 1
-            and (self.edges == 0 or int(self.turn_start[-1]) == self.turns)
-            and len(self.turn_facts) == self.turns
-            and len(self.edge_flags) == self.edges
-            and len(self.piece_to) == len(self.piece_way) == len(self.piece_length_m) == self.pieces
-            and len(self.way_name) == len(self.way_class) == len(self.way_id) == len(self.way_maxspeed_kmh)
-            and len(self.way_limits) == len(self.way_id)
-            and int(self.shape_start[-1]) == len(self.shape_step)
-            and (self.vertex_node is None or len(self.vertex_node) == self.junctions + len(self.shape_step))
+        """Raise `MapError` unless the arrays fit each other and all indices point at something (milliseconds)."""
+        where = str(self.folder or "this network")
+        check_arrays({name: getattr(self, name) for name in ARRAYS}, self.names, self.area.extent, where)
+        if self.vertex_node is not None and len(self.vertex_node) != self.junctions + len(self.shape_step):
+            raise damaged(where, VERTEX_NODE, "has not one row a vertex")
+
+    def verify(self) -> None:
+        """Raise `MapError` unless every byte of the arrays is as it was built: the content id is worked out anew."""
+        found = content_id({name: getattr(self, name) for name in ARRAYS}, self.names)
+        if found != self.content_id:
+            raise MapError(
+                f"{self.folder or 'this network'}: the arrays or names.txt are not those that content_id "
+                f"{self.content_id or '(none)'} in area.toml names, they are {found}. {REMEDY}"
+            )
+
+
+def _area_toml(folder: Path) -> dict[str, Any]:
+    try:
+        with (folder / "area.toml").open("rb") as file:
+            text = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MapError(f"{folder} is not a map: it has no area.toml. Make one with `geo-backup map build`.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MapError(f"{folder / 'area.toml'} is not valid TOML ({error}). Build the map again.") from None
+    if text.get("format") != FORMAT:
+        raise MapError(
+            f"{folder} has map format {text.get('format')}, this version reads {FORMAT}. Build the map again."
         )
-        if not fits or self.edges == 0:
-            raise MapError(f"the arrays of {self.folder or 'this network'} do not fit each other. Build the map again.")
+    return text
+
+
+def _area(text: Mapping[str, Any], folder: Path) -> Area:
+    said, summary = text.get("area"), text.get("summary", {})
+    words = ("name", "source", "source_date", "licence", "attribution", "timezone", "drives_on", "turn_restrictions")
+    if not isinstance(said, dict) or not isinstance(summary, dict):
+        raise MapError(f"{folder / 'area.toml'} has no [area]. {REMEDY}")
+    for word in words:
+        if not isinstance(said.get(word), str):
+            raise MapError(f"{folder / 'area.toml'} does not say the {word} of the area. {REMEDY}")
+    extent = checked_extent(said.get("extent"), str(folder))
+    return Area(**{word: said[word] for word in words}, extent=extent, summary=summary)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8").split("\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MapError(f"{path} cannot be read ({error}). {REMEDY}") from None
 
 
 def _mapped(path: Path, kind: str) -> Array:
     try:
-        array: Array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise MapError(f"{path} cannot be read ({error}). Build the map again.") from None
+        # as an array and nothing else: np.load would unpack an archive, too
+        array: Array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # whatever the parser of the header makes of bytes that mean nothing
+        raise MapError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}). {REMEDY}") from None
     if array.dtype != np.dtype(f"<{kind}"):
-        raise MapError(f"{path} holds {array.dtype}, not {kind}. Build the map again.")
+        raise MapError(f"{path} holds {array.dtype}, not {kind}. {REMEDY}")
     return array
 
 

@@ -58,7 +58,10 @@ class Pieces:
         """A geometry of lon, lat in the lines' metres."""
         east, north = self.network.metres_per_deg
         west, south, _, _ = self.network.area.extent
-        return shapely.transform(geometry, lambda c: (c - (west, south)) * (east, north))
+        framed = self.network.framed
+        return shapely.transform(
+            geometry, lambda c: (np.column_stack((framed(c[:, 0]), c[:, 1])) - (west, south)) * (east, north)
+        )
 
     def edges(self, pieces: Array) -> Array:
         """int32[N] ascending: all edges that drive along some pieces (int[M]), in both directions, twins included."""

@@ -308,7 +308,7 @@ def edge_ms(network: RoadNetwork, profile: Profile, hour: int | None = None) -> 
         stretch_m = np.bincount(way[against], length_m[against], minlength=len(network.way_class))
         usable |= against & ~fast & (stretch_m[way] < contraflow.longest_m + 0.5)
     usable &= _by_class(profile.class_kmh)[klass] > 0
-    usable &= fits(network, profile.vehicle)[way]
+    usable &= fits(network, profile.vehicle)
     out = np.clip(np.rint(ms), 1, CLOSED_MS - 1).astype(np.int32)
     return out, usable
 
@@ -350,11 +350,13 @@ def turn_ms(network: RoadNetwork, profile: Profile) -> Array:
 
 
 def fits(network: RoadNetwork, vehicle: Vehicle) -> Array:
-    """bool[W]: ways whose height, width and weight limits let the vehicle through."""
+    """bool[E]: edges whose height, width and weight limits let the vehicle through."""
     limits = np.asarray(network.way_limits)
     size = np.rint([vehicle.height_m * 10.0, vehicle.width_m * 10.0, vehicle.weight_t * 10.0])
-    fits: Array = ((limits == 0) | (size <= limits)).all(axis=1)
-    return fits
+    sides = [limits[:, :3], limits[:, -3:]]  # one and the same where no direction has its own
+    along, against = (((side == 0) | (size <= side)).all(axis=1)[network.edge_way] for side in sides)
+    out: Array = np.where(network.edge_against, against, along)
+    return out
 
 
 def _by_class(values: Mapping[WayClass, float]) -> Array:

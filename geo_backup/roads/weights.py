@@ -85,7 +85,7 @@ def weigh(
     """Weights of a network for a profile, with some edges (int[N]) closed, at an hour of the local day (0 to 23)."""
     drive_ms, usable = edge_ms(network, profile, hour)
     never = (np.asarray(network.edge_flags) & int(EdgeFlag.AGAINST_ONEWAY)) != 0
-    never |= ~fits(network, profile.vehicle)[network.edge_way]
+    never |= ~fits(network, profile.vehicle)
     shut = np.where(usable, 0, np.where(never, Shut.NEVER, Shut.NOT_FOR_PROFILE)).astype(np.uint64)
     bare = _weights(network, profile, drive_ms, shut, turn_ms(network, profile), hour, None, ())
     return bare if closed_edges is None else bare.with_closed(closed_edges)

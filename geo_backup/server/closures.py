@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
-import shapely
 from fastapi import APIRouter, Path, Query, Response
-from shapely.geometry import shape
 
 from geo_backup.backup.closures import cut_by
 from geo_backup.backup.standing import Standing
+from geo_backup.errors import BadValueError
 from geo_backup.events import ID_PATTERN, ClosureAdded, ClosureLifted
 from geo_backup.live_map import Closure
 from geo_backup.node import Node
+from geo_backup.roads.drawn import KINDS, check_drawn
 from geo_backup.roads.pieces import NEAR_M, Pieces
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import NewClosure
 
-VERTICES_MAX = 10_000
 EDGES_MAX = 10_000
 PIECES_SHOWN = 2_000
-NUMBER_MAX = 1e6
-"""Above any height; also what NaN and Infinity are not below."""
-DEPTH = {"LineString": 1, "Polygon": 2, "MultiPolygon": 3}
 
 
 def router(node: Node) -> APIRouter:
@@ -138,43 +133,15 @@ def _again(standing: Closure, said: dict[str, Any], node: Node, response: Respon
 
 
 def _check(geometry: dict[str, Any], edges: int) -> None:
-    if "edges" in geometry:
-        named = geometry["edges"]
-        fine = isinstance(named, list) and 0 < len(named) <= EDGES_MAX and set(geometry) == {"edges"}
-        if not fine or not all(type(edge) is int and 0 <= edge < edges for edge in named):
-            raise bad_value("/geometry/edges", "out_of_range", f"is a list of edge numbers from 0 to {edges - 1}")
+    if "edges" not in geometry:
+        if geometry.get("type") not in KINDS:
+            raise bad_value("/geometry/type", "type", f'is {", ".join(KINDS)} (or send {{"edges": [...]}})')
+        try:
+            check_drawn(geometry, "/geometry")
+        except BadValueError as error:
+            raise bad_value(error.field, error.reason, str(error)) from None
         return
-    for name in geometry.keys() - {"type", "coordinates"}:
-        raise bad_value("/geometry", "extra_forbidden", f"has type and coordinates only, not {name!r}")
-    depth = DEPTH.get(kind) if isinstance(kind := geometry.get("type"), str) else None
-    if depth is None:
-        raise bad_value("/geometry/type", "type", f'is {", ".join(DEPTH)} (or send {{"edges": [...]}})')
-    coordinates = geometry.get("coordinates")
-    places = list(_places(coordinates, depth))
-    if not places:
-        raise bad_value("/geometry/coordinates", "size", "need at least one place")
-    if (np.abs(places) > (180.0, 90.0)).any():
-        raise bad_value("/geometry/coordinates", "out_of_range", "are [lon, lat] in degrees; are they swapped?")
-    try:
-        drawn = shape(geometry)
-    except (ValueError, shapely.errors.ShapelyError):  # too few places for a line or a ring
-        raise bad_value("/geometry/coordinates", "geometry", f"make no {kind}") from None
-    if not drawn.is_valid:
-        raise bad_value("/geometry", "invalid", shapely.is_valid_reason(drawn))
-
-
-def _places(coordinates: Any, depth: int) -> Iterator[tuple[float, float]]:
-    """All places of nested lists. Raises `Problem` for what is not nested just so, and for too many."""
-    level = [coordinates]
-    for _ in range(depth):
-        if not all(isinstance(rows, list) and rows for rows in level) or len(level) > VERTICES_MAX:
-            raise bad_value("/geometry/coordinates", "geometry", "are not nested as GeoJSON has them")
-        level = [row for rows in level for row in rows]
-    if len(level) > VERTICES_MAX:
-        raise bad_value("/geometry/coordinates", "size", f"are more than {VERTICES_MAX} places; draw it simpler")
-    for place in level:
-        if not isinstance(place, list) or len(place) not in (2, 3):
-            raise bad_value("/geometry/coordinates", "geometry", "are not nested as GeoJSON has them")
-        if not all(type(number) in (int, float) and abs(number) <= NUMBER_MAX for number in place):
-            raise bad_value("/geometry/coordinates", "number", "are finite numbers")
-        yield place[0], place[1]
+    named = geometry["edges"]
+    fine = isinstance(named, list) and 0 < len(named) <= EDGES_MAX and set(geometry) == {"edges"}
+    if not fine or not all(type(edge) is int and 0 <= edge < edges for edge in named):
+        raise bad_value("/geometry/edges", "out_of_range", f"is a list of edge numbers from 0 to {edges - 1}")

@@ -12,12 +12,17 @@ from geo_backup.backup.advice import moves, staging
 from geo_backup.backup.city import beats_of
 from geo_backup.backup.demand import learned, of_roads, week_hour
 from geo_backup.backup.standing import Standing
-from geo_backup.errors import BadValueError
+from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, BeatsAdopted, DemandAdopted, speeds_id
 from geo_backup.node import Node
+from geo_backup.roads.drawn import check_drawn
 from geo_backup.server.problems import bad_value
 from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import calls_csv, documents
+from geo_backup.wire.strict import codec
+
+BEAT_KINDS = ("Polygon", "MultiPolygon")
+BEAT_VERTICES_MAX = 100_000
 
 
 def router(node: Node) -> APIRouter:
@@ -29,6 +34,7 @@ def router(node: Node) -> APIRouter:
         """From now on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the
         free units that a beat keeps (a number, or 24 by hour). No features: none."""
         try:
+            _check_shapes(body)
             beats = beats_of(body)
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
@@ -98,3 +104,20 @@ def router(node: Node) -> APIRouter:
         return documents.staging(found)
 
     return routes
+
+
+def _check_shapes(body: dict[str, Any]) -> None:
+    """What only the door checks: beats of an older log stand as they were adopted."""
+    features = body.get("features")
+    for i, feature in enumerate(features if isinstance(features, list) else ()):
+        if not isinstance(feature, dict):
+            continue  # `beats_of` says so
+        try:
+            codec(Any).encode({**feature, "geometry": None}, f"/features/{i}")
+        except LogError as error:
+            field, _, message = str(error).partition(": ")
+            raise bad_value(field[:120], "nesting", message) from None
+        geometry = feature.get("geometry")
+        if isinstance(geometry, dict) and geometry.get("type") in BEAT_KINDS:
+            drawn = {"type": geometry["type"], "coordinates": geometry.get("coordinates")}
+            check_drawn(drawn, f"/beats/{i}/geometry", kinds=BEAT_KINDS, vertices_max=BEAT_VERTICES_MAX)

@@ -296,8 +296,7 @@ def _place(
         return place, "alert"
     if unit is not None and unit.home is not None:
         return unit.home, "home"
-    west, south, east, north = node.network.area.extent
-    return ((west + east) / 2, (south + north) / 2), "nothing"
+    return node.network.middle, "nothing"
 
 
 def _off_road_m(node: Node, lon: float, lat: float) -> float | None:

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from geo_backup.errors import BadValueError, LogError, LogFullError, UnknownIdError
+from geo_backup.wire.depth import DEEPEST, too_deep
 
 TITLES = {
     400: "Not JSON",
@@ -99,7 +100,11 @@ def install(app: FastAPI) -> None:
         return answer(503, str(error))
 
     @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> Response:
+    def http(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, RecursionError):
+            field = too_deep(getattr(request, "_body", b"")) or "/"
+            message = f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
+            return answer(422, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
         return answer(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(Exception)

@@ -10,7 +10,7 @@ import pytest
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnFlag, TurnKind, WayFlag
-from geo_backup.roads.profile import RESPONSE, ROUTINE
+from geo_backup.roads.profile import RESPONSE, ROUTINE, edge_ms, fits
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import weigh
 
@@ -404,3 +404,33 @@ def test_what_can_pass_under_and_over(tmp_path: Path) -> None:
     assert network.way_limits.shape == (len(network.way_id), 3)
     low = network.way_id[network.edge_way[[drawing.edge(network, "D", "E"), drawing.edge(network, "E", "F")]]]
     assert len(set(low.tolist())) == 1, "one way of the source, two of ours"
+
+
+@pytest.mark.parametrize("key", ["maxheight", "maxwidth", "maxweight"])
+@pytest.mark.parametrize(("side", "open_way"), [("forward", "BA"), ("backward", "AB")])
+def test_a_limit_of_one_direction_closes_that_direction(tmp_path: Path, key: str, side: str, open_way: str) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "B": (2.0, 0.0), "C": (4.0, 0.0)})
+    drawing.way("AB", bridge="yes", **{f"{key}__{side}": "1.5"})
+    drawing.way("BC")
+    network, summary = drawing.build(tmp_path)
+    passes = fits(network, ROUTINE.vehicle)
+    for way in ("AB", "BA", "BC", "CB"):
+        edge = drawing.edge(network, *way)
+        assert edge is not None
+        assert passes[edge] == (way in (open_way, "BC", "CB"))
+        assert (edge_ms(network, ROUTINE)[1][edge]) == passes[edge]
+    assert summary.limited_ways == 1
+
+
+@pytest.mark.parametrize("kind", ["No_Left_Turn", "NO_LEFT_TURN", "no left turn", "no-left-turn", " no_left_turn "])
+def test_a_restriction_in_capitals_is_one(tmp_path: Path, kind: str) -> None:
+    drawing = Drawing({"A": (0.0, 0.0), "B": (2.0, 0.0), "C": (2.0, 2.0), "D": (4.0, 0.0)})
+    a, c = drawing.way("AB"), drawing.way("BC")
+    drawing.way("BD")
+    drawing.forbid(kind, a, "B", c)
+    drawing.restrictions[-1] = (
+        {**drawing.restrictions[-1][0], "type": "Restriction"},
+        [(role.title(), of, ref) for role, of, ref in drawing.restrictions[-1][1]],
+    )
+    _, summary = drawing.build(tmp_path)
+    assert summary.restrictions_applied == 1

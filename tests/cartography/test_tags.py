@@ -4,29 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from geo_backup.cartography.tags import NO_LIMIT_KMH, NoRoad, Road, odd_access, read_road, speed_kmh, speed_limits_kmh
+from geo_backup.cartography.tags import NoRoad, Road, odd_access, read_road
 from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 LEGAL = EdgeFlag.LEGAL
-
-
-@pytest.mark.parametrize(
-    ("text", "kmh"),
-    [
-        ("50", 50), ("30 mph", 48), ("30mph", 48), ("50 km/h", 50), ("10 knots", 19), ("none", NO_LIMIT_KMH),
-        ("walk", 7), ("50; 40", 40), ("50;40", 40), ("signals", 0), ("variable", 0), ("RU:urban", 60),
-        ("DE:rural", 100), ("DE:motorway", NO_LIMIT_KMH), ("DE:zone:30", 30), ("DE:30", 30), ("XX:urban", 50), ("", 0),
-        ("fast", 0), ("0", 0), ("7,5", 8), ("999", 255), ("sign", 0), ("FR:zone30", 30),
-    ],
-)  # fmt: skip
-def test_speed_limits_are_read_in_every_written_form(text: str, kmh: int) -> None:
-    assert speed_kmh(text) == kmh
-
-
-def test_a_limit_can_differ_by_direction() -> None:
-    assert speed_limits_kmh({"maxspeed": "50", "maxspeed:backward": "30"}) == (50, 30)
-    assert speed_limits_kmh({"maxspeed:forward": "70"}) == (70, 0)
-    assert speed_limits_kmh({"maxspeed": "signals", "maxspeed:type": "DE:urban"}) == (50, 50)
 
 
 def road(**tags: str) -> Road:
@@ -166,3 +147,42 @@ def test_structure_and_names() -> None:
 )
 def test_a_word_of_access_nobody_knows_is_noticed(tags: dict[str, str], odd: bool) -> None:
     assert odd_access(tags) == odd
+
+
+ON_FOOT_OR_WILD = ("path", "footway", "cycleway", "bridleway", "pedestrian", "track")
+
+FOR_SIRENS = [
+    {"motor_vehicle": "emergency"},
+    {"motorcar": "emergency"},
+    {"vehicle": "emergency"},
+    {"access": "emergency"},
+    {"access": "emergency", "bicycle": "designated", "foot": "designated"},
+    {"access": "no", "motor_vehicle": "emergency"},
+    {"access": "emergency", "motor_vehicle": "no"},
+    {"motor_vehicle": "emergency;forestry"},
+    {"access": "emergency_only"},
+    {"service": "emergency_access", "access": "no"},
+    {"emergency": "yes", "motor_vehicle": "no"},
+    {"emergency": "designated", "access": "no"},
+    {"emergency": "official", "access": "no"},
+    {"emergency_vehicle": "yes", "access": "no"},
+]
+
+
+@pytest.mark.parametrize("highway", ON_FOOT_OR_WILD)
+@pytest.mark.parametrize("tags", FOR_SIRENS, ids=str)
+def test_what_is_open_to_emergency_vehicles_is_driven_by_sirens_alone(highway: str, tags: dict[str, str]) -> None:
+    read = road(highway=highway, **tags)
+    assert read.along & read.against & EdgeFlag.EMERGENCY
+    assert not (read.along | read.against) & EdgeFlag.LEGAL
+
+
+@pytest.mark.parametrize("tags", FOR_SIRENS, ids=str)
+def test_emergency_no_has_the_last_word(tags: dict[str, str]) -> None:
+    read = read_road({"highway": "path"} | tags | {"emergency": "no"})
+    assert isinstance(read, NoRoad)
+
+
+def test_a_path_may_be_open_to_emergency_vehicles_in_one_direction() -> None:
+    read = road(highway="path", motor_vehicle__forward="emergency")
+    assert (read.along, read.against) == (EdgeFlag.EMERGENCY, 0)

@@ -1,0 +1,91 @@
+"""Shapes over HTTP that are nested without end, around the earth or off it: refused in words, with the field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from geo_backup.node import Node
+from tests.test_node import asking, running
+
+SQUARE = [[10.0, 50.0], [10.001, 50.0], [10.001, 50.001], [10.0, 50.0]]
+
+
+def closure(geometry: str) -> tuple[str, str, str]:
+    return "POST", "/v1/closures", '{"reason": "x", "geometry": %s}' % geometry  # noqa: UP031
+
+
+def beats(geometry: str, more: str = "") -> tuple[str, str, str]:
+    feature = '{"type": "Feature", "properties": {"beat_id": "b"%s}, "geometry": %s}' % (more, geometry)  # noqa: UP031
+    return "PUT", "/v1/beats", '{"type": "FeatureCollection", "features": [%s]}' % feature  # noqa: UP031
+
+
+def answers(folder: Path, *questions: tuple[str, str, str]) -> list[httpx.Response]:
+    """What a node in this process answers."""
+    found: list[httpx.Response] = []
+
+    async def story(node: Node) -> None:
+        async with asking(node) as http:
+            for method, url, body in questions:
+                found.append(
+                    await http.request(method, url, content=body, headers={"Content-Type": "application/json"})
+                )
+
+    running(story, folder / "log.sqlite")
+    return found
+
+
+def refused(answer: httpx.Response, field: str) -> dict[str, Any]:
+    assert answer.status_code == 422, answer.text[:300]
+    assert answer.headers["content-type"] == "application/problem+json"
+    error = answer.json()["errors"][0]
+    assert error["field"].startswith(field), error
+    assert len(answer.text) < 2_000
+    return dict(error)
+
+
+@pytest.mark.parametrize("levels", [6, 40, 900, 5_000, 100_000])
+def test_what_is_nested_without_end_is_refused_and_the_field_is_named(tmp_path: Path, levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    shapes = [
+        ('{"type": "LineString", "coordinates": %s}', "coordinates"),
+        ('{"type": "Polygon", "coordinates": %s}', "coordinates"),
+        ('{"type": "MultiPolygon", "coordinates": %s}', "coordinates"),
+        ('{"type": "GeometryCollection", "geometries": %s}', ""),
+        ('{"type": %s}', ""),
+    ]
+    questions = [ask(shape % deep) for ask in (closure, beats) for shape, _ in shapes]
+    questions += [closure(deep), beats(deep)]
+    if levels > 32:
+        questions.append(beats(json.dumps({"type": "Polygon", "coordinates": [SQUARE]}), f', "x": {deep}'))
+    for (_, url, _), answer in zip(questions, answers(tmp_path, *questions), strict=True):
+        refused(answer, "/geometry" if url == "/v1/closures" else "/")
+
+
+AROUND = [
+    ([[10.0, 50.0], [12.0, 50.0], [10.0, 50.1], [10.0, 50.0]], "leap"),
+    ([[10.0, 50.0], [10.0, 52.0], [10.1, 50.0], [10.0, 50.0]], "leap"),
+    ([[-180.0, -90.0], [180.0, -90.0], [180.0, 90.0], [-180.0, -90.0]], "antimeridian"),
+    ([[179.99, 50.0], [-179.99, 50.0], [-179.99, 50.1], [179.99, 50.0]], "antimeridian"),
+    ([[181.0, 50.0], [10.0, 50.0], [10.0, 50.1], [181.0, 50.0]], "out_of_range"),
+    ([[10.0, 91.0], [10.0, 50.0], [10.0, 50.1], [10.0, 91.0]], "out_of_range"),
+    ([[10.0, "NaN"], [10.0, 50.0], [10.0, 50.1], [10.0, "NaN"]], "number"),
+    ([[10.0, "Infinity"], [10.0, 50.0], [10.0, 50.1], [10.0, "Infinity"]], "number"),
+]
+
+
+@pytest.mark.parametrize(("ring", "reason"), AROUND, ids=str)
+def test_a_shape_around_the_earth_or_off_it_is_refused_in_words(tmp_path: Path, ring: Any, reason: str) -> None:
+    text = json.dumps(ring).replace('"', "")
+    line, polygon, several = (
+        '{"type": "%s", "coordinates": %s}' % (kind, coordinates)  # noqa: UP031
+        for kind, coordinates in (("LineString", text), ("Polygon", f"[{text}]"), ("MultiPolygon", f"[[{text}]]"))
+    )
+    questions = [closure(line), closure(polygon), closure(several), beats(polygon), beats(several)]
+    for (_, url, _), answer in zip(questions, answers(tmp_path, *questions), strict=True):
+        error = refused(answer, "/geometry/coordinates" if url == "/v1/closures" else "/beats/0/geometry/coordinates")
+        assert error["reason"] == reason
