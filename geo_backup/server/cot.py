@@ -20,13 +20,20 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
 
-    async def unit_named(names: tuple[str, ...]) -> str:
-        """A unit by its id or its callsign; one that nobody registered is adopted, where such are."""
+    def known_unit(names: tuple[str, ...]) -> str | None:
+        """A registered unit by its id or its callsign."""
         units = node.live_map.units
         by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
-        for name in names:
-            if name in units or name in by_callsign:
-                return name if name in units else by_callsign[name]
+        return next(
+            (name if name in units else by_callsign[name] for name in names if name in units or name in by_callsign),
+            None,
+        )
+
+    async def unit_named(names: tuple[str, ...]) -> str:
+        """A unit by one of its names; one that nobody registered is adopted, where such are."""
+        found = known_unit(names)
+        if found is not None:
+            return found
         fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
         if adopt_unknown and fit is not None:
             await record(node, adopted(node, fit))
@@ -36,12 +43,16 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
 
     @routes.post("/cot", status_code=202)
     async def cot_event(request: Request) -> dict[str, Any]:
-        """One CoT event (XML): a position moves the unit; a 911 alert or troops in contact declares its officer's
-        emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record."""
+        """One CoT event (XML): a unit's own position (a-f-...) moves it; an alert (b-a-o-...) declares its officer's
+        emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record. All else (markers,
+        chat, pings, withdrawn events) changes nothing, and `done` says why."""
         try:
             event = cot.parse(await request.body())
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
+        if event.nothing is not None:
+            unit_id = known_unit(event.names)
+            return {"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": cot.NOTHING[event.nothing]}
         unit_id = await unit_named(event.names)
         if event.kind == "cancel":
             emergency_id = node.live_map.units[unit_id].emergency_id
@@ -55,6 +66,8 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             )
             outcome = (await node.submit(report))[0]
             answer["ignored"] = outcome.delta.ignored
+            if event.unknown:
+                answer["unknown"] = list(event.unknown)
         if event.kind == "alert":
             place = None if event.fix is None else (event.fix.lon, event.fix.lat)
             incident, _ = await declare(node, unit_id, place, source="tak")

@@ -26,6 +26,7 @@ from geo_backup.events import (
     WordSet,
 )
 from geo_backup.live_map import Incident, Unit, freshness
+from geo_backup.live_map.extent import null_island
 from geo_backup.node import Node
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.problems import Problem, bad_value
@@ -177,6 +178,8 @@ async def declare(
     """
     if adopt_unknown and unit_id not in node.live_map.units:
         await record(node, adopted(node, unit_id))
+    if place is not None and null_island(node.live_map.extent, *place):
+        place = None  # the device does not know where it is: its unit's last fix does
     unit, now_ms = unit_of(node, unit_id), node.clock.now_ms()
     (lon, lat), placed_by = _place(node, unit, place, now_ms)
     event = EmergencyDeclared(

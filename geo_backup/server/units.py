@@ -26,6 +26,7 @@ from geo_backup.server.problems import Problem, bad_value, pointer
 from geo_backup.server.writes import adopted, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.unknown import known
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 
@@ -54,6 +55,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         events: list[Event] = []
         index_of: list[int] = []  # of each event in `rows`; -1 for a registration
         refused: list[dict[str, Any]] = []
+        unknown: list[dict[str, Any]] = []
         new: set[str] = set()
         pressed: dict[str, tuple[float, float] | None] = {}  # whose button, and where
         for index, row in enumerate(rows):
@@ -78,14 +80,17 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             index_of.append(index)
             if position.alarm == "sos":
                 pressed[unit_id] = (position.lon, position.lat)
-            fix = Fix(
-                position.fix_time,
-                position.lon,
-                position.lat,
-                position.speed_mps,
-                None if position.course_deg is None else position.course_deg % 360.0,
-                position.accuracy_m,
+            fix, not_known = known(
+                Fix(
+                    position.fix_time,
+                    position.lon,
+                    position.lat,
+                    position.speed_mps,
+                    position.course_deg,
+                    position.accuracy_m,
+                )
             )
+            unknown += [{"index": index, "field": f"/positions/{index}/{name}"} for name in not_known]
             events.append(
                 PositionReported(
                     # recorded time runs faster than the network: on a replay clock a fix is never ahead of it
@@ -111,6 +116,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             "refused": refused,
             "ignored": ignored,
             "seq": outcomes[-1].seq if outcomes else None,
+            **({"unknown": unknown} if unknown else {}),
             **({"emergencies": [incident.incident_id for incident in called]} if called else {}),
         }
 
