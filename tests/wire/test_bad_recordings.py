@@ -385,14 +385,37 @@ def test_other_hours_have_nothing_to_say() -> None:
 # ---- hostile bytes: no error but the package's own
 
 pieces = st.sampled_from(
-    ["<gpx", "<g:gpx>", "<trk>", "</trk>", "<trkseg>", '<trkpt lat="1" lon="2">', "<time>2024-05-04T10:00:00Z</time>",
-     "</trkpt>", "</gpx>", "<hdop>", "&", "&#0;", "]]>", "<![CDATA[", "<!--", "<!DOCTYPE", "$GPRMC,", "$GPGGA,",
-     rmc(1), gga(2), tag("s:A,c:1"), "\\", "\\s:", "*", "\n", ",", ";", "é", "\x00", "²", "9" * 30, "-1", "NaN",
-     "1e999", ">RPV", ">REV", "43200+3780000-1222700002808412", ";ID=", "<",
-     '{"type":"Feature"', '"geometry":', "[", "]", "{",
-     "}", '"coordinates":', '"Point"', '"LineString"', "null", '"temporalGeometry":', '"datetimes":', "unit,time,lon,lat\n",
-     "2026-10-25 02:30:00", '"', "TRIP_ID,TAXI_ID,TIMESTAMP,POLYLINE\n", "9999-12-31T23:59:59-23:59"]
-)  # fmt: skip
+    [
+        *("<gpx", "<g:gpx>", "<trk>", "</trk>", "<trkseg>", '<trkpt lat="1" lon="2">', "</trkpt>", "</gpx>", "<hdop>"),
+        *(
+            "<time>2024-05-04T10:00:00Z</time>",
+            "&",
+            "&#0;",
+            "]]>",
+            "<![CDATA[",
+            "<!--",
+            "<!DOCTYPE",
+            "$GPRMC,",
+            "$GPGGA,",
+        ),
+        *(rmc(1), gga(2), tag("s:A,c:1"), "\\", "\\s:", "*", "\n", ",", ";", "é", "\x00", "²", "9" * 30, "-1", "NaN"),
+        *("1e999", ">RPV", ">REV", "43200+3780000-1222700002808412", ";ID=", "<", '{"type":"Feature"', '"geometry":'),
+        *(
+            "[",
+            "]",
+            "{",
+            "}",
+            '"coordinates":',
+            '"Point"',
+            '"LineString"',
+            "null",
+            '"temporalGeometry":',
+            '"datetimes":',
+        ),
+        *("unit,time,lon,lat\n", "2026-10-25 02:30:00", '"', "TRIP_ID,TAXI_ID,TIMESTAMP,POLYLINE\n"),
+        "9999-12-31T23:59:59-23:59",
+    ]
+)
 hostile = st.lists(pieces | st.text(max_size=4), max_size=25).map("".join)
 
 
