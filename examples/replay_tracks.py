@@ -22,7 +22,7 @@ middle_ms = (player.start_ms + player.end_ms) // 2
 # the live map is a fold of what happened: units, their positions, a call for help
 call = IncidentOpened(event_id="call", received_ms=middle_ms, incident_id="call", lon=11.9668, lat=57.7072, priority=1)
 live_map = LiveMap()
-for seq, event in enumerate([*player.units(), *player.due(middle_ms), call], start=1):
+for seq, event in enumerate([*player.units(middle_ms), *player.due(middle_ms), call], start=1):
     apply(live_map, seq, event)
 
 standing = Standing(network)

@@ -482,6 +482,8 @@ class NetworkAdopted(Event):
     network_id: str
     area: str
     software_version: str
+    extent: tuple[float, float, float, float] | None = None
+    """West, south, east, north of it in degrees; None in older logs: nobody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.text(max_size=8)
     if hint == tuple[float, float]:
         return st.tuples(st.floats(-180, 180), st.floats(-90, 90))
+    if hint == tuple[float, float, float, float]:
+        return st.tuples(*[st.floats(-180, 180)] * 4)
     if hint == tuple[str, ...]:
         return st.lists(st.text(max_size=5), max_size=3).map(tuple)
     if hint == tuple[int, ...]:

@@ -151,7 +151,10 @@ def test_etas(run: Any, tmp_path: Path) -> None:
     starts.write_text("lon,lat\n1,two\n")
     with pytest.raises(Failed) as failure:
         run("etas", *MAP, "--target", "11.97,57.70", starts)
-    assert "line 2" in one_line(failure)
+    assert "line 2: lat 'two' is not a number" in one_line(failure)
+    starts.write_text("lon,lat,course_deg\n11.96,57.69,\n11.96,57.69,-1\n11.96,57.69,360.0001\n")
+    answer = json.loads(run("etas", *MAP, "--target", "11.97,57.70", starts, "--json"))
+    assert len(set(answer["etas_s"])) == 1, "a course that is unknown is none"
     with pytest.raises(Failed) as failure:
         run("etas", *MAP, "--target", "57.70,11.97", starts.with_name("units.csv"))
     one_line(failure)
@@ -230,6 +233,16 @@ def test_a_live_server_takes_no_replay(run: Any, server: Server, tmp_path: Path)
     with pytest.raises(Failed) as failure:
         run("replay", track, "--to", server.url)
     assert "--clock replay" in one_line(failure)
+
+
+def test_replay_says_what_it_leaves_out(run: Any, tmp_path: Path) -> None:
+    track = tmp_path / "[b]track.csv"
+    track.write_text("unit_id,time,lon,lat,speed_kmh\nP1,1795435200,11.97,57.70,-1\nP1,1795435205,x[/],57.70,\n")
+    with pytest.raises(Failed) as failure:
+        run("replay", track, "--to", "http://127.0.0.1:9")
+    said = " ".join(str(failure.value).split())
+    assert "[b]track.csv: 1 row left out: line 3: longitude 'x[/]' is not a number;" in said
+    assert "1 value taken as unknown: line 2: speed_mps -0.277778 is out of range" in said
 
 
 CALLS = """Nr,Alarm,x,y,Car,Type,Sent,Rolling,There,Free

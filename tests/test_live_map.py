@@ -20,6 +20,7 @@ from geo_backup.events import (
     EmergencyAcknowledged,
     EmergencyDeclared,
     Event,
+    Fix,
     IncidentChanged,
     IncidentClosed,
     Need,
@@ -28,7 +29,7 @@ from geo_backup.events import (
     RulesAdopted,
     UnitRetired,
 )
-from geo_backup.live_map import OPEN_STATES, LiveMap, apply, freshness
+from geo_backup.live_map import OPEN_STATES, Delta, LiveMap, apply, freshness
 from geo_backup.live_map import incidents as live_map_module
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire import checkpoint, facts
@@ -96,6 +97,55 @@ def test_a_held_fix_told_again_later_says_nothing_about_those_after_it() -> None
     first, second, third = ping("P1", 2, 20_000), ping("P1", 4, 40_000), ping("P1", 5, 40_010)
     assert tell(live_map, first, second, first, third) == ["jump"] * 4
     assert tell(live_map, ping("P1", 6, 40_020)) == [None]
+
+
+HERE = NetworkAdopted(received_ms=1, network_id="n1", area="x", software_version="1", extent=(11.9, 57.6, 12.1, 57.8))
+GUINEA = replace(HERE, extent=(-0.2, -0.2, 0.2, 0.2))
+
+
+def elsewhere(s: float, lon: float, lat: float, **more: Any) -> PositionReported:
+    return replace(ping("P1", s), fix=Fix(ms(s), lon, lat, **more))
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat"), [(0.0, 0.0), (-0.0, 0.0), (0.0, 0.003), (-0.002, 0.002), (0.004, -0.004), (1e-9, -1e-9)]
+)
+def test_null_island_is_never_the_place_of_a_unit(lon: float, lat: float) -> None:
+    live_map = fold([HERE, unit("P1"), ping("P1", 0)])
+    assert tell(live_map, *(elsewhere(s, lon, lat) for s in (5, 10, 15, 60, 600))) == ["null_island"] * 5
+    assert live_map.units["P1"].fix == ping("P1", 0).fix
+    assert tell(live_map, ping("P1", 20), ping("P1", 25)) == [None, None], "the next true fixes are taken"
+    # nor is it the first place of one that was never seen
+    live_map = fold([HERE, unit("P1")])
+    assert tell(live_map, elsewhere(5, lon, lat), ping("P1", 10)) == ["null_island", None]
+
+
+def test_null_island_is_a_place_where_the_map_holds_it_and_in_logs_that_do_not_say() -> None:
+    for adopted in (GUINEA, replace(HERE, extent=None)):
+        live_map = fold([adopted, unit("P1")])
+        assert tell(live_map, elsewhere(5, 0.0, 0.0)) == [None]
+        assert not live_map.units["P1"].off_map
+
+
+def test_consistent_fixes_elsewhere_win_and_are_marked_off_the_map() -> None:
+    live_map = fold([HERE, unit("P1"), ping("P1", 0)])
+    away = [elsewhere(s, 13.4, 52.5 + s / 1e4) for s in (5, 10, 15, 20)]
+    assert [told(live_map, event) for event in away[:2]] == [Delta(ignored="jump")] * 2
+    assert told(live_map, away[2]) == Delta(units=("P1",), positions=("P1",))
+    assert told(live_map, away[3]) == Delta(positions=("P1",))
+    assert live_map.units["P1"].off_map
+    back = [ping("P1", s) for s in (25, 30, 35)]
+    assert [told(live_map, event).units for event in back] == [(), (), ("P1",)]
+    assert not live_map.units["P1"].off_map
+    # a true aid unit from outside: its first fix is believed
+    assert told(fold([HERE, unit("P1")]), away[0]) == Delta(units=("P1",), positions=("P1",))
+
+
+@pytest.mark.parametrize(("lon", "off"), [(12.1, False), (12.115, False), (12.12, True), (11.87, True), (-168.0, True)])
+def test_the_edge_of_the_map_is_a_kilometre_wide(lon: float, off: bool) -> None:
+    live_map = fold([HERE, unit("P1")])
+    assert tell(live_map, elsewhere(5, lon, 57.7)) == [None]
+    assert live_map.units["P1"].off_map == off
 
 
 def test_the_last_few_fixes_and_parking_are_known() -> None:

@@ -19,7 +19,7 @@ import pytest
 from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog.sqlite import SqliteLog
-from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, PositionReported
+from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, NetworkAdopted, PositionReported
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT
@@ -156,6 +156,23 @@ def test_a_log_of_another_map_is_refused(tmp_path: Path) -> None:
         running(note, path, network=street(1200.0))
     assert folded(path)[0].network_id == street().content_id
     running(note, path)
+
+
+def test_a_log_that_does_not_say_the_extent_of_its_map_learns_it_once(tmp_path: Path) -> None:
+    path, network = tmp_path / "log.sqlite", street()
+    log = SqliteLog.open(path)
+    old = NetworkAdopted(
+        event_id="network", received_ms=1, network_id=network.content_id, area="x", software_version="0.4"
+    )
+    asyncio.run(log.append([old, unit("P1"), ping("P1", 0)]))
+    log.close()
+
+    async def story(node: Node) -> None:
+        assert node.live_map.extent == network.area.extent
+        assert node.live_map.seq == 4
+
+    for _ in range(2):
+        running(story, path, network=network)
 
 
 def test_a_full_disk_is_503_and_nothing_is_half_done(tmp_path: Path) -> None:

@@ -270,7 +270,10 @@ def _lon_lat(text: str) -> tuple[float, float]:
 
 
 def _starts(path: str) -> list[list[float]]:
-    """Rows lon, lat[, course_deg] of a CSV file with a header."""
+    """Rows lon, lat[, course_deg] of a CSV file with a header; a course out of range (-1) is unknown."""
+    from geo_backup.events import COURSE_DEG
+    from geo_backup.wire.tracks import degrees
+
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -283,13 +286,12 @@ def _starts(path: str) -> list[list[float]]:
     out = []
     for number, row in enumerate(rows, start=2):
         try:
-            place = [float(row["lon"]), float(row["lat"])]
+            place = [degrees(row[name], name) for name in ("lon", "lat")]
             if row.get("course_deg"):
-                place.append(float(row["course_deg"]))
-        except (TypeError, ValueError):
-            raise BadValueError(
-                "STARTS", "number", f"{path} line {number}: lon, lat and course_deg are numbers"
-            ) from None
+                course = degrees(row["course_deg"], "course_deg")
+                place += [course] if COURSE_DEG[0] <= course <= COURSE_DEG[1] else []
+        except ValueError as error:
+            raise BadValueError("STARTS", "number", f"{path} line {number}: {error}") from None
         if not (abs(place[0]) <= 180 and abs(place[1]) <= 90):
             raise BadValueError("STARTS", "range", f"{path} line {number}: lon or lat is out of range")
         out.append(place)

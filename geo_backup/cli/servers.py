@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from geo_backup.cli.terminal import (
@@ -105,10 +106,8 @@ def replay(
     for path in files:
         found = read_tracks(path, columns=mapping, timezone=timezone)
         tracks.extend(found)
-        if found.skipped:
-            say.print(
-                f"[yellow]{path.name}:[/] {found.skipped} rows left out; {'; '.join(found.reasons[:3])}", soft_wrap=True
-            )
+        if words := found.summary():
+            say.print(f"[yellow]{escape(path.name)}:[/] {escape(words)}", soft_wrap=True)
     if to is not None:
         from geo_backup.replay.remote import play_to
 

@@ -35,7 +35,7 @@ def closure_lifted(live_map: LiveMap, event: ClosureLifted) -> Delta:
 
 
 def network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
-    live_map.network_id = event.network_id
+    live_map.network_id, live_map.extent = event.network_id, event.extent
     return NOTHING
 
 

@@ -58,6 +58,8 @@ class Unit:
     parked: bool = False
     slow_since_ms: int | None = None
     device_id: str = ""
+    off_map: bool = False
+    """Its fix lies outside the extent of the map."""
     pinned_by: tuple[str, ...] = ()
     """Open incidents whose place is wherever this unit is."""
     crew: tuple[Member, ...] | None = None
@@ -216,6 +218,8 @@ class LiveMap:
     closures: dict[str, Closure] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
     network_id: str = ""
+    extent: tuple[float, float, float, float] | None = None
+    """West, south, east, north of the network in degrees; None: nobody said."""
     speeds: SpeedsAdopted | None = None
     """Measured speeds that hold; None = none."""
     agreements: dict[str, AgreementMade] = field(default_factory=dict)

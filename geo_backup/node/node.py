@@ -241,15 +241,16 @@ class Node:
         self._look_ms = 0
         self._index = ChangeIndex(self.live_map.seq)
         self._follower = asyncio.create_task(self._forever(self._follow))
-        if not adopted:
+        if not adopted or self.live_map.extent is None:  # older logs do not say it
             await self.submit(
                 NetworkAdopted(
-                    event_id=f"network:{self.network.content_id}",
+                    event_id=f"network:{self.network.content_id}:extent",
                     received_ms=self.clock.now_ms(),
                     said_by="node",
                     network_id=self.network.content_id,
                     area=self.network.area.name,
                     software_version=__version__,
+                    extent=self.network.area.extent,
                 )
             )
 

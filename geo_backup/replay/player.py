@@ -29,18 +29,31 @@ class Player:
         self.start_ms = int(self.timeline.at_ms[0])
         self.end_ms = int(self.timeline.at_ms[-1])
         self._next = 0
+        units, first = np.unique(self.timeline.unit, return_index=True)
+        order = np.argsort(first)
+        self._begins = [(int(self.timeline.at_ms[first[k]]), self.timeline.unit_ids[units[k]]) for k in order]
 
     @property
     def finished(self) -> bool:
         """Nothing is left to play."""
         return self._next >= len(self.timeline.at_ms)
 
-    def units(self) -> list[UnitRegistered]:
-        """The vehicles, marked as replayed."""
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of where the vehicles drive; the outermost hundredth of the fixes does not count."""
+        places = np.array([(fix.lon, fix.lat) for fix in self.timeline.fixes], np.float64)
+        (west, south), (east, north) = np.quantile(places, (0.005, 0.995), axis=0)
+        return float(west), float(south), float(east), float(north)
+
+    def units(self, until_ms: int | None = None) -> list[UnitRegistered]:
+        """The vehicles whose track has begun by then (None: all), marked as replayed, in the order in which they begin.
+
+        Before it begins nobody knows of a vehicle: it is not free, and not counted.
+        """
         return [
             UnitRegistered(
                 event_id=f"replay:{unit_id}",
-                received_ms=self.start_ms,
+                received_ms=at_ms,
                 said_by="node",
                 unit_id=unit_id,
                 callsign=unit_id,
@@ -48,7 +61,8 @@ class Player:
                 kind="vehicle",
                 source="replay",
             )
-            for unit_id in self.timeline.unit_ids
+            for at_ms, unit_id in self._begins
+            if until_ms is None or at_ms <= until_ms
         ]
 
     def due(self, until_ms: int) -> list[PositionReported]:

@@ -59,20 +59,26 @@ async def play_to(
         content = answer.json() if answer.content else {}
         return content if isinstance(content, dict) else {}
 
-    try:
-        # the clock stands while the units are made known, so that the first positions are not late
-        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": False})
-        for unit in player.units():
+    async def register(now_ms: int, begun: int) -> int:
+        units = player.units(now_ms)
+        for unit in units[begun:]:
             await call(
                 "PUT",
                 f"/v1/units/{unit.unit_id}",
                 {"callsign": unit.callsign, "agency": unit.agency, "kind": unit.kind, "capabilities": []},
             )
+        return len(units)
+
+    try:
+        # the clock stands while the first units are made known, so that their positions are not late
+        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": False})
+        begun = await register(player.start_ms, 0)
         await call("POST", "/v1/replay", {"playing": True})
         began, sent, accepted = time.monotonic(), 0, 0
         total = len(player.timeline.at_ms)
         while not player.finished:
             now_ms = min(player.start_ms + int((time.monotonic() - began) * 1000.0 * speed), player.end_ms)
+            begun = await register(now_ms, begun)
             due = player.due(now_ms)
             for first in range(0, len(due), BATCH):
                 batch = [_position(event) for event in due[first : first + BATCH]]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STEP_S = 0.1
 
+Extent = tuple[float, float, float, float]
+
 
 class ReplaySession:
     """Feeds a node from a player in step with the node's clock. `new_log` makes an empty log for a jump."""
@@ -29,13 +31,16 @@ class ReplaySession:
         self.player = player
         self._new_log = new_log
         self._lock = asyncio.Lock()
+        self._begun = 0
+        """Units whose track has begun and that the node knows."""
+        self._extent = None if player is None else _common(player.extent, node.network.area.extent)
 
     async def begin(self) -> None:
-        """Register the tracks' units and set the clock to their start."""
+        """Set the clock to the start of the tracks, and feed what is there already."""
         if self.player is None:
             return
         self.node.clock.set(now_ms=self.player.start_ms, playing=False)
-        await self.node.submit(*self.player.units())
+        await self.advance(self.player.start_ms)
 
     async def run(self) -> None:
         """Feed positions as they fall due, until cancelled; at the end of the tracks the clock stops."""
@@ -46,10 +51,21 @@ class ReplaySession:
                 continue
             async with self._lock:
                 now_ms = self.node.clock.now_ms()
-                for batch in _batches(player.due(now_ms)):
-                    await self.node.submit(*batch)
+                await self.advance(now_ms)
                 if now_ms >= player.end_ms:
                     self.node.clock.set(now_ms=player.end_ms, playing=False)
+
+    async def advance(self, now_ms: int) -> None:
+        """Feed what falls due up to a moment: units that begin, then positions."""
+        if self.player is not None:
+            await self._register(self.player, now_ms)
+            for batch in _batches(self.player.due(now_ms)):
+                await self.node.submit(*batch)
+
+    async def _register(self, player: Player, now_ms: int) -> None:
+        fresh = player.units(now_ms)[self._begun :]
+        self._begun += len(fresh)
+        await self.node.submit(*fresh)
 
     def state(self) -> dict[str, Any]:
         """Where the replay is."""
@@ -60,6 +76,7 @@ class ReplaySession:
             "playing": clock.playing,
             "start_ms": player.start_ms if player is not None else None,
             "end_ms": player.end_ms if player is not None else None,
+            "extent": self._extent,
         }
 
     async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
@@ -95,8 +112,18 @@ class ReplaySession:
             for incident in live_map.open_incidents()
         ]
         await self.node.reset(self._new_log())
-        for batch in _batches([*player.units(), *player.seek(time_ms), *kept]):
+        begun = player.units(time_ms)
+        self._begun = len(begun)
+        for batch in _batches([*begun, *player.seek(time_ms), *kept]):
             await self.node.submit(*batch)
+
+
+def _common(extent: Extent, area: Extent) -> Extent:
+    """The part of an extent that the map holds; all of the map where there is none."""
+    west, south, east, north = (
+        max(extent[0], area[0]), max(extent[1], area[1]), min(extent[2], area[2]), min(extent[3], area[3]),
+    )  # fmt: skip
+    return (west, south, east, north) if west <= east and south <= north else area
 
 
 def _batches(events: list[Any], size: int = 1_000) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from geo_backup.errors import TrackError
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix, PositionReported
 from geo_backup.wire import csv_tracks, geojson_tracks, gpx, nmea, taip
+from geo_backup.wire.text import decoded
 from geo_backup.wire.tracks import Collector, Recording, Track
 
 SQLITE = b"SQLite format 3\x00"
@@ -69,9 +71,9 @@ def read_tracks(
             data = head + file.read()
     except OSError as error:
         raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
-    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
+    text = decoded(data)
     start, ending = text.lstrip("\x1e \t\r\n")[:4096], path.suffix.lower()
-    if start.startswith("<") or ending == ".gpx":
+    if re.match(r"<[A-Za-z_?!]", start) or ending == ".gpx":
         return gpx.read(text, path.name)
     if start.startswith("{") or ending in (".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson"):
         return geojson_tracks.read(text, path.name)

@@ -22,15 +22,22 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
 
-    def unit_named(event: cot.CotEvent, client: str, new: list[Event]) -> str:
-        """A unit by its id or its callsign; `new` gets the registration of one that nobody registered, where such are
-        adopted. Who calls for help is named whatever stands in the way of that."""
-        names = event.names
+    def known_unit(names: tuple[str, ...]) -> str | None:
+        """A registered unit by its id or its callsign."""
         units = node.live_map.units
         by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
-        for name in names:
-            if name in units or name in by_callsign:
-                return name if name in units else by_callsign[name]
+        return next(
+            (name if name in units else by_callsign[name] for name in names if name in units or name in by_callsign),
+            None,
+        )
+
+    def unit_named(event: cot.CotEvent, client: str, new: list[Event]) -> str:
+        """A unit by one of its names; `new` gets the registration of one that nobody registered, where such are
+        adopted. Who calls for help is named whatever stands in the way of that."""
+        names = event.names
+        found = known_unit(names)
+        if found is not None:
+            return found
         fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
         if adoption is not None and fit is not None:
             if adoption.takes(client):
@@ -43,15 +50,18 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
 
     @routes.post("/cot", status_code=202)
     async def cot_event(request: Request) -> dict[str, Any]:
-        """One CoT event (XML): a position moves the unit; a 911 alert or troops in contact declares its officer's
-        emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record."""
-        client = address_of(request)
+        """One CoT event (XML): a unit's own position (a-f-...) moves it; an alert (b-a-o-...) declares its officer's
+        emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record. All else (markers,
+        chat, pings, withdrawn events) changes nothing, and `done` says why."""
         try:
             event = cot.parse(await request.body())
         except BadValueError as error:
             raise bad_value(error.field, error.reason, str(error)) from None
+        if event.nothing is not None:
+            unit_id = known_unit(event.names)
+            return {"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": cot.NOTHING[event.nothing]}
         events: list[Event] = []
-        unit_id = unit_named(event, client, events)
+        unit_id = unit_named(event, address_of(request), events)
         if event.kind == "cancel":
             unit = node.live_map.units.get(unit_id)
             emergency_id = unit.emergency_id if unit is not None else None
@@ -70,7 +80,7 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
             await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
         if event.kind == "alert":
             place = None if event.fix is None else (event.fix.lon, event.fix.lat)
-            pressed = await declare(node, unit_id, place, source="tak", adoption=adoption, client=client)
+            pressed = await declare(node, unit_id, place, source="tak", adoption=adoption, client=address_of(request))
             answer["incident"] = pressed.document()
         try:
             outcomes = await writing
@@ -81,6 +91,8 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
         else:
             if event.fix is not None:
                 answer["ignored"] = outcomes[-1].delta.ignored
+        if event.unknown:
+            answer["unknown"] = list(event.unknown)
         return answer
 
     return routes

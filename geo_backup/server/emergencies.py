@@ -29,6 +29,7 @@ from geo_backup.events import (
     WordSet,
 )
 from geo_backup.live_map import Incident, Unit, freshness
+from geo_backup.live_map.extent import null_island
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.adoption import Adoption, address_of
@@ -195,6 +196,8 @@ async def declare(
     `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. Raises
     `UnknownIdError` for a unit that nobody registered, unless such are adopted.
     """
+    if place is not None and null_island(node.live_map.extent, *place):
+        place = None  # the device does not know where it is: its unit's last fix does
     unit, now_ms = node.live_map.units.get(unit_id), node.clock.now_ms()
     if unit is None and adoption is None:
         unit = unit_of(node, unit_id)

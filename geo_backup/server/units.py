@@ -30,6 +30,7 @@ from geo_backup.server.problems import Problem, bad_value, pointer
 from geo_backup.server.writes import WORDS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.unknown import known
 
 log_ = logging.getLogger("geo_backup.server")
 
@@ -61,6 +62,7 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
         events: list[Event] = []
         index_of: list[int] = []  # of each event in `rows`; -1 for a registration
         refused: list[dict[str, Any]] = []
+        unknown: list[dict[str, Any]] = []
         new: dict[str, str | None] = {}  # unit nobody registered: why it is not adopted
         client = address_of(request)
         pressed: dict[str, Place | None] = {}  # whose button, and where
@@ -88,14 +90,17 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
                     refused.append({"index": index, "reason": reason, "field": f"/positions/{index}/unit_id"})
                     continue
             index_of.append(index)
-            fix = Fix(
-                position.fix_time,
-                position.lon,
-                position.lat,
-                position.speed_mps,
-                None if position.course_deg is None else position.course_deg % 360.0,
-                position.accuracy_m,
+            fix, not_known = known(
+                Fix(
+                    position.fix_time,
+                    position.lon,
+                    position.lat,
+                    position.speed_mps,
+                    position.course_deg,
+                    position.accuracy_m,
+                )
             )
+            unknown += [{"index": index, "field": f"/positions/{index}/{name}"} for name in not_known]
             events.append(
                 PositionReported(
                     # recorded time runs faster than the network: on a replay clock a fix is never ahead of it
@@ -127,6 +132,7 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
             "refused": refused,
             "ignored": ignored,
             "seq": outcomes[-1].seq if outcomes else None,
+            **({"unknown": unknown} if unknown else {}),
             **({"emergencies": [one.incident.incident_id for one in called]} if called else {}),
             **({"unrecorded": unrecorded} if unrecorded else {}),
             **({"not_declared": not_called} if not_called else {}),

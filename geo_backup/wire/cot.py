@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError
-from geo_backup.events import Fix
+from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
 from geo_backup.wire.times import to_ms
+from geo_backup.wire.unknown import known, stated
 
-ALERTS = ("b-a-o-tbl", "b-a-o-opn")
-"""911 alert, troops in contact."""
+ALERT = "b-a-o"
+"""Every kind of it: 911 alert (-tbl), troops in contact (-opn), ring the bell (-pan), custom (-c), or bare."""
 CANCEL = "b-a-o-can"
+OWN = "a-f-"
+"""A friend that moves: units and, placed by hand, what their people draw on the map."""
 UNKNOWN_M = 999_999.0
 """This and more stands for an unknown error circle (9999999.0 in XML)."""
+
+Nothing = Literal["not_a_position", "not_its_own", "withdrawn", "no_place"]
+NOTHING: Mapping[Nothing, str] = {
+    "not_a_position": "its type is no unit's own position (a-f-...): nothing was done",
+    "not_its_own": "somebody placed it by hand (how h-..., no takv or contact, or made by another): nothing was done",
+    "withdrawn": "it is stale at or before its start, so it is withdrawn: nothing was done, the last place stands",
+    "no_place": "it says no place (0, 0 with an unknown circle): nothing was done, the last place stands",
+}
+"""Why an event leaves everything as it was, and the same in words."""
 
 
 class CotEvent(NamedTuple):
     """One event. `names` are what may name its unit, the likeliest first: ids without TAK's additions, callsigns."""
 
-    kind: Literal["position", "alert", "cancel"]
+    kind: Literal["position", "alert", "cancel", "other"]
     names: tuple[str, ...]
     fix: Fix | None
     """None: the event says no place (0, 0 with an unknown circle is none)."""
+    unknown: tuple[str, ...] = ()
+    """Fields of the fix that were said and are unknown."""
+    nothing: Nothing | None = None
+    """Why an event of another kind does nothing."""
 
 
 def parse(data: bytes) -> CotEvent:
@@ -32,57 +48,91 @@ def parse(data: bytes) -> CotEvent:
         raise BadValueError("/", "xml", "a CoT event has no document type, entities or comments; send the event alone")
     try:
         event = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise BadValueError("/", "xml", f"not a CoT event: {error}") from None
     if event.tag != "event":
         raise BadValueError("/", "xml", f"a CoT message is an <event>, not a <{event.tag}>")
     kind, uid = event.get("type", ""), event.get("uid", "")
     if not uid:
         raise BadValueError("/uid", "missing", "the event has no uid")
-    names = [uid.removesuffix("-9-1-1").removeprefix("geo-backup.")]
-    for path, attribute in (("detail/link", "uid"), ("detail/contact", "callsign")):
-        found = event.find(path)
-        if found is not None:
-            names.append(found.get(attribute, ""))
-    if (said := event.find("detail/emergency")) is not None:
-        names.append((said.text or "").strip())
-    named = tuple(dict.fromkeys(name for name in names if name))
-    if kind == CANCEL:
+    if not kind:
+        raise BadValueError("/type", "missing", "the event has no type")
+    if kind == ALERT or kind.startswith(ALERT + "-"):
+        return _alert(event, kind, uid)
+    named = tuple(dict.fromkeys(name for name in (uid.removeprefix("geo-backup."), _callsign(event)) if name))
+    if not kind.startswith(OWN):
+        return CotEvent("other", named, None, nothing="not_a_position")
+    if not _is_own(event, uid):
+        return CotEvent("other", named, None, nothing="not_its_own")
+    fix, unknown = _fix(event)
+    if fix is None:
+        return CotEvent("other", named, None, nothing="no_place")
+    if _withdrawn(event):
+        return CotEvent("other", named, None, nothing="withdrawn")
+    return CotEvent("position", named, fix, unknown)
+
+
+def _alert(event: ElementTree.Element, kind: str, uid: str) -> CotEvent:
+    own, link, said = uid.removesuffix("-9-1-1"), event.find("detail/link"), event.find("detail/emergency")
+    sender = "" if link is None else link.get("uid", "")
+    # the uid is that of the alert: it names the unit when it is made of the unit's, else the link does
+    names = [own, sender] if own != uid else [sender, own]
+    names += [_callsign(event), "" if said is None else (said.text or "").strip()]
+    named = tuple(dict.fromkeys(name.removeprefix("geo-backup.") for name in names if name))
+    if kind == CANCEL or (said is not None and said.get("cancel", "").lower() == "true"):
         return CotEvent("cancel", named, None)
-    alert = kind in ALERTS
     try:
-        return CotEvent("alert" if alert else "position", named, _fix(event))
-    except BadValueError:
-        if alert:  # a garbled place does not silence a cry for help
-            return CotEvent("alert", named, None)
-        raise
+        return CotEvent("alert", named, *_fix(event))
+    except BadValueError:  # a garbled place does not silence a cry for help
+        return CotEvent("alert", named, None)
 
 
-def _fix(event: ElementTree.Element) -> Fix | None:
+def _callsign(event: ElementTree.Element) -> str:
+    contact = event.find("detail/contact")
+    return "" if contact is None else contact.get("callsign", "").strip()
+
+
+def _is_own(event: ElementTree.Element, uid: str) -> bool:
+    """Whether the thing that the event places is who sends it: a marker of a friend has the same type."""
+    if not event.get("how", "").startswith("h") or event.find("detail/takv") is not None:
+        return True
+    made_by = {link.get("uid", uid) for link in event.iterfind("detail/link") if link.get("relation") == "p-p"}
+    return event.find("detail/contact") is not None and event.find("detail/archive") is None and made_by <= {uid}
+
+
+def _withdrawn(event: ElementTree.Element) -> bool:
+    """Whether it ends before it begins, which is how a sender takes an event back."""
+    try:
+        return to_ms(event.get("stale", "")) <= to_ms(event.get("start", event.get("time", "")))
+    except ValueError:
+        return False  # it does not say until when it holds
+
+
+def _fix(event: ElementTree.Element) -> tuple[Fix | None, tuple[str, ...]]:
+    """Where and when, and what of it is unknown. Raises `BadValueError` for a place or time that cannot be read."""
     point = event.find("point")
     if point is None:
         raise BadValueError("/point", "missing", "the event has no <point>")
-    lon, lat = _number(point, "lon", 180.0), _number(point, "lat", 90.0)
-    circle_m = _number(point, "ce", math.inf) if point.get("ce") else UNKNOWN_M
-    if lon == 0.0 and lat == 0.0 and circle_m >= UNKNOWN_M:
-        return None
+    lon, lat = _degrees(point, "lon", LON_DEG[1]), _degrees(point, "lat", LAT_DEG[1])
+    circle_m = stated(point.get("ce"))
+    told = circle_m is not None and 0.0 <= circle_m < UNKNOWN_M
+    if lon == 0.0 and lat == 0.0 and not told:
+        return None, ()
     try:
         at_ms = to_ms(event.get("time", ""))
     except ValueError as error:
         raise BadValueError("/time", "time", f"time {error}") from None
+    if not TIME_MS[0] <= at_ms <= TIME_MS[1]:
+        raise BadValueError("/time", "time", "time must lie between 1970 and 2100")
     track = event.find("detail/track")
-    speed = course = None
-    if track is not None:
-        speed = _number(track, "speed", 150.0) if track.get("speed") else None
-        course = _number(track, "course", 360.0) % 360.0 if track.get("course") else None
-    return Fix(at_ms, lon, lat, speed, course, circle_m if 0 <= circle_m < UNKNOWN_M else None)
+    speed, course = (None, None) if track is None else (stated(track.get("speed")), stated(track.get("course")))
+    fix, unknown = known(Fix(at_ms, lon, lat, speed, course, circle_m))
+    return fix, unknown
 
 
-def _number(element: ElementTree.Element, name: str, most: float) -> float:
-    try:
-        value = float(element.get(name, ""))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or abs(value) > most:
-        raise BadValueError(f"/{element.tag}/{name}", "range", f"{name} is a number, at most {most:g} either way")
+def _degrees(point: ElementTree.Element, name: str, most: float) -> float:
+    value = stated(point.get(name))
+    if value is None or not -most <= value <= most:
+        shown = (point.get(name) or "")[:40]
+        raise BadValueError(f"/point/{name}", "range", f"{name} is a number from -{most:g} to {most:g}, not {shown!r}")
     return value

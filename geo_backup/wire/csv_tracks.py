@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
 from geo_backup.errors import TrackError
 from geo_backup.events import Fix
-from geo_backup.wire.tracks import KMH, KNOTS, MPH, Collector, Recording, number, time_ms
+from geo_backup.wire.tracks import KMH, KNOTS, MPH, Collector, Recording, degrees, in_order, number, readings_ms
 
 PORTO_STEP_MS = 15_000
 
@@ -45,7 +47,7 @@ def read(
 
     `timezone` (IANA) is that of times without an offset.
     """
-    first = text.split("\n", 1)[0]
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     if is_porto(first) and columns is None:
         return read_porto(text, name)
     zone = None
@@ -55,12 +57,15 @@ def read(
         except (ZoneInfoNotFoundError, ValueError):
             raise TrackError(f"{timezone!r} is no timezone: give an IANA name such as Europe/Lisbon.") from None
     delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    header = [(field or "").strip() for field in rows.fieldnames or ()]
+    rows = csv.DictReader(io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=True)
+    try:
+        header = [(field or "").strip() for field in rows.fieldnames or ()]
+    except csv.Error as error:
+        raise TrackError(f"{name} line 1 is no CSV: {error}") from None
     rows.fieldnames = header
     use = _columns(header, columns or {}, name)
     found = Collector(name)
-    last_ms: dict[str, int] = {}
+    timed: dict[str, list[_Row]] = {}
     stem = name.rsplit(".", 1)[0]
     try:
         for row in rows:
@@ -70,24 +75,44 @@ def read(
             if not unit_id:
                 found.skip(where, "it names no unit")
                 continue
-            lon, lat = number(cell["lon"]), number(cell["lat"])
-            if lon is None or lat is None:
-                found.skip(where, "longitude or latitude is not a number")
-                continue
             try:
-                at_ms = time_ms(cell["time"], zone, last_ms.get(unit_id))
-            except (ValueError, OverflowError) as error:
+                lon, lat = degrees(cell["lon"], "longitude"), degrees(cell["lat"], "latitude")
+                readings = readings_ms(cell["time"], zone)
+            except ValueError as error:
                 found.skip(where, str(error))
                 continue
-            last_ms[unit_id] = at_ms
-            speed = next(
-                (v * factor for key, factor in SPEED_FACTORS.items() if (v := number(cell.get(key))) is not None), None
-            )
-            fix = Fix(at_ms, lon, lat, speed, number(cell.get("course_deg")), number(cell.get("accuracy_m")))
-            found.add(unit_id, cell.get("segment", ""), fix, where)
+            speeds = [
+                value * factor
+                for field, factor in SPEED_FACTORS.items()
+                if (value := found.value(cell.get(field), field, where)) is not None
+            ]
+            course = found.value(cell.get("course_deg"), "course_deg", where)
+            accuracy = found.value(cell.get("accuracy_m"), "accuracy_m", where)
+            fix = Fix(readings[0], lon, lat, speeds[0] if speeds else None, course, accuracy)
+            row_ = _Row(readings, cell.get("segment", ""), fix, where)
+            timed.setdefault(unit_id, []).append(row_)
     except csv.Error as error:
-        raise TrackError(f"{name} line {rows.line_num} is no CSV: {error}") from None
+        found.skip(f"line {rows.line_num}", f"it is no CSV ({error}), and what follows is lost")
+    twice = 0
+    for unit_id, rows_ in timed.items():
+        twice += sum(len(row_.readings) > 1 for row_ in rows_)
+        for row_, at_ms in zip(rows_, in_order([row_.readings for row_ in rows_]), strict=True):
+            found.add(unit_id, row_.segment, row_.fix._replace(fix_ms=at_ms), row_.where)
+    if twice:
+        found.note(
+            f"{twice:,} times lie in the hour that the clock of {timezone} shows twice: they are read by the order of "
+            "the rows, and as the first of the two hours where that does not tell"
+        )
     return found.recording()
+
+
+class _Row(NamedTuple):
+    """One usable row; `readings` is what its time may mean."""
+
+    readings: tuple[int, ...]
+    segment: str
+    fix: Fix
+    where: str
 
 
 def _columns(header: list[str], columns: Mapping[str, str], name: str) -> dict[str, str]:
@@ -116,7 +141,7 @@ def _columns(header: list[str], columns: Mapping[str, str], name: str) -> dict[s
 def read_porto(text: str, name: str = "porto.csv") -> Recording:
     """Taxi trips: each its own segment of its taxi's track (`taxi-<id>`); a trip given twice counts once."""
     found = Collector(name)
-    rows = csv.DictReader(io.StringIO(text))
+    rows = csv.DictReader(io.StringIO(text, newline=None))
     seen: set[str] = set()
     try:
         for row in rows:
@@ -135,10 +160,10 @@ def read_porto(text: str, name: str = "porto.csv") -> Recording:
                 continue
             for n, place in enumerate(places):
                 if not isinstance(place, list) or len(place) != 2 or None in map(number, place):
-                    found.skip(where, "a place is not [lon, lat]")
+                    found.skip(where, f"a place is not [lon, lat]: {str(place)[:40]}")
                     continue
                 fix = Fix(round(start * 1000) + n * PORTO_STEP_MS, float(place[0]), float(place[1]))
                 found.add(f"taxi-{row.get('TAXI_ID')}", trip, fix, where)
     except csv.Error as error:
-        raise TrackError(f"{name} line {rows.line_num} is no CSV: {error}") from None
+        found.skip(f"line {rows.line_num}", f"it is no CSV ({error}), and what follows is lost")
     return found.recording()

@@ -43,6 +43,7 @@ def unit(unit: Unit) -> Document:
         "source": unit.source,
         "incident_id": unit.incident_id,
         "emergency_id": unit.emergency_id,
+        "off_map": unit.off_map,
         "calls": unit.calls,
         "crew": None if unit.crew is None else [{"capabilities": list(m.capabilities)} for m in unit.crew],
         "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),

@@ -24,12 +24,14 @@ Id = Annotated[str, Field(pattern=e.ID_PATTERN)]
 Time = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Lon = Annotated[float, Field(ge=e.LON_DEG[0], le=e.LON_DEG[1])]
 Lat = Annotated[float, Field(ge=e.LAT_DEG[0], le=e.LAT_DEG[1])]
-Course = Annotated[float, Field(ge=e.COURSE_DEG[0], le=e.COURSE_DEG[1])]
 Priority = Annotated[int, Field(ge=e.PRIORITY[0], le=e.PRIORITY[1])]
 Level = Annotated[int, Field(ge=e.LEVEL[0], le=e.LEVEL[1])]
 Text = Annotated[str, Field(max_length=2_000)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 ProfileName = Annotated[str, Field(max_length=64, description="One of the map's profiles; `/healthz` lists them.")]
+
+
+_UNKNOWN = "From {:g} to {:g}; what lies outside (as -1 does) is unknown: the place counts without it."
 
 
 class Request(BaseModel):
@@ -43,9 +45,9 @@ class Position(Request):
     fix_time: Time
     lon: Lon
     lat: Lat
-    speed_mps: Annotated[float, Field(ge=e.SPEED_MPS[0], le=e.SPEED_MPS[1])] | None = None
-    course_deg: Course | None = None
-    accuracy_m: Annotated[float, Field(ge=e.ACCURACY_M[0], le=e.ACCURACY_M[1])] | None = None
+    speed_mps: Annotated[float, Field(description=_UNKNOWN.format(*e.SPEED_MPS))] | None = None
+    course_deg: Annotated[float, Field(description=_UNKNOWN.format(*e.COURSE_DEG))] | None = None
+    accuracy_m: Annotated[float, Field(description=_UNKNOWN.format(*e.ACCURACY_M) + " So is 0.")] | None = None
     device_id: Id | None = None
     alarm: Literal["sos"] | None = Field(None, description="The device's button was pressed: an officer's emergency.")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from geo_backup.errors import BadValueError
+from geo_backup.wire.tracks import degrees
 
 
 class Station(NamedTuple):
@@ -26,11 +28,11 @@ def read_stations(lines: Iterable[str]) -> tuple[Station, ...]:
     for number, row in enumerate(rows, start=2):
         name = (row["station"] or "").strip().lstrip("0")
         try:
-            lon, lat = float(row["lon"]), float(row["lat"])
-        except (TypeError, ValueError):
-            lon = lat = float("nan")
+            lon, lat, why = degrees(row["lon"], "lon"), degrees(row["lat"], "lat"), ""
+        except ValueError as error:
+            lon, lat, why = math.nan, math.nan, f": {error}"
         if not (name and name not in out and abs(lon) <= 180.0 and abs(lat) <= 90.0):
-            why = "comes twice" if name in out else "needs a name, and lon and lat in degrees"
+            why = "comes twice" if name in out else f"needs a name, and lon and lat in degrees{why}"
             raise BadValueError("--stations", "station", f"STATIONS.csv line {number}: the station {why}")
         out[name] = Station(name, lon, lat)
     return tuple(out.values())

@@ -5,19 +5,22 @@ RPV tells the time of day only, so its date is that of the nearest day to when i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import reduce
 
 from geo_backup.events import Fix
-from geo_backup.wire.tracks import MPH, Collector, Recording, time_ms
+from geo_backup.wire.tracks import DAY_MS, MPH, Collector, Recording, stamp_ms, time_ms
 
-DAY_MS = 86_400_000
 GPS_EPOCH_MS = 315_964_800_000
 NO_SOURCE, NO_AGE = "9", "0"
+NO_DATE = " ({!r} is none that is known here)"
+REMEDY = "put the time of reception before the report"
 
-_FRAME = re.compile(r">([A-Z]{3})([^;<]*)((?:;[^;<]*)*)<")
-_PLACE = re.compile(r"([+-]\d{7})([+-]\d{8})(\d{3})(\d{3})(\d)(\d)$")
+_FRAME = re.compile(r">([A-Z]{3})([^;<>]*)((?:;[^;<>]*)*)<")
+_PLACE = re.compile(r"([+-]\d{7})([+-]\d{8})(.{3})(.{3})(.)(.)", re.ASCII)
+_DIGITS = re.compile(r"\d+", re.ASCII)
 
 
 def parse(frame: str, received_ms: int, unit_id: str = "unit", *, leap_s: int = 0) -> tuple[str, Fix]:
@@ -44,7 +47,7 @@ def parse(frame: str, received_ms: int, unit_id: str = "unit", *, leap_s: int = 
     else:
         raise ValueError(f"a {kind} report has no position that is read here")
     place = _PLACE.fullmatch(rest)
-    if place is None or not head.isdigit():
+    if place is None or _DIGITS.fullmatch(head) is None:
         raise ValueError(f"the {kind} report is cut short or garbled")
     lat, lon, mph, course, source, age = place.groups()
     if source == NO_SOURCE or age == NO_AGE:
@@ -52,9 +55,18 @@ def parse(frame: str, received_ms: int, unit_id: str = "unit", *, leap_s: int = 
     if kind == "RPV":
         at_ms = nearest_day_ms(int(head) * 1000 - leap_s * 1000, received_ms)
     else:
+        if len(head) < len("EAWWWWDSSSSS"):
+            raise ValueError("the REV report is cut short or garbled")
         week, day, second = int(head[2:6]), int(head[6]), int(head[7:])
         at_ms = GPS_EPOCH_MS + (week * 7 + day) * DAY_MS + (second - leap_s) * 1000
-    return (named[-1] if named else unit_id), Fix(at_ms, int(lon) / 1e5, int(lat) / 1e5, int(mph) * MPH, float(course))
+    return (named[-1] if named else unit_id), Fix(
+        at_ms, int(lon) / 1e5, int(lat) / 1e5, _number(mph) * MPH, _number(course)
+    )
+
+
+def _number(digits: str) -> float:
+    """NaN, which is unknown, for what is no number."""
+    return float(digits) if _DIGITS.fullmatch(digits) else math.nan
 
 
 def nearest_day_ms(of_day_ms: int, near_ms: int) -> int:
@@ -65,6 +77,14 @@ def nearest_day_ms(of_day_ms: int, near_ms: int) -> int:
     return at_ms + DAY_MS if near_ms - at_ms > DAY_MS // 2 else at_ms
 
 
+def _stamp_ms(text: str) -> int | None:
+    """The moment that a line is stamped with; None where no such thing is in its stamp."""
+    try:
+        return time_ms(text.strip("[](){}|,; \t"))
+    except ValueError:
+        return stamp_ms(text)
+
+
 def read(lines: Iterable[str], name: str = "log.taip", *, received_ms: int | None = None) -> Recording:
     """Reports one a line, each after the time when it was received (`2026-11-23T12:00:01Z >RPV...<`).
 
@@ -73,14 +93,18 @@ def read(lines: Iterable[str], name: str = "log.taip", *, received_ms: int | Non
     found = Collector(name)
     stem = name.rsplit(".", 1)[0]
     for n, line in enumerate(lines, 1):
-        stamp, mark, _ = line.partition(">")
-        if not mark:
+        frame = _FRAME.search(line)
+        if frame is None:
+            if ">" in line:
+                found.skip(f"line {n}", "it is no TAIP report")
             continue
+        stamp = line[: frame.start()].strip()
         try:
-            near_ms = time_ms(stamp.strip()) if stamp.strip() else received_ms
+            near_ms = _stamp_ms(stamp) if stamp else received_ms
+            near_ms = received_ms if near_ms is None else near_ms
             if near_ms is None:
-                raise ValueError("it has no date: put the time of reception before the report")
-            unit_id, fix = parse(line, near_ms, stem)
+                raise ValueError(f"it has no date{NO_DATE.format(stamp[:40]) if stamp else ''}: {REMEDY}")
+            unit_id, fix = parse(frame[0], near_ms, stem)
         except ValueError as error:
             found.skip(f"line {n}", str(error))
             continue

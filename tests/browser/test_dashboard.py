@@ -763,6 +763,13 @@ def test_a_phone_shows_the_ranking_in_a_sheet(demo: str, window: Callable[..., A
 def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., Any]) -> None:
     page = window(replay)
     assert page.locator("[data-testid=mode-banner]").inner_text() == "REPLAY"
+    view = [float(edge) for edge in page.locator("[data-testid=map]").get_attribute("data-view").split(",")]
+    west, south, east, north = httpx.get(f"{replay}/v1/replay").json()["extent"]
+    assert view[0] <= west < east <= view[2]
+    assert view[1] <= south < north <= view[3]
+    assert (east - west > 0.5 * (view[2] - view[0])) or (north - south > 0.5 * (view[3] - view[1])), (
+        "not the whole area"
+    )
     page.wait_for_selector("[data-testid=replay-bar][data-playing]")
     seek = page.locator("[data-testid=replay-seek]")
     start, end = float(seek.get_attribute("min")), float(seek.get_attribute("max"))

@@ -83,6 +83,14 @@ def test_a_jump_shows_nothing_older_than_half_an_hour() -> None:
     assert [u.source for u in player.units()] == ["replay", "replay"]
 
 
+def test_a_unit_is_known_from_where_its_track_begins() -> None:
+    player = Player([track("B", 5, 10), track("A", 0, 600), track("C", 300)])
+    known = [[u.unit_id for u in player.units(T + s * 1000)] for s in (-1, 0, 5, 299, 300)]
+    assert known == [[], ["A"], ["A", "B"], ["A", "B"], ["A", "B", "C"]]
+    assert [u.received_ms for u in player.units()] == [T, T + 5_000, T + 300_000]
+    assert player.extent == pytest.approx((11.9, 57.7, 11.906, 57.7), abs=1e-4)
+
+
 def test_nothing_to_replay_is_said() -> None:
     with pytest.raises(TrackError, match="nothing to replay"):
         Player([])
@@ -153,13 +161,14 @@ def play(server: FakeServer, tracks: list[Track], speed: float) -> int:
 def test_into_another_server() -> None:
     server = FakeServer("replay")
     assert play(server, [track("A", *range(1500)), track("B", 3)], 1e7) == 1501
-    assert [(m, p) for m, p, _ in server.calls[:3]] == [
+    assert [(m, p) for m, p, _ in server.calls[:4]] == [
         ("POST", "/v1/replay"),
         ("PUT", "/v1/units/A"),
+        ("POST", "/v1/replay"),
         ("PUT", "/v1/units/B"),
     ]
     assert server.calls[0][2] == {"time": "2026-11-23T12:00:00.000Z", "speed": 1e7, "playing": False}
-    assert server.calls[3][1:] == ("/v1/replay", {"playing": True})
+    assert server.calls[2][2] == {"playing": True}
     assert all(len(b["positions"]) <= 1000 for _, p, b in server.calls if p == "/v1/positions")
 
 

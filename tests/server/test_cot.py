@@ -15,7 +15,8 @@ from tests.server.test_backup import PLACE, fleet
 def cot(kind: str, uid: str, *, lon: float = PLACE[0], lat: float = PLACE[1], detail: str = "", s: float = 0.0) -> str:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s))
     return (
-        f'<event version="2.0" uid="{uid}" type="{kind}" how="m-g" time="{at}" start="{at}" stale="{at}">'
+        f'<event version="2.0" uid="{uid}" type="{kind}" how="m-g" time="{at}" start="{at}"'
+        ' stale="2099-01-01T00:00:00Z">'
         f'<point lat="{lat}" lon="{lon}" hae="9999999.0" ce="6.0" le="9999999.0"/><detail>{detail}</detail></event>'
     )
 

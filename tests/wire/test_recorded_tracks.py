@@ -224,7 +224,7 @@ def test_a_gps_week_rollover_is_put_right_and_noted() -> None:
     line = sentence("GPRMC,120000,A,4807.038,N,01131.000,E,0.0,0.0,090407,,")
     found = nmea.read([line], received_ms=to_ms("2026-11-23T12:00:01Z"))
     assert times(found) == ["2026-11-23T12:00:00.000Z"]
-    assert "1024 weeks" in found.reasons[0]
+    assert "1024 weeks" in found.summary()
     assert times(nmea.read([line])) == ["2007-04-09T12:00:00.000Z"]
 
 

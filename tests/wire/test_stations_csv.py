@@ -27,6 +27,7 @@ def test_stations_are_called_without_leading_zeros() -> None:
         ([HEAD, "4,1,nan"], "line 2: the station needs a name"),
         ([HEAD, "4,1,91"], "line 2: the station needs a name"),
         ([HEAD, ",1,2"], "line 2: the station needs a name"),
+        ([HEAD, '4,"11,9",57'], "lon '11,9' is not a number: write a decimal point"),
     ],
 )
 def test_a_wrong_line_is_named(lines: list[str], words: str) -> None:

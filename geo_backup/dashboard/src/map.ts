@@ -54,15 +54,15 @@ export class LiveMap {
   #frame = 0;
 
   /** Throws where there is no WebGL. */
-  constructor(box: HTMLElement, area: Area, positions: Record<string, Position>, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
     this.#serverNow = serverNow;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
-      bounds: busiest(area, positions),
-      fitBoundsOptions: { padding: 30 },
+      bounds: opensOn,
+      fitBoundsOptions: { padding: 30, maxZoom: 16 },
       attributionControl: false,
       doubleClickZoom: false,
       dragRotate: false,
@@ -278,7 +278,7 @@ export class LiveMap {
 }
 
 /** Where nine of ten units are, or the whole area when there are too few to tell. */
-function busiest(area: Area, positions: Record<string, Position>): [number, number, number, number] {
+export function busiest(area: Area, positions: Record<string, Position>): Area["extent"] {
   const places = Object.values(positions);
   if (places.length < 10) return area.extent;
   const span = (axis: 0 | 1): [number, number] => {

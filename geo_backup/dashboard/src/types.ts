@@ -17,6 +17,8 @@ export interface Unit {
   source: string;
   incident_id: string | null;
   emergency_id?: string | null;
+  /** Its fix lies outside the map. */
+  off_map?: boolean;
 }
 
 /** An officer in danger: consoles sound while `alarms`; it stands until the unit or a supervisor clears it. */
@@ -201,6 +203,8 @@ export interface ReplayClock {
   playing: boolean;
   start_ms: number;
   end_ms: number;
+  /** West, south, east, north of where the recorded units drive; null: nothing is recorded here. */
+  extent?: [number, number, number, number] | null;
 }
 
 export type Route = Feature<Geometry, { eta_s?: number; distance_m?: number; streets?: string[] }>;
