@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, UnknownIdError
 
@@ -19,10 +20,13 @@ TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
+    414: "URL too long",
     422: "Bad value",
     429: "Too many",
+    431: "Header too long",
     500: "Server error",
     503: "Not available",
 }
@@ -105,6 +109,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http(_: Request, error: HTTPException) -> Response:
         return answer(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(_: Request, __: ClientDisconnect) -> Response:
+        """Nobody reads it: whoever sent half a body has left, or was let go."""
+        return answer(408, "the connection ended before the body was whole")
 
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> Response:
