@@ -32,6 +32,8 @@ class Server:
     port: int = 0
     map_folder: Path = GOTHENBURG
     process: subprocess.Popen[bytes] | None = None
+    descriptors: int | None = None
+    """So many files and sockets at most; None: as many as these tests may have."""
 
     @property
     def url(self) -> str:
@@ -44,6 +46,8 @@ class Server:
     def start(self) -> Server:
         self.port = self.port or free_port()
         command = [sys.executable, "-m", "geo_backup", "serve", "--map", str(self.map_folder), "--log", str(self.log)]
+        if self.descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]
         with self.log.with_suffix(".err").open("ab") as said:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.more],

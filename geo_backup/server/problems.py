@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from geo_backup.errors import BadValueError, LogError, LogFullError, UnknownIdError
 from geo_backup.wire.depth import DEEPEST, too_deep
@@ -20,10 +21,13 @@ TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
+    414: "URL too long",
     422: "Bad value",
     429: "Too many",
+    431: "Header too long",
     500: "Server error",
     503: "Not available",
 }
@@ -106,6 +110,11 @@ def install(app: FastAPI) -> None:
             message = f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
             return answer(422, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
         return answer(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(_: Request, __: ClientDisconnect) -> Response:
+        """Nobody reads it: whoever sent half a body has left, or was let go."""
+        return answer(408, "the connection ended before the body was whole")
 
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
+from geo_backup.server.door import BACKLOG, Door
 
 UNSENT_BYTES = 16_384
 """The system takes no more than this ahead of what a viewer's line carries. What it holds cannot be taken back, and an
@@ -49,17 +50,20 @@ async def serve(
     on_ready: Callable[[int], None] = lambda port: None,
 ) -> None:
     """Serve a started node on a bound socket, with tasks of its own beside it; stop all of them in order."""
+    door = Door()
     config = uvicorn.Config(
         app,
+        http=door.http,
         log_level="warning",
         access_log=False,
-        ws="websockets-sansio",
+        ws=door.feed,
+        backlog=BACKLOG,
         ws_max_size=65_536,
         lifespan="off",
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    tasks = [asyncio.create_task(task()) for task in beside]
+    tasks = [asyncio.create_task(task()) for task in (door.watch, *beside)]
 
     async def announce() -> None:
         while not server.started and not server.should_exit:

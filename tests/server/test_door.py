@@ -1,0 +1,251 @@
+"""The door under siege: sockets that say nothing, never end, or take nothing, while an officer presses the button."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
+from tests.running import Server
+from tests.server.test_contract import new_unit, problem
+
+DESCRIPTORS = 1_024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("door") / "log.sqlite", descriptors=DESCRIPTORS).start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.said()
+
+
+def cpu_s(server: Server) -> float:
+    """What the server has worked so far."""
+    assert server.process is not None
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0
+
+
+def dial(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def press(server: Server, unit_id: str) -> str:
+    """An officer's emergency over a connection of its own; the id of its incident, once a viewer has heard it."""
+    with connect(server.feed, proxy=None) as viewer:
+        viewer.send('{"type": "hello", "topics": ["incidents"]}')
+        assert json.loads(viewer.recv(20))["type"] == "snapshot"
+        answer = httpx.post(f"{server.url}/v1/emergencies", json={"unit_id": unit_id}, trust_env=False, timeout=20)
+        assert answer.status_code in (200, 201)
+        incident_id: str = answer.json()["incident_id"]
+        while incident_id not in json.loads(viewer.recv(20)).get("incidents", {}):
+            pass
+    return incident_id
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /v1/emergencies HTTP/1.1\r\nHost: a"])
+def test_sockets_that_say_nothing_do_not_shut_out_an_emergency(server: Server, http: httpx.Client, said: bytes) -> None:
+    unit_id = new_unit(http)
+    with contextlib.ExitStack() as held:
+        for _ in range(DESCRIPTORS + 76):
+            link = held.enter_context(dial(server))
+            with contextlib.suppress(OSError):  # it had to give way already
+                link.sendall(said)
+        press(server, unit_id)
+
+
+def test_unfinished_bodies_do_not_shut_out_an_emergency(server: Server, http: httpx.Client) -> None:
+    unit_id = new_unit(http)
+    head = b"POST /v1/positions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{"
+    with contextlib.ExitStack() as held:
+        for _ in range(DESCRIPTORS + 76):
+            held.enter_context(dial(server)).sendall(head)
+        press(server, unit_id)
+
+
+@pytest.mark.parametrize("start", [b"GET /v1/units HTTP/1.1\r\nHost: a\r\nX: ", b"GET /", b"GET / HTTP/1.1\r\nX"])
+def test_a_header_that_never_ends_costs_little(server: Server, http: httpx.Client, start: bytes) -> None:
+    before = cpu_s(server)
+    with dial(server) as link, contextlib.suppress(OSError):
+        link.sendall(start)
+        for _ in range(80):
+            link.sendall(b"a" * 1_000_000)
+    assert http.get("/healthz").status_code == 200
+    assert cpu_s(server) - before < 1.0
+
+
+def test_trailers_that_never_end_are_cut_off(server: Server, http: httpx.Client) -> None:
+    head = b"POST /v1/positions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: "
+    before = cpu_s(server)
+    with dial(server) as link, contextlib.suppress(OSError):
+        link.sendall(head)
+        for _ in range(80):
+            link.sendall(b"a" * 1_000_000)
+    assert http.get("/healthz").status_code == 200
+    assert cpu_s(server) - before < 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (414, lambda http: http.get("/v1/units?bbox=" + "1" * URL_MAX)),
+        (431, lambda http: http.get("/v1/units", headers={"X": "1" * (HEADER_MAX + 1)})),
+        (431, lambda http: http.get("/v1/units", headers={f"X{n}": "1" * 1_000 for n in range(66)})),
+    ],
+)
+def test_what_is_too_long_is_told_so(
+    http: httpx.Client, status: int, request_: Callable[[httpx.Client], httpx.Response]
+) -> None:
+    problem(request_(http), status)
+
+
+def test_what_is_no_http_is_told_so(server: Server) -> None:
+    with dial(server) as link:
+        link.sendall(b"\x16\x03\x01 garbage\r\n\r\n")
+        answer = link.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400
+
+
+def test_a_thousand_questions_at_once_on_one_connection_are_refused(server: Server, http: httpx.Client) -> None:
+    with dial(server) as link:
+        link.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1_000)
+        with contextlib.suppress(OSError):
+            while link.recv(65_536):
+                pass
+    assert http.get("/healthz").status_code == 200
+
+
+def test_a_feed_that_never_says_hello_gives_way(server: Server, http: httpx.Client) -> None:
+    unit_id = new_unit(http)
+    hand = (
+        b"GET /v1/feed HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with contextlib.ExitStack() as held:
+        for _ in range(DESCRIPTORS + 76):
+            held.enter_context(dial(server)).sendall(hand)
+        press(server, unit_id)
+
+
+# ---- in process: time is given, not waited for
+
+
+class Line:
+    """What the door knows of a connection."""
+
+    def __init__(self, address: str = "192.0.2.1") -> None:
+        self.address, self.unsent, self.said, self.open = address, 0, b"", True
+
+    def get_extra_info(self, name: str) -> Any:
+        return (self.address, 1) if name == "peername" else None
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return not self.open
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+
+    def abort(self) -> None:
+        self.open = False
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, to be set by hand."""
+    time_s = [time.monotonic()]
+    monkeypatch.setattr("geo_backup.server.door._now", lambda: time_s[0])
+    return time_s
+
+
+def enter(door: Door, line: Line) -> Any:
+    return door.enter(line)  # type: ignore[arg-type]
+
+
+def test_the_address_that_holds_most_gives_way(now: list[float]) -> None:
+    door = Door(most=10)
+    slow_phone = Line("192.0.2.7")
+    enter(door, slow_phone)
+    crowd = [Line() for _ in range(9)]
+    for line in crowd:
+        enter(door, line)
+    newcomer = Line("192.0.2.8")
+    enter(door, newcomer)
+    assert [line.open for line in crowd] == [False, *[True] * 8]
+    assert slow_phone.open
+    assert newcomer.open
+
+
+def test_who_is_served_stays_and_a_newcomer_waits(now: list[float]) -> None:
+    door = Door(most=2)
+    inside = [Line(), Line()]
+    for line in inside:
+        door.move(enter(door, line), "served")
+    late = Line()
+    enter(door, late)
+    assert [line.open for line in (*inside, late)] == [True, True, False]
+
+
+def test_a_slow_but_honest_upload_lives_and_a_dead_one_ends(now: list[float]) -> None:
+    door = Door(most=10)
+    honest, dead = Line(), Line()
+    guests = [enter(door, honest), enter(door, dead)]
+    for guest in guests:
+        door.move(guest, "sending")
+    for _ in range(600):
+        now[0] += 1.0
+        guests[0].got += 1_100
+        door.sweep(now[0])
+    assert honest.open
+    assert not dead.open
+    assert b"408" in dead.said.split(b"\r\n")[0]
+
+
+def test_a_reader_that_takes_nothing_is_let_go(now: list[float]) -> None:
+    door = Door(most=10)
+    lines = [Line(), Line(), Line()]
+    for line in lines:
+        line.unsent = 5_000_000
+        door.move(enter(door, line), "watching")
+    for _ in range(100):
+        now[0] += 1.0
+        lines[1].unsent -= 10_000  # a bad line
+        lines[2].unsent -= 10  # one that plays
+        door.sweep(now[0])
+    assert [line.open for line in lines] == [False, True, False]
+
+
+def test_a_header_is_whole_in_time(now: list[float]) -> None:
+    door = Door(most=10)
+    mute, slow = Line(), Line()
+    enter(door, mute)
+    enter(door, slow).got = 17
+    now[0] += WITHIN_S + 1
+    door.sweep(now[0])
+    assert not mute.open
+    assert slow.said.startswith(b"HTTP/1.1 408 ")
+    now[0] += WITHIN_S
+    door.sweep(now[0])
+    assert not slow.open
+
+
+def test_neighbours_of_one_ipv6_household_count_as_one(now: list[float]) -> None:
+    door = Door(most=4)
+    lines = [Line("2001:db8:1:2::7"), Line("2001:db8:1:2::8"), Line("2001:db8:9::1"), Line("2001:db8:7::1")]
+    for line in lines:
+        enter(door, line)
+    enter(door, Line("2001:db8:5::1"))
+    assert [line.open for line in lines] == [False, True, True, True]
