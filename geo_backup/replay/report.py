@@ -63,6 +63,10 @@ class EtaQuality:
     bias_s: float | None
     mae_s: float | None
     p90_abs_s: float | None
+    median_abs_share: float | None
+    """Size of the error as a share of the predicted time ..."""
+    p90_abs_share: float | None
+    """... which nine of ten do not exceed."""
     within_80_share: float | None
     """Share that arrived inside the 80 % interval shown; 0.8 is honest."""
     excluded: dict[str, int]
@@ -233,7 +237,7 @@ def _target_ms(name: str, one: Response, order: dict[int, int], rules: ReportRul
 
 def _eta_quality(responses: Sequence[Response], rules: Rules) -> EtaQuality:
     wide = math.exp(1.2816 * sigma_of(rules.backup.eta_cv))
-    errors_s, inside, left_out = [], 0, []
+    errors_s, shares, inside, left_out = [], [], 0, []
     for one in responses:
         ms, why = _span_ms(one, *SEGMENTS["response"], rules.report)
         if one.predicted_ms is None:
@@ -243,6 +247,7 @@ def _eta_quality(responses: Sequence[Response], rules: Rules) -> EtaQuality:
         left_out.append(why)
         if why is None and one.predicted_ms is not None:
             errors_s.append((ms - one.predicted_ms) / 1_000)
+            shares.append(abs(ms - one.predicted_ms) / max(one.predicted_ms, 1_000))
             inside += one.predicted_ms / wide <= ms <= one.predicted_ms * wide
     size_s = [abs(error) for error in errors_s]
     count = len(errors_s)
@@ -251,6 +256,8 @@ def _eta_quality(responses: Sequence[Response], rules: Rules) -> EtaQuality:
         sum(errors_s) / count if count else None,
         sum(size_s) / count if count else None,
         nearest_rank(size_s, 0.9) if count else None,
+        nearest_rank(shares, 0.5) if count else None,
+        nearest_rank(shares, 0.9) if count else None,
         inside / count if count else None,
         _tally(left_out),
     )

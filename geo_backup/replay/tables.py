@@ -39,7 +39,8 @@ def _print_group(title: str, group: Group, target_share: float) -> None:
     if eta.bias_s is not None and eta.mae_s is not None and eta.p90_abs_s is not None:
         print(
             f"ETA, {eta.count:,} arrivals: bias {eta.bias_s:+.0f} s (positive: late), mean error {eta.mae_s:.0f} s, "
-            f"P90 {eta.p90_abs_s:.0f} s, {eta.within_80_share:.0%} inside the 80 % interval"
+            f"P90 {eta.p90_abs_s:.0f} s, as a share of the ETA {eta.median_abs_share:.1%} in the median and "
+            f"{eta.p90_abs_share:.1%} at P90, {eta.within_80_share:.0%} inside the 80 % interval"
         )
     if eta.excluded:
         print(f"ETA, left out: {_counts(eta.excluded)}")

@@ -1,5 +1,9 @@
 """Fleet: simulated patrol vehicles that drive the network, report positions and respond when they are sent.
 
+They do what an ETA takes for granted: who is sent pulls over until the turnout is over, turns round at once where that
+is quicker, drives by the weights of the field that the ranking was read from, and says when it is there, the walk from
+the road to the place included. Nothing else is varied, so an ETA that is off here is wrong in itself. Real crews vary.
+
 Time comes in with every call and chance from one seeded generator, so the same calls give the same events.
 """
 
@@ -30,9 +34,9 @@ from geo_backup.roads.profile import CLOSED_MS, ROUTINE, profiles_of
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 
+AGENCY = "demo-police"
 PING_MS = 3_000
 ACKNOWLEDGE_MS = 2_000
-ROLLING_MS = 4_000
 REPLAN_MS = 5_000
 """A vehicle without a way to its incident looks for one again after this."""
 FIELD_WAIT_MS = 500
@@ -86,7 +90,13 @@ class _Vehicle:
     way: list[int] = dataclasses.field(default_factory=list)
     """Edges still ahead, the next one last."""
     stop_fraction: int = FRACTION_ONE
-    """Where on the way's last edge the vehicle is to stop."""
+    """Where on the way's last edge the vehicle is to stop ..."""
+    walk_ms: int = 0
+    """... and how long the crew then walks."""
+    stopped_ms: int | None = None
+    """When it stopped there."""
+    pulled_over: bool = False
+    """It was sent, and waits for the end of its turnout."""
     parked: bool = False
     responding: bool = False
 
@@ -157,7 +167,7 @@ class Fleet:
                     said_by="node",
                     unit_id=vehicle.unit_id,
                     callsign=vehicle.unit_id,
-                    agency="demo-police",
+                    agency=AGENCY,
                     kind="patrol",
                     capabilities=("patrol", *special),
                     source="simulated",
@@ -189,7 +199,7 @@ class Fleet:
             incident_id = unit.incident_id if unit is not None else None
             if incident_id != vehicle.incident_id:
                 self._advance(vehicle, now_ms)
-                self._ordered(vehicle, incident_id, now_ms)
+                self._ordered(vehicle, incident_id, now_ms, live_map)
             if incident_id is not None:
                 self._respond(vehicle, live_map, live_map.incidents[incident_id], now_ms, out)
             vehicle.parked = unit is not None and unit.status == "out_of_service"
@@ -204,25 +214,33 @@ class Fleet:
 
     # ---- orders
 
-    def _ordered(self, vehicle: _Vehicle, incident_id: str | None, now_ms: int) -> None:
+    def _ordered(self, vehicle: _Vehicle, incident_id: str | None, now_ms: int, live_map: LiveMap) -> None:
         vehicle.incident_id = incident_id
         self._forget_way(vehicle)
-        vehicle.acknowledge_ms = now_ms + ACKNOWLEDGE_MS
-        vehicle.roll_ms, vehicle.replan_ms = now_ms + ROLLING_MS, 0
+        vehicle.pulled_over = incident_id is not None
+        if incident_id is not None:
+            told_ms = live_map.incidents[incident_id].assignments[vehicle.unit_id].at_ms
+            vehicle.acknowledge_ms = told_ms + ACKNOWLEDGE_MS
+            vehicle.roll_ms = told_ms + live_map.rules.of(AGENCY).turnout.mobile_ms
+        vehicle.replan_ms = 0
 
     def _respond(self, vehicle: _Vehicle, live_map: LiveMap, incident: Incident, now_ms: int, out: list[Event]) -> None:
-        state = incident.assignments[vehicle.unit_id].state
+        assignment = incident.assignments[vehicle.unit_id]
+        state = assignment.state
         if state == "assigned" and now_ms >= vehicle.acknowledge_ms:
             out.append(self._answer(vehicle, incident, "acknowledged", now_ms))
             vehicle.acknowledge_ms = now_ms + REPLAN_MS  # should the log not take it, say it again
         elif state == "acknowledged" and now_ms >= vehicle.roll_ms:
             out.append(self._answer(vehicle, incident, "en_route", now_ms))
             vehicle.roll_ms = now_ms + REPLAN_MS
-        elif state in ("en_route", "on_scene") and now_ms >= vehicle.replan_ms:
-            found = self._field(live_map, incident)
-            if found is not vehicle.field:
-                self._advance(vehicle, now_ms)
+            state = "en_route"
+        if state in ("en_route", "on_scene"):
+            self._advance(vehicle, now_ms)
+            if now_ms >= vehicle.replan_ms and (found := self._field(live_map, incident)) is not vehicle.field:
                 self._plan(vehicle, found, now_ms)
+            there_ms = None if vehicle.stopped_ms is None else vehicle.stopped_ms + vehicle.walk_ms
+            if there_ms is not None and now_ms >= there_ms and (state == "en_route" or assignment.said_by == "avl"):
+                out.append(self._answer(vehicle, incident, "on_scene", there_ms))
 
     def _answer(self, vehicle: _Vehicle, incident: Incident, state: AssignmentState, now_ms: int) -> Event:
         return AssignmentChanged(
@@ -271,9 +289,11 @@ class Fleet:
         if route is None:
             # no way there: it patrols, and may find one from elsewhere or when a road opens
             self._forget_way(vehicle)
+            vehicle.pulled_over = False
             vehicle.replan_ms = now_ms + REPLAN_MS
             return
         vehicle.field, vehicle.responding, vehicle.edge = found, True, edge
+        vehicle.pulled_over, vehicle.stopped_ms = False, None
         vehicle.wait_ms = float(penalty_ms) if turned else 0.0
         vehicle.done_ms = fraction * self._edge_ms(vehicle) / FRACTION_ONE
         vehicle.way = [int(e) for e in route.edges[:0:-1]]
@@ -283,12 +303,12 @@ class Fleet:
             for e, q, leg in zip(target.edges, target.fractions, target.last_leg_ms, strict=True)
             if e == route.edges[-1]
         ]
-        vehicle.stop_fraction = min(places, key=lambda place: place[1])[0] if places else FRACTION_ONE
+        vehicle.stop_fraction, vehicle.walk_ms = min(places, key=lambda place: place[1], default=(FRACTION_ONE, 0))
 
     def _forget_way(self, vehicle: _Vehicle) -> None:
         """Back to patrol, at the same place: the routine takes another time for the same share of the edge."""
         fraction = self._fraction(vehicle)
-        vehicle.field, vehicle.way, vehicle.responding = None, [], False
+        vehicle.field, vehicle.way, vehicle.responding, vehicle.stopped_ms = None, [], False, None
         vehicle.done_ms = fraction * self._edge_ms(vehicle) / FRACTION_ONE
 
     # ---- driving
@@ -309,7 +329,7 @@ class Fleet:
     def _advance(self, vehicle: _Vehicle, now_ms: int) -> None:
         left = float(min(now_ms - vehicle.at_ms, LONGEST_STEP_MS))
         vehicle.at_ms = max(vehicle.at_ms, now_ms)
-        if vehicle.parked:
+        if vehicle.parked or vehicle.pulled_over:
             return
         while left > 0.0:
             if vehicle.wait_ms > 0.0:
@@ -323,6 +343,8 @@ class Fleet:
                 end_ms = edge_ms * vehicle.stop_fraction / FRACTION_ONE
                 if vehicle.done_ms + left >= end_ms:
                     # a hair beyond, so that the fraction in whole parts counts as there
+                    if vehicle.stopped_ms is None:
+                        vehicle.stopped_ms = now_ms - int(left - max(0.0, end_ms - vehicle.done_ms))
                     vehicle.done_ms = max(vehicle.done_ms, end_ms + edge_ms / FRACTION_ONE)
                     return
             spent = min(end_ms - vehicle.done_ms, left)
@@ -396,7 +418,7 @@ class Fleet:
         vehicle.noise_m = (east, north)
         per_lon, per_lat = self.network.metres_per_deg
         speed = float(self._length_m[vehicle.edge]) * 1000.0 / self._edge_ms(vehicle)
-        if vehicle.parked or self._arrived(vehicle) or vehicle.wait_ms > 2_500.0:
+        if vehicle.parked or vehicle.pulled_over or self._arrived(vehicle) or vehicle.wait_ms > 2_500.0:
             speed = 0.0
         elif vehicle.wait_ms > 0.0:
             speed = min(speed, 2.5)

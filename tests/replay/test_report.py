@@ -172,6 +172,7 @@ def test_how_good_the_etas_were() -> None:
     """P1 is 190 s late, 290 s for 100; P2 120 s, 320 s for 200. The 80 % interval is the ETA times or by 1.371."""
     eta = told(*TWO_UNITS).all.eta
     assert (eta.count, eta.bias_s, eta.mae_s, eta.p90_abs_s) == (2, 155.0, 155.0, 190.0)
+    assert (eta.median_abs_share, eta.p90_abs_share) == (0.6, 1.9)
     assert eta.within_80_share == 0.0
     early = [*FLEET, opened("i1", 0), recommended("i1", 1, *ETAS), *went("i1", "P1", 10, 11, 12, 90)]
     eta = told(*early, *went("i1", "P2", 130, 140, 150, 400), *went("i1", "P3", 410)).all.eta
