@@ -3,11 +3,10 @@ and decided, and tells the viewers.
 
 - `node`     the process and its tasks
 - `bell`     waiting for something, but not for ever
-- `decider`  decisions: the first answer at once, the whole one as a fact in the log
+- `decider`  decisions: the first answer at once, the best one after it, both facts in the log
 """
 
 from geo_backup.node.bell import rung
-from geo_backup.node.decider import decide
 from geo_backup.node.node import Node, Outcome, Viewer
 
-__all__ = ["Node", "Outcome", "Viewer", "decide", "rung"]
+__all__ = ["Node", "Outcome", "Viewer", "rung"]
