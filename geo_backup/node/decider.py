@@ -41,7 +41,7 @@ from geo_backup.events import (
     EmergencyDeclared,
     IncidentChanged,
 )
-from geo_backup.live_map import Incident, Recommendation
+from geo_backup.live_map import OPEN_STATES, Incident, Recommendation
 from geo_backup.node.bell import rung
 from geo_backup.wire import decisions
 
@@ -358,7 +358,7 @@ def _is_quick(incident: Incident) -> bool:
 def _waits(incident: Incident) -> bool:
     """Whether somebody is still to be sent to an incident, or on the way."""
     standing = incident.recommended
-    going = any(part.state in ("assigned", "en_route") for part in incident.assignments.values())
+    going = any(part.state in OPEN_STATES and part.state != "on_scene" for part in incident.assignments.values())
     return going or standing is None or bool(standing.chosen) or standing.unmet
 
 

@@ -122,8 +122,8 @@ def same_decision(network: RoadNetwork, decision: DecisionMade, inputs: View) ->
     else:
         question, first = ask_at_once(standing, decision.incident_id)
     best = None if decision.quick else question.best(first)
-    again = answer(question, first, best, decisions.unpack_answer(decision.answer).first)
-    return decisions.dump(again) == decisions.unpack(decision.answer) and decisions.digest(again) == decision.digest
+    again = decisions.dump(answer(question, first, best, decisions.unpack_answer(decision.answer).first))
+    return again == decisions.unpack(decision.answer) and hashlib.sha256(again).hexdigest() == decision.digest
 
 
 class Found(NamedTuple):

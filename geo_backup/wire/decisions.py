@@ -64,11 +64,6 @@ def dump(answer: Answer) -> bytes:
     return orjson.dumps(_ANSWER.encode(answer, ""))
 
 
-def digest(answer: Answer) -> str:
-    """SHA-256 of that, in hex."""
-    return hashlib.sha256(dump(answer)).hexdigest()
-
-
 def unpack_answer(text: str) -> Answer:
     """The answer in the record of a decision."""
     answer = cast("Answer", _ANSWER.decode(orjson.loads(unpack(text)), ""))
@@ -85,7 +80,7 @@ def record(
     decision_id: str, question: Question, answer: Answer, first: Choice, inputs: str = "", *, quick: bool
 ) -> DecisionMade:
     """An answer as a fact. `first` is the choice at once, `inputs` the view, packed."""
-    ranking = question.ranking
+    ranking, data = question.ranking, dump(answer)
     told = answer.chosen if quick else answer.first
     return DecisionMade(
         event_id=decision_id,
@@ -110,8 +105,8 @@ def record(
         going=going(question),
         at_once=at_once(question, first),
         inputs=inputs,
-        answer=pack(dump(answer)),
-        digest=digest(answer),
+        answer=pack(data),
+        digest=hashlib.sha256(data).hexdigest(),
     )
 
 
