@@ -244,10 +244,12 @@ class BackupRecommended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionMade(Event):
-    """A recommendation with all it was made of; `event_id` is the decision's id, and derives from the request.
+    """A recommendation with all it was made of. `event_id` is the decision's id: it derives from the request, and ends
+    in `:quick` for what was told at once, in `:best` for what the search then found.
 
-    `inputs` is the frozen view of the world, `answer` every unit with its parts or its reason, both packed (see
-    `wire.decisions`): the answer can be worked out again from the inputs and the map alone.
+    `answer` is whom to send and why, packed (see `wire.decisions`): the very thing that was told. `inputs` is the
+    frozen view of the world that it was made from, packed too, so that it can be worked out again with the map alone.
+    The first answer to a request does not wait for that: its inputs are the log up to `as_of_seq`.
     """
 
     incident_id: str
@@ -261,9 +263,9 @@ class DecisionMade(Event):
     rules_id: str
     demand_id: str = ""
     first: tuple[tuple[str, int], ...] = ()
-    """(unit_id, eta_ms) of the set that was recommended at once."""
+    """(unit_id, eta_ms) of the set that was told at once; none where nothing was told before the best."""
     chosen: tuple[tuple[str, int], ...] = ()
-    """The set as refined: the best one when `proven`."""
+    """The set to send: the best one when `proven`."""
     swaps: tuple[tuple[str, str, int], ...] = ()
     """(unit_id, the one on its way that it could replace, ms won)."""
     unmet: bool = False
@@ -271,6 +273,10 @@ class DecisionMade(Event):
     quick: bool = False
     """The best set was not found yet: `chosen` is `first`."""
     proven: bool = False
+    going: tuple[tuple[str, int], ...] = ()
+    """(unit_id, ms left) of the units on their way."""
+    at_once: tuple[str, ...] = ()
+    """The set that is found at once, without a search: while it stays the same, nobody searches again."""
     inputs: str = ""
     answer: str = ""
     digest: str = ""

@@ -7,27 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from geo_backup.backup.fleet import CODE, STALE, Array, IncidentRow, UnitTable
+from geo_backup.backup.reasons import REASON
 from geo_backup.events import AgreementMade
-
-REASONS = (
-    "",
-    "REQUESTER",
-    "ASSIGNED_HERE",
-    "ALREADY_ASSIGNED",
-    "NOT_ASSIGNABLE_STATUS",
-    "WRONG_CAPABILITY",
-    "NO_POSITION",
-    "STALE_POSITION",
-    "UNREACHABLE",
-    "OUTSIDE_HORIZON",
-    "WRONG_AGENCY_OR_NO_AGREEMENT",
-    "NEEDS_APPROVAL",
-    "AID_SHARE_USED",
-    "UNSTAFFED",
-    "REST_PERIOD",
-    "END_OF_SHIFT",
-)
-REASON = {name: code for code, name in enumerate(REASONS)}
 
 
 def victims(table: UnitTable, incident: IncidentRow, others: Mapping[str, IncidentRow]) -> tuple[dict[int, str], Array]:

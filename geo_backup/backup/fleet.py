@@ -72,6 +72,14 @@ class UnitRow(NamedTuple):
         )
 
 
+class SwapMemory(NamedTuple):
+    """What was so far, of a unit on its way: see `live_map.Assignment`."""
+
+    least_left_ms: int | None = None
+    offered: str = ""
+    offered_ms: int | None = None
+
+
 class IncidentRow(NamedTuple):
     """What a ranking must know of one incident."""
 
@@ -96,11 +104,13 @@ class IncidentRow(NamedTuple):
     request_id: str = ""
     opening: str = ""
     """Names this opening of the incident."""
+    swap_memory: tuple[SwapMemory, ...] = ()
+    """Of each of those that are on it."""
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentRow:
         """The incident as it stands now."""
-        parts = tuple((p.unit_id, p.state) for p in incident.assignments.values() if p.state in OPEN_STATES)
+        here = [part for part in incident.assignments.values() if part.state in OPEN_STATES]
         return cls(
             incident.incident_id,
             incident.lon,
@@ -108,12 +118,8 @@ class IncidentRow(NamedTuple):
             incident.profile,
             incident.for_unit_id,
             incident.requirement,
-            parts,
-            tuple(
-                next((at for state, at, _ in reversed(part.history) if state == "assigned"), part.at_ms)
-                for part in incident.assignments.values()
-                if part.state in OPEN_STATES
-            ),
+            tuple((part.unit_id, part.state) for part in here),
+            tuple(part.sent_ms for part in here),
             incident.priority,
             incident.agency,
             incident.mode,
@@ -124,6 +130,7 @@ class IncidentRow(NamedTuple):
             incident.requested_ms,
             incident.request_id,
             incident.opening,
+            tuple(SwapMemory(part.least_left_ms, part.offered, part.offered_ms) for part in here),
         )
 
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.choose import Request, exact
+from geo_backup.backup.answer import fleet_of
+from geo_backup.backup.choice import Request
 from geo_backup.backup.closures import Obstacles, covers, enterable, slowed
-from geo_backup.backup.decision import fleet_of
 from geo_backup.backup.demand import week_hour
+from geo_backup.backup.exact import exact
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError

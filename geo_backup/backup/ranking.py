@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo_backup.backup.admission import REASON, REASONS, admit, victims
+from geo_backup.backup.admission import admit, victims
 from geo_backup.backup.fleet import (
     ASSIGNABLE,
     CODE,
@@ -24,6 +24,7 @@ from geo_backup.backup.fleet import (
     IncidentRow,
     UnitTable,
 )
+from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import fits
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.roads.field import ArrivalField
@@ -89,7 +90,10 @@ class Ranking:
 
     def candidates(self, limit: int) -> list[Candidate]:
         """The best `limit` units, best first: fresh before stale, then ETA in ms, then unit id."""
-        rows = self.order[:limit]
+        return self.parts(self.order[:limit])
+
+    def parts(self, rows: Array) -> list[Candidate]:
+        """What the times of some candidates are made of, in the order of their rows. Belongs to the field's thread."""
         if self.field is None or not len(rows):
             return []
         distance_m, target = self.field.distances_m(self.points.take(rows), self.which[rows])

@@ -24,6 +24,8 @@ class Going(NamedTuple):
     """When it was assigned, UTC epoch."""
     offered_ms: int | None = None
     """When a swap for it was last offered, UTC epoch; None = never."""
+    stands: bool = False
+    """The other unit is the one that is offered already: then there is nothing to cool down from."""
 
 
 class Swap(NamedTuple):
@@ -39,7 +41,7 @@ def swap(going: Going, other_ms: int, as_of_ms: int, rules: SwapRules) -> Swap:
 
     A unit that came within `never_within_ms` keeps the call, even if a closed gate then holds it up: whoever is that
     near sees more than the map does. An assignment starts the cool-down as an offer does, so that the unit which was
-    swapped in is not swapped out in the next breath.
+    swapped in is not swapped out in the next breath. An offer stands for as long as it is worth it.
     """
     gain_ms = going.left_ms - other_ms
     since_ms = going.assigned_ms if going.offered_ms is None else max(going.assigned_ms, going.offered_ms)
@@ -48,7 +50,7 @@ def swap(going: Going, other_ms: int, as_of_ms: int, rules: SwapRules) -> Swap:
         reason = "ARRIVING"
     elif going.left_ms <= rules.left_ms:
         reason = "NEARLY_THERE"
-    elif as_of_ms - since_ms < rules.cool_down_ms:
+    elif not going.stands and as_of_ms - since_ms < rules.cool_down_ms:
         reason = "COOL_DOWN"
     elif gain_ms < max(rules.beats_by_ms, rules.beats_by_share * going.left_ms):
         reason = "TOO_LITTLE"

@@ -63,7 +63,7 @@ def explain(
 ) -> None:
     """Why these units were recommended, in plain words, from the log alone.
 
-    Example: geo-backup explain decision:backup-1f0c22d9a0b1 --log porto.sqlite --map maps/porto
+    Example: geo-backup explain decision:backup-1f0c22d9a0b1:best --log porto.sqlite --map maps/porto
     """
     from geo_backup.eventlog.sqlite import SqliteLog
     from geo_backup.replay.verify import decision_of, same_decision
@@ -77,7 +77,7 @@ def explain(
         opened.close()
     same = None
     if map_folder is not None:
-        same = same_decision(RoadNetwork.load(map_folder), found.event, found.speeds, found.demand)
+        same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)
     document = decisions.decision(found.event, found.humans)
     if as_json:
         print(json.dumps({**document, "verified": same}))

@@ -199,8 +199,24 @@ def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
             event.swaps,
             event.unmet,
             event.quick,
+            event.at_once,
         )
+        _remember(incident, event)
     return Delta(incidents=(event.incident_id,))
+
+
+def _remember(incident: Incident, event: DecisionMade) -> None:
+    """Keep of each unit on its way how near it has been, and what is offered in its place since when."""
+    offers = {replaces: unit_id for unit_id, replaces, _ in event.swaps}
+    for unit_id, left_ms in event.going:
+        part = incident.assignments.get(unit_id)
+        if part is None or part.state not in OPEN_STATES or event.as_of_ms < part.sent_ms:
+            continue
+        part.least_left_ms = left_ms if part.least_left_ms is None else min(part.least_left_ms, left_ms)
+        offered = offers.get(unit_id, "")
+        if offered and offered != part.offered:
+            part.offered_ms = event.as_of_ms
+        part.offered = offered
 
 
 def pin(live_map: LiveMap, incident: Incident) -> None:

@@ -91,6 +91,17 @@ class Assignment:
     history: tuple[tuple[str, int, str], ...] = ()
     decision_id: str | None = None
     """The recommendation that stood when it was sent."""
+    least_left_ms: int | None = None
+    """The least that decisions have seen it from arriving."""
+    offered: str = ""
+    """The unit that is offered in its place."""
+    offered_ms: int | None = None
+    """When one was last offered that was not offered before."""
+
+    @property
+    def sent_ms(self) -> int:
+        """When it was sent."""
+        return next((at_ms for state, at_ms, _ in reversed(self.history) if state == "assigned"), self.at_ms)
 
 
 @dataclass(slots=True)
@@ -133,6 +144,7 @@ class Recommendation:
     swaps: tuple[tuple[str, str, int], ...] = ()
     unmet: bool = False
     quick: bool = False
+    at_once: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

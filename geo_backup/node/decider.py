@@ -1,25 +1,36 @@
 """Decider: whom to send, for every incident that asks for backup.
 
-The first answer is given at once, to whoever asked. The whole decision is a fact in the log, made when an incident asks
-or changes; while units drive, those that still wait for somebody are looked at again, and a fact follows only where
-the answer is another one. Where the best set is long in coming (many requests that want the same units), the quick one
-is the fact meanwhile: the clock chooses which answer stands, never what an answer is.
+A new request is answered at once, by arrival alone where it is urgent. The answer is a fact in the log,
+`<request>:quick`, and the very one that whoever asked is told. Then the best set is searched for, and is another fact,
+`<request>:best`. When an incident changes it is decided anew, and while units drive, those that still wait for somebody
+are looked at again. Such facts have ids by the change or the time, and a quick one is recorded only where the best is
+long in coming (many requests that want the same units): the clock chooses which answer stands, never what an answer is.
 
-The arithmetic is beside the event loop: fields in the node's worker, the choice in a thread, one search at a time.
+The arithmetic is beside the event loop: fields and first answers in the node's worker, other choices in threads, one
+search at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import orjson
-
-from geo_backup import __version__
-from geo_backup.backup.choose import Choice
-from geo_backup.backup.decision import Question, answer, ask, ask_all, digest, swaps, tell, unmet, whole_view
+from geo_backup.backup.answer import (
+    Question,
+    Told,
+    answer,
+    arrives,
+    ask_all,
+    ask_at_once,
+    swaps,
+    whole_view,
+)
+from geo_backup.backup.choice import Choice
+from geo_backup.backup.standing import Standing
 from geo_backup.errors import LogError, UnknownIdError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (
@@ -28,12 +39,11 @@ from geo_backup.events import (
     BackupRequested,
     DecisionMade,
     EmergencyDeclared,
-    Event,
     IncidentChanged,
 )
-from geo_backup.live_map import Incident, Recommendation
+from geo_backup.live_map import OPEN_STATES, Incident, Recommendation
 from geo_backup.node.bell import rung
-from geo_backup.wire import decisions, documents
+from geo_backup.wire import decisions
 
 if TYPE_CHECKING:
     from geo_backup.node.node import Node
@@ -43,11 +53,41 @@ log_ = logging.getLogger("geo_backup.node")
 DECIDED_ANEW = (BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentChanged, AidApproved)
 """Facts after which an incident that asks for backup is decided again."""
 BEST_WITHIN_S = 0.5
-"""The quick answer stands until the best is there, when it takes longer."""
+"""A quick answer is recorded when the best takes longer."""
 AT_ONCE = 8
 """So many incidents are decided in one go."""
 LOOKS_SHARE = 0.25
 """Of a core's time at most, for looking again."""
+
+Result = TypeVar("Result")
+
+
+class _Due(NamedTuple):
+    """A question that is to be answered in the log, under a name."""
+
+    question: Question
+    name: str
+    told: tuple[Told, ...] | None = None
+    """What its quick answer says; None: there is none."""
+
+
+class _Group(NamedTuple):
+    """Questions that have the same choice."""
+
+    due: Sequence[_Due]
+    first: Choice
+    inputs: str
+    """Their view, packed."""
+
+    def events(self, best: Choice | None) -> list[DecisionMade]:
+        """The answers as facts, quick ones without the best choice."""
+        out = []
+        for question, name, told in self.due:
+            said = answer(question, self.first, best, told or ())
+            stage = "quick" if best is None else "best"
+            fact = decisions.record(f"{name}:{stage}", question, said, self.first, self.inputs, quick=best is None)
+            out.append(fact)
+        return out
 
 
 class Decider:
@@ -55,11 +95,12 @@ class Decider:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._due: dict[str, str] = {}
-        """Incidents that wait for a decision: its id."""
-        self._making: frozenset[str] = frozenset()
+        self._asked: dict[str, asyncio.Task[DecisionMade]] = {}
+        """The first answers that are being made, by the request."""
+        self._due: dict[str, int] = {}
+        """Incidents that changed after their first answer: where in the log."""
         self._bell = asyncio.Event()
-        self._search: asyncio.Task[Choice] | None = None
+        self._search: asyncio.Future[Choice] | None = None
         self._later: asyncio.Task[None] | None = None
         """What waits for a search that takes long."""
         self._looked: dict[str, float] = {}
@@ -67,34 +108,31 @@ class Decider:
 
     def reset(self) -> None:
         """Begin again with what waits on the node's live map."""
-        self._due, self._looked = {}, {}
-        for incident in self._node.live_map.open_incidents():
-            if incident.request_id and incident.recommended is None:  # the node stopped between the two
-                self._due[incident.incident_id] = f"decision:{incident.request_id}"
-                self._bell.set()
-
-    def stop(self) -> None:
-        """Wait for no search any more."""
         if self._later is not None:
             self._later.cancel()
+        self._asked, self._due, self._looked = {}, {}, {}
+        for incident in self._node.live_map.open_incidents():
+            if incident.mode is not None and not self._told(incident):  # the node stopped between the two
+                self._ask(incident)
+        self._bell.set()
 
-    async def recommend(self, incident_id: str) -> documents.Document:
-        """Whom to send, at once and by arrival alone where it is urgent; the whole decision follows in the log.
+    def stop(self) -> None:
+        """Wait for nothing any more; a search that goes on is left behind."""
+        for task in (*self._asked.values(), self._later):
+            if task is not None:
+                task.cancel()
 
-        Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
+    async def recommend(self, incident_id: str) -> bytes:
+        """Whom to send: the body of the answer to a request for backup, made from the fact in the log.
+
+        Raises `KeyError` or `UnknownIdError` when the incident was closed meanwhile, `LogError` when the answer cannot
+        be recorded.
         """
-        question = await self._node.read_field(lambda standing: ask(standing, incident_id, whole=False))
-        first = question.first()
-        said = {
-            "incident_id": incident_id,
-            "mode": question.mode,
-            "as_of_ms": question.ranking.as_of_ms,
-            "eta_cv": question.rules.backup.eta_cv,
-            "unmet": unmet(question, first),
-            "warnings": question.ranking.warnings,
-        }
-        decision_id = f"decision:{question.incident.request_id}"
-        return decisions.recommendation(decision_id, "first", said, tell(question, first))
+        request_id = self._node.live_map.incidents[incident_id].request_id
+        making = self._asked.get(request_id)
+        # whoever asked may hang up; the answer is still for the log
+        event = await (self.decision(_first(request_id)) if making is None else asyncio.shield(making))
+        return decisions.told(event)
 
     async def decision(self, decision_id: str) -> DecisionMade:
         """A decision from the log. Raises `UnknownIdError`."""
@@ -112,10 +150,52 @@ class Decider:
         incident = self._node.live_map.incidents.get(incident_id)
         if incident is None or not incident.open or incident.mode is None:
             return
-        first = f"decision:{incident.request_id}"
-        made = first in self._node.live_map.decisions or first in self._making
-        self._due[incident_id] = f"{first}:{seq}" if made else first
-        self._bell.set()
+        if incident.request_id in self._asked or self._told(incident):
+            self._due[incident_id] = seq
+            self._bell.set()
+        else:
+            self._due.pop(incident_id, None)
+            self._ask(incident)
+
+    # ---- the first answer to a request
+
+    def _told(self, incident: Incident) -> bool:
+        """Whether the request that stands has had its first answer."""
+        made = self._node.live_map.decisions
+        return _first(incident.request_id) in made or f"decision:{incident.request_id}" in made  # as older logs have it
+
+    def _ask(self, incident: Incident) -> None:
+        request_id = incident.request_id
+        task = asyncio.create_task(self._at_once(incident.incident_id, request_id))
+        self._asked[request_id] = task
+
+        def made(task: asyncio.Task[DecisionMade]) -> None:
+            if self._asked.get(request_id) is task:
+                del self._asked[request_id]
+            if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, KeyError):
+                log_.error("no first answer to the request %s", request_id, exc_info=error)
+            self._bell.set()
+
+        task.add_done_callback(made)
+
+    async def _at_once(self, incident_id: str, request_id: str) -> DecisionMade:
+        """Put the question, record its answer, and read what stands in the log: another node may have been first."""
+        log = self._node.log
+
+        def fact(standing: Standing) -> DecisionMade:
+            question, first = ask_at_once(standing, incident_id)
+            said = answer(question, first)
+            return decisions.record(_first(question.incident.request_id), question, said, first, quick=True)
+
+        event = await self._node.read_field(fact)
+        if event.request_id != request_id and (other := self._asked.get(event.request_id)) is not None:
+            return await asyncio.shield(other)  # it was asked for something else meanwhile
+        if log is not self._node.log:
+            raise LogError("the replay jumped meanwhile; send it again")
+        await self._node.submit(event)
+        return await self.decision(event.event_id)
+
+    # ---- the best answer, and looking again
 
     async def run(self) -> None:
         """Make the decisions that are due, the most urgent first; then look again at the others."""
@@ -124,22 +204,31 @@ class Decider:
         while True:
             await rung(self._bell, rest_s)
             self._bell.clear()
-            while self._due:
-                some = {name: self._due[name] for name in sorted(self._due, key=self._urgency)[:AT_ONCE]}
-                await self._make(some)
-                for incident_id, decision_id in some.items():
-                    if self._due.get(incident_id) == decision_id:
-                        del self._due[incident_id]
+            while some := self._due_now():
+                for incident_id in some:
+                    self._due.pop(incident_id, None)
+                if not await self._make(some):
+                    break
             began = loop.time()
             again = self._again(began)
             if again:
                 await self._make(dict.fromkeys(again))
             rest_s = max(0.1, (loop.time() - began) * (1 / LOOKS_SHARE - 1)) if again else 1.0
 
-    async def _make(self, wanted: Mapping[str, str | None]) -> None:
-        """Put decisions of some incidents into the log: under an id, or without one only where it is another than the
-        one that stands."""
-        self._making = frozenset(decision_id for decision_id in wanted.values() if decision_id)
+    def _due_now(self) -> dict[str, int | None]:
+        """Incidents that changed, and where in the log; when there are none, those whose best set nobody has begun to
+        search for. `AT_ONCE` of them, the most urgent first."""
+        changed = sorted(self._due, key=self._urgency)[:AT_ONCE]
+        if changed:
+            return {incident_id: self._due[incident_id] for incident_id in changed}
+        if self._searching:
+            return {}
+        quick = [one.incident_id for one in self._node.live_map.open_incidents() if _is_quick(one)]
+        return dict.fromkeys(sorted(quick, key=self._urgency)[:AT_ONCE])
+
+    async def _make(self, wanted: Mapping[str, int | None]) -> bool:
+        """Put decisions of some incidents into the log: after a change, or else where they are others than those that
+        stand. False: it did not work."""
         self._looked.update(dict.fromkeys(wanted, asyncio.get_running_loop().time()))
         try:
             log = self._node.log
@@ -147,144 +236,165 @@ class Decider:
                 lambda standing: (ask_all(standing, wanted), whole_view(standing))
             )
             if not questions:
-                return
+                return True
             packed = await asyncio.to_thread(decisions.pack_view, inputs)
-            groups: dict[tuple[Any, ...], list[Question]] = {}
+            groups: dict[tuple[int, tuple[str, ...]], list[Question]] = {}
             for question in questions:
                 groups.setdefault(question.together, []).append(question)
             for group in groups.values():
                 await self._decide(group, wanted, packed, log)
+            return True
         except LogError as error:
             if self._node.log.state.name == "ok":  # else it is said once for all
                 log_.warning("%s: not on record: %s", ", ".join(wanted), error)
         except Exception:
             log_.exception("the decisions on %s failed; the others go on", ", ".join(wanted))
+        return False
 
     async def _decide(
-        self, group: Sequence[Question], wanted: Mapping[str, str | None], inputs: str, log: EventLog
+        self, questions: Sequence[Question], wanted: Mapping[str, int | None], inputs: str, log: EventLog
     ) -> None:
         """Decide requests that are answered together: one search serves them all."""
-        due: list[tuple[Question, str]] = []
-        late: list[tuple[Question, str]] = []
-        for question in group:
-            incident_id = question.incident.incident_id
-            incident = self._node.live_map.incidents.get(incident_id)
-            standing = incident.recommended if incident is not None else None
-            decision_id = wanted[incident_id]
-            if decision_id is not None or standing is None or await asyncio.to_thread(_another, question, standing):
-                named = decision_id or f"decision:{question.incident.request_id}:{question.ranking.as_of_ms}"
-                due.append((question, named))
-            elif standing.quick:
-                late.append((question, standing.decision_id))
-        if not due and not late:
+        first = await asyncio.to_thread(questions[0].first)
+        due = [one for question in questions if (one := await self._named(question, wanted, first)) is not None]
+        if not due:
             return
-        search = self._search_for(group[0])
+        search = self._search_for(questions[0], first)
         if search is not None:
             await asyncio.wait([search], timeout=BEST_WITHIN_S)
-        best = search.result() if search is not None and search.done() else None
-        events = await asyncio.to_thread(_facts, due, inputs, best)
-        if events and log is self._node.log:
-            await log.append(events)
-        waiting = late if best is not None else [*due, *late]
-        if search is not None and waiting:
-            self._later = asyncio.create_task(self._refine(search, waiting, inputs, log))
+        group = _Group(due, first, inputs)
+        if search is not None and search.done():
+            await self._record(await asyncio.to_thread(group.events, search.result()), log)
+            return
+        untold = group._replace(due=[one for one in due if one.told is None])
+        quick = await asyncio.to_thread(untold.events, None)
+        await self._record(quick, log)
+        if search is not None:
+            told = {event.incident_id: decisions.unpack_answer(event.answer).chosen for event in quick}
+            waiting = [one._replace(told=told.get(one.question.incident.incident_id, one.told)) for one in due]
+            self._later = asyncio.create_task(self._refine(search, group._replace(due=waiting), log))
 
-    def _search_for(self, question: Question) -> asyncio.Task[Choice] | None:
+    async def _named(self, question: Question, wanted: Mapping[str, int | None], first: Choice) -> _Due | None:
+        """A question with the name of its answer; None where what stands is the answer still."""
+        request_id = question.incident.request_id
+        incident = self._node.live_map.incidents.get(question.incident.incident_id)
+        standing = incident.recommended if incident is not None else None
+        seq = wanted[question.incident.incident_id]
+        if seq is not None:
+            return _Due(question, f"decision:{request_id}:{seq}")
+        if standing is not None and standing.quick:
+            told: tuple[Told, ...] = ()
+            with suppress(UnknownIdError):  # told too long ago
+                told = decisions.unpack_answer((await self.decision(standing.decision_id)).answer).chosen
+            return _Due(question, standing.decision_id.removesuffix(":quick"), told)
+        if standing is None or await asyncio.to_thread(_another, question, first, standing):
+            return _Due(question, f"decision:{request_id}:{question.ranking.as_of_ms}")
+        return None
+
+    @property
+    def _searching(self) -> bool:
+        return any(one is not None and not one.done() for one in (self._search, self._later))
+
+    def _search_for(self, question: Question, first: Choice) -> asyncio.Future[Choice] | None:
         """The search for the best set, begun; None while another one goes on: it takes a core."""
-        if any(task is not None and not task.done() for task in (self._search, self._later)):
+        if self._searching:
             return None
-        self._search = asyncio.create_task(asyncio.to_thread(question.best))
+        self._search = _left_alone(lambda: question.best(first))
         return self._search
 
-    async def _refine(
-        self, search: asyncio.Task[Choice], waiting: Sequence[tuple[Question, str]], inputs: str, log: EventLog
-    ) -> None:
+    async def _refine(self, search: asyncio.Future[Choice], group: _Group, log: EventLog) -> None:
         """Put the best sets into the log when they are found, for those whose quick answer still stands then."""
         try:
             best = await search
-            left = [(question, f"{named}:best") for question, named in waiting if self._stands(question, named)]
-            events = await asyncio.to_thread(_facts, left, inputs, best)
-            if log is self._node.log:
-                await self._node.submit(*events)
+            left = group._replace(due=[one for one in group.due if self._stands(one)])
+            await self._record(await asyncio.to_thread(left.events, best), log)
         except LogError as error:
             log_.warning("the best sets are not on record: %s", error)
         except Exception:
             log_.exception("the search for the best sets failed; the quick answers stand")
+        finally:
+            self._bell.set()
 
-    def _stands(self, question: Question, decision_id: str) -> bool:
+    async def _record(self, events: Collection[DecisionMade], log: EventLog) -> None:
+        if log is self._node.log:  # else the replay jumped meanwhile: they are of another world
+            await self._node.submit(*events)
+
+    def _stands(self, due: _Due) -> bool:
         """Whether a quick answer is still the one of its incident."""
-        incident = self._node.live_map.incidents.get(question.incident.incident_id)
+        incident = self._node.live_map.incidents.get(due.question.incident.incident_id)
         standing = incident.recommended if incident is not None and incident.open else None
-        return standing is not None and standing.quick and standing.decision_id == decision_id
+        if standing is None or not standing.quick:
+            return False
+        return standing.decision_id.removesuffix(":quick") == due.name  # older logs have the bare name
 
     def _again(self, now: float) -> list[str]:
-        """Incidents that are to be looked at again: those whose best set was not searched for yet, else the one that
-        has waited longest."""
-        node, found, late = self._node, list[tuple[float, str]](), list[str]()
-        searching = any(task is not None and not task.done() for task in (self._search, self._later))
+        """The incident that has waited longest to be looked at again, if one is to be."""
+        node, found = self._node, list[tuple[float, str]]()
         for incident in node.live_map.open_incidents():
-            if incident.mode is None or incident.incident_id in self._due:
+            if incident.mode is None or incident.incident_id in self._due or _is_quick(incident):
                 continue
             rules = node.live_map.rules.of(incident.agency).backup
             period_s = (rules.again_p1_ms if incident.priority == 1 else rules.again_ms) / 1000
             since = self._looked.setdefault(incident.incident_id, now)
-            if incident.recommended is not None and incident.recommended.quick and not searching:
-                late.append(incident.incident_id)
-            elif now - since >= period_s and _waits(incident):
+            if now - since >= period_s and _waits(incident):
                 found.append((since, incident.incident_id))
         self._looked = {known: at for known, at in self._looked.items() if known in node.live_map.incidents}
-        return sorted(late, key=self._urgency)[:AT_ONCE] or [incident_id for _, incident_id in sorted(found)[:1]]
+        return [incident_id for _, incident_id in sorted(found)[:1]]
 
     def _urgency(self, incident_id: str) -> tuple[int, int, str]:
         incident = self._node.live_map.incidents.get(incident_id)
         return (9, 0, incident_id) if incident is None else (incident.priority, incident.requested_ms, incident_id)
 
 
+def _first(request_id: str) -> str:
+    """The id of the first answer to a request."""
+    return f"decision:{request_id}:quick"
+
+
+def _is_quick(incident: Incident) -> bool:
+    """Whether the best set is not known yet."""
+    return incident.mode is not None and incident.recommended is not None and incident.recommended.quick
+
+
 def _waits(incident: Incident) -> bool:
     """Whether somebody is still to be sent to an incident, or on the way."""
     standing = incident.recommended
-    going = any(part.state in ("assigned", "en_route") for part in incident.assignments.values())
+    going = any(part.state in OPEN_STATES and part.state != "on_scene" for part in incident.assignments.values())
     return going or standing is None or bool(standing.chosen) or standing.unmet
 
 
-def _another(question: Question, standing: Recommendation) -> bool:
-    """Whether the quick answer, or a swap, is another than the one that stands."""
-    first = question.first()
-    now = {question.ranking.ids[unit.row] for unit in first.sent[question.own]}
-    offered = {(one["unit_id"], one["replaces"]) for one in swaps(question, first)}
-    return now != {unit_id for unit_id, _ in standing.first} or offered != {one[:2] for one in standing.swaps}
-
-
-def _facts(some: Sequence[tuple[Question, str]], inputs: str, best: Choice | None) -> list[Event]:
-    return [decide(question, inputs, decision_id, best) for question, decision_id in some]
-
-
-def decide(question: Question, inputs: str, decision_id: str, best: Choice | None) -> DecisionMade:
-    """The whole decision as a fact; without the best set the quick one. `inputs` is the view, packed."""
-    first = question.first()
-    said: dict[str, Any] = answer(question, first, best or first)
-    ranking = question.ranking
-    return DecisionMade(
-        event_id=decision_id,
-        received_ms=ranking.as_of_ms,
-        said_by="node",
-        incident_id=question.incident.incident_id,
-        request_id=question.incident.request_id,
-        as_of_seq=ranking.as_of_seq,
-        as_of_ms=ranking.as_of_ms,
-        mode=question.mode,
-        software_version=__version__,
-        network_id=ranking.network_id,
-        weights_id=ranking.weights_id,
-        rules_id=ranking.rules_id,
-        demand_id=question.city.city.demand_id if question.city is not None else "",
-        first=tuple((row["unit_id"], row["eta_ms"]) for row in said["first"]),
-        chosen=tuple((row["unit_id"], row["eta_ms"]) for row in said["chosen"]),
-        swaps=tuple((row["unit_id"], row["replaces"], row["gain_ms"]) for row in said["swaps"]),
-        unmet=bool(said["unmet"]),
-        quick=best is None,
-        proven=best is not None and best.proven,
-        inputs=inputs,
-        answer=decisions.pack(orjson.dumps(said)),
-        digest=digest(said),
+def _another(question: Question, first: Choice, standing: Recommendation) -> bool:
+    """Whether the choice at once or a swap is another than the one that stands, or a unit has come so near that it is
+    to keep its call."""
+    offered = {(one.unit_id, one.replaces) for one in swaps(question, first)}
+    return (
+        decisions.at_once(question, first) != standing.at_once
+        or offered != {one[:2] for one in standing.swaps}
+        or arrives(question)
     )
+
+
+def _left_alone(job: Callable[[], Result]) -> asyncio.Future[Result]:
+    """Do a long job in a thread of its own, which no end of the program waits for."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def done(result: Result | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = job()
+        except Exception as failure:
+            error = failure
+        with suppress(RuntimeError):  # the loop is over
+            loop.call_soon_threadsafe(done, result, error)
+
+    threading.Thread(target=run, name="search", daemon=True).start()
+    return future

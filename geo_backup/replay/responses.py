@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import orjson
-
 from geo_backup.errors import LogError
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, Event
 from geo_backup.live_map import Assignment, Incident, LiveMap, Unit, apply
@@ -80,10 +78,10 @@ class _Told(NamedTuple):
         if unit_id in self.eta_ms or not self.answer:
             return self.eta_ms.get(unit_id)
         try:
-            rows = orjson.loads(decisions.unpack(self.answer))["units"]
+            units = decisions.unpack_answer(self.answer).units
         except LogError:  # a damaged record is for `verify` to say; here its one ETA is missing, and counted so
             return None
-        return next((row.get("eta_ms") for row in rows if row["unit_id"] == unit_id), None)
+        return next((unit.eta_ms for unit in units if unit.unit_id == unit_id and unit.rank is not None), None)
 
 
 def read_responses(events: Iterable[tuple[int, Event]]) -> Responses:

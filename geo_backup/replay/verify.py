@@ -6,16 +6,17 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from geo_backup import __version__
-from geo_backup.backup.decision import answer, ask, digest
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.answer import answer, ask, ask_at_once
+from geo_backup.backup.standing import Standing, View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import checkpoint, decisions
+from geo_backup.wire.explanation import Human
 
 
 @dataclass
@@ -81,7 +82,7 @@ def verify(
                 report.wrong.append(f"the ranking of incident {incident_id} at seq {seq} differs")
         for decision in decided.pop(seq, ()):
             report.decisions += 1
-            if not same_decision(network, decision, live_map.speeds, live_map.demand):
+            if not same_decision(network, decision, inputs_of(decision, live_map)):
                 report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
         if progress is not None and report.events % 1_000 == 0:
             progress(report.events)
@@ -98,31 +99,39 @@ def verify(
     return report
 
 
-def same_decision(
-    network: RoadNetwork, decision: DecisionMade, speeds: SpeedsAdopted | None, demand: DemandAdopted | None
-) -> bool:
-    """Whether a decision's inputs give its answer again, to the bit, with the measured speeds and the demand that held
-    then. No fix is needed but those in the record."""
+def inputs_of(decision: DecisionMade, live_map: LiveMap) -> View:
+    """What a decision was made from: the view in its record, with the measured speeds and the demand that held then, or
+    the live map itself, as it was at the decision's position in the log."""
+    if not decision.inputs:
+        return view(live_map, decision.as_of_ms)
+    return replace(decisions.unpack_view(decision.inputs), speeds=live_map.speeds, demand=live_map.demand)
+
+
+def same_decision(network: RoadNetwork, decision: DecisionMade, inputs: View) -> bool:
+    """Whether a decision's inputs give its answer again, to the bit."""
     if decision.network_id != network.content_id:
         raise WrongMapError(
             f"the decision belongs to the map {decision.network_id}, this one is {network.content_id}; "
             "name the right one with --map"
         )
-    inputs = replace(decisions.unpack_view(decision.inputs), speeds=speeds, demand=demand)
     standing = Standing(network, inputs.rules)
     standing.update(inputs)
-    question = ask(standing, decision.incident_id)
-    first = question.first()
-    return digest(answer(question, first, first if decision.quick else question.best())) == decision.digest
+    if decision.inputs:
+        question = ask(standing, decision.incident_id)
+        first = question.first()
+    else:
+        question, first = ask_at_once(standing, decision.incident_id)
+    best = None if decision.quick else question.best(first)
+    again = decisions.dump(answer(question, first, best, decisions.unpack_answer(decision.answer).first))
+    return again == decisions.unpack(decision.answer) and hashlib.sha256(again).hexdigest() == decision.digest
 
 
 class Found(NamedTuple):
-    """A decision in a log, with what held when it was made, and what people did with it."""
+    """A decision in a log, with what it was made from, and what people did with it."""
 
     event: DecisionMade
-    speeds: SpeedsAdopted | None
-    demand: DemandAdopted | None
-    humans: list[dict[str, Any]]
+    inputs: View
+    humans: list[Human]
 
 
 def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: str) -> Found:
@@ -137,14 +146,13 @@ def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: st
     if event is None:
         last = f"; the last ones are {', '.join(named)}" if named else "; it holds none"
         raise UnknownIdError(f"there is no decision {decision_id!r} in this log{last}")
-    speeds: SpeedsAdopted | None = None
-    demand: DemandAdopted | None = None
-    humans = []
+    live_map, inputs, humans = LiveMap(), None, []
     for seq, one in read():
-        if seq <= event.as_of_seq and isinstance(one, SpeedsAdopted):
-            speeds = one if one.packed else None
-        elif seq <= event.as_of_seq and isinstance(one, DemandAdopted):
-            demand = one if one.packed else None
-        elif isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
+        if inputs is None:
+            if seq > event.as_of_seq:
+                inputs = inputs_of(event, live_map)
+            elif not event.inputs or isinstance(one, SpeedsAdopted | DemandAdopted):
+                apply(live_map, seq, one)
+        if isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
             humans.append(decisions.human(event, one.unit_id, one.at_ms, one.reason))
-    return Found(event, speeds, demand, humans)
+    return Found(event, inputs or inputs_of(event, live_map), humans)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
 from geo_backup.backup.run_card import card_for
 from geo_backup.backup.standing import TRAFFIC, Standing
-from geo_backup.errors import OutsideMapError
+from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
     ANY,
     ID_PATTERN,
@@ -151,10 +152,10 @@ def router(node: Node) -> APIRouter:
             await record(node, event)
         return documents.incident(incident_of(node, incident_id))
 
-    @routes.post("/incidents/{incident_id}/backup", status_code=201)
-    async def backup(incident_id: IncidentId, body: BackupCall) -> dict[str, Any]:
-        """Ask for backup: with a mode, answered by the set to send, which is refined in the log; without one, the
-        ranking is narrowed to what is asked for."""
+    @routes.post("/incidents/{incident_id}/backup", status_code=201, response_model=None)
+    async def backup(incident_id: IncidentId, body: BackupCall) -> Response | dict[str, Any]:
+        """Ask for backup: with a mode, answered by the set to send, as it is recorded; without one, the ranking is
+        narrowed to what is asked for."""
         incident = open_incident_of(node, incident_id)
         needs, several, mode, run_card = _asked(node, body, incident)
         now_ms = node.clock.now_ms()
@@ -184,7 +185,12 @@ def router(node: Node) -> APIRouter:
         await record(node, *events)
         if mode is None:
             return await node.ranking(incident_id, node.live_map.rules.limit.ranking_frame)
-        return await node.decider.recommend(incident_id)
+        try:
+            told = await node.decider.recommend(incident_id)
+        except (KeyError, UnknownIdError):
+            open_incident_of(node, incident_id)
+            raise
+        return Response(told, 201, media_type="application/json")
 
     @routes.get("/decisions/{decision_id}")
     async def decision(
@@ -199,7 +205,7 @@ def router(node: Node) -> APIRouter:
             for part in (incident.assignments.values() if incident is not None else ())
             if part.decision_id == decision_id
         ]
-        whole = decisions.decision(event, humans)
+        whole: Mapping[str, Any] = decisions.decision(event, humans)
         return {**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]}
 
     @routes.post("/incidents/{incident_id}/assignments", status_code=201)

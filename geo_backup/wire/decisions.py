@@ -1,28 +1,35 @@
-"""Decision records: the frozen view and the answer as packed text in a fact, and the answer as documents."""
+"""Decisions: the answer and the view it was made from as packed text in a fact, and the answer as documents.
+
+What is told of an answer is a function of the answer alone, so the very bytes of an HTTP answer are made again from the
+fact in the log.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 import orjson
 
+from geo_backup import __version__
+from geo_backup.backup.answer import Answer, Question, Told, Weighed, going
+from geo_backup.backup.choice import Choice
 from geo_backup.backup.odds import p90_ms, p_first
 from geo_backup.backup.standing import View
 from geo_backup.errors import LogError
-from geo_backup.events import DecisionMade
-from geo_backup.rules import BackupRules
-from geo_backup.wire.explanation import words
+from geo_backup.events import DecisionMade, Mode, Need
+from geo_backup.wire.explanation import Human, words
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
-Document = dict[str, Any]
 UNPACKED_MAX = 64 << 20
 
-_VIEW = codec(View)
+_VIEW, _ANSWER = codec(View), codec(Answer)
 
 
 def pack(data: bytes) -> str:
@@ -52,61 +59,193 @@ def unpack_view(text: str) -> View:
     return cast("View", _VIEW.decode(orjson.loads(unpack(text)), ""))
 
 
-def unpack_answer(event: DecisionMade) -> Document:
-    """The answer in a decision's record."""
-    return cast("Document", orjson.loads(unpack(event.answer)))
+def dump(answer: Answer) -> bytes:
+    """An answer as it is recorded: equal answers have equal bytes."""
+    return orjson.dumps(_ANSWER.encode(answer, ""))
 
 
-def units(rows: Sequence[Mapping[str, Any]], as_of_ms: int, cv: float) -> list[Document]:
-    """The units of a choice for a program: with the time within which nine of ten arrive, and the chance of each to
-    be the first of them."""
-    eta_ms = np.array([row["eta_ms"] for row in rows], np.int64)
-    surely, first = p90_ms(eta_ms, cv).tolist(), p_first(eta_ms, cv).tolist() if len(rows) else []
-    return [
-        {
-            "unit_id": row["unit_id"],
-            "eta_s": row["eta_ms"] / 1000,
-            "p90_s": late / 1000,
-            "p_first": round(p, 3),
-            "arrival_time": to_text(as_of_ms + row["eta_ms"]),
-            "fills": row["fills"],
-            "staged": row.get("staged", False),
-            "preempts": row["preempts"],
-            "price": None if row["cover_lost"] is None else row["cover_lost"] / 1e6,
-            "price_words": row["price_words"],
-        }
-        for row, late, p in zip(rows, surely, first, strict=True)
-    ]
+def unpack_answer(text: str) -> Answer:
+    """The answer in the record of a decision."""
+    answer = cast("Answer", _ANSWER.decode(orjson.loads(unpack(text)), ""))
+    if answer.excluded:
+        return answer
+    counts: dict[str, int] = {}  # the oldest records name every unit, and leave the counting to the reader
+    for unit in answer.units:
+        if unit.reason:
+            counts[unit.reason] = counts.get(unit.reason, 0) + 1
+    return replace(answer, excluded=tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0]))))
 
 
-def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Document:
+def record(
+    decision_id: str, question: Question, answer: Answer, first: Choice, inputs: str = "", *, quick: bool
+) -> DecisionMade:
+    """An answer as a fact. `first` is the choice at once, `inputs` the view, packed."""
+    ranking, data = question.ranking, dump(answer)
+    told = answer.chosen if quick else answer.first
+    return DecisionMade(
+        event_id=decision_id,
+        received_ms=ranking.as_of_ms,
+        said_by="node",
+        incident_id=answer.incident_id,
+        request_id=answer.request_id,
+        as_of_seq=ranking.as_of_seq,
+        as_of_ms=ranking.as_of_ms,
+        mode=answer.mode,
+        software_version=__version__,
+        network_id=ranking.network_id,
+        weights_id=ranking.weights_id,
+        rules_id=ranking.rules_id,
+        demand_id=question.city.city.demand_id if question.city is not None else "",
+        first=tuple((unit.unit_id, unit.eta_ms) for unit in told),
+        chosen=tuple((unit.unit_id, unit.eta_ms) for unit in answer.chosen),
+        swaps=tuple((offer.unit_id, offer.replaces, offer.gain_ms) for offer in answer.swaps),
+        unmet=bool(answer.unmet),
+        quick=quick,
+        proven=answer.proven,
+        going=going(question),
+        at_once=at_once(question, first),
+        inputs=inputs,
+        answer=pack(data),
+        digest=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def at_once(question: Question, first: Choice) -> tuple[str, ...]:
+    """The units of the choice at once, by their ids."""
+    return tuple(sorted(question.ranking.ids[unit.row] for unit in first.sent[question.own]))
+
+
+class UnitDocument(TypedDict):
+    """One unit of a set to send."""
+
+    unit_id: str
+    eta_s: float
+    p90_s: float
+    """Nine of ten arrive within this."""
+    p_first: float
+    """The chance that it is the first of them to arrive."""
+    arrival_time: str
+    fills: Sequence[str]
+    staged: bool
+    preempts: str | None
+    price: float | None
+    price_words: str
+
+
+class NeedDocument(TypedDict):
+    """So many of what is still missing."""
+
+    capability: str
+    count: int
+    need: str
+
+
+class RecommendationDocument(TypedDict):
+    """What a request for backup is answered with."""
+
+    decision_id: str
+    stage: Literal["first", "refined"]
+    incident_id: str
+    mode: Mode
+    as_of_time: str
+    units: list[UnitDocument]
+    unmet: list[NeedDocument]
+    warnings: Sequence[str]
+
+
+class SwapDocument(TypedDict):
+    """Another unit for one on its way."""
+
+    unit_id: str
+    replaces: str
+    gain_ms: int
+    gain_s: float
+
+
+class CandidateDocument(TypedDict):
+    """One unit that could go."""
+
+    unit_id: str
+    rank: int
+    eta_s: float
+    parts: dict[str, float]
+    distance_m: int
+    status: str
+    freshness: str
+    match: Mapping[str, str]
+    score_s: float | None
+    price: float
+    calls: int
+    warnings: Sequence[str]
+    preempts: str | None
+    capabilities: Sequence[str]
+    reason: str | None
+
+
+class ExcludedDocument(TypedDict):
+    """One unit that is not sent."""
+
+    unit_id: str
+    reason: str
+
+
+class DecisionDocument(RecommendationDocument):
+    """A recommendation with all it was made of."""
+
+    request_id: str
+    as_of_seq: int
+    network_id: str
+    weights_id: str
+    rules_id: str
+    demand_id: str
+    software_version: str
+    digest: str
+    by_arrival: bool
+    first: list[UnitDocument]
+    gap: str
+    proven: bool
+    together_with: Sequence[str]
+    cover: float | None
+    cover_after: float | None
+    beats_short: Sequence[str]
+    swaps: list[SwapDocument]
+    candidates: list[CandidateDocument]
+    excluded: list[ExcludedDocument]
+    excluded_counts: dict[str, int]
+    chosen_by_human: list[Human]
+    words: str
+
+
+def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Human:
     """What a person did with a decision: whom they sent, and whether it had said so."""
     recommended = any(unit_id == chosen for chosen, _ in event.chosen)
     return {"unit_id": unit_id, "at": to_text(at_ms), "reason": reason, "recommended": recommended}
 
 
-def recommendation(
-    decision_id: str, stage: str, answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Document:
-    """What a request for backup is answered with."""
+def recommendation(decision_id: str, answer: Answer, *, quick: bool) -> RecommendationDocument:
+    """An answer as it is told to who asked for backup."""
     return {
         "decision_id": decision_id,
-        "stage": stage,
-        "incident_id": answer["incident_id"],
-        "mode": answer["mode"],
-        "as_of_time": to_text(answer["as_of_ms"]),
-        "units": units(rows, answer["as_of_ms"], answer["eta_cv"]),
-        "unmet": answer["unmet"],
-        "warnings": answer["warnings"],
+        "stage": "first" if quick else "refined",
+        "incident_id": answer.incident_id,
+        "mode": answer.mode,
+        "as_of_time": to_text(answer.as_of_ms),
+        "units": _units(answer.chosen, answer),
+        "unmet": [_need(need) for need in answer.unmet],
+        "warnings": answer.warnings,
     }
 
 
-def decision(event: DecisionMade, humans: Sequence[Mapping[str, Any]] = ()) -> Document:
+def told(event: DecisionMade) -> bytes:
+    """The body of the HTTP answer that tells a decision, made from its record."""
+    return orjson.dumps(recommendation(event.event_id, unpack_answer(event.answer), quick=event.quick))
+
+
+def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> DecisionDocument:
     """A whole decision: `humans` are the assignments that were made on it."""
-    answer = {"eta_cv": BackupRules.eta_cv, **unpack_answer(event)}  # the oldest do not say theirs
-    candidates = sorted((u for u in answer["units"] if "rank" in u), key=lambda u: u["rank"])
+    answer = unpack_answer(event.answer)
     return {
-        **recommendation(event.event_id, "first" if event.quick else "refined", answer, answer["chosen"]),
+        **recommendation(event.event_id, answer, quick=event.quick),
         "request_id": event.request_id,
         "as_of_seq": event.as_of_seq,
         "network_id": event.network_id,
@@ -115,39 +254,73 @@ def decision(event: DecisionMade, humans: Sequence[Mapping[str, Any]] = ()) -> D
         "demand_id": event.demand_id,
         "software_version": event.software_version,
         "digest": event.digest,
-        "first": units(answer["first"], answer["as_of_ms"], answer["eta_cv"]),
-        "gap": answer["gap"],
-        "proven": answer["proven"],
-        "together_with": answer["together_with"],
-        "cover": answer["cover"],
-        "cover_after": answer["cover_after"],
-        "beats_short": answer["beats_short"],
-        "swaps": [{**one, "gain_s": one["gain_ms"] / 1000} for one in answer["swaps"]],
-        "candidates": [_candidate(unit) for unit in candidates],
-        "excluded": [
-            {"unit_id": unit["unit_id"], "reason": unit["reason"]} for unit in answer["units"] if "reason" in unit
+        "by_arrival": answer.by_arrival,
+        "first": _units(answer.chosen if event.quick else answer.first, answer),
+        "gap": answer.gap,
+        "proven": answer.proven,
+        "together_with": answer.together_with,
+        "cover": answer.cover,
+        "cover_after": answer.cover_after,
+        "beats_short": answer.beats_short,
+        "swaps": [
+            {"unit_id": one.unit_id, "replaces": one.replaces, "gain_ms": one.gain_ms, "gain_s": one.gain_ms / 1000}
+            for one in answer.swaps
         ],
+        "candidates": sorted(
+            (_candidate(unit, unit.rank) for unit in answer.units if unit.rank is not None), key=lambda one: one["rank"]
+        ),
+        "excluded": [{"unit_id": unit.unit_id, "reason": unit.reason} for unit in answer.units if unit.reason],
+        "excluded_counts": dict(answer.excluded),
         "chosen_by_human": list(humans),
         "words": words(event, answer, humans),
     }
 
 
-def _candidate(unit: Mapping[str, Any]) -> Document:
-    parts = ("turnout_ms", "clear_ms", "first_leg_ms", "drive_ms", "last_leg_ms")
+def _units(rows: Sequence[Told], answer: Answer) -> list[UnitDocument]:
+    eta_ms = np.array([unit.eta_ms for unit in rows], np.int64)
+    surely, first = p90_ms(eta_ms, answer.eta_cv).tolist(), p_first(eta_ms, answer.eta_cv).tolist() if rows else []
+    return [
+        {
+            "unit_id": unit.unit_id,
+            "eta_s": unit.eta_ms / 1000,
+            "p90_s": late / 1000,
+            "p_first": round(p, 3),
+            "arrival_time": to_text(answer.as_of_ms + unit.eta_ms),
+            "fills": unit.fills,
+            "staged": unit.staged,
+            "preempts": unit.preempts,
+            "price": None if unit.cover_lost is None else unit.cover_lost / 1e6,
+            "price_words": unit.price_words,
+        }
+        for unit, late, p in zip(rows, surely, first, strict=True)
+    ]
+
+
+def _need(need: Need) -> NeedDocument:
+    return {"capability": need.capability, "count": need.count, "need": need.need}
+
+
+def _candidate(unit: Weighed, rank: int) -> CandidateDocument:
     return {
-        "unit_id": unit["unit_id"],
-        "rank": unit["rank"],
-        "eta_s": unit["eta_ms"] / 1000,
-        "parts": {f"{name[:-3]}_s": unit[name] / 1000 for name in parts},
-        "distance_m": unit["distance_m"],
-        "status": unit["status"],
-        "freshness": unit["freshness"],
-        "match": unit.get("match", {}),
-        "score_s": unit["score_ms"] / 1000 if "score_ms" in unit else None,
-        "price": unit["cover_lost"] / 1e6,
-        "calls": unit["calls"],
-        "warnings": unit["warnings"],
-        "preempts": unit["preempts"],
-        "capabilities": unit["capabilities"],
-        "reason": unit.get("reason"),
+        "unit_id": unit.unit_id,
+        "rank": rank,
+        "eta_s": unit.eta_ms / 1000,
+        "parts": {
+            "turnout_s": unit.turnout_ms / 1000,
+            "clear_s": unit.clear_ms / 1000,
+            "first_leg_s": unit.first_leg_ms / 1000,
+            "drive_s": unit.drive_ms / 1000,
+            "last_leg_s": unit.last_leg_ms / 1000,
+        },
+        "distance_m": unit.distance_m,
+        "status": unit.status,
+        "freshness": unit.freshness,
+        "match": unit.match,
+        "score_s": None if unit.score_ms is None else unit.score_ms / 1000,
+        "price": unit.cover_lost / 1e6,
+        "calls": unit.calls,
+        "warnings": unit.warnings,
+        "preempts": unit.preempts,
+        "capabilities": unit.capabilities,
+        "reason": unit.reason or None,
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
+from geo_backup.backup.answer import Answer, Told, Weighed
 from geo_backup.events import ANY, DecisionMade
 from geo_backup.wire.times import to_text
 
@@ -32,45 +33,30 @@ REASON_WORDS = {
 """After "is" and "are"."""
 
 
-def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mapping[str, Any]] = ()) -> str:
+class Human(TypedDict):
+    """What a person did on a decision."""
+
+    unit_id: str
+    at: str
+    reason: str
+    recommended: bool
+
+
+def words(event: DecisionMade, answer: Answer, humans: Sequence[Human] = ()) -> str:
     """A decision in plain words, one line a fact."""
-    by_id = {unit["unit_id"]: unit for unit in answer["units"]}
-    at = to_text(answer["as_of_ms"])
-    of = f"incident {answer['incident_id']}, priority {answer['priority']}"
-    lines = [f"{answer['mode'].capitalize()} backup for {of}, as of {at}."]
-    if not answer["missing"]:
-        lines.append("Everybody asked for is on the way.")
-    elif not answer["chosen"]:
-        lines.append("Nobody can be recommended.")
-    for row in answer["chosen"]:
-        lines.append(_sent(row, by_id[row["unit_id"]]))
-    for need in answer["unmet"]:
-        kind = "needed" if need["need"] == "must" else "wanted"
-        lines.append(f"Still {kind}: {need['count']} x {need['capability']}; no unit that can go has it.")
-    for unit in _passed_over(answer)[:PASSED_NAMED]:
-        why = REASON_WORDS.get(unit.get("reason", ""), "left for another incident, or to keep cover")
-        lines.append(f"{unit['unit_id']} would be sooner ({_minutes(unit['eta_ms'])}) but is {why}.")
-    reasons: dict[str, int] = {}
-    for unit in answer["units"]:
-        if "reason" in unit:
-            reasons[unit["reason"]] = reasons.get(unit["reason"], 0) + 1
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+    of = f"incident {answer.incident_id}, priority {answer.priority}"
+    lines = [f"{answer.mode.capitalize()} backup for {of}, as of {to_text(answer.as_of_ms)}.", *_whom(answer)]
+    for reason, count in answer.excluded:
         who = "unit is" if count == 1 else "units are"
         lines.append(f"{count} {who} {REASON_WORDS.get(reason, reason)} ({reason}).")
-    if answer["cover"] is not None:
+    if answer.cover is not None and answer.cover_after is not None:
         lines.append(
-            f"Cover of the city (chance that the next call finds a unit in time): {answer['cover']:.1%} before, "
-            f"{answer['cover_after']:.1%} after."
+            f"Cover of the city (chance that the next call finds a unit in time): {answer.cover:.1%} before, "
+            f"{answer.cover_after:.1%} after."
         )
-    if answer["beats_short"]:
-        lines.append(f"Below their floor then: beat {', '.join(answer['beats_short'])}.")
-    if answer["gap"]:
-        others = ", ".join(row["unit_id"] for row in answer["first"])
-        lines.append(f"The first answer was worse ({answer['gap']}): {others or 'nobody'}.")
-    sure = "no better set exists by the rules"
-    if not answer["proven"]:
-        sure = "a better set " + ("was still searched for" if event.quick else "may exist: the search was cut off")
-    lines.append(f"{answer['considered']} pairs of unit and incident were weighed; {sure}.")
+    if answer.beats_short:
+        lines.append(f"Below their floor then: beat {', '.join(answer.beats_short)}.")
+    lines += _how_sure(event, answer)
     for one in humans:
         verb = "as recommended" if one["recommended"] else "against the recommendation"
         why = f": {one['reason']}." if one["reason"] else "."
@@ -82,36 +68,69 @@ def words(event: DecisionMade, answer: Mapping[str, Any], humans: Sequence[Mappi
     return "\n".join(lines)
 
 
-def _passed_over(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _whom(answer: Answer) -> list[str]:
+    """Who goes, what stays open, and who would be sooner and stays."""
+    lines, by_id = [], {unit.unit_id: unit for unit in answer.units}
+    if not answer.missing:
+        lines.append("Everybody asked for is on the way.")
+    elif not answer.chosen:
+        lines.append("Nobody can be recommended.")
+    lines += [_sent(unit, by_id[unit.unit_id]) for unit in answer.chosen]
+    for need in answer.unmet:
+        kind = "needed" if need.need == "must" else "wanted"
+        lines.append(f"Still {kind}: {need.count} x {need.capability}; no unit that can go has it.")
+    for unit in _passed_over(answer)[:PASSED_NAMED]:
+        why = REASON_WORDS.get(unit.reason, "left for another incident, or to keep cover")
+        lines.append(f"{unit.unit_id} would be sooner ({_minutes(unit.eta_ms)}) but is {why}.")
+    return lines
+
+
+def _how_sure(event: DecisionMade, answer: Answer) -> list[str]:
+    """What was told before, and whether a better set may exist."""
+    lines = []
+    if answer.first and {unit.unit_id for unit in answer.first} != {unit.unit_id for unit in answer.chosen}:
+        lines.append(f"What was told at once: {', '.join(unit.unit_id for unit in answer.first)}.")
+    if answer.gap:
+        lines.append(f"Found by search; the set at once is worse ({answer.gap}).")
+    if event.quick:
+        by = "by arrival alone, without the city's cover" if answer.by_arrival else "without a search"
+        return [*lines, f"Chosen at once, {by}: a better set was still searched for."]
+    sure = "no better set exists by the rules"
+    if not answer.proven:
+        sure = "a better set may exist: the search was cut off"
+    return [*lines, f"{answer.considered} pairs of unit and incident were weighed; {sure}."]
+
+
+def _passed_over(answer: Answer) -> list[Weighed]:
     """Units that could do a chosen one's part and would be there sooner, by their rank."""
-    chosen = {row["unit_id"] for row in answer["chosen"]}
-    found: dict[str, Mapping[str, Any]] = {}
-    for row in answer["chosen"]:
-        for unit in answer["units"]:
-            able = all(name == ANY or name in unit["capabilities"] for name in row["fills"])
-            if able and "rank" in unit and unit["eta_ms"] < row["eta_ms"] and unit["unit_id"] not in chosen:
-                found[unit["unit_id"]] = unit
-    return sorted(found.values(), key=lambda unit: int(unit["rank"]))
+    chosen = {row.unit_id for row in answer.chosen}
+    found: dict[str, tuple[int, Weighed]] = {}
+    for row in answer.chosen:
+        for unit in answer.units:
+            able = all(name == ANY or name in unit.capabilities for name in row.fills)
+            if able and unit.rank is not None and unit.eta_ms < row.eta_ms and unit.unit_id not in chosen:
+                found[unit.unit_id] = (unit.rank, unit)
+    return [unit for _, unit in sorted(found.values(), key=lambda one: one[0])]
 
 
-def _sent(row: Mapping[str, Any], unit: Mapping[str, Any]) -> str:
+def _sent(row: Told, unit: Weighed) -> str:
     """Why one unit: what it fills, when it arrives and of what that is made, where it stands in the order."""
     parts = [
-        f"{name} {_minutes(unit[key])}"
-        for name, key in (
-            ("turnout", "turnout_ms"),
-            ("getting away", "clear_ms"),
-            ("to the road", "first_leg_ms"),
-            ("drive", "drive_ms"),
-            ("last leg", "last_leg_ms"),
+        f"{name} {_minutes(ms)}"
+        for name, ms in (
+            ("turnout", unit.turnout_ms),
+            ("getting away", unit.clear_ms),
+            ("to the road", unit.first_leg_ms),
+            ("drive", unit.drive_ms),
+            ("last leg", unit.last_leg_ms),
         )
-        if unit.get(key)
+        if ms
     ]
-    fills = (" and ".join(row["fills"]) or "backup") + (", to wait at staging" if row.get("staged") else "")
-    line = f"Send {row['unit_id']} as {fills}: {_minutes(row['eta_ms'])} ({', '.join(parts)})"
-    line += f", {unit['rank']}. by arrival" if "rank" in unit else ""
-    line += f"; taken from incident {row['preempts']}" if row["preempts"] else ""
-    return line + (f"; {row['price_words']}." if row["price_words"] else ".")
+    fills = (" and ".join(row.fills) or "backup") + (", to wait at staging" if row.staged else "")
+    line = f"Send {row.unit_id} as {fills}: {_minutes(row.eta_ms)} ({', '.join(parts)})"
+    line += f", {unit.rank}. by arrival" if unit.rank is not None else ""
+    line += f"; taken from incident {row.preempts}" if row.preempts else ""
+    return line + (f"; {row.price_words}." if row.price_words else ".")
 
 
 def _minutes(ms: int) -> str:

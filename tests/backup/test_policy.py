@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geo_backup.backup.decision import Question, answer, ask, digest
+from geo_backup.backup.answer import Answer, Offer, Question, answer, ask
 from geo_backup.backup.run_card import card_for, cards_of
 from geo_backup.backup.standing import Standing, view
 from geo_backup.events import (
@@ -46,8 +46,13 @@ def asked(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> Question:
 
 
 def sent(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> list[str]:
+    return [unit.unit_id for unit in answered(scene, incident_id, s).chosen]
+
+
+def answered(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> Answer:
     question = asked(scene, incident_id, s)
-    return [row["unit_id"] for row in answer(question, question.first(), question.best())["chosen"]]
+    first = question.first()
+    return answer(question, first, question.best(first))
 
 
 def reasons(scene: Scene, incident_id: str = "i1", s: float = 2.0) -> dict[str, str]:
@@ -155,8 +160,7 @@ def test_who_waits_at_staging_is_told_so() -> None:
     for n in range(4):
         scene.unit(f"car {n}", (400, 0), 0.0, "patrol")
     scene.tell(request(requirement=card.needs(1)))
-    question = asked(scene)
-    told = {row["unit_id"]: row["staged"] for row in answer(question, question.first(), question.best())["chosen"]}
+    told = {unit.unit_id: unit.staged for unit in answered(scene).chosen}
     assert told == {"medic": True, "team": False, **{f"car {n}": False for n in range(4)}}
 
 
@@ -239,14 +243,12 @@ def test_7_the_last_unit_of_a_beat_is_kept_for_p3_and_released_for_p1() -> None:
     scene.unit("other", (1500, 0))
     scene.tell(request(requirement=(Need("any"),)))
     assert sent(scene) == ["other"]
-    question = asked(scene)
-    told = answer(question, question.first(), question.best())
-    assert {row["unit_id"]: row.get("reason") for row in told["units"]} == {"last": "COVERAGE_FLOOR", "other": None}
+    assert {unit.unit_id: unit.reason for unit in answered(scene).units} == {"last": "COVERAGE_FLOOR", "other": ""}
+    assert answered(scene).excluded == (("COVERAGE_FLOOR", 1),)
     scene.tell(IncidentChanged(received_ms=ms(3), incident_id="i1", priority=1))
     assert sent(scene, s=3) == ["last"]
-    question = asked(scene, s=3)
-    (row,) = answer(question, question.first(), question.best())["chosen"]
-    assert row["price_words"] == "last unit of beat west for about 22 min"
+    (unit,) = answered(scene, s=3).chosen
+    assert unit.price_words == "last unit of beat west for about 22 min"
 
 
 def test_a_floor_holds_for_all_requests_together_whatever_their_skills() -> None:
@@ -313,10 +315,7 @@ def test_17_ties_are_broken_the_same_way_every_time() -> None:
         scene.unit(unit_id, (900, 0))
     scene.tell(request(requirement=(Need("any", 1),)))
     assert {tuple(sent(scene)) for _ in range(3)} == {("a",)}
-    question = asked(scene)
-    told = answer(question, question.first(), question.best())
-    again = asked(scene)
-    assert digest(told) == digest(answer(again, again.first(), again.best()))
+    assert answered(scene) == answered(scene)
 
 
 def test_18_an_exercise_touches_no_unit() -> None:
@@ -355,15 +354,14 @@ def test_a_swap_is_offered_only_where_it_gains_much() -> None:
     scene.tell(request(requirement=(Need("any"),)), part("i1", "slow", "assigned", 2))
     scene.unit("quick", (150, 0), 3.0)
 
-    def offers(s: float) -> list[dict[str, Any]]:
+    def offers(s: float) -> tuple[Offer, ...]:
         scene.tell(position("slow", (2000, 140 - s / 1000), s), position("quick", (150, 0), s))
-        question = asked(scene, s=s)
-        return list(answer(question, question.first(), question.best())["swaps"])
+        return answered(scene, s=s).swaps
 
-    assert offers(10) == [], "in the cool-down after the assignment"
+    assert offers(10) == (), "in the cool-down after the assignment"
     (offer,) = offers(200)
-    assert (offer["unit_id"], offer["replaces"]) == ("quick", "slow")
-    assert offer["gain_ms"] > 60_000
+    assert (offer.unit_id, offer.replaces) == ("quick", "slow")
+    assert offer.gain_ms > 60_000
 
 
 def test_a_swap_does_the_same_part_and_is_offered_once() -> None:
@@ -380,9 +378,7 @@ def test_a_swap_does_the_same_part_and_is_offered_once() -> None:
     def offers(s: float) -> list[tuple[str, str]]:
         for unit_id in ("team 1", "team 2"):
             scene.tell(position(unit_id, (2000, 140 - s / 1000), s))
-        question = asked(scene, s=s)
-        told = answer(question, question.first(), question.best())["swaps"]
-        return [(one["unit_id"], one["replaces"]) for one in told]
+        return [(one.unit_id, one.replaces) for one in answered(scene, s=s).swaps]
 
     scene.tell(position("medic", (151, 0), 200))
     assert offers(200) == []

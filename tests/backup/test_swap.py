@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo_backup.backup.answer import answer, arrives, ask, ask_at_once
+from geo_backup.backup.standing import Standing, view
 from geo_backup.backup.swap import Going, Swap, swap
+from geo_backup.events import BackupRequested, Need
+from geo_backup.live_map import Assignment
 from geo_backup.rules import SwapRules
+from geo_backup.wire import checkpoint, decisions
+from tests.backup.test_ranking import XY, Scene, position, river
+from tests.stories import ms, part, status
 
 RULES = SwapRules()
 T0 = 1_700_000_000_000
@@ -76,6 +83,107 @@ def test_whatever_happens_offers_are_apart_early_and_worth_it(steps: list[tuple[
     offered = [(row, told(story)[i]) for i, row in enumerate(story) if told(story)[i].offered]
     times = [0, *(row[0] for row, _ in offered)]
     assert all(b - a >= 120 for a, b in pairwise(times))
-    for (_, left_s, other_s), answer in offered:
+    for (_, left_s, other_s), said in offered:
         assert left_s > 90
-        assert answer.gain_ms == (left_s - other_s) * 1000 >= max(60_000, 200 * left_s)
+        assert said.gain_ms == (left_s - other_s) * 1000 >= max(60_000, 200 * left_s)
+
+
+class Desk:
+    """An incident that `slow` is on its way to; what is decided is remembered by the live map and nobody else."""
+
+    FAR, NEAR, SCENE = (2000.0, 140.0), (450.0, 0.0), (100.0, 0.0)
+
+    def __init__(self) -> None:
+        self.scene = Scene(river())
+        self.scene.incident("i1", self.SCENE, priority=1)
+        self.slow_at: XY = self.FAR
+        for unit_id, at in (("slow", self.FAR), ("quick", (150.0, 0.0))):
+            self.scene.unit(unit_id, at)
+        self.scene.tell(
+            BackupRequested(
+                received_ms=ms(1), event_id="r1", incident_id="i1", requirement=(Need("any"),), mode="immediate"
+            ),
+            status("quick", "out_of_service", 1),
+            part("i1", "slow", "assigned", 2),
+        )
+
+    def look(self, s: float) -> list[tuple[str, str]]:
+        """Who is offered for whom after a look at second `s`; the live map is another one each time, from its bytes."""
+        scene = self.scene
+        scene.tell(position("slow", self.slow_at, s), position("quick", (150.0, 0.0), s))
+        scene.live_map = checkpoint.parse(checkpoint.dump(scene.live_map))
+        standing = Standing(scene.network)
+        standing.update(view(scene.live_map, ms(s)))
+        question = ask(standing, "i1")
+        self.arrives = arrives(question)
+        first = question.first()
+        said = answer(question, first, question.best(first))
+        scene.tell(decisions.record(f"decision:r1:{s}:best", question, said, first, quick=False))
+        return [(offer.unit_id, offer.replaces) for offer in said.swaps]
+
+    def at_once(self, s: float) -> list[tuple[str, str]]:
+        """What a first answer at second `s` would offer."""
+        standing = Standing(self.scene.network)
+        standing.update(view(self.scene.live_map, ms(s)))
+        return [(offer.unit_id, offer.replaces) for offer in answer(*ask_at_once(standing, "i1")).swaps]
+
+    @property
+    def slow(self) -> Assignment:
+        return self.scene.live_map.incidents["i1"].assignments["slow"]
+
+
+def test_an_offer_is_remembered_by_the_log_alone() -> None:
+    """Offered after the cool-down of the assignment, it stands while it is worth it; withdrawn, not again for two
+    minutes; then again."""
+    desk, offer = Desk(), [("quick", "slow")]
+    assert desk.look(10) == []
+    assert desk.slow.least_left_ms is not None
+    desk.scene.tell(status("quick", "available", 11))
+    assert desk.look(121) == [], "two minutes after the assignment are not over"
+    assert desk.at_once(123) == [], "without the city nothing new is offered"
+    assert desk.look(123) == offer
+    assert (desk.slow.offered, desk.slow.offered_ms) == ("quick", ms(123))
+    assert desk.look(140) == offer, "it stands"
+    assert desk.at_once(140) == offer
+    assert desk.slow.offered_ms == ms(123), "and is no new one"
+    desk.scene.tell(status("quick", "out_of_service", 150))
+    assert desk.look(151) == []
+    assert desk.slow.offered == ""
+    desk.scene.tell(status("quick", "available", 160))
+    assert desk.look(161) == []
+    assert desk.look(242) == [], "two minutes after the offer are not over"
+    assert desk.look(244) == offer
+    assert desk.slow.offered_ms == ms(244)
+    # the dispatcher confirms it, and who was swapped in is not swapped out in the next breath
+    desk.scene.tell(part("i1", "quick", "assigned", 250, replaces="slow"))
+    assert desk.slow.state == "cancelled"
+    assert desk.look(251) == []
+
+
+def test_who_has_been_within_a_minute_keeps_the_call_however_far_it_gets() -> None:
+    desk = Desk()
+    desk.scene.tell(status("quick", "available", 11))
+    assert desk.look(123) == [("quick", "slow")]
+    assert not desk.arrives
+    desk.slow_at = desk.NEAR
+    assert desk.look(200) == []
+    assert desk.arrives, "this is worth a record"
+    assert desk.slow.least_left_ms is not None
+    assert desk.slow.least_left_ms <= RULES.never_within_ms
+    assert desk.look(205) == []
+    assert not desk.arrives, "it is on record"
+    desk.slow_at = desk.FAR  # a gate was shut
+    for s in (300, 400, 500):
+        assert desk.look(s) == []
+    # sent anew, it begins anew
+    desk.scene.tell(part("i1", "slow", "cancelled", 501), part("i1", "slow", "assigned", 502))
+    assert desk.look(630) == [("quick", "slow")]
+
+
+def test_no_offer_with_ninety_seconds_left() -> None:
+    desk = Desk()
+    desk.scene.tell(status("quick", "available", 11))
+    desk.slow_at = (760.0, 0.0)
+    assert desk.look(123) == []
+    assert desk.slow.least_left_ms is not None
+    assert RULES.never_within_ms < desk.slow.least_left_ms <= RULES.left_ms

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from geo_backup import events as ev
+from geo_backup.backup.answer import Answer, Weighed
 from geo_backup.errors import BadValueError
 from geo_backup.events import Event
 from geo_backup.replay.report import Group, ResponseReport, nearest_rank, report, wilson
@@ -181,7 +182,8 @@ def test_how_good_the_etas_were() -> None:
 
 
 def test_overrides_with_their_reasons_and_their_etas_on_record() -> None:
-    answer = decisions.pack(orjson.dumps({"units": [{"unit_id": "P3", "eta_ms": 150_000}, {"unit_id": "P9"}]}))
+    units = (Weighed("P3", rank=1, eta_ms=150_000), Weighed("P9"))
+    answer = decisions.pack(decisions.dump(Answer("i1", "r1", "immediate", 1, ms(1), (), units=units)))
     found = told(
         *FLEET, unit("P4"), unit("P5"), opened("i1", 0), decided("i1", 1, *ETAS, answer=answer),
         *went("i1", "P1", 10, 12, 15, 130, decision_id="d1"),

@@ -18,6 +18,7 @@ from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import BackupRequested, DecisionMade, Need
 from geo_backup.replay.verify import decision_of, same_decision, verify
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.wire import decisions
 from tests.running import Server
 
 PLACE = (11.9746, 57.7089)
@@ -51,13 +52,14 @@ def incident(http: httpx.Client, **more: Any) -> str:
 
 
 def decided(http: httpx.Client, incident_id: str, decision_id: str | None = None) -> dict[str, Any]:
-    """The recommendation of an incident once it is in the log."""
+    """The recommendation of an incident once the search is over; with the id of a first answer, what came of that."""
+    best = None if decision_id is None else decision_id.removesuffix(":quick") + ":best"
     for _ in range(200):
         recommended = http.get(f"/v1/incidents/{incident_id}").json()["recommended"]
-        if recommended is not None and decision_id in (None, recommended["decision_id"]):
+        if recommended["stage"] == "refined" and best in (None, recommended["decision_id"]):
             return dict(recommended)
         time.sleep(0.05)
-    raise AssertionError("no decision came")
+    raise AssertionError(recommended)
 
 
 Desk = tuple[httpx.Client, Path, Server]
@@ -78,8 +80,9 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     }
     answer = http.post(f"/v1/incidents/{incident_id}/backup", json=body)
     assert answer.status_code == 201, answer.text
-    first = answer.json()
+    first, told = answer.json(), answer.content
     assert first["stage"] == "first"
+    assert first["decision_id"].endswith(":quick")
     assert [(u["unit_id"], u["fills"]) for u in first["units"]] == [
         ("A", ["patrol"]),
         ("B", ["patrol"]),
@@ -95,7 +98,15 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     assert http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "A"}).status_code == 201
     other = {"unit_id": "D", "reason": "knows the house"}
     assert http.post(f"/v1/incidents/{incident_id}/assignments", json=other).status_code == 201
-    whole = http.get(f"/v1/decisions/{first['decision_id']}").json()
+    quick = http.get(f"/v1/decisions/{first['decision_id']}").json()
+    assert {name: quick[name] for name in first} == first
+    assert quick["by_arrival"]
+    assert quick["cover"] is None
+    assert quick["excluded_counts"] == {"WRONG_CAPABILITY": 1}
+    assert "by arrival alone" in quick["words"]
+    whole = http.get(f"/v1/decisions/{recommended['decision_id']}").json()
+    assert not whole["by_arrival"]
+    assert [unit["unit_id"] for unit in whole["first"]] == ["A", "B", "C"], "what was said"
     chosen = {one["unit_id"]: one for one in whole["chosen_by_human"]}
     assert chosen["A"]["recommended"] or chosen["A"]["unit_id"] not in chosen
     assert whole["excluded"] == [{"unit_id": "D", "reason": "WRONG_CAPABILITY"}]
@@ -111,7 +122,7 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     # what was sent is taken off what is asked
     for _ in range(100):
         later = decided(http, incident_id)
-        if later["decision_id"] != first["decision_id"]:
+        if later["decision_id"] != recommended["decision_id"]:
             break
         time.sleep(0.05)
     assert "A" not in [u["unit_id"] for u in later["units"]]
@@ -122,16 +133,19 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     opened = SqliteLog.open(log, create=False, read_only=True)
     try:
         report = verify(network, opened.read_all, opened.load_snapshot())
-        found = decision_of(opened.read_all, first["decision_id"])
+        found = [decision_of(opened.read_all, one["decision_id"]) for one in (first, recommended)]
     finally:
         opened.close()
     assert report.wrong == []
-    assert report.decisions >= 2
-    assert same_decision(network, found.event, found.speeds, found.demand)
-    told = explain(first["decision_id"], "--log", str(log), "--map", str(demo_map()))
-    assert told.returncode == 0, told.stderr
-    assert "Send A as patrol" in told.stdout
-    assert "the same to the last digit" in told.stdout
+    assert report.decisions >= 3
+    assert all(same_decision(network, one.event, one.inputs) for one in found)
+    assert decisions.told(found[0].event) == told, "byte for byte"
+    assert found[1].event.first == found[0].event.chosen
+    for one in (first, recommended):
+        words = explain(one["decision_id"], "--log", str(log), "--map", str(demo_map()))
+        assert words.returncode == 0, words.stderr
+        assert "Send A as patrol" in words.stdout
+        assert "the same to the last digit" in words.stdout
     nobody = explain("decision:none", "--log", str(log))
     assert nobody.returncode == 1
     assert first["decision_id"] in nobody.stderr.replace("\n", ""), "names what it does hold"
@@ -164,7 +178,7 @@ def test_a_decision_that_a_stop_came_between_is_made_after_the_start(desk: Desk)
     again = Server(log).start()
     try:
         with httpx.Client(base_url=again.url, trust_env=False, timeout=30.0) as client:
-            recommended = decided(client, incident_id, "decision:backup-lost")
+            recommended = decided(client, incident_id, "decision:backup-lost:quick")
         assert [unit["unit_id"] for unit in recommended["units"]] == ["A"]
     finally:
         again.stop()
@@ -213,8 +227,8 @@ def test_the_last_unit_of_a_beat_stays_for_p3_and_goes_for_p1(desk: Desk) -> Non
     grave = incident(http, priority=1)
     answer = http.post(f"/v1/incidents/{grave}/backup", json={"mode": "immediate", "units": 1}).json()
     assert [u["unit_id"] for u in answer["units"]] == ["near"]
-    decided(http, grave, answer["decision_id"])
-    whole = http.get(f"/v1/decisions/{answer['decision_id']}").json()
+    decision = decided(http, grave, answer["decision_id"])
+    whole = http.get(f"/v1/decisions/{decision['decision_id']}").json()
     assert whole["units"][0]["price_words"] == "last unit of beat 4 for about 22 min"
     assert whole["beats_short"] == ["4"]
 
@@ -283,7 +297,7 @@ def test_a_recommendation_follows_the_units_as_they_drive(desk: Desk) -> None:
     assert http.put("/v1/rules", json={**soon, "fix": {"jump_mps": 10_000}}).is_success
     comes_near("farther")
     later = wait_for("units", ["farther"])
-    assert later["decision_id"].startswith(f"{first}:")
+    assert later["decision_id"].startswith(f"{first.removesuffix(':quick')}:")
     assert http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "far"}).status_code == 201
     (offer,) = wait_for("swaps", [{"unit_id": "farther", "replaces": "far", "gain_s": 0}])["swaps"]
     assert offer["gain_s"] > 60

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.backup.choose import Choice, Fleet, Objective, Request, Sent, exact, greedy, objective
+from geo_backup.backup.choice import Choice, Fleet, Objective, Request, Sent, objective
+from geo_backup.backup.exact import exact
+from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
 from geo_backup.events import ANY, Need
 from geo_backup.roads.search import INF_MS
