@@ -154,7 +154,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        ballast.write_bytes(bytes(4 << 20))
+        ballast.write_bytes(bytes(20 << 20))
         problem(await fill_log(http, small_disk), 503)
         while (await http.put("/v1/units/P1", json=unit_body())).status_code != 503:
             pass  # not a single fact fits
