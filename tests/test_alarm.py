@@ -219,7 +219,7 @@ def test_a_disk_that_fails_alarms_and_the_emergency_stands_on_the_pages(
         await eventually(lambda: len(node.health.conditions) == 2)
         wrong = problem(await http.get("/readyz"), 503)
         assert {error["reason"] for error in wrong["errors"]} == {"log_failing", "emergency_unrecorded"}
-        assert "start again" in wrong["detail"]
+        assert "start the server again" in wrong["detail"]
 
     served(story, tmp_path / "log.sqlite")
     assert any("not on record" in record.getMessage() and "P1" in record.getMessage() for record in caplog.records)

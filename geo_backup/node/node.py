@@ -72,8 +72,8 @@ OFFER_AGAIN_S = 1.0
 """Emergencies that the log did not take are offered again this often."""
 CLOSE_WITHIN_S = 2.0
 AGAIN = "-again"
-UNRECORDED = "an officer's emergency is not on record yet: it alarms all the same, and is written as soon as the log \
-takes it; until then it is lost if this server ends, so write it down"
+UNRECORDED = "an officer's emergency is not on record yet: write it down; it alarms all the same, and is recorded as \
+soon as the log takes it"
 DELTAS_KEPT = 50_000
 CHECKPOINT_EVERY = 100_000
 
