@@ -154,7 +154,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        ballast.write_bytes(bytes(4 << 20))
+        ballast.write_bytes(bytes(20 << 20))
         problem(await fill_log(http, small_disk), 503)
         while (await http.put("/v1/units/P1", json=unit_body())).status_code != 503:
             pass  # not a single fact fits
@@ -207,6 +207,26 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytes
     assert len(presses(path)) == 1
 
 
+def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+
+    async def story(node: Node, http: httpx.AsyncClient) -> None:
+        await http.put("/v1/units/P1", json=unit_body())
+        with nothing_is_written(path):
+            first = asyncio.create_task(http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"}))
+            await eventually(lambda: node.log.waiting_s > 0)
+            pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
+            assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
+        assert (await first).status_code == 201
+        await eventually(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
+        assert node.value("incidents", "e1")["emergency"] is None
+        assert node.value("incidents", "e1-again")["emergency"]["alarms"]
+        await eventually(lambda: "emergency_unrecorded" not in {one.name for one in node.health.conditions})
+
+    live_map = telling(story, path)
+    assert live_map.units["P1"].emergency_id == "e1-again"
+
+
 def test_a_disk_that_fails_alarms_and_the_emergency_stands_on_the_pages(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -219,7 +239,7 @@ def test_a_disk_that_fails_alarms_and_the_emergency_stands_on_the_pages(
         await eventually(lambda: len(node.health.conditions) == 2)
         wrong = problem(await http.get("/readyz"), 503)
         assert {error["reason"] for error in wrong["errors"]} == {"log_failing", "emergency_unrecorded"}
-        assert "start again" in wrong["detail"]
+        assert "start the server again" in wrong["detail"]
 
     served(story, tmp_path / "log.sqlite")
     assert any("not on record" in record.getMessage() and "P1" in record.getMessage() for record in caplog.records)

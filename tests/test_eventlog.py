@@ -135,7 +135,7 @@ def test_a_full_disk_has_room_for_an_emergency(small_disk: Path, monkeypatch: py
     async def story() -> None:
         log = SqliteLog.open(path, reserve_bytes=1 << 20)
         assert log.state == LogState("ok")
-        (small_disk / "ballast").write_bytes(bytes(5 << 20))
+        (small_disk / "ballast").write_bytes(bytes(21 << 20))
         written = 0
         with suppress(LogFullError):
             while True:

@@ -194,16 +194,18 @@ class SqliteLog:
     @property
     def state(self) -> LogState:
         """How the disk takes what it is given; see LogState."""
+        name = self.path.name
         if self._broken is not None:
-            return LogState("failing", f"nothing is recorded any more: {self._broken}")
-        if self._full:
             words = (
-                f"the disk of the log {self.path} is full: only emergencies are sure to be recorded; make room on it"
+                f"the log {name} cannot be written, and nothing is recorded any more: check its disk, then start the"
             )
+            return LogState("failing", f"{words} server again")
+        if self._full:
+            words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
             return LogState("full", words)
         if self.waiting_s > SLOW_AFTER_S or time.monotonic() - self._slow_s < SLOW_FOR_S:
-            words = f"the disk of the log {self.path} takes more than {SLOW_AFTER_S:g} s to record: look what else uses"
-            return LogState("slow", f"{words} it, and whether it is failing")
+            words = f"the disk of the log {name} takes more than {SLOW_AFTER_S:g} s to record: look what else uses it,"
+            return LogState("slow", f"{words} and whether it is failing")
         return LogState("ok")
 
     @property

@@ -75,8 +75,9 @@ OFFER_AGAIN_S = 1.0
 """Emergencies that the log did not take are offered again this often."""
 CLOSE_WITHIN_S = 2.0
 AGAIN = "-again"
-UNRECORDED = "an officer's emergency is not on record yet: it alarms all the same, and is written as soon as the log \
-takes it; until then it is lost if this server ends, so write it down"
+ID_CHARS_MAX = 64
+UNRECORDED = "an officer's emergency is not on record yet: write it down; it alarms all the same, and is recorded as \
+soon as the log takes it"
 DELTAS_KEPT = 50_000
 CHECKPOINT_EVERY = 100_000
 
@@ -174,7 +175,9 @@ class Node:
             log_.error("this is not on record, and ends with this server: %s", held.event)
         seq = self.live_map.seq
         data = checkpoint.dump(self.live_map) if seq > self._checkpointed else None
-        closing = asyncio.ensure_future(asyncio.to_thread(self._close_log, seq, data))
+        closer = ThreadPoolExecutor(1, thread_name_prefix="log-closer")  # the others may all be at work
+        closing = asyncio.get_running_loop().run_in_executor(closer, self._close_log, seq, data)
+        closer.shutdown(wait=False)
         await asyncio.wait([closing], timeout=CLOSE_WITHIN_S)
         if not closing.done():
             log_.error("the log is not closed after %g s: its disk does not answer", CLOSE_WITHIN_S)
@@ -304,6 +307,7 @@ class Node:
         await asyncio.wait([folded], timeout=max(ALARM_AT_LEAST_S, ALARM_WITHIN_S - self.log.waiting_s))
         if folded.done():
             return Outcome(*folded.result())
+        folded.cancel()  # nobody waits any more: what it does when it is folded is told to the viewers alone
         return Outcome(0, self._show(unit_id), recorded=False)
 
     def _show(self, unit_id: str) -> Delta:
@@ -324,7 +328,7 @@ class Node:
             try:
                 await self._put(held)
             except LogError:
-                for unit_id in {one.unit_id for one in held}:
+                for unit_id in {one.unit_id for one in self._unrecorded}:
                     self._show(unit_id)
                 if self.log.state.name == "ok":  # it refuses one of them: that must not hold up the others
                     for one in held:
@@ -349,7 +353,7 @@ class Node:
             # who pressed was told that it alarms: what stands in its way now does not silence it
             log_.error("emergency %s of %s: %s", event.emergency_id, event.unit_id, delta.ignored)
             if not event.event_id.endswith(AGAIN):
-                named = f"{event.emergency_id[: -len(AGAIN)]}{AGAIN}"
+                named = event.emergency_id[: ID_CHARS_MAX - len(AGAIN)] + AGAIN
                 again = replace(event, event_id=event.event_id + AGAIN, emergency_id=named, unlisted=True)
                 self._unrecorded.hold(held.unit_id, again, held.folded)
                 self._show(held.unit_id)

@@ -59,6 +59,15 @@ class EventLogConformance:
 
         return asyncio.run(whole())
 
+    def test_what_is_urgent_is_recorded_like_all_else(self, tmp_path: Path) -> None:
+        async def story(log: EventLog) -> None:
+            assert await log.append([fact(1, "pressed")], urgent=True) == [1]
+            assert await log.append([fact(1, "pressed")]) == [1], "once, however often it is offered"
+            assert await log.append([fact(2)]) == [2]
+            assert (log.state.name, log.waiting_s) == ("ok", 0.0)
+
+        self.run(tmp_path, story)
+
     def test_what_went_in_comes_out_in_order(self, tmp_path: Path) -> None:
         events = [
             registered("P1"),

@@ -1,5 +1,5 @@
 /** The live feed: a pure merge of messages into what is known, and a socket that never gives up. */
-import type { Area, Closure, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
+import type { Area, Closure, Condition, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
 
 type Changes<T> = Record<string, T | null>;
 
@@ -17,6 +17,7 @@ export type Message =
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
+  | { type: "health"; conditions: Condition[] }
   | { type: "error"; message: string };
 
 export interface World {
@@ -29,12 +30,14 @@ export interface World {
   incidents: Record<string, Incident>;
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
+  /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
+  wrong: Condition[];
 }
 
 export const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
 
 export function emptyWorld(): World {
-  return { epoch: null, seq: 0, mode: "live", area: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {} };
+  return { epoch: null, seq: 0, mode: "live", area: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
 }
 
 /** A value replaces the former whole, null removes it; the former map is left as it was. */
@@ -64,10 +67,13 @@ export function merge(world: World, message: Message): World {
         incidents: mergeMap(fresh.incidents, message.incidents),
         rankings: mergeMap(fresh.rankings, message.rankings),
         closures: mergeMap(fresh.closures, message.closures),
+        wrong: fresh.wrong,
       };
     }
     case "resumed":
-      return { ...world, epoch: message.epoch, seq: message.seq };
+      return { ...world, epoch: message.epoch, seq: message.seq, wrong: [] };
+    case "health":
+      return { ...world, wrong: message.conditions };
     case "frame":
       return {
         ...world,
