@@ -27,6 +27,7 @@ TOO_MANY = (
     "too_many_plans",
     "too_many_agreements",
     "too_many_agencies",
+    "too_many_kinds",
 )
 WORDS = {
     "id_taken": "this id is taken",
@@ -51,6 +52,7 @@ WORDS = {
     "too_many_plans": "too many plans are drafts or approved; cancel some first",
     "too_many_agreements": "too many agreements stand; end some first",
     "too_many_agencies": "too many agencies have rules of their own; take some back first",
+    "too_many_kinds": "too many kinds of unit have rules of their own; take some back first",
 }
 
 
