@@ -51,16 +51,22 @@ class World:
     incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
     rankings: dict[str, dict[str, Any]] = field(default_factory=dict)
     closures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    conditions: list[dict[str, str]] = field(default_factory=list)
+    """What is wrong with the server, in words that say what to do."""
 
     def take(self, message: Mapping[str, Any]) -> bool:
         """Fold one message of the server into what is known; whether anything was in it."""
         kind = message["type"]
         if kind == "snapshot":
             self.epoch, self.mode, self.area = message["epoch"], message["mode"], message["area"]
+            self.conditions = []
             for topic in TOPICS:
                 setattr(self, topic, dict(message.get(topic, {})))
         elif kind == "resumed":
-            self.epoch = message["epoch"]
+            self.epoch, self.conditions = message["epoch"], []
+        elif kind == "health":
+            self.conditions = list(message["conditions"])
+            return True
         elif kind == "frame":
             for topic in TOPICS:
                 things = getattr(self, topic)

@@ -313,6 +313,8 @@ class EmergencyDeclared(Event):
     source: Literal["device", "phone", "tak", "api", "desk"] = "api"
     exercise: bool = False
     off_road_m: float = 0.0
+    unlisted: bool = False
+    """Nobody registered the unit, and the list of units took no more: the emergency is opened without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +81,13 @@ class Server:
             return 0
         process.send_signal(how)
         return process.wait(20)
+
+
+async def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait until something holds; a failure when it does not within that."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 def free_port() -> int:

@@ -9,15 +9,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog import sqlite
+from geo_backup.eventlog import LogState, sqlite
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import PositionReported
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
+from tests.running import eventually
 
 NAME = "events.log"
 
@@ -125,6 +127,71 @@ def test_a_full_disk_refuses_whole_transactions_and_the_log_lives_on(tmp_path: P
     asyncio.run(story())
 
 
+def test_a_full_disk_has_room_for_an_emergency(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "FULL_FOR_S", 0.2)
+    monkeypatch.setattr(sqlite, "LOOK_FOR_ROOM_S", 0.05)
+    path = small_disk / NAME
+
+    async def story() -> None:
+        log = SqliteLog.open(path, reserve_bytes=1 << 20)
+        assert log.state == LogState("ok")
+        (small_disk / "ballast").write_bytes(bytes(21 << 20))
+        written = 0
+        with suppress(LogFullError):
+            while True:
+                written += len(await log.append([ping("P1", written + n) for n in range(500)]))
+        assert log.state.name == "full"
+        assert "make room" in log.state.words
+        with (small_disk / "crumbs").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        for n in range(100):
+            assert await log.append([fact(n, f"pressed-{n}")], urgent=True) == [written + n + 1]
+        with pytest.raises(LogFullError):  # what was let go of is for nothing else
+            await log.append([fact(1)])
+        with pytest.raises(LogFullError):
+            log.save_snapshot(1, b"x")
+        (small_disk / "ballast").unlink()
+        await eventually(lambda: log.state.name == "ok")
+        assert await log.append([fact(1)]) == [written + 101]
+        assert (small_disk / f"{NAME}.reserve").stat().st_size == 1 << 20
+        log.close()
+
+    asyncio.run(story())
+    log = SqliteLog.open(path, reserve_bytes=1 << 20)
+    pressed = [event.event_id for _, event in log.read_all() if event.event_id]
+    log.close()
+    assert pressed == [f"pressed-{n}" for n in range(100)]
+
+
+def test_what_is_urgent_goes_before_all_that_waits_and_a_slow_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "SLOW_AFTER_S", 0.1)
+    monkeypatch.setattr(sqlite, "SLOW_FOR_S", 0.3)
+
+    async def story() -> None:
+        log = SqliteLog.open(tmp_path / NAME)
+        other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # the writer must wait, as for a disk that does not answer
+        first = asyncio.create_task(log.append([fact(1)]))
+        await eventually(lambda: log._committing_s is not None)
+        waiting = asyncio.create_task(log.append([fact(2)]))
+        await asyncio.sleep(0)
+        urgent = asyncio.create_task(log.append([fact(3)], urgent=True))
+        await eventually(lambda: log.state.name == "slow")
+        assert log.waiting_s > 0.1
+        other.execute("COMMIT")
+        other.close()
+        assert [await first, await urgent, await waiting] == [[1], [2], [3]]
+        assert log.waiting_s == 0.0
+        assert log.state.name == "slow", "it was, a moment ago"
+        await eventually(lambda: log.state.name == "ok")
+        log.close()
+
+    asyncio.run(story())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
 def test_only_the_owner_may_read_the_log(tmp_path: Path) -> None:
     former = os.umask(0)
@@ -134,7 +201,7 @@ def test_only_the_owner_may_read_the_log(tmp_path: Path) -> None:
         log = SqliteLog.open(path)
         asyncio.run(log.append([fact(1)]))
         files = sorted(tmp_path.iterdir())
-        assert [file.name for file in files] == [NAME, NAME + "-shm", NAME + "-wal", NAME + ".lock"]
+        assert [file.name for file in files] == [NAME, NAME + "-shm", NAME + "-wal", NAME + ".lock", NAME + ".reserve"]
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
         log.close()
     finally:

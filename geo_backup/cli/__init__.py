@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+import time
+from contextlib import suppress
 
 from rich.markup import escape
 
@@ -18,16 +21,42 @@ __all__ = ["app", "demo_map", "main", "maps", "readings", "records", "servers"]
 app.registered_commands.sort(key=lambda command: getattr(command.callback, "__module__", "") != servers.__name__)
 
 
+THREADS_WITHIN_S = 0.5
+
+
 def main() -> None:
     """Entry point: every failure is one clear line and a non-zero exit."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    code = _command()
+    _leave_threads(code)
+    sys.exit(code)
+
+
+def _command() -> int:
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except GeoBackupError as error:
         say.print(f"[bold red]geo-backup:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
+    return 0
+
+
+def _leave_threads(code: int) -> None:
+    """End the process here if a thread still works: a search of HiGHS cannot be stopped, Python would wait for it for
+    half a minute, and nobody is left to read its answer. The log is closed and all files are put away by now."""
+    until_s = time.monotonic() + THREADS_WITHIN_S
+    others = [one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon]
+    for one in others:
+        one.join(max(0.0, until_s - time.monotonic()))
+    if any(one.is_alive() for one in others):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)

@@ -9,6 +9,8 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -171,12 +173,24 @@ def traffic(
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
-    try:
+    """Run a server to its end; a search that is under way in a thread then is not waited for (see `cli.main`)."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with suppress(ImportError):  # on Windows
         import uvloop
-    except ImportError:  # Windows
-        asyncio.run(main_task)
-    else:
-        uvloop.run(main_task)
+
+        new_loop = uvloop.new_event_loop
+
+    async def whole() -> None:
+        loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(thread_name_prefix="aside")
+        loop.set_default_executor(threads)
+        try:
+            await main_task
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            loop.set_default_executor(ThreadPoolExecutor(1))  # closing the loop waits for its threads
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(whole())
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
@@ -223,7 +237,9 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         session = ReplaySession(
-            node, Player(tracks), lambda: SqliteLog.open(settings.log_file.with_name(f"{next(numbers)}.sqlite"))
+            node,
+            Player(tracks),
+            lambda: SqliteLog.open(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
         )
         await session.begin()
         node.clock.set(speed=speed, playing=True)
@@ -249,6 +265,7 @@ async def _compose(
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
     from geo_backup.clock import Clock
+    from geo_backup.eventlog.reserve import RESERVE_BYTES
     from geo_backup.eventlog.sqlite import SqliteLog
     from geo_backup.node import Node
     from geo_backup.roads.network import RoadNetwork
@@ -257,7 +274,8 @@ async def _compose(
 
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
-    log = SqliteLog.open(settings.log_file)
+    # room on the disk is kept for officers in danger; in a demo and a replay there are none
+    log = SqliteLog.open(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:

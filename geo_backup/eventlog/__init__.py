@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from geo_backup.events import Event
+
+
+class LogState(NamedTuple):
+    """How well a log takes what it is given; `words` say what is wrong and what to do about it."""
+
+    name: Literal["ok", "slow", "full", "failing"]
+    words: str = ""
 
 
 class EventLog(Protocol):
@@ -16,10 +23,21 @@ class EventLog(Protocol):
 
     epoch: str
 
-    async def append(self, events: Sequence[Event]) -> list[int]:
+    @property
+    def state(self) -> LogState:
+        """How it is at this moment; asked often, so it only looks at what the engine knows already."""
+        ...
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the oldest append that is not answered yet has waited; 0 when none waits."""
+        ...
+
+    async def append(self, events: Sequence[Event], *, urgent: bool = False) -> list[int]:
         """Record the events, all or none, and answer with their seqs once they are safe on the disk.
 
         A fact whose `event_id` already stands is not recorded again; its answer is the seq that stands.
+        What is `urgent` goes before all that waits, and may use the room that the log keeps for a full disk.
         Raises LogFullError if the disk is full, LogError for an event that cannot be written; nothing is recorded then.
         """
         ...

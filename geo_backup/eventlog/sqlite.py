@@ -3,6 +3,8 @@
 Facts and fixes stand in two tables under one `seq`, since fixes are 99 % of the volume and may be kept less long.
 An append is answered after the commit, and only then is it shown to followers: from memory to those that are up to
 date, from the file to those that lag.
+
+A disk may be full, slow or broken: what is urgent goes first, and a file beside the log keeps room for it.
 """
 
 from __future__ import annotations
@@ -13,15 +15,19 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import sqlite3
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from geo_backup.errors import LogError, LogFullError
+from geo_backup.eventlog import LogState
+from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.events import Event, Fix, PositionReported, SpeedsAdopted
 from geo_backup.wire import facts
 
@@ -38,6 +44,18 @@ BATCH_EVENTS = 2_000
 """Events a reader is handed at once."""
 SNAPSHOTS_KEPT = 3
 WAL_BYTES = 64 << 20
+CHECKPOINT_PAGES = 1_000
+"""SQLite moves its write-ahead log into the file from this size on."""
+SLOW_AFTER_S = 2.0
+"""An append that waits longer than this says that the disk is slow ..."""
+SLOW_FOR_S = 10.0
+"""... which holds until there was none for so long."""
+FULL_FOR_S = 10.0
+"""A disk was full until nothing failed for so long, and there is room again."""
+ROOM_BYTES = 1 << 20
+"""Less free room than this, beside the reserve, is a full disk."""
+LOOK_FOR_ROOM_S = 1.0
+"""While the disk is full it is looked at this often."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -59,11 +77,12 @@ Batch = list[tuple[int, Event]]
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("events", "future", "loop", "rows", "seqs")
+    __slots__ = ("asked_s", "events", "future", "loop", "rows", "seqs")
 
     def __init__(self, events: Sequence[Event], loop: asyncio.AbstractEventLoop) -> None:
         self.events = tuple(events)
         self.rows = [_row(event) for event in self.events]
+        self.asked_s = time.monotonic()
         self.seqs: list[int] = []
         self.loop = loop
         self.future: asyncio.Future[list[int]] = loop.create_future()
@@ -80,10 +99,10 @@ class _Append:
 class _Snapshot:
     """A snapshot on its way through the writer."""
 
-    __slots__ = ("data", "done", "error", "seq")
+    __slots__ = ("asked_s", "data", "done", "error", "seq")
 
     def __init__(self, seq: int, data: bytes) -> None:
-        self.seq, self.data = seq, data
+        self.seq, self.data, self.asked_s = seq, data, time.monotonic()
         self.done = threading.Event()
         self.error: LogError | None = None
 
@@ -98,7 +117,7 @@ class SqliteLog:
 
     epoch: str
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int = 0) -> None:
         self.path = path
         self.epoch = _meta(connection, "epoch")
         self.read_only = lock is None
@@ -106,6 +125,14 @@ class SqliteLog:
         self._lock_file = lock
         self._guard = threading.Condition()
         self._waiting: deque[_Append | _Snapshot] = deque()
+        self._urgent: deque[_Append] = deque()
+        self._committing_s: float | None = None
+        """When the oldest append of the transaction under way was asked for."""
+        self._slow_s = self._full_s = float("-inf")
+        """When it was last slow, or full."""
+        self._full = False
+        self._looked_s = float("-inf")
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve)
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._closed = False
         self._broken: LogError | None = None
@@ -116,14 +143,19 @@ class SqliteLog:
         self._followers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._writer: threading.Thread | None = None
         if lock is not None:
+            if not self._reserve.take():
+                self._fill_up()
             self._writer = threading.Thread(target=self._write, name="log-writer", daemon=True)
             self._writer.start()
 
     @staticmethod
-    def open(path: Path, *, create: bool = True, read_only: bool = False) -> SqliteLog:
+    def open(
+        path: Path, *, create: bool = True, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES
+    ) -> SqliteLog:
         """Open the log at `path`, made anew if there is none and `create` allows it.
 
-        `read_only` opens also a log that another process is writing. Raises LogError, in one line with the remedy, for
+        `read_only` opens also a log that another process is writing. `reserve_bytes` is the room kept beside it for
+        emergencies. Raises LogError, in one line with the remedy, for
         a file that is no log, a broken one, one of a newer version, and one that another process holds for writing.
         """
         path = Path(path)
@@ -133,7 +165,7 @@ class SqliteLog:
             raise LogError(f"{path} is a folder: name a file for the log")
         if read_only:
             with _explained(path):
-                return _opened(path, _connect(path, "ro"), None)
+                return _opened(path, _connect(path, "ro"), None, 0)
         lock = _lock(path)
         try:
             with _explained(path):
@@ -144,7 +176,7 @@ class SqliteLog:
                         os.fchmod(made, 0o600)
                 finally:
                     os.close(made)
-                return _opened(path, _connect(path, "rw"), lock)
+                return _opened(path, _connect(path, "rw"), lock, reserve_bytes)
         except BaseException:
             lock.close()
             raise
@@ -157,14 +189,43 @@ class SqliteLog:
                 return _last_seq(self._connection)
         return self._last
 
+    # ---- how it is
+
+    @property
+    def state(self) -> LogState:
+        """How the disk takes what it is given; see LogState."""
+        if self._broken is not None:
+            return LogState("failing", f"nothing is recorded any more: {self._broken}")
+        if self._full:
+            words = (
+                f"the disk of the log {self.path} is full: only emergencies are sure to be recorded; make room on it"
+            )
+            return LogState("full", words)
+        if self.waiting_s > SLOW_AFTER_S or time.monotonic() - self._slow_s < SLOW_FOR_S:
+            words = f"the disk of the log {self.path} takes more than {SLOW_AFTER_S:g} s to record: look what else uses"
+            return LogState("slow", f"{words} it, and whether it is failing")
+        return LogState("ok")
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the oldest append that is not answered yet has waited; 0 when none waits."""
+        with self._guard:
+            asked = [queue[0].asked_s for queue in (self._urgent, self._waiting) if queue]
+            if self._committing_s is not None:
+                asked.append(self._committing_s)
+        return time.monotonic() - min(asked) if asked else 0.0
+
     # ---- writing
 
-    async def append(self, events: Sequence[Event]) -> list[int]:
+    async def append(self, events: Sequence[Event], *, urgent: bool = False) -> list[int]:
         """Record the events, all or none; see EventLog.append."""
         if not events:
             return []
         loop = asyncio.get_running_loop()
         item = _Append(events, loop)
+        if urgent:
+            self._enqueue(item, urgent=True)
+            return await item.future
         if self._slots is None or self._slots[0] is not loop:
             self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
         async with self._slots[1]:
@@ -202,7 +263,7 @@ class SqliteLog:
         if self._lock_file is not None:
             self._lock_file.close()
 
-    def _enqueue(self, item: _Append | _Snapshot) -> None:
+    def _enqueue(self, item: _Append | _Snapshot, *, urgent: bool = False) -> None:
         with self._guard:
             if self.read_only:
                 raise LogError(f"{self.path} is open for reading only")
@@ -210,39 +271,81 @@ class SqliteLog:
                 raise LogError(f"{self.path} is closed")
             if self._broken is not None:
                 raise LogError(str(self._broken))
-            self._waiting.append(item)
+            if urgent and isinstance(item, _Append):
+                self._urgent.append(item)
+            else:
+                self._waiting.append(item)
             self._guard.notify_all()
 
     def _write(self) -> None:
         """The writer thread: until closed, take all that waits, commit it, answer."""
         while True:
             with self._guard:
-                while not self._waiting and not self._closed:
-                    self._guard.wait()
-                if not self._waiting:
+                while not self._waiting and not self._urgent and not self._closed:
+                    if not self._guard.wait(LOOK_FOR_ROOM_S if self._full else None):
+                        break  # nobody writes, and the disk is to be looked at all the same
+                if self._closed and not self._waiting and not self._urgent:
                     return
+                urgent = bool(self._urgent)
+                queue: deque[_Append | _Snapshot] | deque[_Append] = self._urgent if urgent else self._waiting
                 group: list[_Append] = []
                 snapshots: list[_Snapshot] = []
                 events = 0
-                while self._waiting and events < GROUP_EVENTS:
-                    item = self._waiting.popleft()
+                while queue and events < GROUP_EVENTS:
+                    item = queue.popleft()
                     if isinstance(item, _Snapshot):
                         snapshots.append(item)
                     else:
                         group.append(item)
                         events += len(item.events)
+                self._committing_s = min(
+                    (*(one.asked_s for one in group), *(one.asked_s for one in snapshots)), default=None
+                )
+            if self._full and not urgent:
+                self._look_for_room()
             if group:
-                self._commit(group)
+                self._commit(group, urgent)
             for snapshot in snapshots:
                 self._commit_snapshot(snapshot)
+            with self._guard:
+                now_s = time.monotonic()
+                if self._committing_s is not None and now_s - self._committing_s > SLOW_AFTER_S:
+                    self._slow_s = now_s
+                self._committing_s = None
 
-    def _commit(self, group: list[_Append]) -> None:
+    def _look_for_room(self) -> None:
+        """Whether the disk is full no more: nothing failed lately, the reserve can be had, and some room beside it."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_FOR_ROOM_S:
+            return
+        self._looked_s = now_s
+        with contextlib.suppress(OSError):
+            if self._reserve.take() and now_s - self._full_s >= FULL_FOR_S:
+                self._full = shutil.disk_usage(self.path.parent).free < ROOM_BYTES
+                self._checkpoint_by_itself(not self._full)
+
+    def _fill_up(self) -> None:
+        """The disk is full: the reserve, let go of, is for what is urgent alone until it can be had again."""
+        self._full, self._full_s = True, time.monotonic()
+
+    def _let_go(self) -> bool:
+        """Give the reserve to what is urgent; whether there was one."""
+        # moving the write-ahead log into the file would take all of it at once
+        self._checkpoint_by_itself(False)
+        return self._reserve.release()
+
+    def _checkpoint_by_itself(self, on: bool) -> None:
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if on else 0}")
+
+    def _commit(self, group: list[_Append], urgent: bool) -> None:
         try:
-            if self._broken is not None:
-                raise self._broken
+            self._check_writable(urgent)
             batch = self._transaction(group)
         except Exception as error:
             failure = self._failure(error)
+            if urgent and isinstance(failure, LogFullError) and self._let_go():
+                self._commit(group, urgent)
+                return
             self._call([(item.loop, _failing(item, failure)) for item in group])
             return
         with self._guard:
@@ -255,6 +358,12 @@ class SqliteLog:
                     self._tail_events -= _weight(gone)
                     self._tail_after = gone[-1][0]
             self._wake([(item.loop, item.answer) for item in group])
+
+    def _check_writable(self, urgent: bool) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if not urgent and not self._reserve.held:
+            raise _full_error(self.path)
 
     def _transaction(self, group: list[_Append]) -> Batch:
         """Write all appends of the group; the answer is what is new in the log."""
@@ -284,8 +393,7 @@ class SqliteLog:
 
     def _commit_snapshot(self, snapshot: _Snapshot) -> None:
         try:
-            if self._broken is not None:
-                raise self._broken
+            self._check_writable(urgent=False)
             if snapshot.seq > self._last:
                 raise LogError(f"a snapshot at {snapshot.seq} is past the end of the log, {self._last}")
             connection = self._connection
@@ -307,10 +415,11 @@ class SqliteLog:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        if isinstance(error, LogFullError) or _is_full(error):
+            self._fill_up()
+            return _full_error(self.path)
         if isinstance(error, LogError):
             return error
-        if _is_full(error):
-            return LogFullError(f"the disk of {self.path} is full: nothing was recorded; make room and try again")
         failure = LogError(f"{self.path} cannot be written ({error}): nothing was recorded")
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return failure
@@ -411,6 +520,10 @@ def _run_all(calls: list[Callable[[], None]]) -> None:
         call()
 
 
+def _full_error(path: Path) -> LogFullError:
+    return LogFullError(f"the disk of {path} is full: nothing was recorded; make room and try again")
+
+
 def _failing(item: _Append, error: LogError) -> Callable[[], None]:
     # each caller gets an error of its own: one shared object would gather everyone's traceback
     return lambda: item.fail(type(error)(str(error)))
@@ -495,7 +608,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
 
 
-def _opened(path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None) -> SqliteLog:
+def _opened(path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int) -> SqliteLog:
     """Look at the file, make the tables if it is new, set and read back what durability hangs on."""
     try:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -520,7 +633,7 @@ def _opened(path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None) 
             if empty:
                 _make_tables(connection)
         _check_whole(path, connection)
-        return SqliteLog(path, connection, lock)
+        return SqliteLog(path, connection, lock, reserve)
     except BaseException:
         connection.close()
         raise

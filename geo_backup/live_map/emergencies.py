@@ -14,6 +14,10 @@ from geo_backup.events import (
 from geo_backup.live_map.incidents import pin
 from geo_backup.live_map.state import HISTORY_KEPT, NOTHING, Delta, Emergency, Incident, LiveMap
 
+UNLISTED_AGENCY = "unknown"
+UNLISTED_MAX = 500
+"""So many emergencies of units that nobody registered may stand at once: anybody can make up more of them."""
+
 
 def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
     """A press: a new emergency, or added to the one of this unit that stands.
@@ -21,8 +25,9 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
     Neither the limit of open incidents nor a missing position can refuse it.
     """
     unit = live_map.units.get(event.unit_id)
-    if unit is None:
+    if unit is None and not event.unlisted:
         return Delta(ignored="unknown_unit")
+    agency = UNLISTED_AGENCY if unit is None else unit.agency
     standing = _standing(live_map, event.unit_id, event.exercise)
     if standing is not None and standing.emergency is not None:
         emergency = standing.emergency
@@ -31,11 +36,13 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         if event.received_ms - emergency.pressed_ms > live_map.rules.backup.emergency_again_ms:
             emergency.acknowledged = ()  # not the same press bouncing: sound again
         emergency.pressed_ms = max(emergency.pressed_ms, event.received_ms)
-        if unit.fix is None and event.placed_by == "alert":
+        if (unit is None or unit.fix is None) and event.placed_by == "alert":
             standing.lon, standing.lat, emergency.placed_by = event.lon, event.lat, event.placed_by
-        return Delta(incidents=(standing.incident_id,), units=(event.unit_id,))
+        return Delta(incidents=(standing.incident_id,), units=() if unit is None else (event.unit_id,))
     if event.emergency_id in live_map.incidents:
         return Delta(ignored="id_taken")
+    if unit is None and _unlisted(live_map) >= UNLISTED_MAX:
+        return Delta(ignored="too_many_unlisted")
     opened = IncidentOpened(
         event_id=event.event_id,
         received_ms=event.received_ms,
@@ -49,24 +56,24 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         pinned=True,
         exercise=event.exercise,
         off_road_m=event.off_road_m,
-        agency=unit.agency,
+        agency=agency,
         apart=event.exercise,
     )
     incident = live_map.incidents[event.emergency_id] = Incident(
         event.emergency_id, event.lon, event.lat, 1, opened.kind, "", opened.profile, event.unit_id, True,
         event.exercise, event.off_road_m, event.received_ms, opened,
-        requirement=(Need(ANY, max(1, live_map.rules.of(unit.agency).backup.first_wave)),),
+        requirement=(Need(ANY, max(1, live_map.rules.of(agency).backup.first_wave)),),
         mode="immediate",
         requested_ms=event.received_ms,
         request_id=event.event_id or f"request:{live_map.seq + 1}",
-        agency=unit.agency,
+        agency=agency,
         apart=event.exercise,
         emergency=Emergency(event.placed_by, (event.source,), 1, event.received_ms),
     )  # fmt: skip
     pin(live_map, incident)
-    if not event.exercise:
+    if unit is not None and not event.exercise:
         unit.emergency_id = event.emergency_id
-    return Delta(incidents=(event.emergency_id,), units=(event.unit_id,))
+    return Delta(incidents=(event.emergency_id,), units=() if unit is None else (event.unit_id,))
 
 
 def acknowledged(live_map: LiveMap, event: EmergencyAcknowledged) -> Delta:
@@ -100,6 +107,11 @@ def _of(live_map: LiveMap, emergency_id: str) -> Emergency | str:
     if incident is None or incident.emergency is None:
         return "unknown_emergency"
     return incident.emergency if incident.emergency.stands else "emergency_over"
+
+
+def _unlisted(live_map: LiveMap) -> int:
+    standing = (i for i in live_map.open_incidents() if i.emergency is not None and i.emergency.stands)
+    return sum(incident.for_unit_id not in live_map.units for incident in standing)
 
 
 def _standing(live_map: LiveMap, unit_id: str, exercise: bool) -> Incident | None:

@@ -28,11 +28,21 @@ def registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
                 for incident in live_map.open_incidents()
                 if incident.pinned and incident.for_unit_id == event.unit_id
             ),
+            emergency_id=_emergency_of(live_map, event.unit_id),
         )
     else:
         unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
         unit.capabilities, unit.home, unit.source = event.capabilities, event.home, event.source
     return Delta(units=(event.unit_id,))
+
+
+def _emergency_of(live_map: LiveMap, unit_id: str) -> str | None:
+    """The emergency that was opened before its unit was registered."""
+    for incident in live_map.open_incidents():
+        mine = incident.for_unit_id == unit_id and not incident.exercise
+        if mine and incident.emergency is not None and incident.emergency.stands:
+            return incident.incident_id
+    return None
 
 
 def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:

@@ -155,7 +155,8 @@ class Decider:
             for group in groups.values():
                 await self._decide(group, wanted, packed, log)
         except LogError as error:
-            log_.warning("%s: not on record: %s", ", ".join(wanted), error)
+            if self._node.log.state.name == "ok":  # else it is said once for all
+                log_.warning("%s: not on record: %s", ", ".join(wanted), error)
         except Exception:
             log_.exception("the decisions on %s failed; the others go on", ", ".join(wanted))
 

@@ -1,8 +1,8 @@
 """Node: one running process on one log and one map.
 
-Five tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
-what changed, `_keep_time` minds the clock. The arithmetic of fields and rankings happens in one worker thread, on
-frozen views.
+Six tasks run on the event loop: `_follow` folds, `_rank` keeps rankings, the decider decides, `_pulse` hands viewers
+what changed, `_keep_time` minds the clock, `_offer` puts emergencies into the log however often it takes. The
+arithmetic of fields and rankings happens in one worker thread, on frozen views.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,19 +28,25 @@ from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (
     TIME_MS,
+    AssignmentChanged,
     BackupRecommended,
     ClockTurned,
     ClosureAdded,
+    EmergencyAcknowledged,
+    EmergencyCleared,
+    EmergencyClearRefused,
+    EmergencyDeclared,
     Event,
     NetworkAdopted,
     PositionReported,
 )
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
-from geo_backup.live_map import NOTHING, Delta, LiveMap, apply
+from geo_backup.live_map import NOTHING, Delta, Incident, LiveMap, apply
 from geo_backup.node.bell import rung
 from geo_backup.node.decider import DECIDED_ANEW, Decider
-from geo_backup.node.health import Health
+from geo_backup.node.health import Health, Name
 from geo_backup.node.timekeeper import keep_time, newest_ms
+from geo_backup.node.unrecorded import Held, Unrecorded
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Pieces
@@ -60,8 +67,21 @@ RANKED_AT_ONCE = 16
 """After a closure hundreds of incidents are due: they come in parts, so that a new one need not wait for all."""
 LOOK_AGAIN_S = 1.0
 """Time passes without an event: freshness and closures are looked at again this often."""
+ALARM_WITHIN_S = 0.5
+"""An emergency that is not on record after this long alarms all the same."""
+ALARM_AT_LEAST_S = 0.05
+"""What the log is given at any rate, however long others have waited for it."""
+OFFER_AGAIN_S = 1.0
+"""Emergencies that the log did not take are offered again this often."""
+CLOSE_WITHIN_S = 2.0
+AGAIN = "-again"
+UNRECORDED = "an officer's emergency is not on record yet: it alarms all the same, and is written as soon as the log \
+takes it; until then it is lost if this server ends, so write it down"
 DELTAS_KEPT = 50_000
 CHECKPOINT_EVERY = 100_000
+
+EMERGENCIES = (EmergencyDeclared, EmergencyAcknowledged, EmergencyCleared, EmergencyClearRefused)
+LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing")
 
 Result = TypeVar("Result")
 
@@ -72,6 +92,8 @@ class Outcome:
 
     seq: int
     delta: Delta
+    recorded: bool = True
+    """False: it is no fact yet, and `delta` is what it would change."""
 
 
 class Viewer:
@@ -120,6 +142,8 @@ class Node:
         self._follower: asyncio.Task[None] | None = None
         self._index = ChangeIndex(0)
         self._checkpointed = 0
+        self._unrecorded = Unrecorded()
+        self._offered = asyncio.Event()
 
     # ---- life
 
@@ -132,19 +156,33 @@ class Node:
         await self._in_worker(lambda: Pieces.of(self.network))
         await self._in_worker(self._standing.prepare)
         await self._restore()
-        tasks = (self._rank, self.decider.run, self._pulse, self._keep_time)
-        self._tasks = [asyncio.create_task(self._forever(task)) for task in tasks]
+        jobs = (self._rank, self.decider.run, self._pulse, self._keep_time, self._offer)
+        self._tasks = [asyncio.create_task(self._forever(task)) for task in jobs]
 
     async def stop(self) -> None:
-        """End the tasks, write a checkpoint, close the log."""
+        """End the tasks, write a checkpoint, close the log.
+
+        Waits neither for a ranking that is under way in the worker, nor for a disk that does not answer: what is
+        acknowledged is in the log, and the next start finds it there.
+        """
         self.decider.stop()
         for task in (*self._tasks, *((self._follower,) if self._follower else ())):
             task.cancel()
         await asyncio.gather(*self._tasks, *((self._follower,) if self._follower else ()), return_exceptions=True)
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        for held in self._unrecorded:
+            log_.error("this is not on record, and ends with this server: %s", held.event)
+        seq = self.live_map.seq
+        data = checkpoint.dump(self.live_map) if seq > self._checkpointed else None
+        closing = asyncio.ensure_future(asyncio.to_thread(self._close_log, seq, data))
+        await asyncio.wait([closing], timeout=CLOSE_WITHIN_S)
+        if not closing.done():
+            log_.error("the log is not closed after %g s: its disk does not answer", CLOSE_WITHIN_S)
+
+    def _close_log(self, seq: int, data: bytes | None) -> None:
         try:
-            if self.live_map.seq > self._checkpointed:
-                self.log.save_snapshot(self.live_map.seq, checkpoint.dump(self.live_map))
+            if data is not None:
+                self.log.save_snapshot(seq, data)
         except LogError as error:  # the facts are all there: the next start folds them instead
             log_.warning("no checkpoint at the end: %s", error)
         finally:
@@ -158,6 +196,10 @@ class Node:
         for folded in (folded for waiting in self._waiting.values() for folded in waiting if not folded.done()):
             folded.set_exception(LogError("the replay jumped meanwhile; send it again"))
         self._waiting.clear()
+        for held in self._unrecorded.clear():
+            if not held.folded.done():
+                held.folded.set_exception(LogError("the replay jumped meanwhile; press it again"))
+        self.health.clear("emergency_unrecorded")
         old, self.log = self.log, log
         self.live_map, self._deltas = LiveMap(), OrderedDict()
         self.rankings, self.digests, self.cuts, self._unseen_units = {}, {}, {}, None
@@ -232,13 +274,100 @@ class Node:
         """
         if not events:
             return []
-        seqs = await self.log.append(events)
+        seqs = await self.log.append(events, urgent=any(map(self._is_urgent, events)))
         last = max(seqs)
         if self.live_map.seq < last:
             folded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(last, []).append(folded)
             await folded
         return [Outcome(seq, self._deltas.get(seq, NOTHING)) for seq in seqs]
+
+    def _is_urgent(self, event: Event) -> bool:
+        """Whether an event goes before the others, into the room that is kept on the disk: help for an officer does."""
+        if isinstance(event, AssignmentChanged):
+            incident = self.live_map.incidents.get(event.incident_id)
+            return incident is not None and incident.emergency is not None and incident.emergency.stands
+        return isinstance(event, EMERGENCIES)
+
+    async def alarm(self, unit_id: str, event: Event) -> Outcome:
+        """Log a fact of a unit's emergency; one that the log does not take in time alarms all the same.
+
+        It is answered within `ALARM_WITHIN_S`. What is not recorded then is shown to every viewer as such, and offered
+        to the log until it takes it, once. Raises `LogFullError` only when `HELD_MAX` such facts wait.
+        """
+        if not self._unrecorded.has_room(unit_id):
+            return Outcome(0, self._show(unit_id), recorded=False)
+        folded: asyncio.Future[tuple[int, Delta]] = asyncio.get_running_loop().create_future()
+        self._unrecorded.hold(unit_id, event, folded)
+        self._offered.set()
+        await asyncio.wait([folded], timeout=max(ALARM_AT_LEAST_S, ALARM_WITHIN_S - self.log.waiting_s))
+        if folded.done():
+            return Outcome(*folded.result())
+        return Outcome(0, self._show(unit_id), recorded=False)
+
+    def _show(self, unit_id: str) -> Delta:
+        incidents, delta = self._unrecorded.show(self.live_map, unit_id)
+        self._pending["incidents"].update(incidents)
+        self._urgent.set()
+        self.health.say("emergency_unrecorded", UNRECORDED)
+        return delta
+
+    async def _offer(self) -> None:
+        """Put what is held into the log, all of it in one go, again and again until it is there."""
+        while True:
+            await rung(self._offered, OFFER_AGAIN_S)
+            self._offered.clear()
+            held = list(self._unrecorded)
+            if not held:
+                continue
+            try:
+                await self._put(held)
+            except LogError:
+                for unit_id in {one.unit_id for one in held}:
+                    self._show(unit_id)
+                if self.log.state.name == "ok":  # it refuses one of them: that must not hold up the others
+                    for one in held:
+                        with suppress(LogError):
+                            await self._put([one])
+
+    async def _put(self, held: Collection[Held]) -> None:
+        outcomes = await self.submit(*(one.event for one in held))
+        for one, outcome in zip(held, outcomes, strict=True):  # folded they are gone already, unless they stood before
+            self._recorded(outcome.seq, one.event, outcome.delta)
+
+    def _recorded(self, seq: int, event: Event, delta: Delta) -> None:
+        """A fact that was held is folded: from here on the live map tells of it."""
+        held, shown = self._unrecorded.release(event.event_id)
+        if held is None:
+            return
+        self._pending["incidents"].update(shown)
+        self._urgent.set()
+        if not held.folded.done():
+            held.folded.set_result((seq, delta))
+        elif shown and delta.ignored is not None and isinstance(event, EmergencyDeclared):
+            # who pressed was told that it alarms: what stands in its way now does not silence it
+            log_.error("emergency %s of %s: %s", event.emergency_id, event.unit_id, delta.ignored)
+            if not event.event_id.endswith(AGAIN):
+                named = f"{event.emergency_id[: -len(AGAIN)]}{AGAIN}"
+                again = replace(event, event_id=event.event_id + AGAIN, emergency_id=named, unlisted=True)
+                self._unrecorded.hold(held.unit_id, again, held.folded)
+                self._show(held.unit_id)
+        if not self._unrecorded.shown:
+            self.health.clear("emergency_unrecorded")
+
+    def incident(self, incident_id: str) -> tuple[Incident, bool] | None:
+        """An incident as viewers see it, and whether all of it is on record."""
+        unrecorded = self._unrecorded.incident(self.live_map, incident_id)
+        if unrecorded is not None:
+            return unrecorded, False
+        incident = self.live_map.incidents.get(incident_id)
+        return None if incident is None else (incident, True)
+
+    def open_incidents(self) -> list[tuple[Incident, bool]]:
+        """The open incidents as viewers see them, in the order in which they were opened, and which are on record."""
+        unrecorded = self._unrecorded.incidents(self.live_map)
+        standing = [(unrecorded.pop(i.incident_id, i), i) for i in self.live_map.open_incidents()]
+        return [(seen, seen is i) for seen, i in standing] + [(new, False) for new in unrecorded.values()]
 
     async def _follow(self) -> None:
         async for batch in self.log.read(self.live_map.seq, follow=True):
@@ -254,11 +383,16 @@ class Node:
             if self.live_map.seq - self._checkpointed >= CHECKPOINT_EVERY:
                 self._checkpointed = self.live_map.seq
                 data = checkpoint.dump(self.live_map)
-                await asyncio.get_running_loop().run_in_executor(None, self.log.save_snapshot, self._checkpointed, data)
+                try:
+                    await asyncio.to_thread(self.log.save_snapshot, self._checkpointed, data)
+                except LogError as error:  # the facts are all there; the next one may find room
+                    log_.warning("no checkpoint at seq %d: %s", self._checkpointed, error)
 
     def _fold(self, seq: int, event: Event) -> bool:
         delta = apply(self.live_map, seq, event)
         self._deltas[seq] = delta
+        if len(self._unrecorded):
+            self._recorded(seq, event, delta)
         if len(self._deltas) > DELTAS_KEPT:
             self._deltas.popitem(last=False)
         self.counters["events"] += 1
@@ -385,7 +519,8 @@ class Node:
                 try:
                     await log.append(news)
                 except LogError as error:
-                    log_.warning("%d recommendations are not on record: %s", len(news), error)
+                    if self.log.state.name == "ok":  # else it is said once for all
+                        log_.warning("%d recommendations are not on record: %s", len(news), error)
 
     # ---- viewers
 
@@ -429,8 +564,17 @@ class Node:
         while True:
             started = loop.time()
             self._urgent.clear()
+            self._look_at_log()
             self._flush()
             await rung(self._urgent, max(FRAME_PERIOD_S - (loop.time() - started), 0.001))
+
+    def _look_at_log(self) -> None:
+        name, words = self.log.state
+        for condition in LOG_CONDITIONS:
+            if condition == f"log_{name}":
+                self.health.say(condition, words)
+            else:
+                self.health.clear(condition)
 
     def _flush(self) -> None:
         if not any(self._pending.values()):
@@ -454,8 +598,8 @@ class Node:
                 return None
             return documents.unit(unit) if topic == "units" else documents.position(unit)
         if topic == "incidents":
-            incident = self.live_map.incidents.get(thing)
-            return None if incident is None or not incident.open else documents.incident(incident)
+            seen = self.incident(thing)
+            return None if seen is None or not seen[0].open else documents.incident(*seen)
         if topic == "rankings":
             return self.rankings.get(thing)
         closure = self.live_map.closures.get(thing)
@@ -468,7 +612,7 @@ class Node:
         if topic == "positions":
             return [unit.unit_id for unit in self.live_map.units.values() if unit.fixes]
         if topic == "incidents":
-            return [incident.incident_id for incident in self.live_map.open_incidents()]
+            return [incident.incident_id for incident, _ in self.open_incidents()]
         return list(self.rankings) if topic == "rankings" else list(self.live_map.closures)
 
 

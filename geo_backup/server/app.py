@@ -35,6 +35,7 @@ from geo_backup.server import (
     units,
 )
 from geo_backup.server.access import COOKIE, Access
+from geo_backup.server.adoption import Adoption
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.wire.requests import ReplayControl
 
@@ -58,16 +59,17 @@ def create_app(
 
     app = FastAPI(title="geo_backup", version=__version__, lifespan=life, redoc_url=None, docs_url=None)
     problems.install(app)
-    app.include_router(units.router(node, adopt_unknown=adopt_unknown))
+    adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
+    app.include_router(units.router(node, adoption))
     app.include_router(incidents.router(node))
-    app.include_router(emergencies.router(node, adopt_unknown=adopt_unknown))
+    app.include_router(emergencies.router(node, adoption))
     app.include_router(aid.router(node))
     app.include_router(closures.router(node))
     app.include_router(traffic.router(node))
     app.include_router(cover.router(node))
     app.include_router(cards.router(node))
     app.include_router(rules.router(node))
-    app.include_router(cot.router(node, adopt_unknown=adopt_unknown))
+    app.include_router(cot.router(node, adoption))
     app.include_router(plans.router(node))
     app.include_router(osrm.router(node))
     app.include_router(feed.router(node, steering))

@@ -1,6 +1,7 @@
 """Officers' emergencies over HTTP: pressed, taken in hand, ended by the unit's word or by a supervisor.
 
-A press is never refused for lack of a position. Words are kept salted and hashed, and may be tried five times a minute.
+A press is refused neither for lack of a position nor for a disk, a list or an id that has no room for it. Words are
+kept salted and hashed, and may be tried five times a minute.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 import unicodedata
 from collections import deque
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
@@ -26,12 +29,15 @@ from geo_backup.events import (
     WordSet,
 )
 from geo_backup.live_map import Incident, Unit, freshness
-from geo_backup.node import Node
+from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.roads.snap import snap_place
+from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import adopted, new_id, record, unit_of
+from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
+
+log_ = logging.getLogger("geo_backup.server")
 
 EmergencyId = Annotated[str, Path(pattern=ID_PATTERN)]
 Source = Literal["device", "phone", "tak", "api", "desk"]
@@ -41,58 +47,60 @@ TRIES_PER_MINUTE = 5
 SALT_BYTES = 16
 
 
-def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
+def router(node: Node, adoption: Adoption | None) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
     tries: dict[str, deque[float]] = {}
 
     @routes.get("/emergencies")
     async def emergencies() -> dict[str, Any]:
-        """Incidents in which an officer's emergency stands, the oldest first."""
+        """Incidents in which an officer's emergency stands, the oldest first; `recorded` is false for what the log has
+        not taken yet."""
         return {
             "emergencies": [
-                documents.incident(incident)
-                for incident in node.live_map.open_incidents()
+                documents.incident(incident, recorded)
+                for incident, recorded in node.open_incidents()
                 if incident.emergency is not None and incident.emergency.stands
             ]
         }
 
     @routes.post("/emergencies", status_code=201)
-    async def press(body: EmergencyCall, response: Response) -> dict[str, Any]:
-        """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands."""
+    async def press(request: Request, body: EmergencyCall, response: Response) -> dict[str, Any]:
+        """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
+        every viewer even where it cannot be recorded yet (`recorded` is false then); `warnings` say what else is
+        otherwise than it was asked for."""
         if (body.lon is None) != (body.lat is None):
             raise bad_value("/lon" if body.lon is None else "/lat", "missing", "send both lon and lat, or neither")
         place = (body.lon, body.lat) if body.lon is not None and body.lat is not None else None
-        incident, new = await declare(
+        pressed = await declare(
             node,
             body.unit_id,
             place,
             source=body.source,
             emergency_id=body.emergency_id,
             exercise=body.exercise,
-            adopt_unknown=adopt_unknown,
+            adoption=adoption,
+            client=address_of(request),
         )
-        response.status_code = 201 if new else 200
-        return documents.incident(incident)
+        response.status_code = 201 if pressed.new else 200
+        return pressed.document()
 
     @routes.post("/emergencies/{emergency_id}/acknowledge")
     async def acknowledge(emergency_id: EmergencyId, body: Acknowledgement) -> dict[str, Any]:
         """A desk has it in hand: consoles stop sounding until the next press."""
-        await record(
-            node,
-            EmergencyAcknowledged(
-                event_id=new_id("acknowledged"),
-                received_ms=node.clock.now_ms(),
-                emergency_id=emergency_id,
-                by=body.by,
-            ),
+        acknowledged = EmergencyAcknowledged(
+            event_id=new_id("acknowledged"),
+            received_ms=node.clock.now_ms(),
+            emergency_id=emergency_id,
+            by=body.by,
         )
-        return documents.incident(_emergency_of(node, emergency_id))
+        await _alarm(node, acknowledged)
+        return documents.incident(*_emergency_of(node, emergency_id))
 
     @routes.post("/emergencies/{emergency_id}/clear")
     async def clear(emergency_id: EmergencyId, body: EmergencyClear) -> dict[str, Any]:
         """The danger is over, says the unit with its word, or a supervisor with a reason. The incident stays open."""
-        incident = _emergency_of(node, emergency_id)
+        incident, _ = _emergency_of(node, emergency_id)
         if incident.emergency is None or not incident.emergency.stands:
             raise Problem(409, f"emergency {emergency_id!r} is over already")
         unit_id = incident.for_unit_id or ""
@@ -113,20 +121,18 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                     "this is not the unit's word: the emergency stands; a supervisor can end it",
                     [{"field": "/word", "reason": "wrong_word", "message": "not the unit's word"}],
                 )
-        await record(
-            node,
-            EmergencyCleared(
-                event_id=new_id("cleared"),
-                received_ms=node.clock.now_ms(),
-                said_by="unit" if body.by == "unit" else "desk",
-                emergency_id=emergency_id,
-                by=body.by,
-                who=body.who if body.by == "supervisor" else unit_id,
-                reason=body.reason,
-            ),
+        cleared = EmergencyCleared(
+            event_id=new_id("cleared"),
+            received_ms=node.clock.now_ms(),
+            said_by="unit" if body.by == "unit" else "desk",
+            emergency_id=emergency_id,
+            by=body.by,
+            who=body.who if body.by == "supervisor" else unit_id,
+            reason=body.reason,
         )
+        await _alarm(node, cleared)
         tries.pop(emergency_id, None)
-        return documents.incident(_emergency_of(node, emergency_id))
+        return documents.incident(*_emergency_of(node, emergency_id))
 
     @routes.put("/units/{unit_id}/word", status_code=204)
     async def set_word(unit_id: EmergencyId, body: NewWord) -> None:
@@ -160,6 +166,19 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     return routes
 
 
+class Pressed(NamedTuple):
+    """What became of a press: the emergency's incident, whether it is a new one, whether the log has it, and in codes
+    what is otherwise than it was asked for."""
+
+    incident: Incident
+    new: bool
+    recorded: bool
+    warnings: tuple[str, ...] = ()
+
+    def document(self) -> documents.Document:
+        return {**documents.incident(self.incident, self.recorded), "warnings": list(self.warnings)}
+
+
 async def declare(
     node: Node,
     unit_id: str,
@@ -168,48 +187,60 @@ async def declare(
     source: Source = "api",
     emergency_id: str | None = None,
     exercise: bool = False,
-    adopt_unknown: bool = False,
-) -> tuple[Incident, bool]:
-    """Record a press, and answer the emergency's incident and whether it is a new one.
+    adoption: Adoption | None = None,
+    client: str = "",
+) -> Pressed:
+    """A press: it alarms, whatever is full, slow or taken.
 
     `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. Raises
     `UnknownIdError` for a unit that nobody registered, unless such are adopted.
     """
-    if adopt_unknown and unit_id not in node.live_map.units:
-        await record(node, adopted(node, unit_id))
-    unit, now_ms = unit_of(node, unit_id), node.clock.now_ms()
+    unit, now_ms = node.live_map.units.get(unit_id), node.clock.now_ms()
+    if unit is None and adoption is None:
+        unit = unit_of(node, unit_id)
+    warnings: list[str] = []
     (lon, lat), placed_by = _place(node, unit, place, now_ms)
+    off_road_m = _off_road_m(node, lon, lat)
+    if off_road_m is None:
+        warnings.append("OFF_ROAD_UNKNOWN")
     event = EmergencyDeclared(
         event_id=new_id("pressed"),
         received_ms=now_ms,
         said_by="desk" if source == "desk" else "unit",
-        emergency_id=emergency_id or new_id("e"),
+        emergency_id=emergency_id if emergency_id and node.incident(emergency_id) is None else new_id("e"),
         unit_id=unit_id,
         lon=lon,
         lat=lat,
         placed_by=placed_by,
         source=source,
         exercise=exercise,
-        off_road_m=_off_road_m(node, lon, lat),
+        off_road_m=off_road_m or 0.0,
+        unlisted=unit is None,
     )
-    outcome = await record(node, event)
-    (incident_id,) = outcome.delta.incidents
-    incident = node.live_map.incidents[incident_id]
-    return incident, incident.opened.event_id == event.event_id
+    outcome = await node.alarm(unit_id, event)
+    if outcome.delta.ignored == "id_taken":  # by another that came at the same moment
+        event = replace(event, event_id=new_id("pressed"), emergency_id=new_id("e"))
+        outcome = await node.alarm(unit_id, event)
+    (incident_id,) = settled([outcome]).delta.incidents
+    incident, recorded = _emergency_of(node, incident_id)
+    new = incident.opened.event_id == event.event_id
+    if new and emergency_id is not None and incident_id != emergency_id:
+        warnings.append("ID_TAKEN")
+    if unit is None and not (adoption is not None and await _adopt(node, unit_id, adoption, client)):
+        warnings.append("UNIT_NOT_LISTED")
+    return Pressed(incident, new, recorded, tuple(warnings))
 
 
 async def refuse_clear(node: Node, emergency_id: str, *, by: str, who: str = "") -> None:
     """Put on record that somebody tried to end an emergency who may not."""
-    await record(
-        node,
-        EmergencyClearRefused(
-            event_id=new_id("refused"),
-            received_ms=node.clock.now_ms(),
-            emergency_id=emergency_id,
-            by=by,
-            who=who,
-        ),
+    refused = EmergencyClearRefused(
+        event_id=new_id("refused"),
+        received_ms=node.clock.now_ms(),
+        emergency_id=emergency_id,
+        by=by,
+        who=who,
     )
+    await _alarm(node, refused)
 
 
 def digest_of(word: str, salt: str) -> str:
@@ -225,33 +256,57 @@ async def _is_word(unit: Unit | None, said: str) -> bool:
     return hmac.compare_digest(await asyncio.to_thread(digest_of, said, salt), digest)
 
 
-def _emergency_of(node: Node, emergency_id: str) -> Incident:
-    incident = node.live_map.incidents.get(emergency_id)
-    if incident is None or incident.emergency is None:
+async def _alarm(node: Node, event: EmergencyAcknowledged | EmergencyCleared | EmergencyClearRefused) -> None:
+    """Log what is said of an emergency; it holds even while it cannot be recorded. `Problem` where it may not be."""
+    seen = node.incident(event.emergency_id)
+    unit_id = seen[0].for_unit_id if seen is not None else None
+    settled([await node.alarm(unit_id or event.emergency_id, event)])
+
+
+async def _adopt(node: Node, unit_id: str, adoption: Adoption, client: str) -> bool:
+    """Register a unit whose emergency is opened already; whether it is in the list soon enough to say so."""
+    if unit_id in node.live_map.units:
+        return True
+    if not adoption.takes(client):
+        return False
+    registering = asyncio.ensure_future(node.submit(adoption_of(node, unit_id)))
+    registering.add_done_callback(lambda done: done.cancelled() or done.exception())  # the answer says that it failed
+    await asyncio.wait([registering], timeout=ALARM_WITHIN_S)
+    return unit_id in node.live_map.units
+
+
+def _emergency_of(node: Node, emergency_id: str) -> tuple[Incident, bool]:
+    """The incident as viewers see it, and whether it is on record."""
+    seen = node.incident(emergency_id)
+    if seen is None or seen[0].emergency is None:
         raise UnknownIdError(f"there is no emergency {emergency_id!r}")
-    return incident
+    return seen
 
 
 def _place(
-    node: Node, unit: Unit, place: Place | None, now_ms: int
+    node: Node, unit: Unit | None, place: Place | None, now_ms: int
 ) -> tuple[Place, Literal["fix", "alert", "home", "nothing"]]:
     """Where help is sent to, and what that is taken from."""
-    fix = unit.fix
-    if fix is not None:
+    fix = unit.fix if unit is not None else None
+    if unit is not None and fix is not None:
         fresh = freshness(now_ms - unit.order_ms, unit.parked, node.live_map.rules.of_kind(unit.kind).freshness)
         if place is None or fresh == "live":
             return (fix.lon, fix.lat), "fix"
     if place is not None:
         return place, "alert"
-    if unit.home is not None:
+    if unit is not None and unit.home is not None:
         return unit.home, "home"
     west, south, east, north = node.network.area.extent
     return ((west + east) / 2, (south + north) / 2), "nothing"
 
 
-def _off_road_m(node: Node, lon: float, lat: float) -> float:
-    """How far from the road; not asked of the ranking worker, since nobody in danger waits for its queue."""
+def _off_road_m(node: Node, lon: float, lat: float) -> float | None:
+    """How far from the road, None when that cannot be worked out: an officer in danger waits for no arithmetic, and
+    not for the queue of the ranking worker either."""
     try:
         return snap_place(node.network, lon, lat, node.live_map.rules.snap).off_road_m
     except OutsideMapError:
         return 0.0
+    except Exception:
+        log_.exception("how far %s, %s is from the road cannot be worked out; the emergency is opened", lon, lat)
+        return None

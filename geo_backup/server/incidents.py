@@ -103,12 +103,12 @@ def router(node: Node) -> APIRouter:
     @routes.get("/incidents")
     async def incidents() -> dict[str, Any]:
         """All open incidents, in the order in which they were opened."""
-        return {"incidents": [documents.incident(incident) for incident in node.live_map.open_incidents()]}
+        return {"incidents": [documents.incident(*seen) for seen in node.open_incidents()]}
 
     @routes.get("/incidents/{incident_id}")
     async def one(incident_id: IncidentId) -> dict[str, Any]:
         """One incident, open or closed."""
-        return documents.incident(incident_of(node, incident_id))
+        return documents.incident(*(node.incident(incident_id) or (incident_of(node, incident_id), True)))
 
     @routes.patch("/incidents/{incident_id}")
     async def change(incident_id: IncidentId, body: IncidentPatch) -> dict[str, Any]:

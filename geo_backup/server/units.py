@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from typing import Annotated, Any
 
@@ -9,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
 
+from geo_backup.errors import LogError
 from geo_backup.events import (
     ID_PATTERN,
     CrewReported,
@@ -20,19 +23,22 @@ from geo_backup.events import (
     UnitRetired,
     UnitStatusChanged,
 )
-from geo_backup.node import Node
-from geo_backup.server.emergencies import declare
+from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
+from geo_backup.server.adoption import REFUSED, Adoption, address_of
+from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.problems import Problem, bad_value, pointer
-from geo_backup.server.writes import adopted, check_minutes, check_profile, new_id, record, unit_of
+from geo_backup.server.writes import WORDS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
+
+log_ = logging.getLogger("geo_backup.server")
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 UNKNOWN_UNIT = "unknown_unit: register it with PUT /v1/units/{id}, or start the server with --adopt-unknown"
 
 
-def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
+def router(node: Node, adoption: Adoption | None) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
     source = node.clock.mode
@@ -40,7 +46,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     def _known(unit_id: Any) -> bool:
         """Whether a unit may call for help: it is registered, or would be adopted."""
         named = isinstance(unit_id, str) and re.fullmatch(ID_PATTERN, unit_id) is not None
-        return named and (adopt_unknown or unit_id in node.live_map.units)
+        return named and (adoption is not None or unit_id in node.live_map.units)
 
     @routes.post(
         "/positions",
@@ -48,14 +54,16 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": Positions.model_json_schema()}}}},
     )
     async def positions(request: Request) -> dict[str, Any]:
-        """Report positions, at most 1,000. Each stands or falls alone; see the contract for refused and ignored."""
+        """Report positions, at most 1,000. Each stands or falls alone; see the contract for refused and ignored. An
+        `"alarm":"sos"` is heard by every viewer even where nothing can be recorded: `unrecorded` says so."""
         rows = _rows(await request.body(), node.live_map.rules.limit.positions_per_request)
         now_ms = node.clock.now_ms()
         events: list[Event] = []
         index_of: list[int] = []  # of each event in `rows`; -1 for a registration
         refused: list[dict[str, Any]] = []
-        new: set[str] = set()
-        pressed: dict[str, tuple[float, float] | None] = {}  # whose button, and where
+        new: dict[str, str | None] = {}  # unit nobody registered: why it is not adopted
+        client = address_of(request)
+        pressed: dict[str, Place | None] = {}  # whose button, and where
         for index, row in enumerate(rows):
             try:
                 position = Position.model_validate(row)
@@ -68,16 +76,18 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                     pressed.setdefault(row["unit_id"], None)
                 continue
             unit_id = position.unit_id
-            if unit_id not in node.live_map.units and unit_id not in new:
-                if not adopt_unknown:
-                    refused.append({"index": index, "reason": UNKNOWN_UNIT, "field": f"/positions/{index}/unit_id"})
-                    continue
-                new.add(unit_id)
-                index_of.append(-1)
-                events.append(adopted(node, unit_id))
-            index_of.append(index)
-            if position.alarm == "sos":
+            if position.alarm == "sos" and _known(unit_id):
                 pressed[unit_id] = (position.lon, position.lat)
+            if unit_id not in node.live_map.units:
+                if unit_id not in new:
+                    new[unit_id] = _not_adopted(sum(reason is None for reason in new.values()), client)
+                    if new[unit_id] is None:
+                        index_of.append(-1)
+                        events.append(adoption_of(node, unit_id))
+                if (reason := new[unit_id]) is not None:
+                    refused.append({"index": index, "reason": reason, "field": f"/positions/{index}/unit_id"})
+                    continue
+            index_of.append(index)
             fix = Fix(
                 position.fix_time,
                 position.lon,
@@ -96,23 +106,60 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
                     device_id=position.device_id or "",
                 )
             )
-        outcomes = await node.submit(*events)
+        writing = asyncio.ensure_future(node.submit(*events))
+        called, not_called = await _call(pressed, writing, client)
+        try:
+            outcomes = await writing
+        except LogError as error:
+            if not called:
+                raise
+            outcomes = []
+            refused += [{"index": i, "reason": f"not_recorded: {error}", "field": ""} for i in index_of if i >= 0]
+            index_of = []
         ignored = [
             {"index": index, "reason": outcome.delta.ignored}
             for index, outcome in zip(index_of, outcomes, strict=True)
             if outcome.delta.ignored is not None and index >= 0
         ]
-        called = [
-            (await declare(node, unit_id, place, source="device", adopt_unknown=adopt_unknown))[0]
-            for unit_id, place in pressed.items()
-        ]
+        unrecorded = [one.incident.incident_id for one in called if not one.recorded]
         return {
             "accepted": sum(index >= 0 for index in index_of),
             "refused": refused,
             "ignored": ignored,
             "seq": outcomes[-1].seq if outcomes else None,
-            **({"emergencies": [incident.incident_id for incident in called]} if called else {}),
+            **({"emergencies": [one.incident.incident_id for one in called]} if called else {}),
+            **({"unrecorded": unrecorded} if unrecorded else {}),
+            **({"not_declared": not_called} if not_called else {}),
         }
+
+    def _not_adopted(new: int, client: str) -> str | None:
+        """Why a unit that nobody registered is not adopted, where `new` others of the same request are."""
+        if adoption is None:
+            return UNKNOWN_UNIT
+        if len(node.live_map.units) + new >= node.live_map.rules.limit.units:
+            return f"too_many_units: {WORDS['too_many_units']}"
+        return None if adoption.takes(client) else REFUSED
+
+    async def _call(
+        pressed: dict[str, Place | None], writing: asyncio.Future[list[Outcome]], client: str
+    ) -> tuple[list[Pressed], list[dict[str, str]]]:
+        """The emergencies of those who pressed, once their positions are folded, but never later than it may alarm."""
+        called: list[Pressed] = []
+        not_called: list[dict[str, str]] = []
+        if not pressed:
+            return called, not_called
+        await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
+        presses = (
+            declare(node, unit_id, place, source="device", adoption=adoption, client=client)
+            for unit_id, place in pressed.items()
+        )
+        for unit_id, one in zip(pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
+            if isinstance(one, BaseException):
+                log_.error("the emergency of %s is not declared: %s", unit_id, one)
+                not_called.append({"unit_id": unit_id, "reason": str(one)})
+            else:
+                called.append(one)
+        return called, not_called
 
     @routes.get("/units")
     async def units(bbox: str | None = None) -> dict[str, Any]:

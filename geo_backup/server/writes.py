@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from geo_backup.errors import UnknownIdError
 from geo_backup.events import Event, UnitRegistered
@@ -28,6 +29,7 @@ TOO_MANY = (
     "too_many_agreements",
     "too_many_agencies",
     "too_many_kinds",
+    "too_many_unlisted",
 )
 WORDS = {
     "id_taken": "this id is taken",
@@ -51,6 +53,7 @@ WORDS = {
     "too_many_closures": "too many closures stand; lift some first",
     "too_many_plans": "too many plans are drafts or approved; cancel some first",
     "too_many_agreements": "too many agreements stand; end some first",
+    "too_many_unlisted": "too many emergencies of units that nobody registered stand; register the unit",
     "too_many_agencies": "too many agencies have rules of their own; take some back first",
     "too_many_kinds": "too many kinds of unit have rules of their own; take some back first",
 }
@@ -61,7 +64,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
-def adopted(node: Node, unit_id: str) -> UnitRegistered:
+def adoption_of(node: Node, unit_id: str) -> UnitRegistered:
     """The registration of a unit that reports itself though nobody registered it."""
     return UnitRegistered(
         event_id=new_id("adopted"),
@@ -83,7 +86,11 @@ def check_profile(node: Node, name: str) -> None:
 
 async def record(node: Node, *events: Event) -> Outcome:
     """Log events, all or none, and fold them. Raises `Problem` with the fold's reason when one was ignored."""
-    outcomes = await node.submit(*events)
+    return settled(await node.submit(*events))
+
+
+def settled(outcomes: Sequence[Outcome]) -> Outcome:
+    """The last of some outcomes; `Problem` with the fold's reason when one of them was ignored."""
     outcome = next((one for one in outcomes if one.delta.ignored is not None), outcomes[-1])
     reason = outcome.delta.ignored
     if reason is None:

@@ -90,10 +90,12 @@ def unit_feature(live_map: LiveMap, unit_: Unit, now_ms: int) -> Document:
     }
 
 
-def incident(incident: Incident) -> Document:
-    """An incident with the units on it and the history of each assignment."""
+def incident(incident: Incident, recorded: bool = True) -> Document:
+    """An incident with the units on it and the history of each assignment; `recorded` is false while part of what it
+    says, an emergency or a press of it, is not in the log yet."""
     return {
         "incident_id": incident.incident_id,
+        "recorded": recorded,
         "lon": incident.lon,
         "lat": incident.lat,
         "priority": incident.priority,

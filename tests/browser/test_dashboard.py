@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -406,6 +407,42 @@ def test_an_officers_emergency_sounds_until_one_desk_acknowledges(demo: str, win
         watcher.wait_for_selector("[data-testid=alarm]", state="detached")
     httpx.post(f"{demo}/v1/incidents/officer/close")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
+
+
+def test_a_full_disk_is_told_to_every_desk_and_an_emergency_still_sounds(
+    small_disk: Path, window: Callable[..., Any]
+) -> None:
+    built()
+    server = Server(small_disk / "log.sqlite").start()
+    try:
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+            patrols(client, 3)
+            page = window(server.url)
+            assert page.locator("[data-testid=wrong]").count() == 0
+            (small_disk / "log.sqlite.reserve").unlink()
+            with (small_disk / "crumbs").open("wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            while client.put("/v1/units/U0/status", json={"status": "available"}).is_success:
+                pass
+            banner = page.locator("[data-testid=wrong][data-name=log_full]")
+            banner.wait_for()
+            assert "make room on it" in banner.inner_text()
+            answer = client.post("/v1/emergencies", json={"unit_id": "U1", "source": "device"})
+            assert (answer.status_code, answer.json()["recorded"]) == (201, False)
+            page.wait_for_selector("[data-testid=alarm][data-alarms=true]")
+            assert "NOT ON RECORD YET" in page.locator("[data-testid=alarm]").inner_text()
+            page.wait_for_selector("[data-testid=wrong][data-name=emergency_unrecorded]")
+            shot(page, "full-disk")
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            shot(page, "phone-full-disk")
+            (small_disk / "crumbs").unlink()
+            page.wait_for_selector("[data-testid=wrong]", state="detached", timeout=60_000)
+            assert "NOT ON RECORD" not in page.locator("[data-testid=alarm]").inner_text()
+            assert client.get("/readyz").status_code == 200
+    finally:
+        server.stop()
 
 
 def test_the_desk_declares_an_emergency_with_two_presses(demo: str, window: Callable[..., Any]) -> None:

@@ -5,11 +5,12 @@ import { age, clockTime } from "./words";
 /** Alarms before emergencies in hand, those before all else. */
 export const urgency = ({ emergency }: Incident): number => (emergency?.alarms ? 0 : emergency?.stands ? 1 : 2);
 
-export function alarmWords({ emergency, exercise }: Incident, callsign: string, nowMs: number, timezone: string | undefined): string {
+export function alarmWords({ emergency, exercise, recorded }: Incident, callsign: string, nowMs: number, timezone: string | undefined): string {
   const pressed = Date.parse(emergency!.pressed_time);
   const again = emergency!.presses > 1 ? ` · pressed ${emergency!.presses} times` : "";
   const unplaced = emergency!.placed_by === "nothing" ? " · PLACE NOT KNOWN" : "";
-  return `${exercise ? "EXERCISE · " : ""}OFFICER EMERGENCY · ${callsign} · since ${clockTime(pressed, timezone)}, ${age(nowMs - pressed)}${again}${unplaced}`;
+  const unrecorded = recorded === false ? " · NOT ON RECORD YET" : "";
+  return `${exercise ? "EXERCISE · " : ""}OFFICER EMERGENCY · ${callsign} · since ${clockTime(pressed, timezone)}, ${age(nowMs - pressed)}${again}${unplaced}${unrecorded}`;
 }
 
 export function takenWords({ emergency }: Incident, timezone: string | undefined): string {

@@ -1,5 +1,5 @@
 /** The live feed: a pure merge of messages into what is known, and a socket that never gives up. */
-import type { Area, Closure, FreshnessLimits, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
+import type { Area, Closure, Condition, FreshnessLimits, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
 
 type Changes<T> = Record<string, T | null>;
 
@@ -18,6 +18,7 @@ export type Message =
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
+  | { type: "health"; conditions: Condition[] }
   | { type: "error"; message: string };
 
 export interface World {
@@ -31,12 +32,14 @@ export interface World {
   incidents: Record<string, Incident>;
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
+  /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
+  wrong: Condition[];
 }
 
 export const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
 
 export function emptyWorld(): World {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {} };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
 }
 
 /** A value replaces the former whole, null removes it; the former map is left as it was. */
@@ -67,12 +70,15 @@ export function merge(world: World, message: Message): World {
         incidents: mergeMap(fresh.incidents, message.incidents),
         rankings: mergeMap(fresh.rankings, message.rankings),
         closures: mergeMap(fresh.closures, message.closures),
+        wrong: fresh.wrong,
       };
     }
     case "resumed":
-      return { ...world, epoch: message.epoch, seq: message.seq, freshness: message.freshness };
+      return { ...world, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
     case "freshness":
       return { ...world, freshness: message.freshness };
+    case "health":
+      return { ...world, wrong: message.conditions };
     case "frame":
       return {
         ...world,

@@ -43,6 +43,16 @@ describe("the feed", () => {
     expect([after.freshness, after.units]).toEqual([other, before.units]);
   });
 
+  it("knows what is wrong with the server until it is told otherwise, or links anew", () => {
+    const full = { name: "log_full", words: "the disk is full: make room", since: "2026-06-01T10:00:00Z" };
+    const troubled = merge(merge(emptyWorld(), snapshot), { type: "health", conditions: [full] });
+    expect(troubled.wrong).toEqual([full]);
+    expect(merge(troubled, { type: "frame", seq: 9 }).wrong).toEqual([full]);
+    expect(merge(troubled, { type: "health", conditions: [] }).wrong).toEqual([]);
+    expect(merge(troubled, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).wrong).toEqual([]);
+    expect(merge(troubled, snapshot).wrong).toEqual([]);
+  });
+
   it("is the same world when a frame comes twice", () => {
     const frame: Message = { type: "frame", seq: 9, units: { b: null }, positions: { a: [4, 5, 1, 2, 6, 0] } };
     const once = merge(merge(emptyWorld(), snapshot), frame);
@@ -162,6 +172,7 @@ describe("an officer's emergency", () => {
     expect(words({ presses: 3, placed_by: "nothing" }, true)).toBe(
       "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00, 40 s ago · pressed 3 times · PLACE NOT KNOWN",
     );
+    expect(alarmWords({ ...pressed({}), recorded: false }, "P1", nowMs, "Europe/Stockholm")).toMatch(/ · NOT ON RECORD YET$/);
     expect(takenWords(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
   });
 });

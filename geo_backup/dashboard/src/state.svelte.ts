@@ -86,6 +86,7 @@ class Page {
   incidentOf = $derived(this.world.incidents);
   rankings = $derived(this.world.rankings);
   closures = $derived(this.world.closures);
+  wrong = $derived(this.world.wrong);
   incidents = $derived(
     Object.values(this.incidentOf).sort(
       (a, b) => urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),

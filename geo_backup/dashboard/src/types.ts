@@ -29,6 +29,13 @@ export interface Unit {
   emergency_id?: string | null;
 }
 
+/** Something that is wrong with the server, in words that say what to do. */
+export interface Condition {
+  name: string;
+  words: string;
+  since: string;
+}
+
 /** An officer in danger: consoles sound while `alarms`; it stands until the unit or a supervisor clears it. */
 export interface Emergency {
   alarms: boolean;
@@ -60,6 +67,8 @@ export interface Assignment {
 
 export interface Incident {
   incident_id: string;
+  /** False while part of it, an emergency or a press of it, could not be written to the log. */
+  recorded?: boolean;
   lon: number;
   lat: number;
   priority: number;
