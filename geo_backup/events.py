@@ -518,11 +518,13 @@ def speeds_id(packed: str) -> str:
 class RulesAdopted(Event):
     """From here on these rules are in force; `rules` names what differs from the defaults, by group.
 
-    Of an agency: what it does otherwise than the rest, of its policy for backup, swaps, cover, turnout and reports.
+    Of an agency: what it does otherwise than the rest, of its policy for backup, swaps, cover, turnout and reports. Of
+    a kind of unit: how old its positions may be.
     """
 
     rules: Mapping[str, Mapping[str, Any]]
     agency: str = ""
+    kind: str = ""
 
 
 KINDS: Mapping[str, type[Event]] = {

@@ -259,6 +259,8 @@ class ReportRules:
 
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")
 """What agencies may have rules of their own about; the others concern all of a server."""
+KIND_GROUPS = ("freshness",)
+"""What kinds of unit may: a boat's tracker reports less often than a car's."""
 Changes = Mapping[str, Mapping[str, float]]
 """By group the rules that differ, and what they are."""
 
@@ -279,19 +281,30 @@ class Rules:
     report: ReportRules = field(default_factory=ReportRules)
     agencies: Mapping[str, Changes] = field(default_factory=dict)
     """What agencies do otherwise, in the groups of `AGENCY_GROUPS`."""
+    kinds: Mapping[str, Changes] = field(default_factory=dict)
+    """What holds otherwise for kinds of unit, in the groups of `KIND_GROUPS`."""
 
     def of(self, agency: str) -> Rules:
         """The rules of an agency."""
         return self._of.get(agency, self)
+
+    def of_kind(self, kind: str) -> Rules:
+        """The rules of a kind of unit."""
+        return self._of_kind.get(kind, self)
 
     @cached_property
     def _of(self) -> dict[str, Rules]:
         house = replace(self, agencies={})
         return {agency: house.changed(changes) for agency, changes in self.agencies.items()}
 
+    @cached_property
+    def _of_kind(self) -> dict[str, Rules]:
+        house = replace(self, kinds={})
+        return {kind: house.changed(changes) for kind, changes in self.kinds.items()}
+
     def changed(self, changes: Changes) -> Rules:
         """These rules with some numbers changed. Raises `BadValueError` that names the rule and says what it may be."""
-        groups: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "agencies"}
+        groups: dict[str, Any] = {name: getattr(self, name) for name in GROUPS}
         for group, numbers in changes.items():
             if group not in groups:
                 raise BadValueError(f"/{group}", "unknown_rule", f"is no group of rules; there are {', '.join(groups)}")
@@ -311,9 +324,37 @@ class Rules:
                     raise BadValueError(f"/{group}/{name}", "bad_rule", words)
                 exact[name] = type(usual)(value)
             groups[group] = replace(groups[group], **exact)
-        return Rules(**groups, agencies=self.agencies)
+        return replace(self, **groups)
+
+    def adopted(self, changes: Changes, agency: str = "", kind: str = "") -> Rules:
+        """The rules once these changes hold: of an agency, of a kind of unit, or of the house, whose other changes are
+        forgotten. None at all takes back what was. Raises `BadValueError` as `changed` does."""
+        if not agency and not kind:
+            house = replace(Rules(), agencies=self.agencies, kinds=self.kinds).changed(changes)
+            for own in (*self.agencies.values(), *self.kinds.values()):
+                house.changed(own)
+            return house
+        if kind:
+            for group in changes:
+                if agency or (group in GROUPS and group not in KIND_GROUPS):
+                    words = f"a kind of unit has its own {', '.join(KIND_GROUPS)}, whatever its agency"
+                    raise BadValueError(f"/{group}", "whole_server", words)
+        self.changed(changes)
+        # floats all, as a checkpoint has them: equal folds are equal after it too
+        own = {group: {name: float(value) for name, value in some.items()} for group, some in changes.items()}
+        others = dict(self.kinds if kind else self.agencies)
+        others.pop(kind or agency, None)
+        if own:
+            others[kind or agency] = own
+        return replace(self, kinds=others) if kind else replace(self, agencies=others)
 
     @cached_property
     def rules_id(self) -> str:
         """Sixteen hex digits that name these exact numbers."""
-        return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:16]
+        numbers = asdict(self)
+        if not self.kinds:  # so that rules from before there was such a thing keep their name
+            del numbers["kinds"]
+        return hashlib.sha256(repr(sorted(numbers.items())).encode()).hexdigest()[:16]
+
+
+GROUPS = tuple(f.name for f in fields(Rules) if f.name not in ("agencies", "kinds"))

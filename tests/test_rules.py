@@ -8,13 +8,13 @@ from dataclasses import fields
 import pytest
 
 from geo_backup.errors import BadValueError
-from geo_backup.rules import Rules, bounds
+from geo_backup.rules import GROUPS, Rules, bounds
 from tests.running import ROOT
 
 RULES = Rules()
 ALL = [
-    (group.name, rule) for group in fields(RULES) if group.name != "agencies"
-    for rule in fields(getattr(RULES, group.name))
+    (group, rule) for group in GROUPS
+    for rule in fields(getattr(RULES, group))
 ]  # fmt: skip
 NAMES = [f"{group}.{rule.name}" for group, rule in ALL]
 

@@ -17,7 +17,7 @@ import numpy as np
 from geo_backup.backup.choice import Choice, Fleet, Request, Sent, Taken
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.exact import exact
-from geo_backup.backup.fleet import FRESHNESS, STALE, STATUSES, IncidentRow, UnitTable
+from geo_backup.backup.fleet import STATUSES, IncidentRow, UnitTable
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking
@@ -26,6 +26,7 @@ from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remai
 from geo_backup.backup.standing import TRAFFIC, Standing, View
 from geo_backup.backup.swap import Going, swap
 from geo_backup.events import Mode, Need
+from geo_backup.live_map.freshness import FRESHNESS, STALE
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.rules import Rules

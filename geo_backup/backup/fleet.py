@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from geo_backup.events import Fix, Mode, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
+from geo_backup.live_map.freshness import LOST, at_post, grade, limits_ms
 from geo_backup.roads.field import Starts
 from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import RoadNetwork
@@ -24,8 +25,6 @@ STATUSES: tuple[str, ...] = get_args(UnitStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}
 ASSIGNABLE = ("available", "on_station", "returning", "limited")
 
-FRESHNESS = ("live", "delayed", "stale", "lost")
-STALE, LOST = 2, 3
 NEVER_MS = 2**62
 
 
@@ -171,7 +170,10 @@ class UnitTable:
         self.skill = np.zeros(n, np.int32)
         self.busy = np.zeros(n, np.bool_)
         self.order_ms = np.zeros(n, np.int64)
-        self.parked = np.zeros(n, np.bool_)
+        self.limits_ms = np.zeros((3, n), np.int64)
+        """Ages beyond which a position is no longer live, delayed, stale."""
+        self.trusted_ms = np.zeros(n, np.int64)
+        """How long a unit is taken to drive on as it did."""
         self.placed = np.zeros(n, np.bool_)
         self.at_post = np.zeros(n, np.bool_)
         self.speed_mps = np.zeros(n, np.float32)
@@ -194,7 +196,9 @@ class UnitTable:
             self.skill[r] = self.skills.setdefault(row.capabilities, len(self.skills))
             self.busy[r] = row.incident_id is not None
             self.order_ms[r] = row.order_ms
-            self.parked[r] = row.parked
+            freshness = self.rules.of_kind(row.kind).freshness
+            self.limits_ms[:, r] = limits_ms(freshness, row.parked)
+            self.trusted_ms[r] = freshness.live_moving_ms
             self.staffed[r], self.emergency[r] = row.staffed, row.emergency
             turnout = self.rules.of(row.agency).turnout
             self.turnout_ms[r] = turnout.on_station_ms if row.status == "on_station" else turnout.mobile_ms
@@ -203,7 +207,7 @@ class UnitTable:
             self.shift_ends_ms[r] = NEVER_MS if row.shift_ends_ms is None else row.shift_ends_ms
             self.rest_until_ms[r] = row.rest_until_ms or 0
             fix = row.fixes[-1] if row.fixes else None
-            self.at_post[r] = fix is None and row.home is not None and row.status in ("on_station", "out_of_service")
+            self.at_post[r] = at_post(fix is not None, row.home, row.status)
             self.placed[r] = fix is not None or self.at_post[r]
             self.speed_mps[r] = 0.0
             if fix is not None:
@@ -226,12 +230,7 @@ class UnitTable:
 
     def freshness(self, as_of_ms: int) -> Array:
         """int8[N]: index into `FRESHNESS` at a time."""
-        rules, age_ms = self.rules.freshness, as_of_ms - self.order_ms
-        live = np.where(self.parked, rules.live_parked_ms, rules.live_moving_ms)
-        delayed = np.where(self.parked, rules.delayed_parked_ms, rules.delayed_moving_ms)
-        stale = np.where(self.parked, rules.stale_parked_ms, rules.stale_moving_ms)
-        grade = (age_ms > live).astype(np.int8) + (age_ms > delayed) + (age_ms > stale)
-        return np.where(self.at_post, 0, grade).astype(np.int8)
+        return np.where(self.at_post, 0, grade(as_of_ms - self.order_ms, self.limits_ms)).astype(np.int8)
 
     def free(self, as_of_ms: int) -> Array:
         """bool[N]: units that the next call would find free."""
@@ -257,7 +256,7 @@ class UnitTable:
         """
         asked = (weights.weights_id, as_of_ms)
         if self._starts is None or self._starts[0] != asked:
-            age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.rules.freshness.live_moving_ms / 1000.0)
+            age_s = np.clip((as_of_ms - self.order_ms) / 1000.0, 0.0, self.trusted_ms / 1000.0)
             rolling = (self.freshness(as_of_ms) == 0) & (self.points.lead_ms[:, 0] == 0)
             advance_m = np.where(rolling, self.speed_mps * age_s, 0.0).astype(np.float32)
             self._starts = (asked, Starts.of(weights, self.points, advance_m))

@@ -16,9 +16,6 @@ from geo_backup.backup.admission import admit, victims
 from geo_backup.backup.fleet import (
     ASSIGNABLE,
     CODE,
-    FRESHNESS,
-    LOST,
-    STALE,
     STATUSES,
     Array,
     IncidentRow,
@@ -27,6 +24,7 @@ from geo_backup.backup.fleet import (
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import fits
 from geo_backup.events import ANY, AgreementMade
+from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints

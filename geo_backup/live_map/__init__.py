@@ -13,6 +13,7 @@ from typing import Any
 from geo_backup import events as ev
 from geo_backup.events import Event
 from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
+from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
     NOTHING,
     OPEN_STATES,
@@ -25,7 +26,6 @@ from geo_backup.live_map.state import (
     Plan,
     Recommendation,
     Unit,
-    freshness,
 )
 
 __all__ = [

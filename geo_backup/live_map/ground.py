@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from geo_backup.errors import BadValueError
 from geo_backup.events import (
     BeatsAdopted,
@@ -16,7 +14,6 @@ from geo_backup.events import (
     speeds_id,
 )
 from geo_backup.live_map.state import NOTHING, Closure, Delta, LiveMap
-from geo_backup.rules import Rules
 
 
 def closure_added(live_map: LiveMap, event: ClosureAdded) -> Delta:
@@ -49,24 +46,14 @@ def speeds(live_map: LiveMap, event: SpeedsAdopted) -> Delta:
 
 
 def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
-    agencies = dict(live_map.rules.agencies)
+    now, whose = live_map.rules, event.kind or event.agency
+    known = now.kinds if event.kind else now.agencies
+    if whose and event.rules and whose not in known and len(known) >= now.limit.agreements:
+        return Delta(ignored="too_many_kinds" if event.kind else "too_many_agencies")
     try:
-        if event.agency:
-            own = agencies.pop(event.agency, None)
-            if event.rules:
-                if own is None and len(agencies) >= live_map.rules.limit.agreements:
-                    return Delta(ignored="too_many_agencies")
-                live_map.rules.changed(event.rules)
-                # floats all, as a checkpoint has them: equal folds are equal after it too
-                agencies[event.agency] = {g: {n: float(v) for n, v in some.items()} for g, some in event.rules.items()}
-            changed = replace(live_map.rules, agencies=agencies)
-        else:
-            changed = Rules(agencies=agencies).changed(event.rules)
-            for own in agencies.values():
-                changed.changed(own)
+        live_map.rules = now.adopted(event.rules, event.agency, event.kind)
     except BadValueError as error:
         return Delta(ignored=error.reason)
-    live_map.rules = changed
     return Delta(desk=True)
 
 

@@ -46,7 +46,7 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
     unit.held = ()
     moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat)) if last is not None else float("inf")
     if fix.speed_mps is not None:
-        unit.parked = fix.speed_mps < live_map.rules.freshness.parked_below_mps
+        unit.parked = fix.speed_mps < live_map.rules.of_kind(unit.kind).freshness.parked_below_mps
     else:
         unit.parked = moved_m < PARKED_WITHIN_M
     unit.fixes = (*unit.fixes[1 - rules.kept :], fix) if rules.kept > 1 else (fix,)

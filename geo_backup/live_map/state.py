@@ -24,7 +24,7 @@ from geo_backup.events import (
     SpeedsAdopted,
     UnitStatus,
 )
-from geo_backup.rules import FreshnessRules, Rules
+from geo_backup.rules import Rules
 
 CLOSED_INCIDENTS_KEPT = 1_000
 """Closed incidents that can still be read from the live map; all of them stay in the log."""
@@ -270,14 +270,3 @@ class Delta:
 
 
 NOTHING = Delta()
-
-
-def freshness(age_ms: int, parked: bool, rules: FreshnessRules) -> str:
-    """live, delayed, stale or lost: how far a position of this age can be trusted."""
-    if age_ms <= (rules.live_parked_ms if parked else rules.live_moving_ms):
-        return "live"
-    if age_ms <= (rules.delayed_parked_ms if parked else rules.delayed_moving_ms):
-        return "delayed"
-    if age_ms <= (rules.stale_parked_ms if parked else rules.stale_moving_ms):
-        return "stale"
-    return "lost"

@@ -426,6 +426,8 @@ class Node:
         if isinstance(event, DECIDED_ANEW):
             for incident_id in delta.incidents:
                 self.decider.doubt(incident_id, seq)
+        if delta.desk:
+            self._ring_all()
         if delta.incidents or delta.closures or delta.speeds or delta.desk:
             self._fresh_incidents.update(delta.incidents or self.rankings)
             self._rank_now.set()

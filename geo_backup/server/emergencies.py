@@ -292,7 +292,7 @@ def _place(
     """Where help is sent to, and what that is taken from."""
     fix = unit.fix if unit is not None else None
     if unit is not None and fix is not None:
-        fresh = freshness(now_ms - unit.order_ms, unit.parked, node.live_map.rules.freshness)
+        fresh = freshness(now_ms - unit.order_ms, unit.parked, node.live_map.rules.of_kind(unit.kind).freshness)
         if place is None or fresh == "live":
             return (fix.lon, fix.lat), "fix"
     if place is not None:

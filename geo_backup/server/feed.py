@@ -15,6 +15,7 @@ from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.problems import pointer
+from geo_backup.wire import documents
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
 
@@ -117,7 +118,7 @@ async def _send(
     node: Node, socket: WebSocket, viewer: Viewer, hello: Hello, writer: FrameWriter, steering: Steering | None
 ) -> None:
     outbox, loop = viewer.outbox, asyncio.get_running_loop()
-    topics = outbox.topics
+    topics, rules = outbox.topics, node.live_map.rules
     missed = node.since(hello.resume.epoch, hello.resume.after) if hello.resume is not None else None
     if missed is None:
         outbox.snapshot_due = True
@@ -125,7 +126,8 @@ async def _send(
         # what was missed follows in a frame: until then the viewer is no further than it says it was
         after = hello.resume.after if hello.resume is not None else 0
         head = {"type": "resumed", "epoch": node.log.epoch, "seq": after, "mode": node.clock.mode}
-        await socket.send_text(orjson.dumps(head).decode())
+        limits = documents.freshness_limits(rules)
+        await socket.send_text(orjson.dumps({**head, "freshness": limits}).decode())
         outbox.mark(missed)
     viewer.bell.set()
     beat_at = loop.time() + HEARTBEAT_S
@@ -135,7 +137,7 @@ async def _send(
         await rung(viewer.bell, max(wake_at - loop.time(), 0.0))
         viewer.bell.clear()
         if outbox.snapshot_due:
-            outbox.snapshot_due = False
+            outbox.snapshot_due, rules = False, node.live_map.rules
             outbox.take()
             await socket.send_text(writer.snapshot(topics))
             told = known = None
@@ -143,6 +145,10 @@ async def _send(
             known = node.health.conditions
             wrong = {"type": "health", "conditions": node.health.document()}
             await socket.send_text(orjson.dumps(wrong).decode())
+        if rules is not node.live_map.rules:
+            rules = node.live_map.rules
+            limits = documents.freshness_limits(rules)
+            await socket.send_text(orjson.dumps({"type": "freshness", "freshness": limits}).decode())
         frames = outbox.take()
         text = writer.frame(topics, frames) if frames else None
         if text is not None:

@@ -8,6 +8,7 @@ import orjson
 
 from geo_backup.feed import TOPICS, Frame, merge
 from geo_backup.node import Node
+from geo_backup.wire import documents
 from geo_backup.wire.times import to_text
 
 
@@ -43,6 +44,7 @@ class FrameWriter:
                 "mode": node.clock.mode,
                 "server_time": to_text(node.clock.now_ms()),
                 "area": self.area(),
+                "freshness": documents.freshness_limits(node.live_map.rules),
                 **values,
             }
         ).decode()

@@ -28,6 +28,7 @@ TOO_MANY = (
     "too_many_plans",
     "too_many_agreements",
     "too_many_agencies",
+    "too_many_kinds",
     "too_many_unlisted",
 )
 WORDS = {
@@ -54,6 +55,7 @@ WORDS = {
     "too_many_agreements": "too many agreements stand; end some first",
     "too_many_unlisted": "too many emergencies of units that nobody registered stand; register the unit",
     "too_many_agencies": "too many agencies have rules of their own; take some back first",
+    "too_many_kinds": "too many kinds of unit have rules of their own; take some back first",
 }
 
 

@@ -17,10 +17,12 @@ from geo_backup.backup.plan import Schedule
 from geo_backup.backup.ranking import Candidate, Ranking
 from geo_backup.backup.run_card import RunCard
 from geo_backup.events import AgreementMade, Need, SpeedsAdopted
-from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Plan, Recommendation, Unit, freshness
+from geo_backup.live_map import Closure, Emergency, Incident, LiveMap, Plan, Recommendation, Unit
+from geo_backup.live_map.freshness import at_post, freshness, limits_ms
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Near, Pieces
+from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire.times import to_text
 
 Document = dict[str, Any]
@@ -52,15 +54,27 @@ def unit(unit: Unit) -> Document:
 
 
 def position(unit: Unit) -> list[Any] | None:
-    """[lon, lat, speed_mps, course_deg, fix_ms] of the feed."""
+    """[lon, lat, speed_mps, course_deg, fix_ms, parked] of the feed."""
     fix = unit.fix
-    return None if fix is None else [fix.lon, fix.lat, fix.speed_mps, fix.course_deg, fix.fix_ms]
+    return None if fix is None else [fix.lon, fix.lat, fix.speed_mps, fix.course_deg, fix.fix_ms, int(unit.parked)]
+
+
+def freshness_limits(rules: Rules) -> Document:
+    """For a viewer: the ages in ms beyond which a position is no longer live, delayed, stale; by kind of unit where
+    they are others than for the rest."""
+
+    def limits(of: FreshnessRules) -> Document:
+        return {"moving_ms": list(limits_ms(of, False)), "parked_ms": list(limits_ms(of, True))}
+
+    kinds = {kind: limits(rules.of_kind(kind).freshness) for kind in sorted(rules.kinds)}
+    return {**limits(rules.freshness), "kinds": kinds}
 
 
 def unit_feature(live_map: LiveMap, unit_: Unit, now_ms: int) -> Document:
     """A unit as a GeoJSON feature: the fix as reported, never the snapped place."""
     fix = unit_.fix
-    age_ms = now_ms - unit_.order_ms
+    age_ms, rules = now_ms - unit_.order_ms, live_map.rules.of_kind(unit_.kind).freshness
+    without = "live" if at_post(fix is not None, unit_.home, unit_.status) else "lost"
     return {
         "type": "Feature",
         "id": unit_.unit_id,
@@ -72,7 +86,7 @@ def unit_feature(live_map: LiveMap, unit_: Unit, now_ms: int) -> Document:
             "speed_mps": None if fix is None else fix.speed_mps,
             "course_deg": None if fix is None else fix.course_deg,
             "accuracy_m": None if fix is None else fix.accuracy_m,
-            "freshness": "lost" if fix is None else freshness(age_ms, unit_.parked, live_map.rules.freshness),
+            "freshness": without if fix is None else freshness(age_ms, unit_.parked, rules),
         },
     }
 

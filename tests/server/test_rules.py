@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
+from tests.running import Server
 from tests.server.test_backup import Desk, desk, fleet, incident
 
 __all__ = ["desk"]
@@ -73,3 +76,29 @@ def test_limits_of_questions_are_rules(desk: Desk) -> None:
     starts = [[11.97, 57.70]] * 3
     assert http.post("/v1/etas", json={"target": [11.97, 57.70], "starts": starts}).status_code == 413
     assert http.post("/v1/etas", json={"target": [11.97, 57.70], "starts": starts[:2]}).status_code == 200
+
+
+def test_a_kind_of_unit_has_its_own_freshness_and_the_page_hears_of_it(http: httpx.Client, server: Server) -> None:
+    own = {"freshness": {"live_moving_ms": 120_000, "delayed_moving_ms": 240_000}}
+    with connect(server.feed, proxy=None) as feed:
+        feed.send(json.dumps({"type": "hello", "topics": ["positions"]}))
+        told = json.loads(feed.recv(timeout=10))["freshness"]
+        assert told == {
+            "moving_ms": [15_000, 60_000, 300_000],
+            "parked_ms": [60_000, 300_000, 1_800_000],
+            "kinds": {},
+        }
+        adopted = http.put("/v1/rules", params={"kind": "boat"}, json=own).json()
+        assert (adopted["kinds"], adopted["rules"]["freshness"]["live_moving_ms"]) == (["boat"], 120_000)
+        message: dict[str, Any] = {}
+        while message.get("type") != "freshness":
+            message = json.loads(feed.recv(timeout=10))
+        assert message["freshness"]["kinds"]["boat"] == {
+            "moving_ms": [120_000, 240_000, 300_000],
+            "parked_ms": [60_000, 300_000, 1_800_000],
+        }
+        assert message["freshness"]["moving_ms"] == told["moving_ms"]
+    wrong = http.put("/v1/rules", params={"kind": "boat"}, json={"backup": {"first_wave": 2}})
+    assert wrong.status_code == 422
+    assert "a kind of unit has its own freshness" in wrong.json()["errors"][0]["message"]
+    assert http.put("/v1/rules", params={"kind": "boat"}, json={}).json()["kinds"] == []

@@ -1,5 +1,5 @@
 /** The live feed: a pure merge of messages into what is known, and a socket that never gives up. */
-import type { Area, Closure, Condition, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
+import type { Area, Closure, Condition, FreshnessLimits, Incident, Mode, Position, Ranking, ReplayClock, Unit } from "./types";
 
 type Changes<T> = Record<string, T | null>;
 
@@ -12,8 +12,9 @@ export interface Maps {
 }
 
 export type Message =
-  | ({ type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area } & Maps)
-  | { type: "resumed"; epoch: string; seq: number }
+  | ({ type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits } & Maps)
+  | { type: "resumed"; epoch: string; seq: number; freshness: FreshnessLimits }
+  | { type: "freshness"; freshness: FreshnessLimits }
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
@@ -25,6 +26,7 @@ export interface World {
   seq: number;
   mode: Mode;
   area: Area | null;
+  freshness: FreshnessLimits | null;
   units: Record<string, Unit>;
   positions: Record<string, Position>;
   incidents: Record<string, Incident>;
@@ -37,7 +39,7 @@ export interface World {
 export const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
 
 export function emptyWorld(): World {
-  return { epoch: null, seq: 0, mode: "live", area: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
 }
 
 /** A value replaces the former whole, null removes it; the former map is left as it was. */
@@ -55,13 +57,14 @@ export function mergeMap<T>(former: Record<string, T>, changes: Changes<T> | und
 export function merge(world: World, message: Message): World {
   switch (message.type) {
     case "snapshot": {
-      const { epoch, seq, mode, area } = message;
+      const { epoch, seq, mode, area, freshness } = message;
       const fresh = emptyWorld();
       return {
         epoch,
         seq,
         mode,
         area,
+        freshness,
         units: mergeMap(fresh.units, message.units),
         positions: mergeMap(fresh.positions, message.positions),
         incidents: mergeMap(fresh.incidents, message.incidents),
@@ -71,7 +74,9 @@ export function merge(world: World, message: Message): World {
       };
     }
     case "resumed":
-      return { ...world, epoch: message.epoch, seq: message.seq, wrong: [] };
+      return { ...world, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
+    case "freshness":
+      return { ...world, freshness: message.freshness };
     case "health":
       return { ...world, wrong: message.conditions };
     case "frame":

@@ -1,12 +1,9 @@
-/** How far the age of a fix lets us trust it; the same numbers as the server's FreshnessRules. */
-import type { Freshness } from "./types";
+/** How far the age of a position lets us trust it, by the limits that the server tells. */
+import type { Freshness, FreshnessLimits } from "./types";
 
-const MOVING_S = [15, 60, 300] as const;
-const PARKED_S = [60, 300, 1800] as const;
-const PARKED_BELOW_MPS = 1;
+const NAMES = ["live", "delayed", "stale", "lost"] as const;
 
-export function freshness(ageMs: number, speedMps: number | null): Freshness {
-  const [live, delayed, stale] = speedMps !== null && speedMps < PARKED_BELOW_MPS ? PARKED_S : MOVING_S;
-  const age = ageMs / 1000;
-  return age <= live ? "live" : age <= delayed ? "delayed" : age <= stale ? "stale" : "lost";
+export function freshness(ageMs: number, parked: boolean, kind: string, rules: FreshnessLimits): Freshness {
+  const own = rules.kinds[kind] ?? rules;
+  return NAMES[(parked ? own.parked_ms : own.moving_ms).filter((limit) => ageMs > limit).length]!;
 }

@@ -5,15 +5,18 @@ import { freshness } from "./freshness";
 import { Fleet } from "./motion";
 import { alarmWords, takenWords, urgency } from "./emergency";
 import { CLOSURE_LOOKS } from "./symbols";
-import type { Closure, Emergency, Incident, Need, Position, Unit } from "./types";
+import type { Closure, Emergency, FreshnessLimits, Incident, Need, Position, Unit } from "./types";
 import { closureKind, closureWords, distance, levelWords, minutesSeconds, matchWords, partWords, reasonWords, streetWords } from "./words";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
 const incident = (incident_id: string) => ({ incident_id }) as Incident;
 const area = { name: "A" } as never;
+const limits: FreshnessLimits = {
+  moving_ms: [15_000, 60_000, 300_000], parked_ms: [60_000, 300_000, 1_800_000], kinds: { boat: { moving_ms: [1, 2, 3], parked_ms: [4, 5, 6] } },
+};
 const snapshot: Message = {
-  type: "snapshot", epoch: "e", seq: 5, mode: "live", area,
-  units: { a: unit("a"), b: unit("b") }, positions: { a: [1, 2, null, null, 3] }, incidents: { i: incident("i") }, rankings: {}, closures: {},
+  type: "snapshot", epoch: "e", seq: 5, mode: "live", area, freshness: limits,
+  units: { a: unit("a"), b: unit("b") }, positions: { a: [1, 2, null, null, 3, 0] }, incidents: { i: incident("i") }, rankings: {}, closures: {},
 };
 
 describe("the feed", () => {
@@ -28,8 +31,16 @@ describe("the feed", () => {
 
   it("forgets everything at a new snapshot and nothing at a resume", () => {
     const before = merge(emptyWorld(), snapshot);
-    expect(merge(before, { type: "resumed", epoch: "e", seq: 7 }).units).toBe(before.units);
+    expect(merge(before, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).units).toBe(before.units);
     expect(merge(before, { ...snapshot, epoch: "f", units: {} }).units).toEqual({});
+  });
+
+  it("takes the limits of freshness whenever they are told", () => {
+    const before = merge(emptyWorld(), snapshot);
+    expect(before.freshness).toBe(limits);
+    const other = { ...limits, kinds: {} };
+    const after = merge(before, { type: "freshness", freshness: other });
+    expect([after.freshness, after.units]).toEqual([other, before.units]);
   });
 
   it("knows what is wrong with the server until it is told otherwise, or links anew", () => {
@@ -38,12 +49,12 @@ describe("the feed", () => {
     expect(troubled.wrong).toEqual([full]);
     expect(merge(troubled, { type: "frame", seq: 9 }).wrong).toEqual([full]);
     expect(merge(troubled, { type: "health", conditions: [] }).wrong).toEqual([]);
-    expect(merge(troubled, { type: "resumed", epoch: "e", seq: 7 }).wrong).toEqual([]);
+    expect(merge(troubled, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).wrong).toEqual([]);
     expect(merge(troubled, snapshot).wrong).toEqual([]);
   });
 
   it("is the same world when a frame comes twice", () => {
-    const frame: Message = { type: "frame", seq: 9, units: { b: null }, positions: { a: [4, 5, 1, 2, 6] } };
+    const frame: Message = { type: "frame", seq: 9, units: { b: null }, positions: { a: [4, 5, 1, 2, 6, 0] } };
     const once = merge(merge(emptyWorld(), snapshot), frame);
     expect(merge(once, frame)).toEqual(once);
   });
@@ -57,7 +68,7 @@ describe("the feed", () => {
 });
 
 describe("motion", () => {
-  const at = (lon: number, lat = 57): Record<string, Position> => ({ a: [lon, lat, 10, 90, 0] });
+  const at = (lon: number, lat = 57): Record<string, Position> => ({ a: [lon, lat, 10, 90, 0, 0] });
 
   it("glides to the newest position in a second and stops there", () => {
     const fleet = new Fleet();
@@ -84,12 +95,10 @@ describe("motion", () => {
 
 describe("time", () => {
   it("ages a fix by whether the unit moves", () => {
-    expect(freshness(15_000, 10)).toBe("live");
-    expect(freshness(15_001, 10)).toBe("delayed");
-    expect(freshness(59_000, 0)).toBe("live");
-    expect(freshness(61_000, null)).toBe("stale");
-    expect(freshness(301_000, 10)).toBe("lost");
-    expect(freshness(301_000, 0)).toBe("stale");
+    const grades = (parked: boolean, kind: string, ...ages: number[]) => ages.map((age) => freshness(age, parked, kind, limits));
+    expect(grades(false, "patrol", 15_000, 15_001, 60_001, 300_001)).toEqual(["live", "delayed", "stale", "lost"]);
+    expect(grades(true, "patrol", 60_000, 60_001, 301_000, 1_800_001)).toEqual(["live", "delayed", "stale", "lost"]);
+    expect([...grades(false, "boat", 1, 2, 4), ...grades(true, "boat", 4, 5, 7)]).toEqual(["live", "delayed", "lost", "live", "delayed", "lost"]);
   });
 
   it("runs at the replay's speed and stands while it is paused", () => {

@@ -8,7 +8,7 @@ import { basemap } from "./basemap";
 import { freshness } from "./freshness";
 import { Fleet } from "./motion";
 import { CLOSURE_LOOKS, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
-import type { Area, Incident, LonLat, Position, Unit } from "./types";
+import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "./types";
 
 setWorkerUrl(workerUrl);
 addProtocol("pmtiles", new Protocol().tile);
@@ -16,6 +16,7 @@ addProtocol("pmtiles", new Protocol().tile);
 export interface Scene {
   units: Record<string, Unit>;
   positions: Record<string, Position>;
+  freshness: FreshnessLimits | null;
   incidents: Incident[];
   selectedIncident: string | null;
   selectedUnit: string | null;
@@ -49,7 +50,7 @@ export class LiveMap {
   readonly #area: Area;
   readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, signs: [], exercise: false };
+  #scene: Scene = { units: {}, positions: {}, freshness: null, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, signs: [], exercise: false };
   #tools = false;
   #frame = 0;
 
@@ -217,7 +218,7 @@ export class LiveMap {
     const context = this.#context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, selectedIncident, selectedUnit, opening, signs } = this.#scene;
+    const { units, positions, incidents, selectedIncident, selectedUnit, opening, signs, freshness: limits } = this.#scene;
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
     const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
@@ -229,7 +230,7 @@ export class LiveMap {
       if (!position || !place) continue;
       const { x, y } = this.#map.project(place);
       if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
-      const [, , speed, course, fixMs] = position;
+      const [, , speed, course, fixMs, parked] = position;
       const chosen = id === selectedUnit;
       // One label in a cell of this size, so that a crowd stays readable.
       const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
@@ -241,7 +242,7 @@ export class LiveMap {
       drawUnit(context, {
         x, y, chosen,
         look: lookOf(unit.status),
-        freshness: freshness(serverNow - fixMs, speed),
+        freshness: limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live",
         course: speed !== null && speed > 1 ? course : null,
       }, dark);
     }

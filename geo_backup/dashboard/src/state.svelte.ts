@@ -82,6 +82,7 @@ class Page {
   area = $derived(this.world.area);
   units = $derived(this.world.units);
   positions = $derived(this.world.positions);
+  freshness = $derived(this.world.freshness);
   incidentOf = $derived(this.world.incidents);
   rankings = $derived(this.world.rankings);
   closures = $derived(this.world.closures);

@@ -4,8 +4,18 @@ import type { Feature, FeatureCollection, Geometry, LineString, MultiLineString 
 export type Freshness = "live" | "delayed" | "stale" | "lost";
 export type Mode = "live" | "simulated" | "replay";
 export type LonLat = [number, number];
-/** lon, lat, speed_mps, course_deg, fix_ms */
-export type Position = [number, number, number | null, number | null, number];
+/** lon, lat, speed_mps, course_deg, fix_ms, parked */
+export type Position = [number, number, number | null, number | null, number, 0 | 1];
+/** Ages in ms beyond which a position is no longer live, delayed, stale. */
+export type Limits = [number, number, number];
+export interface KindLimits {
+  moving_ms: Limits;
+  parked_ms: Limits;
+}
+/** For all units, and by kind where it is otherwise. */
+export interface FreshnessLimits extends KindLimits {
+  kinds: Record<string, KindLimits>;
+}
 
 export interface Unit {
   unit_id: string;
