@@ -310,7 +310,7 @@ def _summary(network: RoadNetwork, ways: Ways, counts: Counter[str]) -> dict[str
         "limited_ways": int(np.count_nonzero(network.way_limits.any(axis=1))),
         "limits_on_crossings": counts["limits_on_crossings"],
         "contraflow_edges": counts["contraflow_edges"],
-        "set_aside": {reason: ways.left_out[reason] for reason in SET_ASIDE if ways.left_out[reason]},
+        "set_aside": {reason: many for reason in SET_ASIDE if (many := ways.left_out[reason] + counts[reason])},
     }
 
 

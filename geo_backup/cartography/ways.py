@@ -39,6 +39,11 @@ SET_ASIDE: Final[Mapping[str, str]] = {
     "missing_vertices": "vertices of roads that are not in the source: the roads are cut there",
     "world_wide": "lines that leap hundreds of kilometres from one vertex to the next",
     "nested_geometry": "GeometryCollections: only plain lines are roads",
+    "restrictions_malformed": "turn restrictions whose members or kind make no sense",
+    "restrictions_unmatched": "turn restrictions with a member that is no road of this map",
+    "barriers_on_crossings": "barriers drawn where three or more roads meet",
+    "unknown_barriers": "barriers of a kind that is not known",
+    "limits_on_crossings": "limits of size drawn where three or more roads meet",
 }
 """What a build may set aside, and what it means; for the build's summary."""
 

@@ -108,7 +108,7 @@ def install(app: FastAPI) -> None:
         if isinstance(error.__cause__, RecursionError):
             field = too_deep(getattr(request, "_body", b"")) or "/"
             message = f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
-            return answer(422, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
+            return answer(400, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
         return answer(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(ClientDisconnect)

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import shapely
 
-from geo_backup.geodesy import distance_m
+from geo_backup.geodesy import distance_m, wrap_lon_deg
 from geo_backup.roads.maneuvers import Crossing, Maneuver, maneuvers, stretches
 from geo_backup.roads.nearest import NearRoad, positions
 from geo_backup.roads.network import Array, RoadNetwork
@@ -40,7 +40,7 @@ def waypoints(
     asked = places.lon_lat[list(which)]
     away_m = distance_m(asked[:, 0], asked[:, 1], location[:, 0], location[:, 1])
     hint = {"hint": ""} if places.hints else {}
-    rows = zip(location.round(6).tolist(), np.round(away_m, 2).tolist(), edges.tolist(), strict=True)
+    rows = zip(map(_place, location.round(6).tolist()), np.round(away_m, 2).tolist(), edges.tolist(), strict=True)
     return [{**hint, "distance": away, "name": network.edge_name(edge), "location": at} for at, away, edge in rows]
 
 
@@ -148,11 +148,17 @@ def _summary(told: Sequence[Maneuver]) -> str:
     return ", ".join(name for name in metres if name in most)
 
 
+def _place(lon_lat: list[float]) -> list[float]:
+    """A place on earth, though the map may count on beyond the 180th meridian; its lines do, and stay whole."""
+    lon, lat = lon_lat
+    return [round(wrap_lon_deg(lon), 6) if abs(lon) > 180.0 else lon, lat]
+
+
 def _step(maneuver: Maneuver, geometries: str, side: str) -> Document:
     place = maneuver.line[0]
     told: Document = {
         "type": maneuver.kind,
-        "location": place.round(6).tolist(),
+        "location": _place(place.round(6).tolist()),
         "bearing_before": maneuver.bearing_before_deg,
         "bearing_after": 0 if maneuver.kind == "arrive" else maneuver.bearing_after_deg,
     }
@@ -175,7 +181,7 @@ def _step(maneuver: Maneuver, geometries: str, side: str) -> Document:
 
 def _intersection(crossing: Crossing) -> Document:
     document: Document = {
-        "location": [round(axis, 6) for axis in crossing.place],
+        "location": _place([round(axis, 6) for axis in crossing.place]),
         "bearings": list(crossing.bearings_deg),
         "entry": list(crossing.entry),
     }

@@ -80,7 +80,7 @@ def test_a_deleted_node_is_taken_out_of_its_ways(tmp_path: Path, mark: str) -> N
     """As the editor draws them: a way goes on from neighbour to neighbour, and ends before an end that is gone."""
     network, summary = build(tmp_path, edited(marks={"e": mark, "d": mark}))
     assert network.way_id.tolist() == [1]
-    assert summary.set_aside == {"one_vertex": 2, "deleted_nodes": 2}
+    assert summary.set_aside == {"one_vertex": 2, "deleted_nodes": 2, "restrictions_unmatched": 1}
     network, summary = build(tmp_path, edited(marks={"e": mark}))
     assert sorted(network.way_id.tolist()) == [1, 2, 3]
     assert (summary.junctions, summary.set_aside) == (3, {"deleted_nodes": 1})

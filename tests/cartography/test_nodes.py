@@ -88,3 +88,10 @@ def test_a_barrier_is_passed_as_its_own_tags_say(tags: dict[str, str], barrier: 
 )
 def test_what_stands_at_a_node(tags: dict[str, str], facts: NodeFacts | None) -> None:
     assert read_node(tags) == facts
+
+
+@pytest.mark.parametrize("kind", ["bollard", "block", "gate", "chain", "yes", ""])
+@pytest.mark.parametrize("key", ["access", "vehicle", "motor_vehicle", "motorcar"])
+def test_a_barrier_for_emergency_vehicles_alone_is_opened_by_them(kind: str, key: str) -> None:
+    tags = {key: "emergency"} | ({"barrier": kind} if kind else {})
+    assert read_barrier(tags) is Barrier.LOCKED
