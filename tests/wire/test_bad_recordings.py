@@ -333,6 +333,25 @@ def test_one_bad_feature_costs_itself(bad: str, kept: int, words: str) -> None:
     assert counts(geojson_tracks.read(f'{good}\n{{"type":"Feat')) == {"A": 1}, "the last line is cut off"
 
 
+def test_numbers_of_rows_and_points_are_no_units() -> None:
+    rows = "".join(f"{n},{1795435200 + n},11.9,57.7\n" for n in range(1, 50))
+    found = csv_tracks.read(f"id,time,lon,lat\n{rows}", "car.csv")
+    assert counts(found) == {"car": 49}
+    assert "numbers the rows" in found.summary()
+    assert len(csv_tracks.read(f"id,time,lon,lat\n{rows}", columns={"unit_id": "id"})) == 49, "the user knows better"
+    assert counts(csv_tracks.read("id,time,lon,lat\n7,1795435200,11.9,57.7\n9,1795435200,11.9,57.7\n")) == {
+        "7": 1,
+        "9": 1,
+    }
+    place = '"geometry":{{"type":"Point","coordinates":[11.9,57.7]}}'
+    point = f'{{{{"type":"Feature","id":{{id}},"properties":{{{{"time":{{t}}}}}},{place}}}}}'
+    for numbers in (range(9), ["null"] * 9):
+        features = [point.format(id=number, t=1795435200 + n) for n, number in enumerate(numbers)]
+        assert list(counts(geojson_tracks.read("\n".join(features), "car.geojson")).items()) == [("car", 9)]
+    features = [point.format(id=f'"P-{n % 2}"', t=1795435200 + n) for n in range(4)]
+    assert counts(geojson_tracks.read("\n".join(features))) == {"P-0": 2, "P-1": 2}
+
+
 @pytest.mark.parametrize(
     ("line", "kept", "words"),
     [
