@@ -29,13 +29,13 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
             None,
         )
 
-    async def unit_named(names: tuple[str, ...]) -> str:
+    async def unit_named(names: tuple[str, ...], *, adopt: bool) -> str:
         """A unit by one of its names; one that nobody registered is adopted, where such are."""
         found = known_unit(names)
         if found is not None:
             return found
         fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
-        if adopt_unknown and fit is not None:
+        if adopt and adopt_unknown and fit is not None:
             await record(node, adopted(node, fit))
             return fit
         known = ", ".join(names) or "nobody"
@@ -53,7 +53,7 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
         if event.nothing is not None:
             unit_id = known_unit(event.names)
             return {"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": cot.NOTHING[event.nothing]}
-        unit_id = await unit_named(event.names)
+        unit_id = await unit_named(event.names, adopt=event.kind != "cancel")
         if event.kind == "cancel":
             emergency_id = node.live_map.units[unit_id].emergency_id
             if emergency_id is not None:
