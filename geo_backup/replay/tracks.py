@@ -13,12 +13,14 @@ import numpy.typing as npt
 from geo_backup.errors import TrackError
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix, PositionReported
-from geo_backup.wire import csv_tracks, geojson_tracks, gpx, nmea, taip
+from geo_backup.wire import cot, csv_tracks, geojson_tracks, gpx, nmea, taip
 from geo_backup.wire.text import decoded
 from geo_backup.wire.tracks import Collector, Recording, Track
 
 SQLITE = b"SQLite format 3\x00"
 TEXT_MAX = 1 << 30
+START = 1 << 16
+"""So many characters of a text are looked at to tell its format."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read_tracks(
     timezone: str | None = None,
     received_ms: int | None = None,
 ) -> Recording:
-    """Tracks of a GPX, GeoJSON, CSV, Porto taxi, NMEA or TAIP file, or of a geo_backup log.
+    """Tracks of a GPX, GeoJSON, CSV, Porto taxi, NMEA, TAIP or CoT file, or of a geo_backup log.
 
     The format is told by content first, then by ending. `received_ms` dates TAIP reports that carry no date. Raises
     `TrackError` for a file that is none of these or has nothing usable.
@@ -72,21 +74,24 @@ def read_tracks(
     except OSError as error:
         raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
     text = decoded(data)
-    start, ending = text.lstrip("\x1e \t\r\n")[:4096], path.suffix.lower()
+    start, ending = text.lstrip("\x1e\ufeff \t\r\n")[:START], path.suffix.lower()
+    if re.match(r"(<\?xml[^>]*>\s*)?<event\b", start) or ending == ".cot":
+        return cot.read(text, path.name)
     if re.match(r"<[A-Za-z_?!]", start) or ending == ".gpx":
         return gpx.read(text, path.name)
     if start.startswith("{") or ending in (".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson"):
         return geojson_tracks.read(text, path.name)
     lines = start.splitlines()
     if ending not in (".csv", ".tsv"):
-        if any(">R" in line and "<" in line for line in lines) or ending == ".taip":
+        if any(map(re.compile(r">R[PE]V[^<>]*<").search, lines)) or ending == ".taip":
             return taip.read(text.splitlines(), path.name, received_ms=received_ms)
-        if any("$G" in line for line in lines) or ending == ".nmea":
+        if any(map(re.compile(r"\$[A-Z]{5},").search, lines)) or ending == ".nmea":
             return nmea.read(text.splitlines(), path.name, received_ms=received_ms)
     if ending in (".csv", ".tsv", ".txt") or (lines and max(map(lines[0].count, ",;\t")) >= 2):
         return csv_tracks.read(text, path.name, columns=columns, timezone=timezone)
     raise TrackError(
-        f"{path} is no recording that is known here: GPX, GeoJSON with times, CSV, NMEA, TAIP, or a geo_backup log."
+        f"{path} is no recording that is known here: GPX, GeoJSON with times, CSV, NMEA, TAIP, CoT, or a log of "
+        "geo_backup."
     )
 
 

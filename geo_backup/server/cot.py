@@ -39,7 +39,7 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
         if found is not None:
             return found
         fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
-        if adoption is not None and fit is not None:
+        if adoption is not None and fit is not None and event.kind != "cancel":
             if adoption.takes(client):
                 new.append(adoption_of(node, fit))
             elif event.kind != "alert":

@@ -1,14 +1,15 @@
-"""Cursor on Target (TAK), XML 2.0: one event as a position, an officer's alert, or the cancelling of one."""
+"""Cursor on Target (TAK), XML 2.0: an event as a position, an alert, its cancel or nothing, and recorded streams."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
 from geo_backup.wire.times import to_ms
+from geo_backup.wire.tracks import Collector, Recording
 from geo_backup.wire.unknown import known, stated
 
 ALERT = "b-a-o"
@@ -16,6 +17,7 @@ ALERT = "b-a-o"
 CANCEL = "b-a-o-can"
 OWN = "a-f-"
 """A friend that moves: units and, placed by hand, what their people draw on the map."""
+SHOWN = 1_000
 UNKNOWN_M = 999_999.0
 """This and more stands for an unknown error circle (9999999.0 in XML)."""
 
@@ -70,6 +72,37 @@ def parse(data: bytes) -> CotEvent:
     if _withdrawn(event):
         return CotEvent("other", named, None, nothing="withdrawn")
     return CotEvent("position", named, fix, unknown)
+
+
+def read(text: str, name: str = "log.cot") -> Recording:
+    """Tracks of a recorded stream: events one after another, as TAK sends them; what is no position is counted."""
+    found = Collector(name)
+    for n, one in enumerate(_events(text), 1):
+        where = f"event {n}"
+        try:
+            event = parse(one.encode(errors="replace"))
+        except BadValueError as error:
+            found.skip(where, str(error))
+            continue
+        if event.fix is None:
+            found.skip(where, NOTHING[event.nothing or "no_place"])
+            continue
+        for field in event.unknown:
+            found.doubt(where, f"{field} is out of range")
+        found.add(event.names[0], "", event.fix, where)
+    return found.recording()
+
+
+def _events(text: str) -> Iterator[str]:
+    """The events of a stream, which has no other marks between them than their own ends."""
+    begin, end_mark = text.find("<event"), "</event>"
+    while begin >= 0:
+        end = text.find(end_mark, begin)
+        if end < 0:
+            yield text[begin : begin + SHOWN]  # cut off: it is refused in words
+            return
+        yield text[text.rfind("<event", begin, end) : end + len(end_mark)]
+        begin = text.find("<event", end)
 
 
 def _alert(event: ElementTree.Element, kind: str, uid: str) -> CotEvent:

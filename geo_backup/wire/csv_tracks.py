@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +17,8 @@ from geo_backup.events import Fix
 from geo_backup.wire.tracks import KMH, KNOTS, MPH, Collector, Recording, degrees, in_order, number, readings_ms
 
 PORTO_STEP_MS = 15_000
+ROW_NUMBERS_FROM = 3
+"""So many ids that count up, one a row, are no units."""
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "unit_id": ("unit_id", "unit", "vehicle_id", "vehicle", "callsign", "device_id", "device", "taxi_id", "id", "name"),
@@ -50,12 +53,7 @@ def read(
     first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     if is_porto(first) and columns is None:
         return read_porto(text, name)
-    zone = None
-    if timezone is not None:
-        try:
-            zone = ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise TrackError(f"{timezone!r} is no timezone: give an IANA name such as Europe/Lisbon.") from None
+    zone = None if timezone is None else _zone(timezone)
     delimiter = max(",;\t", key=first.count)
     rows = csv.DictReader(io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=True)
     try:
@@ -76,34 +74,26 @@ def read(
                 found.skip(where, "it names no unit")
                 continue
             try:
-                lon, lat = degrees(cell["lon"], "longitude"), degrees(cell["lat"], "latitude")
-                readings = readings_ms(cell["time"], zone)
+                timed.setdefault(unit_id, []).append(_row(found, cell, zone, where))
             except ValueError as error:
                 found.skip(where, str(error))
-                continue
-            speeds = [
-                value * factor
-                for field, factor in SPEED_FACTORS.items()
-                if (value := found.value(cell.get(field), field, where)) is not None
-            ]
-            course = found.value(cell.get("course_deg"), "course_deg", where)
-            accuracy = found.value(cell.get("accuracy_m"), "accuracy_m", where)
-            fix = Fix(readings[0], lon, lat, speeds[0] if speeds else None, course, accuracy)
-            row_ = _Row(readings, cell.get("segment", ""), fix, where)
-            timed.setdefault(unit_id, []).append(row_)
     except csv.Error as error:
         found.skip(f"line {rows.line_num}", f"it is no CSV ({error}), and what follows is lost")
-    twice = 0
-    for unit_id, rows_ in timed.items():
-        twice += sum(len(row_.readings) > 1 for row_ in rows_)
-        for row_, at_ms in zip(rows_, in_order([row_.readings for row_ in rows_]), strict=True):
-            found.add(unit_id, row_.segment, row_.fix._replace(fix_ms=at_ms), row_.where)
-    if twice:
+    timed = {unit_id: some for unit_id, some in timed.items() if some}
+    if "unit_id" not in (columns or {}) and _are_row_numbers(timed):
         found.note(
-            f"{twice:,} times lie in the hour that the clock of {timezone} shows twice: they are read by the order of "
-            "the rows, and as the first of the two hours where that does not tell"
+            f"the column {use['unit_id']} numbers the rows, so all of them are one unit: name another as unit_id"
         )
+        timed = {stem: [row_ for some in timed.values() for row_ in some]}
+    _add(found, timed, timezone)
     return found.recording()
+
+
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise TrackError(f"{timezone!r} is no timezone: give an IANA name such as Europe/Lisbon.") from None
 
 
 class _Row(NamedTuple):
@@ -113,6 +103,45 @@ class _Row(NamedTuple):
     segment: str
     fix: Fix
     where: str
+
+
+def _row(found: Collector, cell: Mapping[str, str], zone: ZoneInfo | None, where: str) -> _Row:
+    """One row; `ValueError` says why it cannot be used."""
+    lon, lat = degrees(cell["lon"], "longitude"), degrees(cell["lat"], "latitude")
+    readings = readings_ms(cell["time"], zone)
+    speeds = [
+        value * factor
+        for field, factor in SPEED_FACTORS.items()
+        if (value := found.value(cell.get(field), field, where)) is not None
+    ]
+    course, accuracy = (found.value(cell.get(field), field, where) for field in ("course_deg", "accuracy_m"))
+    fix = Fix(readings[0], lon, lat, speeds[0] if speeds else None, course, accuracy)
+    return _Row(readings, cell.get("segment", ""), fix, where)
+
+
+def _are_row_numbers(timed: Mapping[str, list[_Row]]) -> bool:
+    """Whether what was taken for units counts the rows: one each, and each the next number."""
+    units = list(timed)
+    return (
+        len(units) >= ROW_NUMBERS_FROM
+        and all(len(rows) == 1 for rows in timed.values())
+        and all(unit_id.isdecimal() for unit_id in units)
+        and all(int(b) == int(a) + 1 for a, b in pairwise(units))
+    )
+
+
+def _add(found: Collector, timed: Mapping[str, list[_Row]], timezone: str | None) -> None:
+    """Hand the rows over with the reading of their times that the order of each unit's rows tells."""
+    twice = 0
+    for unit_id, rows in timed.items():
+        twice += sum(len(row.readings) > 1 for row in rows)
+        for row, at_ms in zip(rows, in_order([row.readings for row in rows]), strict=True):
+            found.add(unit_id, row.segment, row.fix._replace(fix_ms=at_ms), row.where)
+    if twice:
+        found.note(
+            f"{twice:,} times lie in the hour that the clock of {timezone} shows twice: they are read by the order of "
+            "the rows, and as the first of the two hours where that does not tell"
+        )
 
 
 def _columns(header: list[str], columns: Mapping[str, str], name: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,10 +22,12 @@ def read(text: str, name: str = "tracks.geojson") -> Recording:
     """Tracks of a Feature, a FeatureCollection, or a sequence of either (RFC 8142 or one a line)."""
     found = Collector(name)
     stem = name.rsplit(".", 1)[0]
-    for n, feature in enumerate(_features(text, found), 1):
+    features = list(_features(text, found))
+    ids = Counter(str(feature.get("id")) for feature in features if isinstance(feature, dict))
+    for n, feature in enumerate(features, 1):
         where = f"feature {n}"
         try:
-            _feature(found, feature, n, stem)
+            _feature(found, feature, n, stem, ids)
         except ValueError as error:
             found.skip(where, str(error))
         except (TypeError, AttributeError, LookupError):
@@ -65,12 +68,13 @@ def _json(text: str) -> Any:
             raise ValueError(str(strict)) from None
 
 
-def _feature(found: Collector, feature: Mapping[str, Any], n: int, stem: str) -> None:
+def _feature(found: Collector, feature: Mapping[str, Any], n: int, stem: str, ids: Mapping[str, int]) -> None:
     properties = feature.get("properties") or {}
     if not isinstance(properties, dict):
         properties = {}
     named = [properties[key] for key in UNIT_KEYS if properties.get(key) not in (None, "")]
-    unit_id = str(named[0] if named else feature.get("id", f"{stem}-{n}"))
+    own = feature.get("id")
+    unit_id = str(named[0] if named else f"{stem}-{n}" if own is None else own)
     moving = feature.get("temporalGeometry")
     if moving is not None:
         speeds = _speeds(found, feature.get("temporalProperties") or [], f"feature {n}")
@@ -84,6 +88,8 @@ def _feature(found: Collector, feature: Mapping[str, Any], n: int, stem: str) ->
             when = next((properties[key] for key in TIME_KEYS if key in properties), None)
             when = coordinates[3] if when is None and len(coordinates) > 3 else when
             where = f"feature {n}"
+            if not named and ids[unit_id] < 2 and not (own and any(map(str.isalpha, str(own)))):
+                unit_id = stem  # a number that no other point has is the point's own, not its unit's
             speed, course, accuracy = (found.value(properties.get(field), field, where) for field in FIELDS)
             found.add(unit_id, "points", Fix(time_ms(when), *_place(coordinates), speed, course, accuracy), where)
             return

@@ -26,6 +26,8 @@ HDOP_M = 5.0
 UNITS_MAX = 1_000
 """Units in one log; more are no fleet, but something that is taken for units."""
 GROUPS_KEPT = 1_000
+BEFORE_MAX = 1_000
+"""Characters before a sentence that are looked at."""
 COMES_AGAIN_MS = 2_000
 """A word before `$` that stands for so long is no stamp: it names the unit."""
 NUMBER_DIGITS = 5
@@ -112,7 +114,7 @@ def read(lines: Iterable[str], name: str = "log.nmea", *, received_ms: int | Non
         if mark is None:
             continue
         try:
-            source, near_ms = _said_before(line[: mark.start()], groups)
+            source, near_ms = _said_before(line[: mark.start()][-BEFORE_MAX:], groups)
             one = _sentence(found, line[mark.start() :].strip(), n, source, near_ms)
         except ValueError as error:
             found.skip(f"line {n}", str(error))

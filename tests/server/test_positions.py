@@ -147,6 +147,9 @@ def test_only_its_own_event_moves_a_unit(tmp_path: Path) -> None:
                 assert (answer.status_code, answer.json()["ignored"]) == (202, "withdrawn")
             feature = (await http.get("/v1/units/ANDROID-1")).json()
             assert feature["geometry"]["coordinates"] == [LON, LAT]
+            cancel = await http.post("/v1/cot", content=now_event("b-a-o-can", -20, uid="NOBODY-9-1-1"))
+            assert cancel.status_code == 404, "a cancel makes no unit"
+            assert "NOBODY" not in node.live_map.units
 
     running(story, tmp_path / "log.sqlite")
 

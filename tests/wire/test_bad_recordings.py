@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from geo_backup.errors import LogError, TrackError
 from geo_backup.replay.tracks import read_tracks
-from geo_backup.wire import csv_tracks, geojson_tracks, gpx, nmea, taip
+from geo_backup.wire import cot, csv_tracks, geojson_tracks, gpx, nmea, taip
 from geo_backup.wire.times import to_text
 from geo_backup.wire.tracks import Recording
+from tests.wire.test_cot import event
 
 
 def counts(found: Recording) -> dict[str, int]:
@@ -334,6 +335,51 @@ def test_one_bad_feature_costs_itself(bad: str, kept: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("other", "kept", "words"),
+    [
+        ({"point": '<point lat="x" lon="1"/>'}, 1, "not 'x'"),
+        ({"point": ""}, 1, "no <point>"),
+        ({"kind": "b-m-p-s-m"}, 1, "no unit's own position"),
+        ({"stale": "2026-11-27T06:00:00Z"}, 1, "withdrawn"),
+        ({"detail": '<track speed="-1"/>'}, 2, "speed_mps is out of range"),
+        ({"detail": "<!-- a comment -->"}, 1, "comments"),
+        ({"detail": "<unclosed>"}, 1, "not a CoT event"),
+    ],
+)
+def test_one_bad_event_of_a_recorded_stream_costs_itself(
+    tmp_path: Path, other: dict[str, str], kept: int, words: str
+) -> None:
+    good, bad = (event(**{"kind": "a-f-G", **more}).decode() for more in ({}, other))
+    bad = bad.replace('time="2026-11-27T07:00:00Z"', 'time="2026-11-27T07:00:05Z"')
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    path = tmp_path / "stream.xml"
+    for text in (head + good + head + bad, bad + good, f"{bad}\n{good}\n", bad + good + good[:90]):
+        path.write_text(text)
+        found = read_tracks(path)
+        assert counts(found) == {"ANDROID-1": kept}
+        assert words in found.summary()
+
+
+def test_numbers_of_rows_and_points_are_no_units() -> None:
+    rows = "".join(f"{n},{1795435200 + n},11.9,57.7\n" for n in range(1, 50))
+    found = csv_tracks.read(f"id,time,lon,lat\n{rows}", "car.csv")
+    assert counts(found) == {"car": 49}
+    assert "numbers the rows" in found.summary()
+    assert len(csv_tracks.read(f"id,time,lon,lat\n{rows}", columns={"unit_id": "id"})) == 49, "the user knows better"
+    assert counts(csv_tracks.read("id,time,lon,lat\n7,1795435200,11.9,57.7\n9,1795435200,11.9,57.7\n")) == {
+        "7": 1,
+        "9": 1,
+    }
+    place = '"geometry":{{"type":"Point","coordinates":[11.9,57.7]}}'
+    point = f'{{{{"type":"Feature","id":{{id}},"properties":{{{{"time":{{t}}}}}},{place}}}}}'
+    for numbers in (range(9), ["null"] * 9):
+        features = [point.format(id=number, t=1795435200 + n) for n, number in enumerate(numbers)]
+        assert list(counts(geojson_tracks.read("\n".join(features), "car.geojson")).items()) == [("car", 9)]
+    features = [point.format(id=f'"P-{n % 2}"', t=1795435200 + n) for n in range(4)]
+    assert counts(geojson_tracks.read("\n".join(features))) == {"P-0": 2, "P-1": 2}
+
+
+@pytest.mark.parametrize(
     ("line", "kept", "words"),
     [
         ("2026-11-23T12:00:10Z >RPV43210+3780000-12227000---08412;ID=7<", 2, "speed_mps nan"),
@@ -401,6 +447,9 @@ pieces = st.sampled_from(
         *(rmc(1), gga(2), tag("s:A,c:1"), "\\", "\\s:", "*", "\n", ",", ";", "é", "\x00", "²", "9" * 30, "-1", "NaN"),
         *("1e999", ">RPV", ">REV", "43200+3780000-1222700002808412", ";ID=", "<", '{"type":"Feature"', '"geometry":'),
         *(
+            "<event ",
+            "<event>",
+            "</event>",
             "[",
             "]",
             "{",
@@ -421,7 +470,7 @@ hostile = st.lists(pieces | st.text(max_size=4), max_size=25).map("".join)
 
 @given(hostile)
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    for read in (gpx.read, geojson_tracks.read, csv_tracks.read):
+    for read in (gpx.read, geojson_tracks.read, csv_tracks.read, cot.read):
         with suppress(TrackError):
             read(text)
     with suppress(TrackError):
