@@ -22,7 +22,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.events import Event, Fix, PositionReported, SpeedsAdopted
+from geo_backup.events import (
+    BeatsAdopted,
+    ClosureAdded,
+    DemandAdopted,
+    Event,
+    Fix,
+    PositionReported,
+    SpeedsAdopted,
+)
 from geo_backup.wire import facts
 
 APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
@@ -32,8 +40,16 @@ WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
 GROUP_EVENTS = 5_000
 """A transaction takes no further append once it holds so many events."""
-TAIL_EVENTS = 20_000
-"""Committed events kept in memory for followers; a large one counts for many."""
+GROUP_BYTES = 64 << 20
+"""Nor once its events take so much memory."""
+TAIL_BYTES = 32 << 20
+"""Memory for committed events that are kept for followers."""
+EVENT_BYTES = 600
+"""Memory that any event takes."""
+PARSED_TIMES = 8
+"""A fact takes up to so many times the memory of its JSON: a coordinate of a polygon is two numbers and a list."""
+BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
+"""Facts that take long to encode."""
 BATCH_EVENTS = 2_000
 """Events a reader is handed at once."""
 SNAPSHOTS_KEPT = 3
@@ -59,11 +75,12 @@ Batch = list[tuple[int, Event]]
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("events", "future", "loop", "rows", "seqs")
+    __slots__ = ("events", "future", "loop", "rows", "seqs", "weight")
 
-    def __init__(self, events: Sequence[Event], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, events: Sequence[Event], rows: list[Row], loop: asyncio.AbstractEventLoop) -> None:
         self.events = tuple(events)
-        self.rows = [_row(event) for event in self.events]
+        self.rows = rows
+        self.weight = sum(map(_weight, rows))
         self.seqs: list[int] = []
         self.loop = loop
         self.future: asyncio.Future[list[int]] = loop.create_future()
@@ -88,9 +105,9 @@ class _Snapshot:
         self.error: LogError | None = None
 
 
-def _weight(batch: Batch) -> int:
-    """How much of the memory for the tail some events take, in events of common size."""
-    return len(batch) + sum(len(event.packed) // 500 for _, event in batch if isinstance(event, SpeedsAdopted))
+def _weight(row: Row) -> int:
+    """Bytes of memory that an event takes, by its row; a fact's body is the last of it."""
+    return EVENT_BYTES + (PARSED_TIMES * len(row[-1]) if isinstance(row[-1], bytes) else 0)
 
 
 class SqliteLog:
@@ -110,8 +127,9 @@ class SqliteLog:
         self._closed = False
         self._broken: LogError | None = None
         self._last = _last_seq(connection)
-        self._tail: deque[Batch] = deque()
-        self._tail_events = 0
+        self._tail: deque[tuple[int, Batch]] = deque()
+        """Batches with their weight."""
+        self._tail_bytes = 0
         self._tail_after = self._last
         self._followers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._writer: threading.Thread | None = None
@@ -164,7 +182,11 @@ class SqliteLog:
         if not events:
             return []
         loop = asyncio.get_running_loop()
-        item = _Append(events, loop)
+        if any(isinstance(event, BULKY) for event in events):
+            rows = await asyncio.to_thread(_encoded, events)
+        else:
+            rows = _encoded(events)
+        item = _Append(events, rows, loop)
         if self._slots is None or self._slots[0] is not loop:
             self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
         async with self._slots[1]:
@@ -223,14 +245,15 @@ class SqliteLog:
                     return
                 group: list[_Append] = []
                 snapshots: list[_Snapshot] = []
-                events = 0
-                while self._waiting and events < GROUP_EVENTS:
+                events = weight = 0
+                while self._waiting and events < GROUP_EVENTS and weight < GROUP_BYTES:
                     item = self._waiting.popleft()
                     if isinstance(item, _Snapshot):
                         snapshots.append(item)
                     else:
                         group.append(item)
                         events += len(item.events)
+                        weight += item.weight
             if group:
                 self._commit(group)
             for snapshot in snapshots:
@@ -248,11 +271,12 @@ class SqliteLog:
         with self._guard:
             if batch:
                 self._last = batch[-1][0]
-                self._tail.append(batch)
-                self._tail_events += _weight(batch)
-                while self._tail_events > TAIL_EVENTS and len(self._tail) > 1:
-                    gone = self._tail.popleft()
-                    self._tail_events -= _weight(gone)
+                weight = sum(item.weight for item in group)
+                self._tail.append((weight, batch))
+                self._tail_bytes += weight
+                while self._tail_bytes > TAIL_BYTES and len(self._tail) > 1:
+                    weight, gone = self._tail.popleft()
+                    self._tail_bytes -= weight
                     self._tail_after = gone[-1][0]
             self._wake([(item.loop, item.answer) for item in group])
 
@@ -388,7 +412,7 @@ class SqliteLog:
 
     def _from_tail(self, after: int, end: int) -> Batch:
         late: list[Batch] = []
-        for batch in reversed(self._tail):
+        for _, batch in reversed(self._tail):
             if batch[-1][0] <= after:
                 break
             late.append(batch)
@@ -417,6 +441,10 @@ def _failing(item: _Append, error: LogError) -> Callable[[], None]:
 
 
 # ---- rows
+
+
+def _encoded(events: Sequence[Event]) -> list[Row]:
+    return [_row(event) for event in events]
 
 
 def _row(event: Event) -> Row:
