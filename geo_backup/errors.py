@@ -10,6 +10,7 @@
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
     ├── ConflictError       the request contradicts what stands
+    ├── BusyError           too much is asked at once: ask again
     └── TrackError          a recorded track cannot be read
 
 Bad *data* inside a stream (one impossible fix among a thousand) is a value with a reason, never an exception.
@@ -71,6 +72,10 @@ class ConflictError(GeoBackupError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class BusyError(GeoBackupError):
+    """Too many others have asked; the same question will be answered a little later."""
 
 
 class TrackError(GeoBackupError):

@@ -28,6 +28,7 @@ from geo_backup.events import (
 from geo_backup.live_map import Incident, Unit, freshness
 from geo_backup.node import Node
 from geo_backup.roads.snap import snap_place
+from geo_backup.server.answers import listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import adopted, new_id, record, unit_of
 from geo_backup.wire import documents
@@ -46,16 +47,18 @@ def router(node: Node, *, adopt_unknown: bool) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     tries: dict[str, deque[float]] = {}
 
-    @routes.get("/emergencies")
-    async def emergencies() -> dict[str, Any]:
+    @routes.get("/emergencies", response_model=dict[str, Any])
+    async def emergencies() -> Response:
         """Incidents in which an officer's emergency stands, the oldest first."""
-        return {
-            "emergencies": [
+
+        def rows() -> list[documents.Document]:
+            return [
                 documents.incident(incident)
                 for incident in node.live_map.open_incidents()
                 if incident.emergency is not None and incident.emergency.stands
             ]
-        }
+
+        return await listed(node, "emergencies", {}, "emergencies", rows)
 
     @routes.post("/emergencies", status_code=201)
     async def press(body: EmergencyCall, response: Response) -> dict[str, Any]:

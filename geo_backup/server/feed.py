@@ -137,7 +137,7 @@ async def _send(
         if outbox.snapshot_due:
             outbox.snapshot_due = False
             outbox.take()
-            await socket.send_text(writer.snapshot(topics))
+            await socket.send_text(await writer.snapshot(topics))
             told = None
         frames = outbox.take()
         text = writer.frame(topics, frames) if frames else None

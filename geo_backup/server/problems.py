@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from geo_backup.errors import BadValueError, ConflictError, LogError, LogFullError, UnknownIdError
+from geo_backup.errors import BadValueError, BusyError, ConflictError, LogError, LogFullError, UnknownIdError
 
 TITLES = {
     400: "Not JSON",
@@ -97,6 +97,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ConflictError)
     def conflict(_: Request, error: ConflictError) -> Response:
         return answer(409, str(error), [{"field": "", "reason": error.reason, "message": str(error)}])
+
+    @app.exception_handler(BusyError)
+    def busy(_: Request, error: BusyError) -> Response:
+        return answer(503, str(error))
 
     @app.exception_handler(LogFullError)
     def full(_: Request, error: LogFullError) -> Response:
