@@ -9,6 +9,7 @@
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
+    ├── BusyError           too much is asked at once: ask again
     └── TrackError          a recorded track cannot be read
 
 Bad *data* inside a stream (one impossible fix among a thousand) is a value with a reason, never an exception.
@@ -62,6 +63,10 @@ class OutsideMapError(BadValueError):
 
 class UnknownIdError(GeoBackupError):
     """No unit, incident or closure has this id."""
+
+
+class BusyError(GeoBackupError):
+    """Too many others have asked; the same question will be answered a little later."""
 
 
 class TrackError(GeoBackupError):

@@ -33,7 +33,7 @@ class TestSqliteLog(EventLogConformance):
 def test_a_follower_that_lags_past_the_memory_reads_on_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TAIL_EVENTS", 50)
+    monkeypatch.setattr(sqlite, "TAIL_BYTES", 50 * sqlite.EVENT_BYTES)
     monkeypatch.setattr(sqlite, "BATCH_EVENTS", 30)
 
     async def story() -> None:

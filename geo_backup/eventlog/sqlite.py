@@ -28,7 +28,15 @@ from typing import IO, Any
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog import LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
-from geo_backup.events import Event, Fix, PositionReported, SpeedsAdopted
+from geo_backup.events import (
+    BeatsAdopted,
+    ClosureAdded,
+    DemandAdopted,
+    Event,
+    Fix,
+    PositionReported,
+    SpeedsAdopted,
+)
 from geo_backup.wire import facts
 
 APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
@@ -38,8 +46,16 @@ WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
 GROUP_EVENTS = 5_000
 """A transaction takes no further append once it holds so many events."""
-TAIL_EVENTS = 20_000
-"""Committed events kept in memory for followers; a large one counts for many."""
+GROUP_BYTES = 64 << 20
+"""Nor once its events take so much memory."""
+TAIL_BYTES = 32 << 20
+"""Memory for committed events that are kept for followers."""
+EVENT_BYTES = 600
+"""Memory that any event takes."""
+PARSED_TIMES = 8
+"""A fact takes up to so many times the memory of its JSON: a coordinate of a polygon is two numbers and a list."""
+BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
+"""Facts that take long to encode."""
 BATCH_EVENTS = 2_000
 """Events a reader is handed at once."""
 SNAPSHOTS_KEPT = 3
@@ -77,12 +93,13 @@ Batch = list[tuple[int, Event]]
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("asked_s", "events", "future", "loop", "rows", "seqs")
+    __slots__ = ("asked_s", "events", "future", "loop", "rows", "seqs", "weight")
 
-    def __init__(self, events: Sequence[Event], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, events: Sequence[Event], rows: list[Row], loop: asyncio.AbstractEventLoop) -> None:
         self.events = tuple(events)
-        self.rows = [_row(event) for event in self.events]
+        self.rows = rows
         self.asked_s = time.monotonic()
+        self.weight = sum(map(_weight, rows))
         self.seqs: list[int] = []
         self.loop = loop
         self.future: asyncio.Future[list[int]] = loop.create_future()
@@ -107,9 +124,9 @@ class _Snapshot:
         self.error: LogError | None = None
 
 
-def _weight(batch: Batch) -> int:
-    """How much of the memory for the tail some events take, in events of common size."""
-    return len(batch) + sum(len(event.packed) // 500 for _, event in batch if isinstance(event, SpeedsAdopted))
+def _weight(row: Row) -> int:
+    """Bytes of memory that an event takes, by its row; a fact's body is the last of it."""
+    return EVENT_BYTES + (PARSED_TIMES * len(row[-1]) if isinstance(row[-1], bytes) else 0)
 
 
 class SqliteLog:
@@ -137,8 +154,9 @@ class SqliteLog:
         self._closed = False
         self._broken: LogError | None = None
         self._last = _last_seq(connection)
-        self._tail: deque[Batch] = deque()
-        self._tail_events = 0
+        self._tail: deque[tuple[int, Batch]] = deque()
+        """Batches with their weight."""
+        self._tail_bytes = 0
         self._tail_after = self._last
         self._followers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._writer: threading.Thread | None = None
@@ -224,10 +242,15 @@ class SqliteLog:
         if not events:
             return []
         loop = asyncio.get_running_loop()
-        item = _Append(events, loop)
         if urgent:
+            item = _Append(events, _encoded(events), loop)
             self._enqueue(item, urgent=True)
             return await item.future
+        if any(isinstance(event, BULKY) for event in events):
+            rows = await asyncio.to_thread(_encoded, events)
+        else:
+            rows = _encoded(events)
+        item = _Append(events, rows, loop)
         if self._slots is None or self._slots[0] is not loop:
             self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
         async with self._slots[1]:
@@ -292,14 +315,15 @@ class SqliteLog:
                 queue: deque[_Append | _Snapshot] | deque[_Append] = self._urgent if urgent else self._waiting
                 group: list[_Append] = []
                 snapshots: list[_Snapshot] = []
-                events = 0
-                while queue and events < GROUP_EVENTS:
+                events = weight = 0
+                while queue and events < GROUP_EVENTS and weight < GROUP_BYTES:
                     item = queue.popleft()
                     if isinstance(item, _Snapshot):
                         snapshots.append(item)
                     else:
                         group.append(item)
                         events += len(item.events)
+                        weight += item.weight
                 self._committing_s = min(
                     (*(one.asked_s for one in group), *(one.asked_s for one in snapshots)), default=None
                 )
@@ -353,11 +377,12 @@ class SqliteLog:
         with self._guard:
             if batch:
                 self._last = batch[-1][0]
-                self._tail.append(batch)
-                self._tail_events += _weight(batch)
-                while self._tail_events > TAIL_EVENTS and len(self._tail) > 1:
-                    gone = self._tail.popleft()
-                    self._tail_events -= _weight(gone)
+                weight = sum(item.weight for item in group)
+                self._tail.append((weight, batch))
+                self._tail_bytes += weight
+                while self._tail_bytes > TAIL_BYTES and len(self._tail) > 1:
+                    weight, gone = self._tail.popleft()
+                    self._tail_bytes -= weight
                     self._tail_after = gone[-1][0]
             self._wake([(item.loop, item.answer) for item in group])
 
@@ -499,7 +524,7 @@ class SqliteLog:
 
     def _from_tail(self, after: int, end: int) -> Batch:
         late: list[Batch] = []
-        for batch in reversed(self._tail):
+        for _, batch in reversed(self._tail):
             if batch[-1][0] <= after:
                 break
             late.append(batch)
@@ -532,6 +557,10 @@ def _failing(item: _Append, error: LogError) -> Callable[[], None]:
 
 
 # ---- rows
+
+
+def _encoded(events: Sequence[Event]) -> list[Row]:
+    return [_row(event) for event in events]
 
 
 def _row(event: Event) -> Row:

@@ -43,6 +43,7 @@ from geo_backup.events import (
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, Incident, LiveMap, apply
 from geo_backup.node.bell import rung
+from geo_backup.node.counter import Counter
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.health import Health, Name
 from geo_backup.node.timekeeper import keep_time, newest_ms
@@ -120,12 +121,20 @@ class Node:
         """Digest of each of them."""
         self.cuts: dict[str, Cut] = {}
         """What each closure does to the roads."""
+        self.cuts_ahead: dict[str, Cut] = {}
+        """The same of closures that are about to be added, by event: whoever adds one has worked it out already."""
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0, "rankings": 0}
         self.ignored: dict[str, int] = {}
         self.lag_s = 0.0
         self.profiles = profiles_of(network)
         self.run_cards = cards_of(network)
         self.decider = Decider(self)
+        self.lists = Counter(share=0.25)
+        """Long documents that are made on the event loop."""
+        self.files = Counter(share=0.5)
+        """Files that are taken in: read and checked in a thread, one at a time."""
+        self.questions = Counter()
+        """Large questions for the worker: what is urgent waits for one of them at most."""
         self._standing = Standing(network, profiles=self.profiles)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ranking")
         self._deltas: OrderedDict[int, Delta] = OrderedDict()
@@ -422,7 +431,7 @@ class Node:
             self.cuts.pop(closure_id, None)
             self._look_ms = 0
         if delta.closures and isinstance(event, ClosureAdded):
-            self.cuts[event.closure_id] = cut_by(self.network, event)
+            self.cuts[event.closure_id] = self.cuts_ahead.get(event.event_id) or cut_by(self.network, event)
         if isinstance(event, DECIDED_ANEW):
             for incident_id in delta.incidents:
                 self.decider.doubt(incident_id, seq)
@@ -437,13 +446,7 @@ class Node:
 
     async def ranking(self, incident_id: str, limit: int) -> documents.Document:
         """The ranking as of now, whole. Raises `KeyError` when the incident is not open."""
-
-        def answer(standing: Standing) -> documents.Document:
-            ranking = standing.rank(incident_id)
-            cannot = [unit_id for unit_id, reason in ranking.excluded() if reason in ("UNREACHABLE", "OUTSIDE_HORIZON")]
-            return documents.ranking(ranking, limit, cut_off=standing.cut_off(incident_id, cannot))
-
-        return await self.read_field(answer)
+        return await self.read_field(lambda standing: whole_ranking(standing, incident_id, limit))
 
     async def read_field(self, question: Callable[[Standing], Result]) -> Result:
         """Ask the standing fields anything, as of now, in the worker."""
@@ -630,6 +633,13 @@ def _rank_all(
         limit = standing.table.rules.limit.ranking_frame
         out.append((incident_id, documents.ranking(ranking, limit, frame=True), recommendation(ranking, limit)))
     return out
+
+
+def whole_ranking(standing: Standing, incident_id: str, limit: int) -> documents.Document:
+    """The ranking of an incident with all that it says of those who cannot come."""
+    ranking = standing.rank(incident_id)
+    cannot = [unit_id for unit_id, reason in ranking.excluded() if reason in ("UNREACHABLE", "OUTSIDE_HORIZON")]
+    return documents.ranking(ranking, limit, cut_off=standing.cut_off(incident_id, cannot))
 
 
 def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:

@@ -18,6 +18,12 @@ BODY_MAX = 2_000_000
 FILE_MAX = 16_000_000
 FILES = ("/v1/traffic", "/v1/demand", "/v1/beats")
 """Paths that take a whole file."""
+FILES_AT_ONCE = 4
+"""Files that are taken in at a time."""
+SMALL_BODY = 65_536
+"""A body up to this size is always taken in: an emergency is never refused for those of others."""
+BODIES_MAX = 128_000_000
+"""Bytes of larger bodies that are held at a time."""
 OPEN_PATHS = ("/healthz", "/readyz")
 
 
@@ -26,6 +32,9 @@ class Access:
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: tuple[str, ...]) -> None:
         self.app, self.token, self.hosts = app, token, (*LOOPBACK, *hosts)
+        self._files = 0
+        self._held = 0
+        """Bytes of bodies under way."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
@@ -35,13 +44,44 @@ class Access:
         refusal = self.refusal(scope)
         if refusal is None:
             if scope["type"] == "http":
-                receive = _bounded(receive, _most(scope))
-            await self.app(scope, receive, send)
+                await self._counted(scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4401 if refusal[0] == 401 else 4403, "reason": refusal[1]})
         else:
             await answer(*refusal)(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request whose body is counted while it comes in, and cut off at a limit: its own, or that of all
+        bodies together."""
+        is_file = scope["method"] == "PUT" and scope["path"] in FILES
+        if is_file and self._files >= FILES_AT_ONCE:
+            await answer(503, f"{FILES_AT_ONCE} files are being taken in; send this one again later")(
+                scope, receive, send
+            )
+            return
+        most, got = _most(scope), 0
+
+        async def counted() -> Message:
+            nonlocal got
+            message = await receive()
+            more = len(message.get("body", b""))
+            got, self._held = got + more, self._held + more
+            # the one error that FastAPI lets through while it reads a body
+            if got > most:
+                raise HTTPException(413, _too_large(most))
+            if got > SMALL_BODY and self._held > BODIES_MAX:
+                raise HTTPException(503, "much is being sent at once; send this again in a few seconds")
+            return message
+
+        self._files += is_file
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self._files -= is_file
+            self._held -= got
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """(status, words) when the request is not to be served."""
@@ -83,18 +123,3 @@ def _most(scope: Scope) -> int:
 
 def _too_large(most: int) -> str:
     return f"a request here may be at most {most} bytes"
-
-
-def _bounded(receive: Receive, most: int) -> Receive:
-    """A body without Content-Length is counted while it comes in, and cut off at the limit."""
-    got = 0
-
-    async def counted() -> Message:
-        nonlocal got
-        message = await receive()
-        got += len(message.get("body", b""))
-        if got > most:
-            raise HTTPException(413, _too_large(most))  # the one error that FastAPI lets through while it reads a body
-        return message
-
-    return counted

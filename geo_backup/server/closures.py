@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from geo_backup.live_map import Closure
 from geo_backup.node import Node
 from geo_backup.roads.drawn import KINDS, check_drawn
 from geo_backup.roads.pieces import NEAR_M, Pieces
+from geo_backup.server.answers import asked, listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
@@ -36,7 +39,7 @@ def router(node: Node) -> APIRouter:
         edges in the shape stay open for that. Edges are named by numbers of this map (`network_id`), see
         `/v1/roads/near`; on another map they are other roads.
         """
-        _check(body.geometry, node.network.edges)
+        await asyncio.to_thread(_check, body.geometry, node.network.edges)
         if "edges" in body.geometry and body.levels is not None:
             raise bad_value("/levels", "edges", "is for shapes: named edges are closed as they are; leave it out")
         if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
@@ -61,43 +64,52 @@ def router(node: Node) -> APIRouter:
             closure_id=(closure_id := body.closure_id or new_id("c")),
             **said,
         )
-        found = await node.read_field(lambda _: cut_by(node.network, event))
+        found = await node.questions.ask(object(), lambda: node.read_field(lambda _: cut_by(node.network, event)))
         if len(found.edges) == 0 and found.spared == 0:
             raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
         if len(found.edges) == 0:
             levels = ", ".join(map(str, found.levels))
             raise bad_value("/levels", "no_road", f"leave no road in this shape; there are roads of level {levels}")
+        node.cuts_ahead[event.event_id] = found
         try:
             await record(node, event)
         except Problem as refusal:
             if was_taken(refusal) and closure_id in node.live_map.closures:
                 return _again(node.live_map.closures[closure_id], said, node, response)
             raise
+        finally:
+            node.cuts_ahead.pop(event.event_id, None)
         return documents.closure(node.live_map.closures[closure_id], node.cuts[closure_id])
 
-    @routes.get("/closures")
-    async def closures() -> dict[str, Any]:
+    @routes.get("/closures", response_model=dict[str, Any])
+    async def closures() -> Response:
         """All closures that stand, those yet to begin included."""
-        standing = node.live_map.closures.values()
-        return {"closures": [documents.closure(c, node.cuts[c.closure_id]) for c in standing]}
 
-    @routes.get("/closures/{closure_id}/roads")
-    async def roads(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> dict[str, Any]:
+        def rows() -> Iterator[documents.Document]:
+            for closure in list(node.live_map.closures.values()):
+                cut = node.cuts.get(closure.closure_id)
+                if cut is not None:  # else it was lifted meanwhile
+                    yield documents.closure(closure, cut)
+
+        return await listed(node, "closures", {}, "closures", rows)
+
+    @routes.get("/closures/{closure_id}/roads", response_model=dict[str, Any])
+    async def roads(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> Response:
         """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
         cut = node.cuts.get(closure_id)
         if cut is None:
             raise Problem(404, "there is no such closure")
 
-        def lines(_: Standing) -> list[list[list[float]]]:
+        def lines(_: Standing) -> documents.Document:
             pieces = np.unique(node.network.edge_piece[cut.edges])
-            return Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
+            shown = Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
+            return {
+                "type": "Feature",
+                "geometry": {"type": "MultiLineString", "coordinates": shown},
+                "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
+            }
 
-        shown = await node.read_field(lines)
-        return {
-            "type": "Feature",
-            "geometry": {"type": "MultiLineString", "coordinates": shown},
-            "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
-        }
+        return await asked(node, ("roads", closure_id), lines)
 
     @routes.get("/roads/near")
     async def near(

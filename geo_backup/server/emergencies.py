@@ -33,6 +33,7 @@ from geo_backup.live_map.extent import null_island
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.adoption import Adoption, address_of
+from geo_backup.server.answers import listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
@@ -53,17 +54,19 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     tries: dict[str, deque[float]] = {}
 
-    @routes.get("/emergencies")
-    async def emergencies() -> dict[str, Any]:
+    @routes.get("/emergencies", response_model=dict[str, Any])
+    async def emergencies() -> Response:
         """Incidents in which an officer's emergency stands, the oldest first; `recorded` is false for what the log has
         not taken yet."""
-        return {
-            "emergencies": [
+
+        def rows() -> list[documents.Document]:
+            return [
                 documents.incident(incident, recorded)
                 for incident, recorded in node.open_incidents()
                 if incident.emergency is not None and incident.emergency.stands
             ]
-        }
+
+        return await listed(node, "emergencies", {}, "emergencies", rows)
 
     @routes.post("/emergencies", status_code=201)
     async def press(request: Request, body: EmergencyCall, response: Response) -> dict[str, Any]:

@@ -139,7 +139,7 @@ async def _send(
         if outbox.snapshot_due:
             outbox.snapshot_due, rules = False, node.live_map.rules
             outbox.take()
-            await socket.send_text(writer.snapshot(topics))
+            await socket.send_text(await writer.snapshot(topics))
             told = known = None
         if known is not node.health.conditions and (known is not None or node.health.conditions):
             known = node.health.conditions

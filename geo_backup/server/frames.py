@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from geo_backup.feed import TOPICS, Frame, merge
-from geo_backup.node import Node
+from geo_backup.node import Counter, Node, in_steps
 from geo_backup.wire import documents
 from geo_backup.wire.times import to_text
 
@@ -17,6 +19,8 @@ class FrameWriter:
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        self._snapshots = Counter(share=0.5)
+        self._turn = asyncio.Lock()
         self._seen: dict[tuple[Any, ...], tuple[tuple[Frame, ...], str]] = {}
 
     def area(self) -> dict[str, Any]:
@@ -32,22 +36,36 @@ class FrameWriter:
             "has_basemap": network.folder is not None and (network.folder / "basemap.pmtiles").exists(),
         }
 
-    def snapshot(self, topics: frozenset[str]) -> str:
-        """Everything of the topics."""
+    async def snapshot(self, topics: frozenset[str]) -> str:
+        """Everything of the topics, made once for all viewers that come meanwhile. What changes while it is made may
+        be in it or not: let the viewer's outbox collect it."""
+        text = (await self._snapshots.ask(topics, lambda: in_steps(self._parts(topics)))).decode()
+        async with self._turn:  # each is compressed on its way out: a thousand viewers leave time between them
+            await asyncio.sleep(0)
+        return text
+
+    def _parts(self, topics: frozenset[str]) -> Iterator[bytes]:
         node = self.node
-        values = {name: {thing: node.value(name, thing) for thing in node.things(name)} for name in topics}
-        return orjson.dumps(
-            {
-                "type": "snapshot",
-                "epoch": node.log.epoch,
-                "seq": node.live_map.seq,
-                "mode": node.clock.mode,
-                "server_time": to_text(node.clock.now_ms()),
-                "area": self.area(),
-                "freshness": documents.freshness_limits(node.live_map.rules),
-                **values,
-            }
-        ).decode()
+        head = {
+            "type": "snapshot",
+            "epoch": node.log.epoch,
+            "seq": node.live_map.seq,
+            "mode": node.clock.mode,
+            "server_time": to_text(node.clock.now_ms()),
+            "area": self.area(),
+            "freshness": documents.freshness_limits(node.live_map.rules),
+        }
+        yield orjson.dumps(head)[:-1]
+        for name in topics:
+            yield b',"%s":{' % name.encode()
+            between = b""
+            for thing in node.things(name):
+                value = node.value(name, thing)
+                if value is not None:  # gone since the names were listed
+                    yield between + orjson.dumps(thing) + b":" + orjson.dumps(value)
+                    between = b","
+            yield b"}"
+        yield b"}"
 
     def frame(self, topics: frozenset[str], frames: tuple[Frame, ...]) -> str | None:
         """The latest values of what changed; None when none of it is of these topics."""

@@ -23,7 +23,8 @@ from geo_backup.events import (
     Need,
 )
 from geo_backup.live_map import Incident
-from geo_backup.node import Node
+from geo_backup.node import Node, whole_ranking
+from geo_backup.server.answers import asked, listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import (
     WORDS,
@@ -101,10 +102,12 @@ def router(node: Node) -> APIRouter:
             raise
         return documents.incident(incident_of(node, incident_id))
 
-    @routes.get("/incidents")
-    async def incidents() -> dict[str, Any]:
+    @routes.get("/incidents", response_model=dict[str, Any])
+    async def incidents() -> Response:
         """All open incidents, in the order in which they were opened."""
-        return {"incidents": [documents.incident(*seen) for seen in node.open_incidents()]}
+        return await listed(
+            node, "incidents", {}, "incidents", lambda: [documents.incident(*seen) for seen in node.open_incidents()]
+        )
 
     @routes.get("/incidents/{incident_id}")
     async def one(incident_id: IncidentId) -> dict[str, Any]:
@@ -265,21 +268,24 @@ def router(node: Node) -> APIRouter:
             return ""
         return node.digests.get(incident_id, "")
 
-    @routes.get("/incidents/{incident_id}/ranking")
-    async def ranking(incident_id: IncidentId, limit: Annotated[int, Query(ge=1)] = 20) -> dict[str, Any]:
+    @routes.get("/incidents/{incident_id}/ranking", response_model=dict[str, Any])
+    async def ranking(incident_id: IncidentId, limit: Annotated[int, Query(ge=1)] = 20) -> Response:
         """Every unit's place in the queue, now."""
         open_incident_of(node, incident_id)
         most = node.live_map.rules.limit.ranking_rows
         if limit > most:
             raise bad_value("/limit", "out_of_range", f"is at most {most} here (the rule limit.ranking_rows)")
-        return await node.ranking(incident_id, limit)
+        question = ("ranking", incident_id, limit)
+        return await asked(node, question, lambda now: whole_ranking(now, incident_id, limit))
 
     @routes.get("/incidents/{incident_id}/route")
     async def route(incident_id: IncidentId, unit_id: Annotated[str, Query(pattern=ID_PATTERN)]) -> dict[str, Any]:
         """The way one unit would take: a GeoJSON feature."""
         open_incident_of(node, incident_id)
         unit_of(node, unit_id)
-        document, cut_off = await node.read_field(lambda now: _route(now, incident_id, unit_id))
+        document, cut_off = await node.questions.ask(
+            ("route", incident_id, unit_id), lambda: node.read_field(lambda now: _route(now, incident_id, unit_id))
+        )
         if document is None:
             closed = [_closure_words(node, name) for name in cut_off]
             words = f"unit {unit_id!r} cannot reach incident {incident_id!r} by road"
@@ -290,8 +296,8 @@ def router(node: Node) -> APIRouter:
             )
         return document
 
-    @routes.get("/incidents/{incident_id}/reach")
-    async def reach(incident_id: IncidentId, minutes: str = "2,5,10") -> dict[str, Any]:
+    @routes.get("/incidents/{incident_id}/reach", response_model=dict[str, Any])
+    async def reach(incident_id: IncidentId, minutes: str = "2,5,10") -> Response:
         """From where the incident is reached within so many minutes of driving: cumulative polygons."""
         open_incident_of(node, incident_id)
         values = check_minutes(minutes)
@@ -300,10 +306,10 @@ def router(node: Node) -> APIRouter:
             field = now.field(incident_id)
             return documents.reach(values, field.reach(values) if field is not None else [])
 
-        return await node.read_field(question)
+        return await asked(node, ("reach", incident_id, *values), question)
 
-    @routes.post("/etas")
-    async def etas(body: EtasQuestion) -> dict[str, Any]:
+    @routes.post("/etas", response_model=dict[str, Any])
+    async def etas(body: EtasQuestion) -> Response:
         """Drive times from many places to one, with the closures in force, for systems that keep their own units."""
         check_profile(node, body.profile)
         most = node.live_map.rules.limit.etas_starts
@@ -315,7 +321,7 @@ def router(node: Node) -> APIRouter:
             if len(start) == 3 and not 0 <= start[2] <= 360:
                 raise bad_value(f"/starts/{index}/2", "out_of_range", "course_deg is 0 to 360")
         try:
-            return await node.read_field(lambda now: now.etas(lon, lat, body.starts, body.profile))
+            return await asked(node, object(), lambda now: now.etas(lon, lat, body.starts, body.profile))
         except OutsideMapError as error:
             raise bad_value("/target", error.reason, str(error)) from None
 

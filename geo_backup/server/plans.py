@@ -22,6 +22,7 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import Plan
 from geo_backup.node import Node
+from geo_backup.server.answers import listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, record
 from geo_backup.wire import documents
@@ -93,10 +94,10 @@ def router(node: Node) -> APIRouter:
         plan = plan_of(plan_id)
         return documents.plan(plan, await scheduled(plan))
 
-    @routes.get("/plans")
-    async def plans() -> dict[str, Any]:
+    @routes.get("/plans", response_model=dict[str, Any])
+    async def plans() -> Response:
         """All plans, without their schedules."""
-        return {"plans": [documents.plan(plan) for plan in node.live_map.plans.values()]}
+        return await listed(node, "plans", {}, "plans", lambda: map(documents.plan, list(node.live_map.plans.values())))
 
     @routes.get("/plans/{plan_id}")
     async def one(plan_id: PlanId) -> dict[str, Any]:

