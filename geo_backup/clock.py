@@ -38,7 +38,7 @@ UNITS_HEARD = 1_000
 """The units last heard of; more do not know better."""
 AHEAD_MS = 30_000
 """Units that are ahead by more than this cannot all be wrong, and none of their fixes would count."""
-LATE_MS = 300_000
+LATE_MS = 600_000
 """Units that are behind by more than this are very late, or the wall clock is ahead."""
 
 
