@@ -68,9 +68,9 @@ MPH_COUNTRIES = frozenset(
 # 60 mph is the law of British lanes, 20 mph the most that is a living street anywhere.
 PLAUSIBLE_KMH: Mapping[WayClass, tuple[int, int]] = {
     WayClass.MOTORWAY: (20, 160),
-    WayClass.MOTORWAY_LINK: (20, 140),
+    WayClass.MOTORWAY_LINK: (10, 140),
     WayClass.TRUNK: (20, 160),
-    WayClass.TRUNK_LINK: (15, 130),
+    WayClass.TRUNK_LINK: (10, 130),
     WayClass.PRIMARY: (10, 130),
     WayClass.PRIMARY_LINK: (10, 120),
     WayClass.SECONDARY: (10, 125),
