@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from geo_backup.cartography.osm import SCENERY_KEYS
+from geo_backup.errors import MapError
 from geo_backup.roads.network import RoadNetwork, WayClass, WayFlag
 
 MIN_ZOOM, MAX_ZOOM = 5, 14
@@ -33,6 +35,8 @@ SCENERY_BANDS = ((5, 9), (10, 12), (13, 13), (14, MAX_ZOOM))
 SMALLEST_M2 = {5: 1_000_000.0, 10: 40_000.0, 13: 2_000.0, 14: 0.0}
 """Smallest area drawn from the first zoom of a band on."""
 BUILDINGS_FROM = 14
+WATER_BEYOND_DEG = 0.02
+"""A water file is drawn so far outside the map, so that a river does not end at its edge."""
 SCENERY_TILE_BYTES = 55_000
 """With the roads a tile then stays under 100 KB."""
 
@@ -60,11 +64,11 @@ def class_text(way_class: int) -> str:
     return "road" if way_class == WayClass.UNKNOWN else WayClass(way_class).name.lower()
 
 
-def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None) -> str:
+def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None, water: Path | None = None) -> str:
     """Write `path`; answers `ok`, or why there are no tiles (a map without them works).
 
     Layers: `roads` (class, name, bridge, tunnel, oneway); where the source is an OSM file also `water`, `green`,
-    `buildings`, when it has them.
+    `buildings`, when it has them. `water` is a GeoJSON file of areas to draw as water besides.
     """
     try:
         import freestiler  # noqa: F401
@@ -82,6 +86,8 @@ def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None) 
                 some = coalesced(some, 360.0 / 2**high)
                 parts.append(_tile({"roads": some}, Path(folder) / f"roads{low}.pmtiles", low, high))
         drawn = scenery(source) if source is not None else {}
+        if water is not None:
+            drawn = _with_water(drawn, water, network.area.extent)
         if drawn:
             for low, high in SCENERY_BANDS:
                 part = _tile_scenery(drawn, Path(folder) / f"scenery{low}.pmtiles", low, high)
@@ -138,10 +144,57 @@ def scenery(source: Path) -> dict[str, Any]:
     for name, (wkb, classes) in shapes.items():
         if wkb:
             geometry = shapely.from_wkb(wkb)
-            shrink = np.cos(np.radians(shapely.bounds(geometry)[:, 1]))
-            size_m2 = shapely.area(geometry) * 111_195.0**2 * shrink
+            size_m2 = _size_m2(geometry)
             out[name] = geopandas.GeoDataFrame({"class": classes, "size_m2": size_m2}, geometry=geometry, crs=4326)
     return out
+
+
+def _with_water(drawn: dict[str, Any], path: Path, extent: tuple[float, float, float, float]) -> dict[str, Any]:
+    """The layers with the areas of a file in that of the water, cut off a little outside the map."""
+    import geopandas
+    import pandas
+    import shapely  # type: ignore[import-untyped, unused-ignore]
+
+    areas = read_areas(path)
+    west, south, east, north = extent
+    frame = shapely.box(
+        west - WATER_BEYOND_DEG, south - WATER_BEYOND_DEG, east + WATER_BEYOND_DEG, north + WATER_BEYOND_DEG
+    )
+    areas = shapely.intersection(shapely.make_valid(areas), frame)
+    areas = areas[~shapely.is_empty(areas)]
+    added = geopandas.GeoDataFrame(
+        {"class": ["water"] * len(areas), "size_m2": _size_m2(areas)}, geometry=areas, crs=4326
+    )
+    if "water" in drawn:
+        added = pandas.concat([drawn["water"], added], ignore_index=True)
+    rest = {name: layer for name, layer in drawn.items() if name != "water"}
+    return {"water": added, **rest} if len(added) else rest
+
+
+def read_areas(path: Path) -> Any:
+    """Polygons and multipolygons of a GeoJSON file, as an array of shapes. Raises `MapError` when there are none."""
+    import shapely  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        document = orjson.loads(path.read_bytes())
+        features = document["features"] if document["type"] == "FeatureCollection" else [document]
+        shapes = [feature.get("geometry", feature) for feature in features]
+        named = [orjson.dumps(shape) for shape in shapes if shape and shape["type"] in ("Polygon", "MultiPolygon")]
+        areas = shapely.from_geojson(named)
+    except OSError as error:
+        raise MapError(f"{path} cannot be read: {error.strerror or error}. Give --water a GeoJSON file.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, shapely.GEOSException):
+        raise MapError(f"{path} is not GeoJSON. Give --water a FeatureCollection of areas.") from None
+    if not len(areas):
+        raise MapError(f"{path} holds no areas. Give --water a FeatureCollection of Polygons or MultiPolygons.")
+    return areas
+
+
+def _size_m2(geometry: Any) -> Any:
+    import shapely  # type: ignore[import-untyped, unused-ignore]
+
+    shrink = np.cos(np.radians(shapely.bounds(geometry)[:, 1]))
+    return shapely.area(geometry) * 111_195.0**2 * shrink
 
 
 def scenery_kind(tags: dict[str, str]) -> tuple[str, str] | None:

@@ -121,12 +121,14 @@ def build_map(
     licence: str | None = None,
     attribution: str | None = None,
     tiles: bool = True,
+    water: Path | None = None,
     progress: Progress | None = None,
 ) -> BuildSummary:
     """Read `source` and write the map folder `out`.
 
     `origin` is how `area.toml` names the source (default: the file's name); date, licence and attribution default to
-    what the source says of itself. An older map at `out` is replaced in one step when the new one is complete; nothing
+    what the source says of itself. `water` is a GeoJSON file of areas that the basemap draws as water, for sources that
+    hold roads alone. An older map at `out` is replaced in one step when the new one is complete; nothing
     else is overwritten. Raises `MapError` with the remedy when the source cannot be used.
     """
     began = time.perf_counter()
@@ -156,7 +158,7 @@ def build_map(
             from geo_backup.cartography.basemap import write_basemap
 
             tell("drawing the basemap", 0.65)
-            said = write_basemap(network, work / "basemap.pmtiles", path if ways.scenery else None)
+            said = write_basemap(network, work / "basemap.pmtiles", path if ways.scenery else None, water)
         summary["tiles"] = said
         (work / "area.toml").write_text(area_toml(network, summary), encoding="utf-8", newline="\n")
         folder_bytes = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())

@@ -23,6 +23,9 @@ def map_build(
     origin: Annotated[str | None, typer.Option(help="Where the data came from, in words.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the data; default: ODbL 1.0.")] = None,
     attribution: Annotated[str | None, typer.Option(help="Shown on the map; default: OpenStreetMap.")] = None,
+    water: Annotated[
+        Path | None, typer.Option(help="GeoJSON areas to draw as water, for sources that hold roads alone.")
+    ] = None,
     no_tiles: Annotated[bool, typer.Option("--no-tiles", help="Leave out the drawn basemap.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,6 +46,7 @@ def map_build(
             licence=licence,
             attribution=attribution,
             tiles=not no_tiles,
+            water=water,
             progress=lambda stage, done: progress.update(bar, description=stage, completed=done),
         )
     rows = asdict(summary)

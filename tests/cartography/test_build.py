@@ -285,3 +285,40 @@ def test_the_map_that_is_shipped() -> None:
     assert network.area.attribution == "© OpenStreetMap contributors"
     assert network.area.source_date == "2016-12-27T10:04:02Z"
     assert network.area.timezone == "Europe/Stockholm"
+
+
+def test_water_of_its_own_file_is_drawn_and_leaves_the_network_alone(tmp_path: Path) -> None:
+    from pmtiles.reader import MmapSource, Reader
+
+    source, pond = tmp_path / "three-streets.osm", tmp_path / "pond.geojson"
+    source.write_text(triangle().xml(), encoding="utf-8")
+    west, south, _, _ = build_map(source, tmp_path / "dry") and RoadNetwork.load(tmp_path / "dry").area.extent
+    ring = [[west, south], [west + 0.002, south], [west, south + 0.002], [west, south]]
+    pond.write_text(
+        json.dumps({"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}),
+        encoding="utf-8",
+    )
+    build_map(source, tmp_path / "wet", water=pond)
+    dry, wet = contents(tmp_path / "dry"), contents(tmp_path / "wet")
+    assert {name for name in dry if dry[name] != wet[name]} == {"basemap.pmtiles"}
+    with (tmp_path / "wet" / "basemap.pmtiles").open("rb") as file:
+        layers = Reader(MmapSource(file)).metadata()["vector_layers"]
+    assert [layer["id"] for layer in layers] == ["roads", "water"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no JSON", "is not GeoJSON"),
+        ('{"type": "FeatureCollection"}', "is not GeoJSON"),
+        ('{"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}}', "holds no areas"),
+        ('{"type": "Polygon", "coordinates": [[[1, 2]]]}', "is not GeoJSON"),
+    ],
+)
+def test_a_water_file_that_cannot_be_used_is_named_with_the_remedy(tmp_path: Path, text: str, said: str) -> None:
+    source, water = tmp_path / "three-streets.osm", tmp_path / "water.geojson"
+    source.write_text(triangle().xml(), encoding="utf-8")
+    water.write_text(text, encoding="utf-8")
+    with pytest.raises(MapError, match=said):
+        build_map(source, tmp_path / "map", water=water)
+    assert not (tmp_path / "map").exists()

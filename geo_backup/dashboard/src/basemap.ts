@@ -1,69 +1,89 @@
 /** The basemap's style: what the map folder's own tiles hold, in two quiet flavours, lettered from local fonts. */
-import type { FilterSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, FilterSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 
+/** Classes differ in lightness and width first and in hue second, and no road is as vivid as a unit or a way to drive. */
 const FLAVOURS = {
   light: {
-    ground: "#e9e6df", green: "#d5e2c6", water: "#b9d3e6", building: "#dcd7cc", casing: "#c4bdb0", minor: "#ffffff", middle: "#ffffff",
-    major: "#fbe3b0", motorway: "#f3cd85", path: "#cfc8ba", text: "#5c574e", halo: "#ffffffd0",
+    ground: "#eeebe4", green: "#d9e5cb", water: "#a9cbe3", shore: "#86b1d0", building: "#e0dbd0",
+    casing: "#c9c2b5", strong: "#a89a80", bridge: "#6f675a",
+    path: "#c3baa9", service: "#f8f6f2", minor: "#ffffff", middle: "#fffdf3", major: "#fbe6b4", motorway: "#efc572",
+    text: "#4f4a42", strongText: "#3a362f", halo: "#fffffff0",
   },
   dark: {
-    ground: "#14181d", green: "#18211d", water: "#0c2233", building: "#1c2127", casing: "#0d1013", minor: "#303740", middle: "#3b434c",
-    major: "#4a4f52", motorway: "#5d5846", path: "#232930", text: "#9aa3ad", halo: "#14181dd0",
+    ground: "#14181d", green: "#18221d", water: "#123a57", shore: "#1f5379", building: "#1d2329",
+    casing: "#0b0e11", strong: "#0b0e11", bridge: "#8b949e",
+    path: "#2a313a", service: "#262d35", minor: "#333b45", middle: "#434c56", major: "#5f5a48", motorway: "#85744a",
+    text: "#aab3bd", strongText: "#c9d0d7", halo: "#11151af0",
   },
 } as const;
 
 const of = (...classes: string[]): FilterSpecification => ["in", ["get", "class"], ["literal", classes]];
-const MOTORWAY = of("motorway", "motorway_link", "trunk", "trunk_link");
-const MAJOR = of("primary", "primary_link", "secondary", "secondary_link");
-const MIDDLE = of("tertiary", "tertiary_link");
-const MINOR = of("residential", "unclassified", "living_street", "road", "busway");
+const all = (...filters: unknown[]): FilterSpecification => ["all", ...filters] as unknown as FilterSpecification;
 const SERVICE = of("service", "track", "pedestrian");
 const PATH = of("footway", "cycleway", "path", "steps", "bridleway");
+const BRIDGE = ["==", ["get", "bridge"], true];
+const TUNNEL = ["==", ["get", "tunnel"], true];
+
+type Width = readonly [at10: number, at14: number, at18: number];
+
+/** From small to large, which is also the order in which they are drawn. Main roads are named from the first zoom on. */
+const CLASSES: { id: "service" | "minor" | "middle" | "major" | "motorway"; filter: FilterSpecification; width: Width; from: number; named: number; size: number }[] = [
+  { id: "service", filter: SERVICE, width: [0.2, 1.1, 8], from: 13, named: 15, size: 10.5 },
+  { id: "minor", filter: of("residential", "unclassified", "living_street", "road", "busway"), width: [0.4, 2.6, 15], from: 11, named: 13, size: 11 },
+  { id: "middle", filter: of("tertiary", "tertiary_link"), width: [0.8, 3.6, 19], from: 9, named: 13, size: 11.5 },
+  { id: "major", filter: of("primary", "primary_link", "secondary", "secondary_link"), width: [1, 4.4, 23], from: 5, named: 12.5, size: 12 },
+  { id: "motorway", filter: of("motorway", "motorway_link", "trunk", "trunk_link"), width: [1.2, 5, 26], from: 5, named: 12.5, size: 12 },
+];
+
+const width = ([at10, at14, at18]: Width, extra: number): ExpressionSpecification =>
+  ["interpolate", ["exponential", 1.5], ["zoom"], 10, at10 + extra * 0.4, 14, at14 + extra, 18, at18 + extra * 2];
 
 export function basemap(theme: "light" | "dark", tiles: string | null, attribution: string): StyleSpecification {
   const c = FLAVOURS[theme];
   const ground: LayerSpecification = { id: "ground", type: "background", paint: { "background-color": c.ground } };
   if (!tiles) return { version: 8, sources: {}, layers: [ground] };
 
-  const road = (id: string, filter: FilterSpecification, color: string, widths: [number, number, number], minzoom: number): LayerSpecification[] => {
-    const width = (extra: number) =>
-      ["interpolate", ["exponential", 1.5], ["zoom"], 10, widths[0] + extra * 0.4, 14, widths[1] + extra, 18, widths[2] + extra * 2] as never;
-    const common = { type: "line", source: "basemap", "source-layer": "roads", filter, minzoom, layout: { "line-cap": "round", "line-join": "round" } } as const;
-    return [
-      { id: `${id}-casing`, ...common, paint: { "line-color": c.casing, "line-width": width(1.4) } },
-      { id, ...common, paint: { "line-color": color, "line-width": width(0) } },
-    ];
-  };
-  const roads = [
-    road("service", SERVICE, c.minor, [0.2, 1, 8], 13),
-    road("minor", MINOR, c.minor, [0.4, 2.2, 14], 11),
-    road("middle", MIDDLE, c.middle, [0.7, 3.2, 18], 9),
-    road("major", MAJOR, c.major, [1, 4.2, 22], 5),
-    road("motorway", MOTORWAY, c.motorway, [1.4, 5, 26], 5),
+  const area = (id: string, color: string, minzoom = 0): LayerSpecification =>
+    ({ id, type: "fill", source: "basemap", "source-layer": id === "building" ? "buildings" : id, minzoom, filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": color } });
+  const road = { type: "line", source: "basemap", "source-layer": "roads" } as const;
+  const round = { "line-cap": "round", "line-join": "round" } as const;
+  // A tunnel is beneath all the others, a bridge above them: its edges are dark, so that it stands out from the water.
+  const levels = [
+    { level: "tunnel", filter: TUNNEL, casing: () => c.casing, extra: 1.4, opacity: 0.45, cap: { "line-cap": "butt", "line-join": "round" } as const },
+    { level: "street", filter: ["!", ["any", TUNNEL, BRIDGE]], casing: (id: string) => (id === "major" || id === "motorway" ? c.strong : c.casing), extra: 1.5, opacity: 1, cap: round },
+    { level: "bridge", filter: BRIDGE, casing: () => c.bridge, extra: 2.2, opacity: 1, cap: { "line-cap": "butt", "line-join": "round" } as const },
   ];
+  const roads = levels.flatMap(({ level, filter, casing, extra, opacity, cap }): LayerSpecification[] => [
+    ...CLASSES.map((k): LayerSpecification => ({
+      ...road, id: `${k.id}-${level}-casing`, minzoom: k.from, filter: all(k.filter, filter), layout: cap,
+      paint: { "line-color": casing(k.id), "line-width": width(k.width, extra), "line-opacity": opacity },
+    })),
+    ...CLASSES.map((k): LayerSpecification => ({
+      ...road, id: `${k.id}-${level}`, minzoom: k.from, filter: all(k.filter, filter), layout: round,
+      paint: { "line-color": c[k.id], "line-width": width(k.width, 0), "line-opacity": opacity },
+    })),
+  ]);
+  const names = [...CLASSES].reverse().map((k): LayerSpecification => ({
+    id: `${k.id}-names`, type: "symbol", source: "basemap", "source-layer": "roads", minzoom: k.named, filter: all(["has", "name"], k.filter),
+    // No glyph server: MapLibre draws letters from the reader's own fonts when the style names none.
+    layout: {
+      "text-field": ["get", "name"], "text-font": ["sans-serif"], "symbol-placement": "line", "symbol-spacing": 320, "text-padding": 3,
+      "text-size": ["interpolate", ["linear"], ["zoom"], 13, k.size, 17, k.size + 2.5], "text-max-angle": 35,
+    },
+    paint: { "text-color": k.id === "major" || k.id === "motorway" ? c.strongText : c.text, "text-halo-color": c.halo, "text-halo-width": 1.6 },
+  }));
   return {
     version: 8,
     sources: { basemap: { type: "vector", url: `pmtiles://${tiles}`, attribution } },
     layers: [
       ground,
-      { id: "green", type: "fill", source: "basemap", "source-layer": "green", paint: { "fill-color": c.green } },
-      { id: "water", type: "fill", source: "basemap", "source-layer": "water", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c.water } },
-      { id: "stream", type: "line", source: "basemap", "source-layer": "water", filter: ["==", ["geometry-type"], "LineString"], paint: { "line-color": c.water, "line-width": 1.5 } },
-      { id: "building", type: "fill", source: "basemap", "source-layer": "buildings", minzoom: 13, paint: { "fill-color": c.building } },
-      {
-        id: "path", type: "line", source: "basemap", "source-layer": "roads", filter: PATH, minzoom: 14,
-        paint: { "line-color": c.path, "line-width": 1, "line-dasharray": [3, 2] },
-      },
-      ...roads.map((pair) => pair[0]!),
-      ...roads.map((pair) => pair[1]!),
-      ...([["street-names", ["all", ["has", "name"], ["any", MAJOR, MIDDLE, MOTORWAY]], 12.5], ["side-street-names", ["all", ["has", "name"], ["any", MINOR, SERVICE]], 15]] as const).map(
-        ([id, filter, minzoom]): LayerSpecification => ({
-          id, type: "symbol", source: "basemap", "source-layer": "roads", minzoom, filter: filter as unknown as FilterSpecification,
-          // No glyph server: MapLibre draws letters from the reader's own fonts when the style names none.
-          layout: { "text-field": ["get", "name"], "text-font": ["sans-serif"], "text-size": 11.5, "symbol-placement": "line", "symbol-spacing": 350 },
-          paint: { "text-color": c.text, "text-halo-color": c.halo, "text-halo-width": 1.5 },
-        }),
-      ),
+      area("green", c.green),
+      area("water", c.water),
+      { id: "shore", type: "line", source: "basemap", "source-layer": "water", paint: { "line-color": c.shore, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 16, 1.5] } },
+      area("building", c.building, 13),
+      { ...road, id: "path", filter: PATH, minzoom: 14, paint: { "line-color": c.path, "line-width": 1.1, "line-dasharray": [3, 2] } },
+      ...roads,
+      ...names,
     ],
   };
 }
