@@ -19,7 +19,7 @@ async def main(url: str) -> None:
             print(f"{unit['unit_id']}: {unit['eta_s']:.0f} s, first with {unit['p_first']:.0%} {unit['price_words']}")
         async for world in client.watch():  # the best set follows in the log; the incident names it
             recommended = world.incidents[incident_id]["recommended"]
-            if recommended is not None:
+            if recommended is not None and recommended["stage"] == "refined":
                 break
         for unit in recommended["units"]:
             await client.send(incident_id, unit["unit_id"])

@@ -151,12 +151,13 @@ class Client:
         return answer
 
     async def ask_backup(self, incident_id: str, mode: str, **more: Any) -> dict[str, Any]:
-        """POST /v1/incidents/{id}/backup: the set to send at once; `decision_id` names the whole decision."""
+        """POST /v1/incidents/{id}/backup: the set to send at once, on record as `decision_id`; the best set follows as
+        the incident's `recommended`, when that says `stage: refined`."""
         answer: dict[str, Any] = await self.call("POST", f"/v1/incidents/{incident_id}/backup", {"mode": mode, **more})
         return answer
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
-        """GET /v1/decisions/{id}, once it is made: in numbers, and in `words`."""
+        """GET /v1/decisions/{id}: in numbers, and in `words`."""
         answer: dict[str, Any] = await self.call("GET", f"/v1/decisions/{decision_id}")
         return answer
 
