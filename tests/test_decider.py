@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from geo_backup.node import Node, decider
 from geo_backup.replay.verify import verify
 from geo_backup.wire import decisions
 from tests.roads.tiny import place
+from tests.running import in_time
 from tests.stories import opened, unit
 from tests.test_node import running, street
 
@@ -44,13 +44,12 @@ def test_the_quick_answer_stands_until_the_best_is_there(
         for incident_id, x in (("i1", 0.0), ("i2", 30.0)):
             lon, lat = place(x, 0)
             await node.submit(opened(incident_id, lon=lon, lat=lat, priority=1), request(incident_id, now_ms))
-        for _ in range(400):
+
+        def best_stand() -> bool:
             standing = [node.live_map.incidents[name].recommended for name in ("i1", "i2")]
-            if all(one is not None and not one.quick for one in standing):
-                break
-            await asyncio.sleep(0.02)
-        else:
-            raise AssertionError(standing)
+            return all(one is not None and not one.quick for one in standing)
+
+        await in_time(best_stand, "the best answers")
 
     running(story, log, network=network)
     opened_log = SqliteLog.open(log, create=False, read_only=True)
