@@ -17,16 +17,17 @@ numbers, so there is one best objective, to the last digit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill
 from geo_backup.events import Need
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LEVELS = ("unmet", "unmet_wants", "last_arrival", "arrivals", "preference", "cover_lost", "workload", "eta_ms", "ids")
 NODES_MAX = 2_000
@@ -416,6 +417,8 @@ class _Program:
 
     def constraints(self) -> tuple[csr_array, Array, Array]:
         """A, low, high of low <= A v <= high."""
+        from scipy.sparse import csr_array  # slow to import
+
         rows: list[tuple[dict[int, float], float, float]] = []
         requests = self.ground.requests
         by_unit: dict[int, list[int]] = {}
@@ -456,6 +459,8 @@ class _Program:
         `alone` is the best objective of requests by themselves, where known. While together they get just that, level
         by level, no request can have less than its own at the next: `floors`.
         """
+        from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import
+
         if not self.pairs:
             return dict.fromkeys(self.mine, ()), True
         whole = np.ones(self.size, np.int64)
