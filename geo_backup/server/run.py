@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
+from geo_backup.server.deflate import SharedFeed
 
 UNSENT_BYTES = 16_384
 """The system takes no more than this ahead of what a viewer's line carries. What it holds cannot be taken back, and an
@@ -54,7 +55,7 @@ async def serve(
         app,
         log_level="warning",
         access_log=False,
-        ws="websockets-sansio",
+        ws=SharedFeed,
         ws_max_size=65_536,
         lifespan="off",
         timeout_graceful_shutdown=2,
