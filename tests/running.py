@@ -1,25 +1,75 @@
-"""A real server in a process of its own, for tests that speak to it over its port."""
+"""Servers for tests that speak to them over a real port, and the one way to wait for what comes later.
+
+`Server` is `geo-backup serve` in a process of its own: for a kill, a terminal, a browser. Everything else asks
+`ServerInThread`, the same node and port in this process, where the kernels are loaded once for all tests.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
+import scipy.optimize  # noqa: F401  as a server has it soon after its start: the first decision waits for it
+import uvloop
+
+from geo_backup.clock import Clock, Mode
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import Event
+from geo_backup.node import Node
+from geo_backup.replay.session import ReplaySession
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.server.app import create_app
+from geo_backup.server.run import bind, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 GOTHENBURG = ROOT / "maps" / "gothenburg"
 CENTRE = (11.9700, 57.7000)
-START_S = 90.0
+START_S = 300.0
 """The first start on a machine compiles the kernels."""
+T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T | None], what: str = "it", within_s: float = 20.0) -> T:
+    """The first true answer to a question that is asked again and again; an `AssertionError` when none comes in time.
+
+    A question that fails an assert, or is refused a connection, is asked again too, and its last failure is told.
+    """
+    until = time.monotonic() + within_s
+    while True:
+        failure: Exception | None = None
+        answer: T | None = None
+        try:
+            answer = ask()
+        except (AssertionError, httpx.TransportError) as error:
+            failure = error
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            raise AssertionError(f"{what} did not come within {within_s:g} s; last: {answer!r}") from failure
+        time.sleep(0.02)
+
+
+async def in_time(ask: Callable[[], T | None], what: str = "it", within_s: float = 20.0) -> T:
+    """`eventually` for a question to what runs on this very loop."""
+    until = time.monotonic() + within_s
+    while not (answer := ask()):
+        assert time.monotonic() < until, f"{what} did not come within {within_s:g} s; last: {answer!r}"
+        await asyncio.sleep(0.01)
+    return answer
 
 
 @dataclass
@@ -58,14 +108,18 @@ class Server:
             )
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            assert self.process.poll() is None, f"the server ended: {self.said()}"
+            assert self.running(), f"the server ended: {self.said()}"
             try:
                 httpx.get(f"{self.url}/readyz", trust_env=False)
             except httpx.HTTPError:
-                time.sleep(0.05)
+                time.sleep(0.02)
             else:
                 return self
         raise AssertionError(f"the server did not start: {self.said()}")
+
+    def running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self.process is not None and self.process.poll() is None
 
     def said(self) -> str:
         """What it wrote on its terminal."""
@@ -87,11 +141,108 @@ class Server:
         return process.wait(20)
 
 
-async def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Wait until something holds; a failure when it does not within that."""
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.01)
+class _Stopped(Exception):
+    """The test has told its server to stop."""
+
+
+@cache
+def network_of(folder: Path) -> RoadNetwork:
+    """The roads of a folder that no test changes, opened once."""
+    return RoadNetwork.load(folder)
+
+
+@dataclass
+class ServerInThread(Server):
+    """The node, application and port of `geo-backup serve` in this process; `more` and `env` as on the command line."""
+
+    _ready: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _told: asyncio.Event | None = None
+
+    def start(self) -> ServerInThread:
+        self.port = self.port or free_port()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
+        self._thread.start()
+        assert self._ready.wait(START_S), f"the server did not start: {self.said()}"
+        assert self._told is not None, f"the server ended: {self.said()}"
+        return self
+
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def kill(self) -> None:
+        raise NotImplementedError("only a process can be killed: use Server")
+
+    def stop(self) -> int:
+        if self._thread is None or self._loop is None or self._told is None:
+            return 0
+        self._loop.call_soon_threadsafe(self._told.set)
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+        self._thread = self._loop = self._told = None
+        return 0
+
+    def _run(self) -> None:
+        said = logging.FileHandler(self.log.with_suffix(".err"))
+        logging.getLogger().addHandler(said)
+        try:
+            uvloop.run(self._serve())
+        except _Stopped:
+            pass
+        except BaseException:
+            with self.log.with_suffix(".err").open("a") as file:
+                file.write(traceback.format_exc())
+        finally:
+            logging.getLogger().removeHandler(said)
+            said.close()
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        told = asyncio.Event()
+
+        async def until_told() -> None:
+            await told.wait()
+            raise _Stopped
+
+        def ready(_: int) -> None:
+            self._loop, self._told = loop, told
+            self._ready.set()
+
+        loop = asyncio.get_running_loop()
+        listener = bind("127.0.0.1", self.port)
+        mode: Mode = "replay" if "replay" in self.more else "live"
+        network = network_of(self.map_folder) if self.map_folder == GOTHENBURG else RoadNetwork.load(self.map_folder)
+        node = Node(network, SqliteLog.open(self.log), Clock(mode, 0 if mode == "replay" else None))
+        try:
+            await node.start()
+            steering = ReplaySession(node, None) if mode == "replay" else None
+        except BaseException:
+            node.log.close()
+            raise
+        app = create_app(
+            node,
+            adopt_unknown="--adopt-unknown" in self.more,
+            token=self.env.get("GEO_BACKUP_TOKEN"),
+            steering=steering,
+        )
+        await serve(node, app, listener, beside=(until_told,), on_ready=ready)
+
+
+def events_in(log: Path) -> list[Event]:
+    """Every event of a log, which a server may have open."""
+    opened = SqliteLog.open(log, create=False, read_only=True)
+    try:
+        return [event for _, event in opened.read_all()]
+    finally:
+        opened.close()
+
+
+def ranked(server: Server) -> float:
+    """How many rankings a server has made."""
+    figures = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    return next(float(line.split()[1]) for line in figures.splitlines() if line.startswith("geo_backup_rankings_total"))
 
 
 def free_port() -> int:

@@ -27,7 +27,7 @@ from geo_backup.server import adoption, emergencies
 from geo_backup.server.app import create_app
 from geo_backup.server.frames import FrameWriter
 from tests.roads.tiny import place
-from tests.running import eventually
+from tests.running import in_time
 from tests.server.test_contract import at, problem, unit_body
 from tests.stories import opened, unit
 from tests.test_node import street
@@ -129,7 +129,7 @@ def test_a_full_disk_has_room_for_an_emergency_and_alarms_the_desk(
         assert again.json()["emergencies"] == [pressed.json()["incident_id"]]
         assert "unrecorded" not in again.json()
         assert again.json()["refused"][0]["reason"].startswith("not_recorded")
-        await eventually(lambda: bool(node.health.conditions))
+        await in_time(lambda: bool(node.health.conditions))
         wrong = problem(await http.get("/readyz"), 503)
         assert [error["reason"] for error in wrong["errors"]] == ["log_full"]
         assert "make room" in wrong["detail"]
@@ -164,7 +164,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         row = {"unit_id": "P1", "fix_time": at(), **HERE, "alarm": "sos"}
         again = (await http.post("/v1/positions", json={"positions": [row]})).json()
         assert (again["accepted"], again["emergencies"], again["unrecorded"]) == (0, ["e1"], ["e1"])
-        await eventually(lambda: any("e1" in frame.incidents for frame in viewer.outbox.take()))
+        await in_time(lambda: any("e1" in frame.incidents for frame in viewer.outbox.take()))
         assert "e1" not in node.live_map.incidents
         for seen in (node.value("incidents", "e1"), snapshot(node)["incidents"]["e1"]):
             assert (seen["recorded"], seen["emergency"]["presses"]) == (False, 2)
@@ -174,7 +174,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         assert (taken.status_code, taken.json()["emergency"]["alarms"]) == (200, False)
         assert {one.name for one in node.health.conditions} == {"log_full", "emergency_unrecorded"}
         ballast.unlink()
-        await eventually(lambda: "e1" in node.live_map.incidents and not node.health.conditions)
+        await in_time(lambda: "e1" in node.live_map.incidents and not node.health.conditions)
         seen = node.value("incidents", "e1")
         assert (seen["recorded"], seen["emergency"]["presses"]) == (True, 2)
         assert [who["by"] for who in seen["emergency"]["acknowledged"]] == ["desk 2"]
@@ -198,8 +198,8 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytes
             incident_id = pressed["incident_id"]
             assert not pressed["recorded"]
             assert snapshot(node)["incidents"][incident_id]["emergency"]["alarms"]
-            await eventually(lambda: "log_slow" in {one.name for one in node.health.conditions})
-        await eventually(lambda: incident_id in node.live_map.incidents and not node.health.conditions)
+            await in_time(lambda: "log_slow" in {one.name for one in node.health.conditions})
+        await in_time(lambda: incident_id in node.live_map.incidents and not node.health.conditions)
         assert node.value("incidents", incident_id)["recorded"]
         assert node.value("incidents", incident_id)["emergency"]["presses"] == 1
 
@@ -214,14 +214,14 @@ def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(tm
         await http.put("/v1/units/P1", json=unit_body())
         with nothing_is_written(path):
             first = asyncio.create_task(http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"}))
-            await eventually(lambda: node.log.waiting_s > 0)
+            await in_time(lambda: node.log.waiting_s > 0)
             pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
             assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
         assert (await first).status_code == 201
-        await eventually(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
+        await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
         assert node.value("incidents", "e1")["emergency"] is None
         assert node.value("incidents", "e1-again")["emergency"]["alarms"]
-        await eventually(lambda: "emergency_unrecorded" not in {one.name for one in node.health.conditions})
+        await in_time(lambda: "emergency_unrecorded" not in {one.name for one in node.health.conditions})
 
     live_map = telling(story, path)
     assert live_map.units["P1"].emergency_id == "e1-again"
@@ -236,7 +236,7 @@ def test_a_disk_that_fails_alarms_and_the_emergency_stands_on_the_pages(
         pressed = await http.post("/v1/emergencies", json={"unit_id": "P1"})
         assert (pressed.status_code, pressed.json()["recorded"]) == (201, False)
         assert (await http.put("/v1/units/P2", json=unit_body())).status_code == 503
-        await eventually(lambda: len(node.health.conditions) == 2)
+        await in_time(lambda: len(node.health.conditions) == 2)
         wrong = problem(await http.get("/readyz"), 503)
         assert {error["reason"] for error in wrong["errors"]} == {"log_failing", "emergency_unrecorded"}
         assert "start the server again" in wrong["detail"]
@@ -324,7 +324,7 @@ def test_an_emergency_does_not_fail_for_a_ranking_s_sake(tmp_path: Path, monkeyp
         assert pressed.status_code == 201
         assert (pressed.json()["recorded"], pressed.json()["warnings"]) == (True, ["OFF_ROAD_UNKNOWN"])
         incident_id = pressed.json()["incident_id"]
-        await eventually(lambda: any(incident_id in frame.incidents for frame in viewer.outbox.take()))
+        await in_time(lambda: any(incident_id in frame.incidents for frame in viewer.outbox.take()))
         row = {"unit_id": "P1", "fix_time": at(), **HERE, "alarm": "sos"}
         again = await http.post("/v1/positions", json={"positions": [row]})
         assert again.json()["emergencies"] == [incident_id]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from geo_backup import cli
 from geo_backup.eventlog.sqlite import SqliteLog
-from tests.running import GOTHENBURG, ROOT, Server, free_port
+from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, free_port
 from tests.stories import opened, part, unit
 
 COMMANDS = [
@@ -203,7 +203,7 @@ def test_map_info(run: Any) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("cli") / "log.sqlite").start()
+    server = ServerInThread(tmp_path_factory.mktemp("cli") / "log.sqlite").start()
     yield server
     server.stop()
 

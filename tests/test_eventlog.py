@@ -19,7 +19,7 @@ from geo_backup.eventlog import LogState, sqlite
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import PositionReported
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
-from tests.running import eventually
+from tests.running import in_time
 
 NAME = "events.log"
 
@@ -152,7 +152,7 @@ def test_a_full_disk_has_room_for_an_emergency(small_disk: Path, monkeypatch: py
         with pytest.raises(LogFullError):
             log.save_snapshot(1, b"x")
         (small_disk / "ballast").unlink()
-        await eventually(lambda: log.state.name == "ok")
+        await in_time(lambda: log.state.name == "ok")
         assert await log.append([fact(1)]) == [written + 101]
         assert (small_disk / f"{NAME}.reserve").stat().st_size == 1 << 20
         log.close()
@@ -175,18 +175,18 @@ def test_what_is_urgent_goes_before_all_that_waits_and_a_slow_disk_is_told(
         other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")  # the writer must wait, as for a disk that does not answer
         first = asyncio.create_task(log.append([fact(1)]))
-        await eventually(lambda: log._committing_s is not None)
+        await in_time(lambda: log._committing_s is not None)
         waiting = asyncio.create_task(log.append([fact(2)]))
         await asyncio.sleep(0)
         urgent = asyncio.create_task(log.append([fact(3)], urgent=True))
-        await eventually(lambda: log.state.name == "slow")
+        await in_time(lambda: log.state.name == "slow")
         assert log.waiting_s > 0.1
         other.execute("COMMIT")
         other.close()
         assert [await first, await urgent, await waiting] == [[1], [2], [3]]
         assert log.waiting_s == 0.0
         assert log.state.name == "slow", "it was, a moment ago"
-        await eventually(lambda: log.state.name == "ok")
+        await in_time(lambda: log.state.name == "ok")
         log.close()
 
     asyncio.run(story())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tests.running import START_S, ServerInThread, eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -29,20 +29,12 @@ def run(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "geo_backup", "demo", "--no-browser", "--units", "600", "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(400):
-            try:
-                urllib.request.urlopen(f"{url}/readyz", timeout=2).read()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.2)
+        eventually(lambda: httpx.get(f"{url}/readyz", trust_env=False).is_success, "the demo", START_S)
         yield url
     finally:
         server.terminate()
@@ -78,27 +70,15 @@ def test_a_client_asks_for_backup_and_is_told_why(demo: str) -> None:
 
 
 def test_a_recorded_track_replays_into_a_server_on_the_replay_clock(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["serve", "--map", "maps/gothenburg", "--clock", "replay", "--log", str(tmp_path / "r.sqlite")]
-    server = subprocess.Popen([sys.executable, "-m", "geo_backup", *command, "--port", str(port)], cwd=ROOT)
+    server = ServerInThread(tmp_path / "r.sqlite", ("--clock", "replay")).start()
     try:
-        for _ in range(400):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).read()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.2)
         track = sorted((ROOT / "examples" / "tracks").glob("*.gpx"))[0]
-        run("-m", "geo_backup", "replay", str(track), "--to", f"http://127.0.0.1:{port}", "--speed", "600")
-        units = urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/units", timeout=5).read().decode()
+        run("-m", "geo_backup", "replay", str(track), "--to", server.url, "--speed", "600")
+        units = httpx.get(f"{server.url}/v1/units", trust_env=False).text
         assert '"source":"replay"' in units.replace(" ", "")
         assert '"coordinates":[' in units.replace(" ", "")
     finally:
-        server.terminate()
-        server.wait(20)
+        server.stop()
 
 
 def test_a_replay_is_ranked_in_its_middle() -> None:

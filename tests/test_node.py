@@ -8,7 +8,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.wire import checkpoint
 from tests.roads.tiny import Street, draw, place
-from tests.running import GOTHENBURG, ROOT, Server
+from tests.running import GOTHENBURG, ROOT, Server, events_in, eventually, in_time, ranked
 from tests.server.test_contract import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
 from tests.stories import opened, ping, unit
 
@@ -104,7 +103,7 @@ def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -
         seen = http.get(f"/v1/incidents/{incident_id}/ranking").json()
         body = {"unit_id": units[0], "as_of_seq": seen["as_of_seq"], "as_of_time": seen["as_of_time"]}
         assert http.post(f"/v1/incidents/{incident_id}/assignments", json=body).status_code == 201
-        time.sleep(0.8)  # the recommendation follows by itself
+        eventually(lambda: any(isinstance(event, BackupRecommended) for event in events_in(server.log)))
         before, epoch = everything(server), http.get("/healthz").json()["epoch"]
     server.kill()
     live_map, _ = folded(server.log)
@@ -114,7 +113,7 @@ def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -
         assert everything(server) == before
         health = httpx.get(f"{server.url}/healthz", trust_env=False).json()
         assert (health["seq"], health["epoch"]) == (live_map.seq, epoch)
-        time.sleep(0.6)  # open incidents are ranked anew, which is nothing new to the log
+        eventually(lambda: ranked(server) > 1)  # anew, which is nothing new to the log
         assert httpx.get(f"{server.url}/healthz", trust_env=False).json()["seq"] == live_map.seq
     finally:
         server.stop()
@@ -218,10 +217,7 @@ def test_a_jump_begins_a_new_world(tmp_path: Path) -> None:
         assert viewer.outbox.snapshot_due
         assert node.since(first, 1) is None
         await node.submit(unit("P2"), ping("P2", 0), opened("i2"))
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if "i2" in node.rankings:
-                break
+        await in_time(lambda: "i2" in node.rankings, "a ranking")
         assert list(node.rankings) == ["i2"]
         ranking = await node.ranking("i2", 10)
         units = [row["unit_id"] for row in (*ranking["candidates"], *ranking["excluded"])]
@@ -303,8 +299,7 @@ def test_a_closure_that_begins_and_ends_by_itself_is_pushed_at_that_moment(tmp_p
             return {ranking["candidates_total"] == 1 for ranking in node.rankings.values()}
 
         async def until(answer: bool) -> int:
-            while len(node.rankings) < 40 or reached() != {answer}:
-                await asyncio.sleep(0.01)
+            await in_time(lambda: len(node.rankings) == 40 and reached() == {answer}, "rankings")
             return node.clock.now_ms()
 
         await until(True)

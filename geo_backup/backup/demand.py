@@ -17,7 +17,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import local_m
@@ -141,6 +140,8 @@ def of_roads(network: RoadNetwork, places: int = PLACES, cell_m: float = CELL_M)
 
 def cells_of(demand: Demand, lon: Array, lat: Array) -> Array:
     """int64[K]: the place whose point is nearest to each of K positions, -1 = outside the area."""
+    from scipy.spatial import cKDTree  # slow to import
+
     xy = np.column_stack(local_m(demand.lon, demand.lat, float(demand.lon[0]), float(demand.lat[0])))
     asked = np.column_stack(local_m(np.asarray(lon), np.asarray(lat), float(demand.lon[0]), float(demand.lat[0])))
     off, place = cKDTree(xy).query(asked)

@@ -4,16 +4,17 @@ it reached."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from geo_backup.backup.choice import LEVELS, Choice, Fleet, Ground, Objective, Request, Sent, Taken, objective
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL
 from geo_backup.roads.network import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 NODES_MAX = 2_000
 """Of the solver's search tree, at each level: a limit that is the same on every machine, unlike a clock."""
@@ -164,6 +165,8 @@ class _Program:
 
     def constraints(self) -> tuple[csr_array, Array, Array]:
         """A, low, high of low <= A v <= high."""
+        from scipy.sparse import csr_array  # slow to import
+
         rows: list[tuple[dict[int, float], float, float]] = []
         requests = self.ground.requests
         by_unit: dict[int, list[int]] = {}
@@ -204,6 +207,8 @@ class _Program:
         `alone` is the best objective of requests by themselves, where known. While together they get just that, level
         by level, no request can have less than its own at the next: `floors`.
         """
+        from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import
+
         if not self.pairs:
             return dict.fromkeys(self.mine, ()), True
         whole = np.ones(self.size, np.int64)

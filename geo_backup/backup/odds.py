@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtr
 
 from geo_backup.roads.network import Array
 
@@ -31,6 +30,8 @@ def p_first(eta_ms: Array, cv: float) -> Array:
     if n <= 1 or cv <= 0:
         least = np.asarray(eta_ms) == np.min(eta_ms, initial=2**62)
         return np.asarray(least / max(1, least.sum()), np.float64)
+    from scipy.special import ndtr  # slow to import
+
     mean, sigma = np.log(np.maximum(np.asarray(eta_ms, np.float64), 1.0)), sigma_of(cv)
     # the integral over the unit's own quantiles of the chance that all others come later
     z = np.linspace(-5.0, 5.0, STEPS + 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import webbrowser
@@ -12,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +36,9 @@ from geo_backup.cli.terminal import (
     say,
 )
 from geo_backup.errors import BadValueError
+
+REST_S = 2.0
+"""Until then a server that has just started is for those who wait for it."""
 
 
 @app.command()
@@ -263,12 +269,12 @@ async def _compose(
     what: str,
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
+    gc.disable()  # it would look through modules and kernels, which all stay
     from geo_backup.clock import Clock
     from geo_backup.eventlog.reserve import RESERVE_BYTES
     from geo_backup.eventlog.sqlite import SqliteLog
     from geo_backup.node import Node
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.server.app import create_app
     from geo_backup.server.run import bind, serve
 
     listener = bind(settings.host, settings.port)
@@ -279,7 +285,11 @@ async def _compose(
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:
-        await node.start()
+        starting = asyncio.create_task(node.start())
+        await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
+        from geo_backup.server.app import create_app
+
+        await _compiled(starting)
         steering, beside = await compose(node)
     except BaseException:
         log.close()
@@ -295,7 +305,37 @@ async def _compose(
     server = create_app(
         node, adopt_unknown=settings.adopt_unknown, token=settings.token, hosts=hosts, steering=steering
     )
-    await serve(node, server, listener, beside=beside, on_ready=ready)
+    gc.freeze()
+    gc.enable()
+    await serve(node, server, listener, beside=(*beside, _import_rest), on_ready=ready)
+
+
+async def _compiled(starting: asyncio.Task[None]) -> None:
+    """Wait for a node that makes ready; where kernels have to be compiled first, with a bar, and on two cores."""
+    from geo_backup.roads.search import in_cache
+
+    compiled, kernels = in_cache()
+    if compiled < kernels:
+        command = [sys.executable, "-c", "from geo_backup.roads.warm import warm_hierarchy as w; w()"]
+        beside = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            with progress_bar() as progress:
+                bar = progress.add_task("Compiling for this machine, once", total=kernels, completed=compiled)
+                while not starting.done():
+                    await asyncio.wait({starting}, timeout=0.25)
+                    progress.update(bar, completed=in_cache()[0])
+        finally:
+            beside.terminate()
+            beside.wait()
+    await starting
+
+
+async def _import_rest() -> None:
+    """What only backup, reach and places off the road need comes when the first requests have been answered."""
+    await asyncio.sleep(REST_S)
+    for name in ("sparse.csgraph", "special", "optimize", "ndimage"):
+        await asyncio.to_thread(import_module, f"scipy.{name}")
+    gc.freeze()
 
 
 async def _traffic(url: str, file: bytes, clear: bool) -> dict[str, Any] | None:

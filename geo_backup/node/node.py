@@ -162,12 +162,15 @@ class Node:
 
         Raises `WrongMapError` when the log was written on another map.
         """
-        await self._in_worker(warm_up)
-        await self._in_worker(lambda: Pieces.of(self.network))
-        await self._in_worker(self._standing.prepare)
+        await self._in_worker(self._make_ready)
         await self._restore()
         jobs = (self._rank, self.decider.run, self._pulse, self._offer, self._keep_time)
         self._tasks = [asyncio.create_task(self._forever(task)) for task in jobs]
+
+    def _make_ready(self) -> None:
+        warm_up()
+        Pieces.of(self.network)
+        self._standing.prepare()
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log.

@@ -274,7 +274,7 @@ class ArrivalField:
         path, path_turn = np.empty(_PATH_MAX, np.uint32), np.empty(_PATH_MAX, np.uint32)
         count, seed = search.downhill(
             graph.leave_start, graph.leave_turn, graph.leave_to, self.weights.arc_ms, self.values, self.lane,
-            self.seeds.edge, self.seeds.ms, edges[-1], path, path_turn,
+            self.seeds.edge, self.seeds.ms, np.int32(edges[-1]), path, path_turn,
         )  # fmt: skip
         if seed < 0:
             return -1
@@ -309,8 +309,10 @@ def reach_out(
     some = starts.edge.ravel() < edges
     edge, rest = starts.edge.ravel()[some], starts.rest_ms.ravel()[some]
     # the same search on the graph turned round: times to the end of every edge instead of from it
-    arcs = search.pack_arcs(graph.leave_to, weights.arc_ms[graph.leave_turn])
-    at_end = search.build(graph.leave_start, arcs, edge, rest, max(limits, default=0))
+    arcs = search.pack_arcs(graph.leave_to, search.read_only(weights.arc_ms[graph.leave_turn]))
+    at_end = search.build(
+        graph.leave_start, arcs, search.read_only(edge), search.read_only(rest), max(limits, default=0)
+    )
     at_start = search.entered(graph.turn_start, graph.turn_from, weights.turn_ms, weights.arc_ms, at_end)
     # to come onto a twin is to come onto its road
     for single, twins in weights.network.twins_of.items():

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.search import INF_MS, Number, kernel
+from geo_backup.roads.search import INF_MS, Number, kernel, read_only
 from geo_backup.roads.weights import Weights
 
 FEW_SHARE = 400
@@ -115,8 +115,8 @@ def _make(network: RoadNetwork) -> Hierarchy:
     turn_from, turn_to = network.graph.turn_from, network.turn_to.astype(np.uint32)
     start, above, parent = _eliminate(*_neighbours(turn_from, turn_to, network.edges))
     # pour in zeros: what stays without a value can never have one, mostly because of one-ways, and is left out
-    slot = _slots(turn_from, turn_to, start, above)
-    up_ms, down_ms = _own(slot, np.zeros(network.turns, np.int32), len(above), len(above))
+    slot = _slots(turn_from, turn_to, start, above).astype(np.int32)
+    up_ms, down_ms = _own(slot, read_only(np.zeros(network.turns, np.int32)), len(above), len(above))
     both = Shortcuts(start, above, *_transpose(start, above))
     _customise(both, up_ms, both, down_ms)
     up, up_slot = _kept(start, above, up_ms)

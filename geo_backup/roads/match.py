@@ -22,7 +22,7 @@ import numpy as np
 from geo_backup.roads import snap
 from geo_backup.roads.grid import TURNS, RoadGrid
 from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.search import kernel
+from geo_backup.roads.search import Number, kernel
 from geo_backup.roads.snap import PIECES, Columns, Numbers, RoadPoints
 from geo_backup.rules import SnapRules
 
@@ -107,13 +107,15 @@ def _match_units(
     used = np.empty(_FIXES, np.int64)
     for n in range(start.size - 1):
         count = _worth_asking(rules, fix_ms, xs, ys, start[n], start[n + 1], used)
-        found0, before = 0, np.int64(0)
+        found: Number = np.int64(0)
+        found0: Number = np.int64(0)
+        before = np.int64(0)
         for i in range(count):
             at = used[count - 1 - i]
             accuracy = accuracy_m[at]
             found = snap.weigh_places(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece, near, belief)
             if found > 0 and near[0, 0] > rules.off_road_m + snap.slack_m(accuracy) and i < count - 1:
-                found = 0  # in a yard or a park it may come out anywhere
+                found = np.int64(0)  # in a yard or a park it may come out anywhere
             if found > 0 and found0 > 0:
                 air_m = math.hypot(xs[at] - xs[before], ys[at] - ys[before])
                 wide = max(snap.ease(accuracy, rules), snap.ease(accuracy_m[before], rules))
@@ -148,7 +150,8 @@ def _worth_asking(rules: Numbers, fix_ms: Array, xs: Array, ys: Array, first: in
 @kernel
 def step(
     grid: RoadGrid, roads: Roads, rules: Numbers, x: float, y: float, air_m: float, wide: float,
-    found0: int, piece0: Array, near0: Array, belief0: Array, found: int, piece: Array, near: Array, belief: Array,
+    found0: Number, piece0: Array, near0: Array, belief0: Array,
+    found: Number, piece: Array, near: Array, belief: Array,
     label_m: Array, room: Array,
 ) -> None:  # fmt: skip
     """One step of the model: the belief at a fix (float64[16], metres against each state) becomes the next one.
@@ -158,7 +161,7 @@ def step(
     """
     piece_edges, piece_info, edge_m = grid.piece_edges, grid.piece_info, roads.edge_m
     state, edge, done_m, way = np.empty(16, np.int64), np.empty(16, np.int64), np.empty(16), np.empty(16)
-    states, best, reach_m = 0, belief0[: 2 * found0].min(), 0.0
+    states, best, reach_m = np.int64(0), belief0[: 2 * found0].min(), 0.0
     for j in range(2 * found):
         if belief[j] < np.inf:
             state[states], edge[states] = j, piece_edges[piece[j >> 1], j & 1]
@@ -200,7 +203,7 @@ def _oddity(driven_m: float, air_m: float) -> float:
 @kernel
 def _drive(
     roads: Roads, x: float, y: float, source: int, left_m: float, longest_m: float, air_m: float, wide: float,
-    prior: float, states: int, edge: Array, done_m: Array, way: Array, label_m: Array, room: Array,
+    prior: float, states: Number, edge: Array, done_m: Array, way: Array, label_m: Array, room: Array,
 ) -> None:  # fmt: skip
     """Lower `way` to each state by the shortest road from one place, left_m before the end of an edge.
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
-from scipy.ndimage import minimum_filter
 
 from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
 from geo_backup.roads.search import INF_MS
@@ -47,6 +46,8 @@ def reach_polygons(
     np.minimum.at(
         grid, ((y - below) / cell + 2).astype(np.int64) * columns + ((x - left) / cell + 2).astype(np.int64), ms
     )
+    from scipy.ndimage import minimum_filter  # slow to import
+
     grid = minimum_filter(grid.reshape(rows, columns), size=3, mode="constant", cval=INF_MS)
     out: dict[int, shapely.MultiPolygon] = {}
     inner = shapely.MultiPolygon()

@@ -43,6 +43,10 @@ _TEXTS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"
 _SOURCES = hashlib.sha256(b"".join(text for text in _TEXTS if b"@kernel" in text))
 
 
+KERNELS: list[Any] = []
+"""Every compiled function that has been imported."""
+
+
 def kernel(function: F) -> F:
     """Decorator of every compiled function: cached on disk, and free of the interpreter's lock.
 
@@ -53,7 +57,21 @@ def kernel(function: F) -> F:
     sources = _SOURCES.copy()
     sources.update(Path(function.__code__.co_filename).read_bytes())
     compiled._cache._cache_file._source_stamp = sources.digest()
+    KERNELS.append(compiled)
     return cast(F, compiled)
+
+
+def read_only(array: Array) -> Array:
+    """A view that nobody writes to. To the compiler it is another type: a kernel that gets now this and now that is
+    compiled twice."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+def in_cache() -> tuple[int, int]:
+    """How many of the kernels are in the cache on disk, and how many there are."""
+    return sum(bool(compiled._cache._cache_file._load_index()) for compiled in KERNELS), len(KERNELS)
 
 
 @kernel
@@ -254,7 +272,7 @@ def downhill(
     lane: int,
     seed_edge: Array,
     seed_ms: Array,
-    first: int,
+    first: Number,
     path: Array,
     path_turn: Array,
 ) -> tuple[int, int]:

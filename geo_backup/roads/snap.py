@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from geo_backup.errors import OutsideMapError
 from geo_backup.roads.grid import BRIDGE, MAIN, MOTORWAY, RIGHT, SIDES, TUNNEL, TURNS, RoadGrid, nearest, sides
 from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
 from geo_backup.roads.search import kernel
 from geo_backup.rules import SnapRules
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 CANDIDATES = 4
 PIECES = 8
@@ -247,6 +248,8 @@ def _other_sides(
     ]
     if not others:
         return []
+    from scipy.sparse.csgraph import dijkstra  # slow to import, and few places are off the road
+
     # a river has no crossing near by: the way round by road is far longer than the walk across
     at, distance, share = known[-1]
     limits = [rules.side_detour * (distance + other[1]) for other in others]
@@ -270,6 +273,8 @@ def _streets(network: RoadNetwork) -> csr_matrix:
     """Metres between neighbouring junctions, both ways, as one walks: one-ways and turns do not count."""
     kept = _STREETS.get(network)
     if kept is None:
+        from scipy.sparse import csr_matrix
+
         a, b, metres = (np.asarray(v) for v in (network.piece_from, network.piece_to, network.piece_length_m))
         tail, head, length = np.concatenate((a, b)), np.concatenate((b, a)), np.concatenate((metres, metres))
         order = np.lexsort((length, head, tail))

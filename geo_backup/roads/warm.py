@@ -21,12 +21,17 @@ from geo_backup.rules import SnapRules
 
 def warm_up() -> None:
     """Compile every kernel, or fetch it from the cache, by running each once on one street."""
+    warm_search()
+    warm_hierarchy()
+
+
+def warm_search() -> None:
+    """The half of the kernels that answers for one place: what snaps, the field by buckets, its readings."""
     network = one_street()
     rules = SnapRules()
     weights = weigh(network, PROFILES["response"])
     nan = np.array([np.nan])
     points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
-    match_units(network, Tracks.of([[(0, 0.001, 0.0, None, None, None), (1_000, 0.002, 0.0, None, None, None)]]), rules)
     snap_place(network, 0.003, 0.001, rules)
     field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
     eta, which = field.etas_ms(points)
@@ -35,13 +40,24 @@ def warm_up() -> None:
     field.route(int(points.edge[0, 0]), int(points.fraction[0, 0]))
     field.reason()
     reach_out(weights, Starts.of(weights, points), [1.0])
-    metric = Metric(weights)
-    lanes = Lanes(metric, field.horizon_ms)
-    lanes.put(0, field.seeds.edge, field.seeds.ms)
+
+
+def warm_hierarchy() -> None:
+    """The other half: what keeps fields of standing incidents, and what follows a unit by its track.
+
+    On the first start another process compiles this one meanwhile; tracks come last, for they need what snaps.
+    """
+    network = one_street()
+    metric = Metric(weigh(network, PROFILES["response"]))
+    edge, ms = search.read_only(np.zeros(1, np.uint32)), search.read_only(np.zeros(1, np.int32))
+    lanes = Lanes(metric, 60_000)
+    lanes.put(0, edge, ms)
     lanes.settle()
-    Probe(metric).at_end_ms(field.seeds.edge, field.seeds.ms, Starts.of(weights, points).edge, field.horizon_ms)
+    Probe(metric).at_end_ms(edge, ms, np.zeros((1, 1), np.uint32), 60_000)
     metric.mend(np.zeros(0, np.uint32))
     lanes.follow(Change(np.zeros(network.edges, np.bool_), np.zeros(network.edges, np.bool_)))
+    track = [(0, 0.001, 0.0, None, None, None), (1_000, 0.002, 0.0, None, None, None)]
+    match_units(network, Tracks.of([track]), SnapRules())
 
 
 def one_street() -> RoadNetwork:

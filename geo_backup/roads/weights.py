@@ -15,7 +15,7 @@ import numpy as np
 
 from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, fits, turn_ms
-from geo_backup.roads.search import INF_MS, Number, kernel
+from geo_backup.roads.search import INF_MS, Number, kernel, read_only
 
 
 class Shut(IntFlag):
@@ -109,7 +109,7 @@ def _weights(
     else:
         arc_ms = bare.arc_ms.copy()
         edges = np.concatenate(changed).astype(np.int32)
-        _set_arcs(*network.graph[:5], drive_ms, shut, turns_ms, edges, arc_ms)
+        _set_arcs(*network.graph[:5], read_only(drive_ms), read_only(shut), read_only(turns_ms), edges, arc_ms)
         digest.update(repr([len(part) for part in changed]).encode())
         for values in (edges, drive_ms[changed[-1]]):
             digest.update(np.ascontiguousarray(values, "<i4").tobytes())
@@ -122,7 +122,7 @@ def _arcs(network: RoadNetwork, drive_ms: Array, shut: Array, turns_ms: Array) -
     """int32[T] `Weights.arc_ms` of all turns."""
     arc_ms = np.empty(network.turns, np.int32)
     every = np.arange(network.edges, dtype=np.int32)
-    _set_arcs(*network.graph[:5], drive_ms, shut, turns_ms, every, arc_ms)
+    _set_arcs(*network.graph[:5], read_only(drive_ms), read_only(shut), read_only(turns_ms), every, arc_ms)
     return arc_ms
 
 

@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from geo_backup.server.deflate import SharedFeed
 from geo_backup.server.problems import TITLES, answer
 
 HEADER_MAX = 65_536
@@ -278,7 +278,7 @@ class HttpAtDoor(HttpToolsProtocol):
             self._door.move(guest, "idle")
 
 
-class FeedAtDoor(WebSocketsSansIOProtocol):
+class FeedAtDoor(SharedFeed):
     """uvicorn's websocket: it is silent until it has said what it wants to hear."""
 
     def __init__(self, door: Door, **given: Any) -> None:

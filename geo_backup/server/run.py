@@ -6,6 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -74,8 +75,9 @@ async def serve(
     for task in tasks:
         task.add_done_callback(lambda done: _stop_on_failure(done, server))
     # uvicorn stops at a signal and then raises it again, which would end the process before the log is closed
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: None)
+    if threading.current_thread() is threading.main_thread():  # elsewhere nobody may, and uvicorn does not
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, lambda *_: None)
     try:
         await server.serve(sockets=[listener])
     finally:

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from tests.running import Server
+from tests.running import START_S, Server, eventually
 from tests.server.test_backup import PLACE, fleet, incident
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -86,11 +86,13 @@ def serve(*arguments: str, log: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
-            deadline = time.monotonic() + 120
-            while not ready(url):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"{' '.join(command)} did not start:\n{log.read_text()[-2000:]}")
-                time.sleep(0.2)
+
+            def answers() -> bool:
+                if process.poll() is not None:
+                    pytest.fail(f"{' '.join(command)} ended:\n{log.read_text()[-2000:]}")
+                return ready(url)
+
+            eventually(answers, " ".join(command), START_S)
             yield url
         finally:
             process.terminate()

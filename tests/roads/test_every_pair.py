@@ -24,8 +24,9 @@ DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "share
 HORIZON_MS = INF_MS >> 1
 
 
-@pytest.mark.slow
-def test_every_pair_of_edges_in_monaco(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every_nth", [8, pytest.param(1, marks=pytest.mark.long)])
+def test_every_pair_of_edges_in_monaco(every_nth: int, tmp_path: Path) -> None:
+    """To every edge (in CI to every eighth row of them), from all."""
     source = DATA / "maps" / "monaco.osm.pbf"
     if not source.exists():
         pytest.skip(f"{source} is not here: set GEO_BACKUP_DATA")
@@ -40,7 +41,7 @@ def test_every_pair_of_edges_in_monaco(tmp_path: Path) -> None:
     ends = [int(edge) for edge in np.flatnonzero(weights.shut == 0)]
     assert len(ends) > 2_000
     reached = 0
-    for begin in range(0, len(ends), LANES):
+    for begin in range(0, len(ends), every_nth * LANES):
         targets = [Target.on_edge(edge, FRACTION_ONE) for edge in ends[begin : begin + LANES]]
         seeds = [Seeds.of(weights, target) for target in targets]
         for lane, one in enumerate(seeds):
@@ -60,4 +61,4 @@ def test_every_pair_of_edges_in_monaco(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(alone.at_end_ms, lanes.values[:-1, lane])
                 probed = probe.at_end_ms(seeds[lane].edge, seeds[lane].ms, every, HORIZON_MS)
                 np.testing.assert_array_equal(probed, alone.at_end_ms)
-    assert reached > 3_000_000, "most pairs have a way"
+    assert reached > 2_700_000 / every_nth, "most pairs have a way"

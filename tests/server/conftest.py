@@ -1,4 +1,4 @@
-"""One real server for all tests of this folder."""
+"""One real server for all tests of a file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.running import Server
+from tests.running import Server, ServerInThread
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "log.sqlite").start()
+    server = ServerInThread(tmp_path_factory.mktemp("server") / "log.sqlite").start()
     yield server
     server.stop()
     assert "Traceback" not in server.said()

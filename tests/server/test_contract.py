@@ -252,9 +252,8 @@ def test_an_officer_asks_for_help(http: httpx.Client) -> None:
     assert [opened.json()["lon"], opened.json()["lat"]] == SOUTH
     path = f"/v1/incidents/{body['incident_id']}"
     assert {"unit_id": officer, "reason": "REQUESTER"} in http.get(f"{path}/ranking").json()["excluded"]
-    time.sleep(1.1)
     there = [SOUTH[0] + 0.0003, SOUTH[1]]
-    assert report(http, {"unit_id": officer, "lon": there[0], "lat": there[1]})["ignored"] == []
+    assert report(http, {"unit_id": officer, "fix_time": at(1), "lon": there[0], "lat": there[1]})["ignored"] == []
     moved = http.get(path).json()
     assert [moved["lon"], moved["lat"]] == there
     problem(http.post(f"{path}/assignments", json={"unit_id": officer}), 409, "requester")
@@ -686,7 +685,9 @@ def test_resume_misses_nothing_and_an_old_epoch_gets_a_snapshot(server: Server, 
         http.delete(f"/v1/closures/{lifted}")
         http.post(f"/v1/incidents/{incident_id}/close")
         added, opened = new_unit(http, SOUTH), new_incident(http)
-        await asyncio.sleep(0.5)
+        async with feed(server) as other:
+            while opened not in (await heard(other)).get("rankings", {}):
+                pass
         resume = {"epoch": snapshot["epoch"], "after": snapshot["seq"]}
         async with feed(server, {"type": "hello", "topics": ALL, "resume": resume}) as socket:
             head = await heard(socket)
@@ -724,7 +725,6 @@ def test_a_slow_viewer_ends_with_the_latest_values(server: Server, http: httpx.C
                     for u in units
                 ]
                 await asyncio.to_thread(http.post, "/v1/positions", json={"positions": rows})
-                await asyncio.sleep(0.02)
             latest: dict[str, Any] = {}
             while not (len(latest) >= len(units) and all(latest[u][2] == 4.0 for u in units)):
                 latest.update((await heard(socket)).get("positions", {}))

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import Server
+from tests.running import ServerInThread
 from tests.server.test_backup import PLACE, fleet
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_event_is_refused_in_words(http: httpx.Client, text: str, cod
 
 def test_a_cry_for_help_from_a_device_that_nobody_registered(tmp_path: Path) -> None:
     """Where unknown units are adopted, so are those that call for help: over TAK, the API and with a garbled fix."""
-    server = Server(tmp_path / "log.sqlite", ("--adopt-unknown",)).start()
+    server = ServerInThread(tmp_path / "log.sqlite", ("--adopt-unknown",)).start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         detail = '<emergency type="911 Alert">NEW-1</emergency>'
         alert = http.post("/v1/cot", content=cot("b-a-o-tbl", "NEW-1-9-1-1", detail=detail))

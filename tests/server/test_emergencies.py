@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import EmergencyClearRefused, WordSet
-from tests.running import Server
+from tests.running import Server, eventually
 
 PLACE = (11.9746, 57.7089)
 
@@ -94,8 +94,7 @@ def test_from_the_press_to_the_end(calm: httpx.Client, server: Server) -> None:
     assert not press(http, "E1").json()["emergency"]["alarms"]
 
     # the officer moves, and the incident with them
-    time.sleep(1.1)
-    ping(http, "E1", 0.0005)
+    ping(http, "E1", 0.0005, fix_time=now(-1.0))
     assert http.get(f"/v1/incidents/{emergency_id}").json()["lon"] == pytest.approx(PLACE[0] + 0.0005)
 
     # it does not end by itself: neither by closing nor by retiring, nor with a wrong word
@@ -133,8 +132,9 @@ def test_case_6_a_press_does_not_wait_behind_what_a_slow_console_has_not_read(
         feed.send(json.dumps({"type": "hello", "topics": ["units", "positions", "incidents"]}))
         return feed
 
-    def frames_until_the_cry(feed: ClientConnection) -> tuple[int, str]:
+    def frames_until_the_cry(feed: ClientConnection, seen: list[int]) -> tuple[int, str]:
         for frames in range(1, 10 * rounds):
+            seen.append(frames)
             for incident_id, incident in json.loads(feed.recv(timeout=10)).get("incidents", {}).items():
                 if incident["emergency"] and incident["emergency"]["alarms"]:
                     return frames, incident_id
@@ -145,15 +145,15 @@ def test_case_6_a_press_does_not_wait_behind_what_a_slow_console_has_not_read(
     narrow.connect(("127.0.0.1", server.port))
     wide = socket.create_connection(("127.0.0.1", server.port))
     with console(narrow) as slow, console(wide) as quick, ThreadPoolExecutor(1) as beside:
-        reading = beside.submit(frames_until_the_cry, quick)
+        reading = beside.submit(frames_until_the_cry, quick, seen := [])
         for n in range(rounds):
             fix_time = f"{now()[:-1]}.{n:03}Z"
             rows = [{"unit_id": u, "fix_time": fix_time, "lon": PLACE[0], "lat": PLACE[1]} for u in units]
             assert calm.post("/v1/positions", json={"positions": rows}).json()["accepted"] == len(units)
-            time.sleep(0.1)  # a frame of its own for each round: at most ten a second leave
+            eventually(lambda before=len(seen): len(seen) > before, "a frame of its own for each round")
         emergency_id = press(calm, "S1").json()["incident_id"]
         quick_frames, quick_heard = reading.result()
-        slow_frames, slow_heard = frames_until_the_cry(slow)
+        slow_frames, slow_heard = frames_until_the_cry(slow, [])
     assert quick_heard == slow_heard == emergency_id
     assert quick_frames > rounds / 2
     assert slow_frames <= rounds / 4, f"it stood behind {slow_frames} frames; the console that reads had {quick_frames}"

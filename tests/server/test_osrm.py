@@ -27,7 +27,7 @@ from geo_backup.server import osrm
 from geo_backup.server.app import create_app
 from geo_backup.wire import polyline
 from tests.roads.tiny import place
-from tests.running import GOTHENBURG, Server
+from tests.running import GOTHENBURG, Server, ServerInThread
 from tests.test_node import running
 
 NORTH, SOUTH, EAST = [11.9560, 57.7215], [11.9680, 57.7060], [11.9900, 57.7000]
@@ -503,7 +503,7 @@ def test_any_options_together(http: httpx.Client, service: str, choices: dict[st
 
 
 def test_a_token_guards_it(tmp_path: Path) -> None:
-    server = Server(tmp_path / "log.sqlite", env={"GEO_BACKUP_TOKEN": "correct-horse-battery"}).start()
+    server = ServerInThread(tmp_path / "log.sqlite", env={"GEO_BACKUP_TOKEN": "correct-horse-battery"}).start()
     try:
         for asked in (f"/table/v1/driving/{path(THREE)}", f"/trip/v1/driving/{path(THREE)}"):
             assert httpx.get(server.url + asked, trust_env=False).status_code == 401

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 import vroom
@@ -12,6 +14,15 @@ from tests.running import Server
 from tests.server.test_osrm import EAST, NORTH, SEA, SOUTH, THREE, ok, path
 
 HARBOUR = [11.9530, 57.7050]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A process of its own: VROOM keeps the interpreter to itself while it asks."""
+    server = Server(tmp_path_factory.mktemp("server") / "log.sqlite").start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.said()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import GOTHENBURG, Server
+from tests.running import GOTHENBURG, ServerInThread
 
 TARGET, START = [11.9680, 57.7060], [11.9560, 57.7215]
 BRIDGE = {"type": "LineString", "coordinates": [[11.9650, 57.7140], [11.9680, 57.7143]]}
@@ -21,7 +21,7 @@ def test_a_profile_of_the_map(tmp_path: Path) -> None:
     patrol = city / "profiles" / "patrol.toml"
     patrol.parent.mkdir()
     patrol.write_text('extends = "routine"\nabout = "Slower."\n[speed]\nlimit_share = 0.5\n[class_kmh]\nall = 20\n')
-    server = Server(tmp_path / "log.sqlite", map_folder=city).start()
+    server = ServerInThread(tmp_path / "log.sqlite", map_folder=city).start()
 
     def ask(method: str, path: str, **more: Any) -> httpx.Response:
         return httpx.request(method, f"{server.url}{path}", trust_env=False, timeout=60.0, **more)

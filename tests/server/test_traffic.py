@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +16,12 @@ import numpy as np
 import pytest
 
 from geo_backup.cartography.build import build_map
+from geo_backup.events import BackupRecommended
 from geo_backup.geodesy import from_local_m
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.cartography.drawing import Drawing
-from tests.running import GOTHENBURG, ROOT, Server
+from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
 from tests.server.test_contract import at, problem, unit_body
 
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -134,7 +134,7 @@ def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) 
         # what is recommended in that traffic can be verified
         again = http.post("/v1/incidents", json={**place, "incident_id": "J", "priority": 2, "profile": "routine"})
         assert again.status_code == 201
-        time.sleep(0.8)
+        eventually(lambda: sum(isinstance(event, BackupRecommended) for event in events_in(server.log)) == 2)
         seen, kept = ask(http, spot(0, 0), spot(24, 0)), http.get("/v1/traffic").json()
     server.kill()
     server.start()
@@ -167,7 +167,7 @@ def test_a_map_without_node_ids_says_so(http_gothenburg: httpx.Client) -> None:
 
 @pytest.fixture
 def http_gothenburg(tmp_path: Path) -> Iterator[httpx.Client]:
-    server = Server(tmp_path / "log.sqlite").start()
+    server = ServerInThread(tmp_path / "log.sqlite").start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
         yield client
     server.stop()
@@ -220,7 +220,7 @@ def test_etas_in_heidelberg_change_as_worked_out_by_hand(tmp_path: Path) -> None
 
     here, ahead = along(0.2), along(0.8)
     way_deg = np.degrees(np.arctan2(*((np.array(along(0.25)) - along(0.15)) * network.metres_per_deg))) % 360
-    server = Server(tmp_path / "log.sqlite", map_folder=tmp_path / "map").start()
+    server = ServerInThread(tmp_path / "log.sqlite", map_folder=tmp_path / "map").start()
     try:
         with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
             own_s = float(edge_ms(network, ROUTINE)[0][edge]) / 1_000
