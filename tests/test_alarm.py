@@ -94,9 +94,9 @@ async def fill_log(http: httpx.AsyncClient, disk: Path) -> httpx.Response:
     raise AssertionError("the disk takes everything")
 
 
-def snapshot(node: Node) -> dict[str, Any]:
+async def snapshot(node: Node) -> dict[str, Any]:
     """What a viewer that connects now is sent first."""
-    return dict(json.loads(FrameWriter(node).snapshot(frozenset(TOPICS))))
+    return dict(json.loads(await FrameWriter(node).snapshot(frozenset(TOPICS))))
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         assert (again["accepted"], again["emergencies"], again["unrecorded"]) == (0, ["e1"], ["e1"])
         await in_time(lambda: any("e1" in frame.incidents for frame in viewer.outbox.take()))
         assert "e1" not in node.live_map.incidents
-        for seen in (node.value("incidents", "e1"), snapshot(node)["incidents"]["e1"]):
+        for seen in (node.value("incidents", "e1"), (await snapshot(node))["incidents"]["e1"]):
             assert (seen["recorded"], seen["emergency"]["presses"]) == (False, 2)
         (standing,) = (await http.get("/v1/emergencies")).json()["emergencies"]
         assert standing == (await http.get("/v1/incidents/e1")).json() == node.value("incidents", "e1")
@@ -197,7 +197,7 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytes
             pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1"})).json()
             incident_id = pressed["incident_id"]
             assert not pressed["recorded"]
-            assert snapshot(node)["incidents"][incident_id]["emergency"]["alarms"]
+            assert (await snapshot(node))["incidents"][incident_id]["emergency"]["alarms"]
             await in_time(lambda: "log_slow" in {one.name for one in node.health.conditions})
         await in_time(lambda: incident_id in node.live_map.incidents and not node.health.conditions)
         assert node.value("incidents", incident_id)["recorded"]

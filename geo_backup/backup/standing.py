@@ -33,7 +33,7 @@ from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh
-from geo_backup.rules import Rules
+from geo_backup.rules import Rules, SnapRules
 
 CUT_OFF_NAMED = 1_000
 """Of so many units at most that cannot come it is worked out which closures bar the way."""
@@ -80,6 +80,17 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
 
 TRAFFIC = "(traffic)"
 """What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
+
+
+def off_road_m(network: RoadNetwork, rules: SnapRules, lon: float, lat: float) -> float:
+    """As `Standing.off_road_m` says; it needs no field, so nobody who asks it waits for one."""
+    try:
+        return snap_place(network, lon, lat, rules).off_road_m
+    except OutsideMapError:
+        west, south, east, north = network.area.extent
+        if west <= lat <= east and south <= lon <= north:
+            raise OutsideMapError("/lon", "lon and lat look exchanged: this map has lon before lat") from None
+        raise
 
 
 class UnitRoute(NamedTuple):
@@ -285,13 +296,7 @@ class Standing:
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
         the place would be on the map with lon and lat exchanged."""
-        try:
-            return snap_place(self.network, lon, lat, self.table.rules.snap).off_road_m
-        except OutsideMapError:
-            west, south, east, north = self.network.area.extent
-            if west <= lat <= east and south <= lon <= north:
-                raise OutsideMapError("/lon", "lon and lat look exchanged: this map has lon before lat") from None
-            raise
+        return off_road_m(self.network, self.table.rules.snap, lon, lat)
 
     def route(self, incident_id: str, unit_id: str) -> UnitRoute | None:
         """The way one unit would take to an incident; None when there is none."""

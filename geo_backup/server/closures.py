@@ -64,7 +64,7 @@ def router(node: Node) -> APIRouter:
             closure_id=(closure_id := body.closure_id or new_id("c")),
             **said,
         )
-        found = await node.questions.ask(object(), lambda: node.read_field(lambda _: cut_by(node.network, event)))
+        found = await node.read_field(lambda _: cut_by(node.network, event))
         if len(found.edges) == 0 and found.spared == 0:
             raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
         if len(found.edges) == 0:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from geo_backup.backup.run_card import card_for
-from geo_backup.backup.standing import TRAFFIC, Standing
+from geo_backup.backup.standing import TRAFFIC, Standing, off_road_m
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
     ANY,
@@ -75,7 +75,7 @@ def router(node: Node) -> APIRouter:
             raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
         if lon is None or lat is None:
             raise bad_value("/lon" if lon is None else "/lat", "missing", "send lon and lat, or for_unit_id")
-        off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
+        off_road = off_road_m(node.network, node.live_map.rules.snap, lon, lat)
         event = IncidentOpened(
             event_id=new_id("opened"),
             received_ms=node.clock.now_ms(),
@@ -92,7 +92,7 @@ def router(node: Node) -> APIRouter:
             apart=body.exercise,
             agency=body.agency,
             level=body.level,
-            off_road_m=off_road_m,
+            off_road_m=off_road,
         )
         try:
             await record(node, event)
@@ -120,10 +120,10 @@ def router(node: Node) -> APIRouter:
         incident = open_incident_of(node, incident_id)
         if (body.lon is None) != (body.lat is None):
             raise bad_value("/lon" if body.lon is None else "/lat", "missing", "a new place needs both lon and lat")
-        off_road_m = None
+        off_road = None
         if body.lon is not None and body.lat is not None:
             lon, lat = body.lon, body.lat
-            off_road_m = await node.read_field(lambda now: now.off_road_m(lon, lat))
+            off_road = off_road_m(node.network, node.live_map.rules.snap, lon, lat)
         if body.pinned and incident.for_unit_id is None:
             raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
         if body.profile is not None:
@@ -134,7 +134,7 @@ def router(node: Node) -> APIRouter:
                 event_id=new_id("changed"),
                 received_ms=node.clock.now_ms(),
                 incident_id=incident_id,
-                off_road_m=off_road_m,
+                off_road_m=off_road,
                 **body.model_dump(),
             ),
         )

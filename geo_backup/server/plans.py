@@ -103,7 +103,9 @@ def router(node: Node) -> APIRouter:
     async def one(plan_id: PlanId) -> dict[str, Any]:
         """A plan with its schedule as of now: who leaves when, what nobody fills, what the city pays by hour."""
         plan = plan_of(plan_id)
-        return documents.plan(plan, await scheduled(plan) if plan.state in ("draft", "approved") else None)
+        if plan.state not in ("draft", "approved"):
+            return documents.plan(plan)
+        return documents.plan(plan, await node.questions.ask(("plan", plan_id), lambda: scheduled(plan_of(plan_id))))
 
     @routes.post("/plans/{plan_id}/approve")
     async def approve(plan_id: PlanId, body: ByWhom) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -21,6 +22,8 @@ from geo_backup.server.door import BACKLOG, Door
 UNSENT_BYTES = 16_384
 """The system takes no more than this ahead of what a viewer's line carries. What it holds cannot be taken back, and an
 emergency would wait behind all of it; left alone, it holds megabytes."""
+
+SWITCH_S = 0.001
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -51,6 +54,8 @@ async def serve(
     on_ready: Callable[[int], None] = lambda port: None,
 ) -> None:
     """Serve a started node on a bound socket, with tasks of its own beside it; stop all of them in order."""
+    # a thread that works on a large question gives way to the event loop after this long, not after 5 ms
+    sys.setswitchinterval(SWITCH_S)
     door = Door()
     config = uvicorn.Config(
         app,

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,13 @@ def beats(extent: tuple[float, float, float, float], corners: int) -> bytes:
     return orjson.dumps({"type": "FeatureCollection", "features": features})
 
 
-def keep_busy(url: str, case: str, extent: tuple[float, float, float, float]) -> None:
+def keep_busy(url: str, case: str, extent: tuple[float, float, float, float], ready: Event) -> None:
     """Until ended: the clients of a case, each with its next question as soon as the last is answered."""
     lon, lat = (extent[0] + extent[2]) / 2, (extent[1] + extent[3]) / 2
     upload = beats(extent, 350_000) if "beats" in case else b""
     etas = orjson.dumps({"target": [lon, lat], "starts": [[lon + n * 1e-6, lat] for n in range(10_000)]})
+
+    ready.set()
 
     async def ask(http: httpx.AsyncClient) -> None:
         while True:
@@ -174,9 +177,12 @@ def measure(folder: Path, case: str, units: int, presses: int) -> dict[str, Any]
         asyncio.run(settle(url, units, extent))
         busy = None
         if case != "nothing":
-            busy = multiprocessing.get_context("spawn").Process(target=keep_busy, args=(url, case, extent), daemon=True)
+            context = multiprocessing.get_context("spawn")
+            ready = context.Event()
+            busy = context.Process(target=keep_busy, args=(url, case, extent, ready), daemon=True)
             busy.start()
-            time.sleep(4.0)
+            ready.wait()
+            time.sleep(2.0)
         try:
             took = asyncio.run(press(url, presses))
         finally:
