@@ -285,11 +285,13 @@ async def _compose(
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:
+        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
         from geo_backup.server.app import create_app
 
         await _compiled(starting)
+        del sys.modules["scipy.linalg"]
         steering, beside = await compose(node)
     except BaseException:
         log.close()

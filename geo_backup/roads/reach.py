@@ -35,7 +35,7 @@ def reach_polygons(
     x, y, ms = _samples(network, at_end_ms, edge_ms, ends, max(limits_ms, default=0), outward)
     east, north = network.metres_per_deg
     west, south, _, _ = network.area.extent
-    if len(x) == 0:
+    if len(x) == 0 or not limits_ms:
         return [shapely.MultiPolygon() for _ in limits_ms]
     left, below = float(x.min()), float(y.min())
     wide, high = float(x.max()) - left, float(y.max()) - below

@@ -32,14 +32,14 @@ def warm_search() -> None:
     weights = weigh(network, PROFILES["response"])
     nan = np.array([np.nan])
     points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
-    snap_place(network, 0.003, 0.001, rules)
+    snap_place(network, 0.0, 0.0004, rules)  # off the road, where the street has no other side to be asked for
     field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
     eta, which = field.etas_ms(points)
     search.k_smallest(eta, 1)
     field.distances_m(points, which)
     field.route(int(points.edge[0, 0]), int(points.fraction[0, 0]))
     field.reason()
-    reach_out(weights, Starts.of(weights, points), [1.0])
+    reach_out(weights, Starts.of(weights, points), [])
 
 
 def warm_hierarchy() -> None:

@@ -405,10 +405,10 @@ def test_two_hundred_incidents_and_a_hundred_closures_cost_what_changed() -> Non
     for n in range(20):
         tell(live_map, lifted(f"c{5 * n:03}") if n % 2 else added(f"x{n}", ring(0.001)))
         now = view(live_map, ms(n))
-        began = time.perf_counter()
+        began = time.thread_time()
         standing.update(now)
-        spent.append(time.perf_counter() - began)
+        spent.append(time.thread_time() - began)
         standing.field("i0")
-        engine.append(time.perf_counter() - began)
+        engine.append(time.thread_time() - began)
     print(f"bookkeeping {1e3 * np.median(spent):.2f} ms, with the fields {1e3 * np.median(engine):.1f} ms")
     assert np.median(spent) < 0.01

@@ -168,8 +168,8 @@ def test_a_polygon_over_a_whole_city_is_cut_in_well_under_a_second() -> None:
     wave = 0.4 + 0.05 * np.sin(40 * angle)
     lon = (west + east) / 2 + (east - west) * wave * np.cos(angle)
     lat = (south + north) / 2 + (north - south) * wave * np.sin(angle)
-    began = time.perf_counter()
+    began = time.thread_time()
     found = cut(network, shapely.Polygon(np.column_stack((lon, lat))), 0.0, "top")
-    assert time.perf_counter() - began < 2.0, "0.15 s on an idle machine"
+    assert time.thread_time() - began < 2.0, "0.15 s of a core"
     assert len(found.edges) > 20_000
     assert found.spared > 50, "Gothenburg has tunnels and bridges"

@@ -625,7 +625,7 @@ def test_only_the_topics_asked_for_and_a_heartbeat(server: Server, http: httpx.C
     async def silent() -> None:
         started = time.monotonic()
         assert await refused(server) == ("no hello within 5 s", 4400)
-        assert 4.5 < time.monotonic() - started < 7.0
+        assert 4.5 < time.monotonic() - started < 20.0
 
     async def garbage() -> None:
         async with feed(server) as socket:
