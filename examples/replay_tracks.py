@@ -12,7 +12,7 @@ from geo_backup.backup.standing import Standing, view
 from geo_backup.events import IncidentOpened
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.replay.player import Player
-from geo_backup.replay.tracks import read_tracks
+from geo_backup.replay.timeline import read_tracks
 from geo_backup.wire.times import to_text
 
 player = Player(read_tracks(sys.argv[1] if len(sys.argv) > 1 else "examples/tracks/simulated.csv"))

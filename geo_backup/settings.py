@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from geo_backup.clock import Mode
 from geo_backup.errors import BadValueError
+from geo_backup.node.clock import Mode
 from geo_backup.server.access import LOOPBACK
 
 

@@ -26,10 +26,10 @@ import httpx
 import scipy.optimize  # noqa: F401  as a server has it soon after its start: the first decision waits for it
 import uvloop
 
-from geo_backup.clock import Clock, Mode
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Event
 from geo_backup.node import Node
+from geo_backup.node.clock import Clock, Mode
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app

@@ -83,8 +83,8 @@ def demand(
     import numpy as np
 
     from geo_backup.backup.demand import of_roads, score, week_hour
+    from geo_backup.formats import calls as calls_csv
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.wire import calls_csv
 
     network = RoadNetwork.load(map_folder)
     try:
@@ -151,13 +151,13 @@ def simulate(
 
     Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
     """
+    from geo_backup.formats.calls import columns_of, read
+    from geo_backup.formats.stations import read_stations
+    from geo_backup.lab.compare import compare, prepare, summary
+    from geo_backup.lab.plot import draw
+    from geo_backup.lab.policy import POLICIES
+    from geo_backup.lab.tables import print_policies
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.simulate.compare import compare, prepare, summary
-    from geo_backup.simulate.plot import draw
-    from geo_backup.simulate.policy import POLICIES
-    from geo_backup.simulate.tables import print_policies
-    from geo_backup.wire.calls_csv import columns_of, read
-    from geo_backup.wire.stations_csv import read_stations
 
     names = list(dict.fromkeys(policy or POLICIES))
     for name in names:
@@ -213,10 +213,10 @@ def drill(
 
     Example: geo-backup drill examples/drills/river.toml --map maps/gothenburg
     """
+    from geo_backup.lab.drill import score
+    from geo_backup.lab.scenario import read_scenario
+    from geo_backup.lab.tables import print_score
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.simulate.drill import score
-    from geo_backup.simulate.scenario import read_scenario
-    from geo_backup.simulate.tables import print_score
 
     found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(_lines("FILE", file))))
     if as_json:
@@ -227,7 +227,7 @@ def drill(
 
 def _logged(log: Any) -> Any:
     from geo_backup.eventlog.sqlite import SqliteLog
-    from geo_backup.simulate.logged import read_log
+    from geo_backup.lab.logged import read_log
 
     opened = SqliteLog.open(log, create=False, read_only=True)
     try:
@@ -272,7 +272,7 @@ def _lon_lat(text: str) -> tuple[float, float]:
 def _starts(path: str) -> list[list[float]]:
     """Rows lon, lat[, course_deg] of a CSV file with a header; a course out of range (-1) is unknown."""
     from geo_backup.events import COURSE_DEG
-    from geo_backup.wire.tracks import degrees
+    from geo_backup.formats.tracks import degrees
 
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")

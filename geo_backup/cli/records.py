@@ -23,8 +23,8 @@ def verify(
 
     Example: geo-backup verify geo_backup.sqlite --map maps/porto
     """
+    from geo_backup.audit.verify import verify as check
     from geo_backup.eventlog.sqlite import SqliteLog
-    from geo_backup.replay.verify import verify as check
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
@@ -65,10 +65,10 @@ def explain(
 
     Example: geo-backup explain decision:backup-1f0c22d9a0b1:best --log porto.sqlite --map maps/porto
     """
+    from geo_backup.audit.explanation import explained
+    from geo_backup.audit.verify import decision_of, same_decision
     from geo_backup.eventlog.sqlite import SqliteLog
-    from geo_backup.replay.verify import decision_of, same_decision
     from geo_backup.roads.network import RoadNetwork
-    from geo_backup.wire import decisions
 
     opened = SqliteLog.open(log, create=False, read_only=True)
     try:
@@ -78,7 +78,7 @@ def explain(
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)
-    document = decisions.decision(found.event, found.humans)
+    document = explained(found.event, found.humans)
     if as_json:
         print(json.dumps({**document, "verified": same}))
     else:
@@ -102,10 +102,10 @@ def report_response(
     """
     from zoneinfo import ZoneInfo
 
+    from geo_backup.audit.report import report
+    from geo_backup.audit.responses import read_responses
+    from geo_backup.audit.tables import print_report
     from geo_backup.eventlog.sqlite import SqliteLog
-    from geo_backup.replay.report import report
-    from geo_backup.replay.responses import read_responses
-    from geo_backup.replay.tables import print_report
 
     try:
         zone = ZoneInfo(timezone)

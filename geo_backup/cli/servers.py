@@ -104,7 +104,7 @@ def replay(
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
-    from geo_backup.replay.tracks import read_tracks
+    from geo_backup.replay.timeline import read_tracks
     from geo_backup.settings import Settings
 
     mapping = mapping_of(columns) if columns else None
@@ -199,7 +199,7 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
-    from geo_backup.simulate.fleet import PING_MS, Fleet
+    from geo_backup.demo.vehicles import PING_MS, Fleet
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         now_ms = node.clock.now_ms()
@@ -270,10 +270,10 @@ async def _compose(
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
     gc.disable()  # it would look through modules and kernels, which all stay
-    from geo_backup.clock import Clock
     from geo_backup.eventlog.reserve import RESERVE_BYTES
     from geo_backup.eventlog.sqlite import SqliteLog
     from geo_backup.node import Node
+    from geo_backup.node.clock import Clock
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.server.run import bind, serve
 

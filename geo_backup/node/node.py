@@ -23,7 +23,6 @@ from geo_backup.backup.closures import cut_by
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.run_card import cards_of
 from geo_backup.backup.standing import Standing, View, view
-from geo_backup.clock import Clock
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (
@@ -43,6 +42,7 @@ from geo_backup.events import (
 from geo_backup.feed import TOPICS, ChangeIndex, Frame, Outbox
 from geo_backup.live_map import NOTHING, Delta, Incident, LiveMap, apply
 from geo_backup.node.bell import rung
+from geo_backup.node.clock import Clock
 from geo_backup.node.counter import Counter
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.health import Health, Name

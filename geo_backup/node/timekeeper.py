@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from geo_backup.clock import Doubt
 from geo_backup.errors import LogError
 from geo_backup.events import ClockTurned
 from geo_backup.live_map import LiveMap
+from geo_backup.node.clock import Doubt
 
 if TYPE_CHECKING:
     from geo_backup.node.node import Node

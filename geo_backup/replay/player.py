@@ -11,8 +11,8 @@ import numpy as np
 
 from geo_backup.errors import TrackError
 from geo_backup.events import PositionReported, UnitRegistered
-from geo_backup.replay.tracks import timeline
-from geo_backup.wire.tracks import Track
+from geo_backup.formats.tracks import Track
+from geo_backup.replay.timeline import timeline
 
 LOOK_BACK_MS = 1_800_000
 """After a jump, older fixes than this say nothing about where a vehicle is."""

@@ -12,9 +12,9 @@ import httpx
 
 from geo_backup.errors import TrackError
 from geo_backup.events import PositionReported
+from geo_backup.formats.tracks import Track
 from geo_backup.replay.player import Player
 from geo_backup.wire.times import to_text
-from geo_backup.wire.tracks import Track
 
 BATCH = 1_000
 STEP_S = 0.25

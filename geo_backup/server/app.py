@@ -18,6 +18,7 @@ from geo_backup import __version__
 from geo_backup.dashboard import DIST
 from geo_backup.node import Node
 from geo_backup.node.health import NAMES
+from geo_backup.osrm import routes as osrm
 from geo_backup.server import (
     aid,
     cards,
@@ -27,7 +28,6 @@ from geo_backup.server import (
     emergencies,
     feed,
     incidents,
-    osrm,
     plans,
     problems,
     rules,

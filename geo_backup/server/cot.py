@@ -10,12 +10,12 @@ from fastapi import APIRouter, Request
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, Event, PositionReported
+from geo_backup.formats import cot
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.emergencies import declare, refuse_clear
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import adoption_of
-from geo_backup.wire import cot
 
 
 def router(node: Node, adoption: Adoption | None) -> APIRouter:

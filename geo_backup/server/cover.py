@@ -15,12 +15,13 @@ from geo_backup.backup.demand import learned, of_roads, week_hour
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, BeatsAdopted, DemandAdopted, speeds_id
+from geo_backup.formats import calls as calls_csv
 from geo_backup.node import Node
 from geo_backup.roads.drawn import check_drawn
 from geo_backup.server.answers import asked, listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, open_incident_of, record
-from geo_backup.wire import calls_csv, documents
+from geo_backup.wire import documents
 from geo_backup.wire.strict import codec
 
 BEAT_KINDS = ("Polygon", "MultiPolygon")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
+from geo_backup.audit.explanation import explained
 from geo_backup.backup.run_card import card_for
 from geo_backup.backup.standing import TRAFFIC, Standing, off_road_m
 from geo_backup.errors import OutsideMapError, UnknownIdError
@@ -208,7 +209,7 @@ def router(node: Node) -> APIRouter:
             for part in (incident.assignments.values() if incident is not None else ())
             if part.decision_id == decision_id
         ]
-        whole: Mapping[str, Any] = decisions.decision(event, humans)
+        whole: Mapping[str, Any] = explained(event, humans)
         return {**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]}
 
     @routes.post("/incidents/{incident_id}/assignments", status_code=201)

@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from geo_backup.events import SpeedsAdopted, speeds_id
+from geo_backup.formats import traffic as traffic_csv
 from geo_backup.node import Node
 from geo_backup.roads.traffic import NO_NODE_IDS, match
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import new_id, record
-from geo_backup.wire import documents, traffic_csv
+from geo_backup.wire import documents
 
 WRONG_IN_WORDS = 3
 CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}

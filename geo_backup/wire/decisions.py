@@ -23,7 +23,6 @@ from geo_backup.backup.odds import p90_ms, p_first
 from geo_backup.backup.standing import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need
-from geo_backup.wire.explanation import Human, words
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
@@ -189,6 +188,15 @@ class ExcludedDocument(TypedDict):
     reason: str
 
 
+class Human(TypedDict):
+    """What a person did on a decision."""
+
+    unit_id: str
+    at: str
+    reason: str
+    recommended: bool
+
+
 class DecisionDocument(RecommendationDocument):
     """A recommendation with all it was made of."""
 
@@ -213,7 +221,6 @@ class DecisionDocument(RecommendationDocument):
     excluded: list[ExcludedDocument]
     excluded_counts: dict[str, int]
     chosen_by_human: list[Human]
-    words: str
 
 
 def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Human:
@@ -272,7 +279,6 @@ def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> DecisionDocum
         "excluded": [{"unit_id": unit.unit_id, "reason": unit.reason} for unit in answer.units if unit.reason],
         "excluded_counts": dict(answer.excluded),
         "chosen_by_human": list(humans),
-        "words": words(event, answer, humans),
     }
 
 

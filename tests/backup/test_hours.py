@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from geo_backup.clock import Clock
+from geo_backup.audit.verify import verify
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix, PositionReported
 from geo_backup.node import Node
-from geo_backup.replay.verify import verify
+from geo_backup.node.clock import Clock
+from tests.node.test_node import running
 from tests.roads.tiny import Street, draw, place
 from tests.running import in_time
 from tests.stories import opened, unit
-from tests.test_node import running
 
 BEFORE_EIGHT_MS = int(datetime(2026, 1, 15, 6, 59, 50, tzinfo=UTC).timestamp() * 1_000)
 """Ten seconds before eight in Stockholm."""

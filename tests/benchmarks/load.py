@@ -38,10 +38,10 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
 from geo_backup.cli import demo_map
-from geo_backup.clock import Clock
+from geo_backup.demo.vehicles import Fleet
 from geo_backup.live_map import LiveMap
+from geo_backup.node.clock import Clock
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.simulate.fleet import Fleet
 from geo_backup.wire.times import to_text
 
 BATCH = 50

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from geo_backup.errors import TrackError
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix, PositionReported, UnitRegistered
+from geo_backup.formats.tracks import Track
 from geo_backup.replay.player import LOOK_BACK_FIXES, LOOK_BACK_MS, Player
 from geo_backup.replay.remote import play_to
-from geo_backup.replay.tracks import read_tracks
-from geo_backup.wire.tracks import Track
+from geo_backup.replay.timeline import read_tracks
 
 T = 1_795_435_200_000
 DATA = Path(os.environ.get("GEO_BACKUP_DATA") or Path(__file__).parents[3] / "shared" / "data")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geo_backup.clock import Clock
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix
+from geo_backup.formats.tracks import Track
 from geo_backup.node import Node
+from geo_backup.node.clock import Clock
 from geo_backup.replay.player import Player
 from geo_backup.replay.session import ReplaySession
-from geo_backup.wire.tracks import Track
+from tests.node.test_node import asking, running
 from tests.roads.tiny import place
-from tests.test_node import asking, running
 
 T = 1_795_435_200_000
 TRACKS = [

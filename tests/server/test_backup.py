@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from geo_backup.audit.verify import decision_of, same_decision, verify
 from geo_backup.cli import demo_map
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import BackupRequested, DecisionMade, Need
-from geo_backup.replay.verify import decision_of, same_decision, verify
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import decisions
 from tests.running import Server, ServerInThread, eventually, ranked

@@ -14,7 +14,7 @@ from geo_backup.cartography.build import build_map
 from geo_backup.node import Node
 from geo_backup.roads.network import RoadNetwork
 from tests.cartography.test_around_the_earth import ACROSS, ACROSS_M, LAT, osm
-from tests.test_node import asking, running
+from tests.node.test_node import asking, running
 
 SQUARE = [[10.0, 50.0], [10.001, 50.0], [10.001, 50.001], [10.0, 50.0]]
 

@@ -11,8 +11,8 @@ import httpx
 
 from geo_backup.node import Node
 from geo_backup.rules import Rules, bounds
+from tests.node.test_node import asking, running
 from tests.roads.tiny import place
-from tests.test_node import asking, running
 
 RULES = Rules()
 

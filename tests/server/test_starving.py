@@ -22,9 +22,9 @@ from geo_backup.events import BeatsAdopted, UnitRegistered
 from geo_backup.node import Node
 from geo_backup.server.frames import FrameWriter
 from geo_backup.wire import documents
+from tests.node.test_node import asking, running
 from tests.running import CENTRE, Server
 from tests.server.test_contract import problem
-from tests.test_node import asking, running
 
 UNITS = 1_000
 READERS = 32

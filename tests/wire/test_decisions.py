@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from geo_backup.audit.explanation import REASON_WORDS, explained
 from geo_backup.backup.answer import Answer, Offer, Told, Weighed
 from geo_backup.backup.reasons import REASONS
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Need
 from geo_backup.wire import decisions, facts
-from geo_backup.wire.explanation import REASON_WORDS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -22,7 +22,7 @@ def test_the_record_of_an_older_version_is_read_and_told_for_ever() -> None:
     answer = decisions.unpack_answer(event.answer)
     assert [unit.unit_id for unit in answer.chosen] == ["other"]
     assert answer.excluded == (("ASSIGNED_HERE", 1), ("COVERAGE_FLOOR", 1), ("NOT_ASSIGNABLE_STATUS", 1))
-    document = decisions.decision(event)
+    document = explained(event)
     assert document["units"][0]["price_words"] == "last unit of beat east for about 22 min"
     assert [row["unit_id"] for row in document["candidates"]] == ["last", "other"]
     assert document["unmet"] == [{"capability": "k-9", "count": 1, "need": "want"}]

@@ -1,0 +1,1 @@
+"""The laboratory: policies over recorded calls and drills, compared."""

@@ -1,0 +1,109 @@
+"""Any recording on disk as tracks, and many tracks as one timeline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from geo_backup.errors import TrackError
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import Fix, PositionReported
+from geo_backup.formats import cot, gpx, nmea, taip
+from geo_backup.formats import csv as csv_tracks
+from geo_backup.formats import geojson as geojson_tracks
+from geo_backup.formats.text import decoded
+from geo_backup.formats.tracks import Collector, Recording, Track
+
+SQLITE = b"SQLite format 3\x00"
+TEXT_MAX = 1 << 30
+START = 1 << 16
+"""So many characters of a text are looked at to tell its format."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Every fix of all vehicles in order of time (ties: of unit): `at_ms` int64[N], `unit` int32[N] into `unit_ids`."""
+
+    at_ms: npt.NDArray[np.int64]
+    unit: npt.NDArray[np.int32]
+    unit_ids: tuple[str, ...]
+    fixes: tuple[Fix, ...]
+
+
+def timeline(tracks: Iterable[Track]) -> Timeline:
+    """Merge tracks; those with the same unit_id (from several files) are one vehicle, a time counts once."""
+    merged: dict[str, dict[int, Fix]] = {}
+    for track in tracks:
+        there = merged.setdefault(track.unit_id, {})
+        for fix in track.fixes:
+            there.setdefault(fix.fix_ms, fix)
+    unit_ids = tuple(sorted(merged))
+    rows = sorted((at_ms, n, fix) for n, unit_id in enumerate(unit_ids) for at_ms, fix in merged[unit_id].items())
+    return Timeline(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int32),
+        unit_ids,
+        tuple(row[2] for row in rows),
+    )
+
+
+def read_tracks(
+    path: Path | str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    received_ms: int | None = None,
+) -> Recording:
+    """Tracks of a GPX, GeoJSON, CSV, Porto taxi, NMEA, TAIP or CoT file, or of a geo_backup log.
+
+    The format is told by content first, then by ending. `received_ms` dates TAIP reports that carry no date. Raises
+    `TrackError` for a file that is none of these or has nothing usable.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(SQLITE))
+            if head == SQLITE:
+                return _read_log(path)
+            if path.stat().st_size > TEXT_MAX:
+                raise TrackError(f"{path} is larger than 1 GB: split it.")
+            data = head + file.read()
+    except OSError as error:
+        raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
+    text = decoded(data)
+    start, ending = text.lstrip("\x1e\ufeff \t\r\n")[:START], path.suffix.lower()
+    if re.match(r"(<\?xml[^>]*>\s*)?<event\b", start) or ending == ".cot":
+        return cot.read(text, path.name)
+    if re.match(r"<[A-Za-z_?!]", start) or ending == ".gpx":
+        return gpx.read(text, path.name)
+    if start.startswith("{") or ending in (".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson"):
+        return geojson_tracks.read(text, path.name)
+    lines = start.splitlines()
+    if ending not in (".csv", ".tsv"):
+        if any(map(re.compile(r">R[PE]V[^<>]*<").search, lines)) or ending == ".taip":
+            return taip.read(text.splitlines(), path.name, received_ms=received_ms)
+        if any(map(re.compile(r"\$[A-Z]{5},").search, lines)) or ending == ".nmea":
+            return nmea.read(text.splitlines(), path.name, received_ms=received_ms)
+    if ending in (".csv", ".tsv", ".txt") or (lines and max(map(lines[0].count, ",;\t")) >= 2):
+        return csv_tracks.read(text, path.name, columns=columns, timezone=timezone)
+    raise TrackError(
+        f"{path} is no recording that is known here: GPX, GeoJSON with times, CSV, NMEA, TAIP, CoT, or a log of "
+        "geo_backup."
+    )
+
+
+def _read_log(path: Path) -> Recording:
+    found = Collector(path.name)
+    log = SqliteLog.open(path, read_only=True)
+    try:
+        for seq, event in log.read_all():
+            if isinstance(event, PositionReported):
+                found.add(event.unit_id, "", event.fix, f"event {seq}")
+    finally:
+        log.close()
+    return found.recording()

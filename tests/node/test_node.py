@@ -1,0 +1,359 @@
+"""A node through what may happen to it: power cuts, a wrong map, a full disk, a jump of the replay."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from geo_backup.audit.verify import verify as replay_verify
+from geo_backup.errors import LogError, WrongMapError
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, NetworkAdopted, PositionReported
+from geo_backup.feed import TOPICS
+from geo_backup.live_map import LiveMap, apply
+from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT
+from geo_backup.node import Node
+from geo_backup.node.clock import Clock
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.server.app import create_app
+from geo_backup.wire import checkpoint
+from tests.roads.tiny import Street, draw, place
+from tests.running import GOTHENBURG, ROOT, Server, events_in, eventually, in_time, ranked
+from tests.server.test_contract import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
+from tests.stories import opened, ping, unit
+
+
+def street(length_m: float = 1000.0) -> RoadNetwork:
+    return draw({"a": (0, 0), "b": (length_m, 0), "c": (length_m, 800)}, [Street("abc", "High Street")])
+
+
+def running(
+    story: Callable[[Node], Awaitable[None]],
+    path: Path,
+    *,
+    network: RoadNetwork | None = None,
+    clock: Clock | None = None,
+    within_s: float = 30.0,
+) -> None:
+    """Tell a story to a node that runs in this process."""
+
+    async def run() -> None:
+        log = SqliteLog.open(path)
+        node = Node(network or street(), log, clock or Clock("live"))
+        try:
+            await node.start()
+        except BaseException:
+            log.close()
+            raise
+        try:
+            await asyncio.wait_for(story(node), within_s)
+        finally:
+            await asyncio.wait_for(node.stop(), 10)
+
+    asyncio.run(run())
+
+
+def asking(node: Node) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(node)), base_url="http://localhost")
+
+
+def folded(path: Path) -> tuple[LiveMap, tuple[int, bytes] | None]:
+    """The live map of a log from its first event on, and its newest checkpoint."""
+    log = SqliteLog.open(path, create=False, read_only=True)
+    live_map = LiveMap()
+    for seq, event in log.read_all():
+        apply(live_map, seq, event)
+    snapshot = log.load_snapshot()
+    log.close()
+    return live_map, snapshot
+
+
+def verify(path: Path) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, "-m", "geo_backup", "verify", str(path), "--map", str(GOTHENBURG), "--json"]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def everything(server: Server) -> list[Any]:
+    """All that a server tells of its live map, ages aside."""
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        documents = [http.get(path).json() for path in ("/v1/units", "/v1/incidents", "/v1/closures")]
+    for feature in documents[0]["features"]:
+        del feature["properties"]["age_s"]
+    return documents
+
+
+def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -> None:
+    server = Server(tmp_path / "log.sqlite").start()
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        units = [new_unit(http, place) for place in (NORTH, SOUTH, [11.97, 57.70])]
+        new_unit(http)
+        incident_id = new_incident(http)
+        http.post("/v1/closures", json={"geometry": BRIDGE, "buffer_m": 20, "reason": "up"})
+        seen = http.get(f"/v1/incidents/{incident_id}/ranking").json()
+        body = {"unit_id": units[0], "as_of_seq": seen["as_of_seq"], "as_of_time": seen["as_of_time"]}
+        assert http.post(f"/v1/incidents/{incident_id}/assignments", json=body).status_code == 201
+        eventually(lambda: any(isinstance(event, BackupRecommended) for event in events_in(server.log)))
+        before, epoch = everything(server), http.get("/healthz").json()["epoch"]
+    server.kill()
+    live_map, _ = folded(server.log)
+    cut = checkpoint.digest(live_map)
+    server.start()
+    try:
+        assert everything(server) == before
+        health = httpx.get(f"{server.url}/healthz", trust_env=False).json()
+        assert (health["seq"], health["epoch"]) == (live_map.seq, epoch)
+        eventually(lambda: ranked(server) > 1)  # anew, which is nothing new to the log
+        assert httpx.get(f"{server.url}/healthz", trust_env=False).json()["seq"] == live_map.seq
+    finally:
+        server.stop()
+    whole, snapshot = folded(server.log)
+    assert checkpoint.digest(whole) == cut
+    assert snapshot is not None, "an orderly end leaves a checkpoint"
+    assert snapshot[0] == whole.seq
+    assert hashlib.sha256(snapshot[1]).hexdigest() == cut
+
+    code, report = verify(server.log)
+    assert (code, report["wrong"], report["digest"]) == (0, [], cut)
+    assert report["rankings"] >= 1
+    assert report["checkpoints"] == 1
+    with sqlite3.connect(server.log) as file:
+        changed = file.execute(
+            "UPDATE facts SET body = CAST(replace(CAST(body AS TEXT), 'Adam 12', 'Adam 13') AS BLOB) "
+            "WHERE seq = (SELECT min(seq) FROM facts WHERE CAST(body AS TEXT) LIKE '%Adam 12%')"
+        )
+        assert changed.rowcount == 1
+    file.close()
+    code, report = verify(server.log)
+    assert code == 1
+    assert len(report["wrong"]) == 1
+    assert report["digest"] != cut
+    with sqlite3.connect(server.log) as file:
+        assert file.execute("UPDATE fixes SET lon = lon + 0.001 WHERE seq = (SELECT min(seq) FROM fixes)").rowcount == 1
+    file.close()
+    assert len(verify(server.log)[1]["wrong"]) >= 2
+
+
+def test_a_log_of_another_map_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+
+    async def note(node: Node) -> None:
+        await node.submit(unit("P1"))
+
+    running(note, path)
+    with pytest.raises(WrongMapError, match="--map"):
+        running(note, path, network=street(1200.0))
+    assert folded(path)[0].network_id == street().content_id
+    running(note, path)
+
+
+def test_a_log_that_does_not_say_the_extent_of_its_map_learns_it_once(tmp_path: Path) -> None:
+    path, network = tmp_path / "log.sqlite", street()
+    log = SqliteLog.open(path)
+    old = NetworkAdopted(
+        event_id="network", received_ms=1, network_id=network.content_id, area="x", software_version="0.4"
+    )
+    asyncio.run(log.append([old, unit("P1"), ping("P1", 0)]))
+    log.close()
+
+    async def story(node: Node) -> None:
+        assert node.live_map.extent == network.area.extent
+        assert node.live_map.seq == 4
+
+    for _ in range(2):
+        running(story, path, network=network)
+
+
+def test_a_full_disk_is_503_and_nothing_is_half_done(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        lon, lat = place(300, 0)
+        row = {"unit_id": "P1", "lon": lon, "lat": lat, "speed_mps": 1.0}
+        async with asking(node) as http:
+            assert (await http.put("/v1/units/P1", json=unit_body())).status_code == 201
+            assert (await http.post("/v1/incidents", json={"lon": lon, "lat": lat, "priority": 1})).status_code == 201
+            file = node.log._connection  # type: ignore[attr-defined]
+            file.execute(f"PRAGMA max_page_count={file.execute('PRAGMA page_count').fetchone()[0]}")
+            for _ in range(200):
+                rows = {"positions": [{**row, "fix_time": at(i / 1000)} for i in range(50)]}
+                answer = await http.post("/v1/positions", json=rows)
+                if answer.status_code != 202:
+                    break
+            document = problem(answer, 503)
+            assert "full" in document["detail"]
+            assert answer.headers["retry-after"]
+            seq = node.live_map.seq
+            assert (await http.get("/healthz")).json()["seq"] == seq
+            assert len((await http.get("/v1/incidents")).json()["incidents"]) == 1
+            file.execute("PRAGMA max_page_count=1000000")
+            answer = await http.post("/v1/positions", json={"positions": [{**row, "fix_time": at(5)}]})
+            assert (answer.status_code, answer.json()["seq"]) == (202, seq + 1)
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_a_jump_begins_a_new_world(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        first = node.log.epoch
+        await node.submit(unit("P1"), ping("P1", 0), opened("i1"))
+        viewer = node.watch(TOPICS)
+        hanging = asyncio.create_task(node.submit(ping("P1", 1)))
+        await asyncio.sleep(0)
+        await node.reset(SqliteLog.open(tmp_path / "second.sqlite"))
+        (ended,) = await asyncio.wait_for(asyncio.gather(hanging, return_exceptions=True), 5)
+        assert isinstance(ended, list) or (isinstance(ended, LogError) and "again" in str(ended))
+        assert node.log.epoch != first
+        assert (node.live_map.units, node.live_map.incidents, node.rankings) == ({}, {}, {})
+        assert node.live_map.network_id == node.network.content_id
+        assert viewer.outbox.snapshot_due
+        assert node.since(first, 1) is None
+        await node.submit(unit("P2"), ping("P2", 0), opened("i2"))
+        await in_time(lambda: "i2" in node.rankings, "a ranking")
+        assert list(node.rankings) == ["i2"]
+        ranking = await node.ranking("i2", 10)
+        units = [row["unit_id"] for row in (*ranking["candidates"], *ranking["excluded"])]
+        assert units == ["P2"]
+        node.unwatch(viewer)
+
+    running(story, tmp_path / "first.sqlite", clock=Clock("replay", 1_700_000_000_000))
+
+
+def test_many_writers_are_all_answered(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        await node.submit(unit("P1"), ping("P1", 0))
+        (outcome,) = await asyncio.wait_for(node.submit(ping("P1", 1)), 5)
+        assert outcome.delta.ignored is None
+        outcomes = await asyncio.gather(*(node.submit(ping("P1", 2 + i)) for i in range(50)))
+        assert [group[0].delta.ignored for group in outcomes] == [None] * 50
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_five_hundred_open_incidents_and_no_more(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        lon, lat = place(300, 0)
+        limit = node.live_map.rules.limit.open_incidents
+        await node.submit(*(opened(f"i{n}", lon=lon, lat=lat) for n in range(limit)))
+        async with asking(node) as http:
+            answer = await http.post("/v1/incidents", json={"lon": lon, "lat": lat, "priority": 1})
+            problem(answer, 429, "too_many_incidents")
+            assert answer.headers["retry-after"]
+            await http.post("/v1/incidents/i0/close")
+            answer = await http.post("/v1/incidents", json={"lon": lon, "lat": lat, "priority": 1})
+            assert answer.status_code == 201
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_unknown_units_are_adopted_when_asked_to(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        lon, lat = place(300, 0)
+        app = create_app(node, adopt_unknown=True)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+            rows = [{"unit_id": "new", "fix_time": at(i), "lon": lon, "lat": lat} for i in (-2, -1)]
+            answer = (await http.post("/v1/positions", json={"positions": rows})).json()
+            assert (answer["accepted"], answer["refused"], answer["ignored"]) == (2, [], [])
+        assert (node.live_map.units["new"].callsign, len(node.live_map.units)) == ("new", 1)
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_a_token_guards_everything_but_health(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        app = create_app(node, token="0123456789abcdef")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://any.example") as http:
+            problem(await http.get("/v1/units"), 401)
+            problem(await http.get("/v1/units?token=0123456789abcdef"), 401)
+            problem(await http.get("/v1/units", headers={"Authorization": "Bearer wrong"}), 401)
+            assert (await http.get("/healthz")).status_code == 200
+            allowed = await http.get("/v1/units", headers={"Authorization": "Bearer 0123456789abcdef"})
+            assert allowed.status_code == 200
+            page = await http.get("/?token=0123456789abcdef")
+            assert page.status_code in (200, 503)
+            assert "httponly" in page.headers["set-cookie"].lower()
+            assert (await http.get("/v1/units")).status_code == 200  # by the cookie
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_a_closure_that_begins_and_ends_by_itself_is_pushed_at_that_moment(tmp_path: Path) -> None:
+    """With forty incidents each takes its turn every 8 s; a beginning closure must not wait for that."""
+
+    async def story(node: Node) -> None:
+        now_ms = node.clock.now_ms()
+        fix = Fix(now_ms, *place(50, 0), speed_mps=0.0)
+        await node.submit(unit("P1"), PositionReported(received_ms=now_ms, unit_id="P1", fix=fix))
+        lon, lat = place(900, 0)
+        await node.submit(*(opened(f"i{n}", lon=lon, lat=lat) for n in range(40)))
+
+        def reached() -> set[bool]:
+            return {ranking["candidates_total"] == 1 for ranking in node.rankings.values()}
+
+        async def until(answer: bool) -> int:
+            await in_time(lambda: len(node.rankings) == 40 and reached() == {answer}, "rankings")
+            return node.clock.now_ms()
+
+        await until(True)
+        # never re-ranked but by turns from here on: the fleet stands still
+        begins = node.clock.now_ms() + 1_000
+        works = ClosureAdded(
+            received_ms=node.clock.now_ms(),
+            closure_id="works",
+            geometry={"edges": [e for e in range(node.network.edges) if node.network.edge_tail[e] == 1]},
+            valid_from_ms=begins,
+            valid_to_ms=begins + 1_500,
+        )
+        await node.submit(works)
+        assert begins <= await until(False) < begins + 1_000
+        assert begins + 1_500 <= await until(True) < begins + 2_500
+
+    network = draw({"a": (0, 0), "b": (300, 0), "c": (600, 0), "d": (1000, 0)}, [Street("abcd", "High Street")])
+    running(story, tmp_path / "log.sqlite", network=network)
+
+
+def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_path: Path) -> None:
+    """Closed incidents are forgotten after a while, and an id may be used again: each opening is one of its own."""
+    lon, lat = place(300, 0)
+    others = [
+        event
+        for n in range(CLOSED_INCIDENTS_KEPT)
+        for event in (opened(f"i{n}", lon=lon, lat=lat), IncidentClosed(received_ms=0, incident_id=f"i{n}"))
+    ]
+
+    async def story(node: Node) -> None:
+        async with asking(node) as http:
+
+            async def opens_and_closes() -> None:
+                body = {"incident_id": "again", "lon": lon, "lat": lat, "priority": 2}
+                assert (await http.post("/v1/incidents", json=body)).status_code == 201
+                while "again" not in node.rankings:
+                    await asyncio.sleep(0.01)
+                assert (await http.post("/v1/incidents", json=body)).status_code == 200
+                assert (await http.post("/v1/incidents/again/close")).json()["state"] == "closed"
+                assert (await http.post("/v1/incidents/again/close")).json()["state"] == "closed"
+
+            fix = Fix(node.clock.now_ms(), lon, lat)
+            await node.submit(unit("P1"), PositionReported(received_ms=fix.fix_ms, unit_id="P1", fix=fix))
+            await opens_and_closes()
+            await node.submit(*others)
+            assert (await http.get("/v1/incidents/again")).status_code == 404, "too long ago"
+            await opens_and_closes()
+
+    path, network = tmp_path / "log.sqlite", street()
+    running(story, path, network=network)
+    log = SqliteLog.open(path, create=False, read_only=True)
+    rankings = [one for _, one in log.read_all() if isinstance(one, BackupRecommended) and one.incident_id == "again"]
+    report = replay_verify(network, log.read_all)
+    log.close()
+    assert len(rankings) == 2
+    assert [len(one.candidates) for one in rankings] == [1, 1]
+    assert (report.wrong, report.rankings >= 2) == ([], True)
