@@ -8,7 +8,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import pytest
+
+from tests.running import Server, ServerInThread
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -47,3 +50,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One real server for all tests of a file."""
+    server = ServerInThread(tmp_path_factory.mktemp("server") / "log.sqlite").start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.said()
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx.Client]:
+    """A client of that server."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
+        yield client
