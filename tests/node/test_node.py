@@ -89,7 +89,7 @@ def everything(server: Server) -> list[Any]:
     with httpx.Client(base_url=server.url, trust_env=False) as http:
         documents = [http.get(path).json() for path in ("/v1/units", "/v1/incidents", "/v1/closures")]
     for feature in documents[0]["features"]:
-        del feature["properties"]["age_s"]
+        del feature["properties"]["age_s"], feature["properties"]["freshness"]
     return documents
 
 
