@@ -189,9 +189,9 @@ class BackupRules:
     """How long a unit is away once it is sent, for what it costs meanwhile."""
     joint_requests: int = number(8, 1, 32)
     """So many requests at most are decided together: the ones of highest priority, oldest first."""
-    again_p1_ms: int = number(15_000, 1_000, 3_600_000)
+    again_p1_ms: int = number(15_000, 100, 3_600_000)
     """While units drive, a recommendation of priority 1 is looked at again this often ..."""
-    again_ms: int = number(60_000, 1_000, 3_600_000)
+    again_ms: int = number(60_000, 100, 3_600_000)
     """... and of any other."""
     emergency_again_ms: int = number(60_000, 0, 3_600_000)
     """A press of the button this much after the last sounds the alarm again."""

@@ -19,7 +19,7 @@ from geo_backup.formats import calls as calls_csv
 from geo_backup.node import Node
 from geo_backup.roads.drawn import check_drawn
 from geo_backup.server.answers import asked, listed
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import bad_value, not_json
 from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import documents
 from geo_backup.wire.strict import codec
@@ -137,7 +137,7 @@ def _beats(data: bytes) -> tuple[dict[str, Any], list[str]]:
     try:
         collection = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise not_json(data, error) from None
     if not isinstance(collection, dict):
         raise bad_value("/", "type", "beats are a GeoJSON FeatureCollection of polygons")
     try:

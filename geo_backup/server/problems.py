@@ -46,6 +46,15 @@ def bad_value(field: str, reason: str, message: str) -> Problem:
     return Problem(422, f"{field}: {message}", [{"field": field, "reason": reason, "message": message}])
 
 
+def not_json(body: bytes, error: Exception) -> Problem:
+    """400 for a body that no JSON reader follows to its end; the field is named where it is nested without end."""
+    field = too_deep(body)
+    if field is None:
+        return Problem(400, f"the body is not JSON: {error}")
+    field, message = field or "/", f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
+    return Problem(400, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
+
+
 def pointer(location: tuple[Any, ...]) -> str:
     """Pydantic's location as a JSON pointer, without the part that names the request's part."""
     parts = location[1:] if location and location[0] in ("body", "query", "path") else location
@@ -110,9 +119,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error.__cause__, RecursionError):
-            field = too_deep(getattr(request, "_body", b"")) or "/"
-            message = f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
-            return answer(400, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
+            endless = not_json(getattr(request, "_body", b""), error)
+            return answer(endless.status, endless.detail, endless.errors)
         return answer(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(ClientDisconnect)

@@ -29,7 +29,7 @@ from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import asked, listed
 from geo_backup.server.emergencies import Place, Pressed, declare
-from geo_backup.server.problems import Problem, bad_value, pointer
+from geo_backup.server.problems import Problem, bad_value, not_json, pointer
 from geo_backup.server.writes import WORDS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
@@ -287,7 +287,7 @@ def _rows(body: bytes, limit: int) -> list[Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise not_json(body, error) from None
     if not isinstance(document, dict) or set(document) != {"positions"} or not isinstance(document["positions"], list):
         raise bad_value("/positions", "missing", 'send {"positions": [...]} and nothing else')
     rows: list[Any] = document["positions"]

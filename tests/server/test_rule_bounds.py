@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def at_bounds() -> list[dict[str, dict[str, float]]]:
     groups = {
         group.name: [(rule.name, value) for rule in fields(getattr(RULES, group.name)) for value in bounds(rule)]
         for group in fields(RULES)
-        if group.name != "agencies"
+        if is_dataclass(getattr(RULES, group.name))
     }
     return [
         {group: dict([values[n]]) for group, values in groups.items() if n < len(values)}
