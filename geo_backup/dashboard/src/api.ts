@@ -1,5 +1,6 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./types";
+import { words } from "./words";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./wire";
 
 export class Problem extends Error {
   readonly status: number;
@@ -29,12 +30,12 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
       await new Promise((resolve) => setTimeout(resolve, 400));
       return request(method, path, body, retries - 1);
     }
-    throw new Problem(0, "The server does not answer.");
+    throw new Problem(0, words.wrong.silence);
   }
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
-  const words = (problem.errors ?? []).map((error) => error.message).filter(Boolean).join(" ");
-  throw new Problem(response.status, words || problem.detail || problem.title || `The server answered ${response.status}.`);
+  const said = (problem.errors ?? []).map((error) => error.message).filter(Boolean).join(" ");
+  throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status));
 }
 
 /** Ids made here make a repeated request harmless. */

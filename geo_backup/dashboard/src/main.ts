@@ -1,3 +1,4 @@
+/** Starts the page. */
 import { mount } from "svelte";
 import App from "./components/App.svelte";
 import "./style.css";

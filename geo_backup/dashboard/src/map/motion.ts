@@ -1,5 +1,5 @@
 /** Smooth motion between pings: each unit glides to its newest position and never beyond it. */
-import type { LonLat, Position } from "./types";
+import type { LonLat, Position } from "../wire";
 
 const GLIDE_MS = 1000;
 /** A step longer than this (about 1 km) is a jump or a seek, not driving. */

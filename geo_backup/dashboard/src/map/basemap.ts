@@ -21,6 +21,8 @@ const of = (...classes: string[]): FilterSpecification => ["in", ["get", "class"
 const all = (...filters: unknown[]): FilterSpecification => ["all", ...filters] as unknown as FilterSpecification;
 const SERVICE = of("service", "track", "pedestrian");
 const PATH = of("footway", "cycleway", "path", "steps", "bridleway");
+/** A road of two numbers is "E 6;E 20" in OpenStreetMap. */
+const NAME: ExpressionSpecification = ["join", ["split", ["get", "name"], ";"], " / "];
 const BRIDGE = ["==", ["get", "bridge"], true];
 const TUNNEL = ["==", ["get", "tunnel"], true];
 
@@ -67,7 +69,7 @@ export function basemap(theme: "light" | "dark", tiles: string | null, attributi
     id: `${k.id}-names`, type: "symbol", source: "basemap", "source-layer": "roads", minzoom: k.named, filter: all(["has", "name"], k.filter),
     // No glyph server: MapLibre draws letters from the reader's own fonts when the style names none.
     layout: {
-      "text-field": ["get", "name"], "text-font": ["sans-serif"], "symbol-placement": "line", "symbol-spacing": 320, "text-padding": 3,
+      "text-field": NAME, "text-font": ["sans-serif"], "symbol-placement": "line", "symbol-spacing": 320, "text-padding": 3,
       "text-size": ["interpolate", ["linear"], ["zoom"], 13, k.size, 17, k.size + 2.5], "text-max-angle": 35,
     },
     paint: { "text-color": k.id === "major" || k.id === "motorway" ? c.strongText : c.text, "text-halo-color": c.halo, "text-halo-width": 1.6 },

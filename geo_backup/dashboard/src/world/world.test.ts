@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { toEdge } from "../map/edge";
+import { Fleet } from "../map/motion";
+import { CLOSURE_LOOKS } from "../map/symbols";
+import { words } from "../words";
+import type { Closure, Emergency, FreshnessLimits, Incident, Message, Need, Position, Unit } from "../wire";
 import { ServerClock } from "./clock";
-import { backoffMs, emptyWorld, merge, type Message } from "./feed";
-import { freshness } from "./freshness";
-import { Fleet } from "./motion";
-import { alarmWords, takenWords, urgency } from "./emergency";
-import { CLOSURE_LOOKS } from "./symbols";
-import type { Closure, Emergency, FreshnessLimits, Incident, Need, Position, Unit } from "./types";
-import { closureKind, closureWords, distance, levelWords, minutesSeconds, matchWords, partWords, reasonWords, streetWords } from "./words";
+import { backoffMs } from "./feed";
+import { merge, nothing } from "./merge";
+import { closureKind, freshness, is, urgency } from "./readings";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
 const incident = (incident_id: string) => ({ incident_id }) as Incident;
@@ -21,7 +22,7 @@ const snapshot: Message = {
 
 describe("the feed", () => {
   it("replaces whole values, removes nulls and leaves untouched maps identical", () => {
-    const before = merge(emptyWorld(), snapshot);
+    const before = merge(nothing(), snapshot);
     const after = merge(before, { type: "frame", seq: 9, units: { b: null, c: unit("c") } });
     expect(Object.keys(after.units)).toEqual(["a", "c"]);
     expect(after.seq).toBe(9);
@@ -30,13 +31,13 @@ describe("the feed", () => {
   });
 
   it("forgets everything at a new snapshot and nothing at a resume", () => {
-    const before = merge(emptyWorld(), snapshot);
+    const before = merge(nothing(), snapshot);
     expect(merge(before, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).units).toBe(before.units);
     expect(merge(before, { ...snapshot, epoch: "f", units: {} }).units).toEqual({});
   });
 
   it("takes the limits of freshness whenever they are told", () => {
-    const before = merge(emptyWorld(), snapshot);
+    const before = merge(nothing(), snapshot);
     expect(before.freshness).toBe(limits);
     const other = { ...limits, kinds: {} };
     const after = merge(before, { type: "freshness", freshness: other });
@@ -45,7 +46,7 @@ describe("the feed", () => {
 
   it("knows what is wrong with the server until it is told otherwise, or links anew", () => {
     const full = { name: "log_full", words: "the disk is full: make room", since: "2026-06-01T10:00:00Z" };
-    const troubled = merge(merge(emptyWorld(), snapshot), { type: "health", conditions: [full] });
+    const troubled = merge(merge(nothing(), snapshot), { type: "health", conditions: [full] });
     expect(troubled.wrong).toEqual([full]);
     expect(merge(troubled, { type: "frame", seq: 9 }).wrong).toEqual([full]);
     expect(merge(troubled, { type: "health", conditions: [] }).wrong).toEqual([]);
@@ -55,7 +56,7 @@ describe("the feed", () => {
 
   it("is the same world when a frame comes twice", () => {
     const frame: Message = { type: "frame", seq: 9, units: { b: null }, positions: { a: [4, 5, 1, 2, 6, 0] } };
-    const once = merge(merge(emptyWorld(), snapshot), frame);
+    const once = merge(merge(nothing(), snapshot), frame);
     expect(merge(once, frame)).toEqual(once);
   });
 
@@ -110,16 +111,17 @@ describe("time", () => {
   });
 
   it("reads as people write it", () => {
-    expect([minutesSeconds(200.4), minutesSeconds(3725), minutesSeconds(-3)]).toEqual(["3:20", "1:02:05", "0:00"]);
-    expect([distance(123), distance(1234)]).toEqual(["120 m", "1.2 km"]);
-    expect(partWords({ turnout_s: 5, clear_s: 0, drive_s: 79, last_leg_s: 0 })).toBe("turnout 0:05 · drive 1:19");
+    expect([words.minutesSeconds(200.4), words.minutesSeconds(3725), words.minutesSeconds(-3)]).toEqual(["3:20", "1:02:05", "0:00"]);
+    expect([words.distance(123), words.distance(1234)]).toEqual(["120 m", "1.2 km"]);
+    expect(words.parts({ turnout_s: 5, clear_s: 0, drive_s: 79, last_leg_s: 0 })).toBe("turnout 0:05 · drive 1:19");
+    const match = (needs: Need[], capabilities: string[]) => words.match(needs, (name) => is(capabilities, name));
     const needs: Need[] = [
       { capability: "k-9", count: 1, need: "must", substitutes: ["patrol"] },
       { capability: "any", count: 2, need: "must", substitutes: [] },
     ];
-    expect([matchWords(needs, ["k-9"]), matchWords(needs, ["patrol"]), matchWords(needs, [])]).toEqual(["k-9, any", "for k-9, any", "any"]);
-    expect(matchWords(needs.slice(0, 1), ["ALS"])).toBe("nothing asked for");
-    expect([reasonWords("NO_POSITION"), reasonWords("SOMETHING_NEW")]).toEqual(["no position known", "something new"]);
+    expect([match(needs, ["k-9"]), match(needs, ["patrol"]), match(needs, [])]).toEqual(["k-9, any", "for k-9, any", "any"]);
+    expect(match(needs.slice(0, 1), ["ALS"])).toBe("nothing asked for");
+    expect([words.reason("NO_POSITION"), words.reason("SOMETHING_NEW")]).toEqual(["no position known", "something new"]);
   });
 });
 
@@ -131,7 +133,7 @@ describe("closures", () => {
       slow_factor: null, edges: 2, edges_spared: 0, levels_in_shape: [0], streets: ["Avenyn"], ...more,
     }) as Closure;
   const kind = (more: Partial<Closure>) => closureKind(closure(more), noon);
-  const words = (more: Partial<Closure>) => closureWords(closure(more), noon, "Europe/Stockholm");
+  const said = (more: Partial<Closure>) => words.closures.closure(closure(more), noon, "Europe/Stockholm");
 
   it("have a kind that changes with the clock, each with a colour and dashes of its own", () => {
     expect([kind({}), kind({ applies_to: "routine" }), kind({ slow_factor: 0.5, applies_to: "routine" })]).toEqual(["closed", "routine", "slow"]);
@@ -144,35 +146,52 @@ describe("closures", () => {
   });
 
   it("are told in words: what, where, for whom, when", () => {
-    expect(words({})).toBe("closed · Avenyn");
-    expect(words({ slow_factor: 0.25, applies_to: "routine" })).toBe("slow: 25 % of the speed · sirens pass · Avenyn");
-    expect(words({ valid_from: "2026-06-01T11:00:00Z", valid_to: "2026-06-02T11:30:00Z" })).toBe("closed · Avenyn · from 13:00 until 2 Jun 13:30");
-    expect(words({ valid_from: "2026-06-01T09:00:00Z", valid_to: "2026-06-01T11:30:00Z" })).toBe("closed · Avenyn · until 13:30");
-    expect(words({ valid_to: "2026-06-01T09:30:00Z" })).toBe("closed · Avenyn · over since 11:30");
+    expect(said({})).toBe("closed · Avenyn");
+    expect(said({ slow_factor: 0.25, applies_to: "routine" })).toBe("slow: 25 % of the speed · sirens pass · Avenyn");
+    expect(said({ valid_from: "2026-06-01T11:00:00Z", valid_to: "2026-06-02T11:30:00Z" })).toBe("closed · Avenyn · from 13:00 until 2 Jun 13:30");
+    expect(said({ valid_from: "2026-06-01T09:00:00Z", valid_to: "2026-06-01T11:30:00Z" })).toBe("closed · Avenyn · until 13:30");
+    expect(said({ valid_to: "2026-06-01T09:30:00Z" })).toBe("closed · Avenyn · over since 11:30");
     const shape = { geometry: { type: "Point", coordinates: [0, 0] } } as Partial<Closure>;
-    expect(words({ ...shape, levels: "top" })).toBe("closed · Avenyn");
-    expect(words({ ...shape, levels: [0, -1] })).toBe("closed · Avenyn · on the ground, tunnel");
-    expect([levelWords(1), levelWords(3), levelWords(-2)]).toEqual(["bridge", "bridge, level 3", "tunnel, level -2"]);
-    expect(streetWords(["A", "", "A", "B", "C"])).toBe("A, a road without a name, B and 1 more");
+    expect(said({ ...shape, levels: "top" })).toBe("closed · Avenyn");
+    expect(said({ ...shape, levels: [0, -1] })).toBe("closed · Avenyn · on the ground, tunnel");
+    expect([words.closures.level(1), words.closures.level(3), words.closures.level(-2)]).toEqual(["bridge", "bridge, level 3", "tunnel, level -2"]);
+    expect(words.closures.streets(["A", "", "A", "B", "C"])).toBe("A, a road without a name, B and 1 more");
   });
 });
 
 describe("an officer's emergency", () => {
   const emergency = { alarms: true, stands: true, placed_by: "fix", presses: 1, pressed_time: "2026-06-01T10:00:00Z", acknowledged: [] } as Emergency;
   const pressed = (more: Partial<Emergency>, exercise = false) => ({ incident_id: "e", exercise, emergency: { ...emergency, ...more } }) as Incident;
-  const nowMs = Date.parse("2026-06-01T10:00:40Z");
 
   it("comes before all else, first while it sounds", () => {
     expect([pressed({}), pressed({ alarms: false }), pressed({ alarms: false, stands: false }), incident("i")].map(urgency)).toEqual([0, 1, 2, 2]);
   });
 
-  it("is said in words: who, since when, how often, and when nobody knows where", () => {
-    const words = (more: Partial<Emergency>, exercise = false) => alarmWords(pressed(more, exercise), "P1", nowMs, "Europe/Stockholm");
-    expect(words({})).toBe("OFFICER EMERGENCY · P1 · since 12:00:00, 40 s ago");
-    expect(words({ presses: 3, placed_by: "nothing" }, true)).toBe(
-      "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00, 40 s ago · pressed 3 times · PLACE NOT KNOWN",
+  it("is said in words: who, since when, how often, and when nobody knows where or it is not on record", () => {
+    const said = (more: Partial<Emergency>, exercise = false, recorded = true) =>
+      words.emergency.alarm({ ...pressed(more, exercise), recorded }, "P1", "Europe/Stockholm");
+    expect(said({})).toBe("OFFICER EMERGENCY · P1 · since 12:00:00");
+    expect(said({ presses: 3, placed_by: "nothing" }, true, false)).toBe(
+      "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00 · pressed 3 times · PLACE NOT KNOWN · NOT ON RECORD YET",
     );
-    expect(alarmWords({ ...pressed({}), recorded: false }, "P1", nowMs, "Europe/Stockholm")).toMatch(/ · NOT ON RECORD YET$/);
-    expect(takenWords(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
+    expect(words.emergency.taken(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
+  });
+});
+
+describe("what is wrong with the server", () => {
+  it("is said in the page's words beside the server's, and in the server's alone when it is new here", () => {
+    const said = (name: string) => [words.wrong.condition({ name, words: "as the server says", since: "" }), words.wrong.remedy({ name, words: "as the server says", since: "" })];
+    expect(said("log_full")).toEqual([expect.stringContaining("disk is full"), "as the server says"]);
+    expect(said("something_new")).toEqual(["as the server says", ""]);
+  });
+});
+
+describe("a unit off the map", () => {
+  it("stands at its place where that can be seen, else at the edge with the way on from there", () => {
+    const box = { left: 10, top: 10, right: 90, bottom: 90 };
+    expect(toEdge(50, 50, box)).toEqual({ x: 50, y: 50, beyond_deg: null });
+    expect(toEdge(50, -900, box)).toEqual({ x: 50, y: 10, beyond_deg: 0 });
+    expect(toEdge(900, 50, box)).toEqual({ x: 90, y: 50, beyond_deg: 90 });
+    expect(toEdge(-900, 1000, box)).toMatchObject({ x: 10, y: 90, beyond_deg: -135 });
   });
 });

@@ -5,10 +5,12 @@ import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl, a
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
-import { freshness } from "./freshness";
+import { toEdge } from "./edge";
 import { Fleet } from "./motion";
 import { CLOSURE_LOOKS, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
-import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "./types";
+import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "../wire";
+import { words } from "../words";
+import { freshness } from "../world/readings";
 
 setWorkerUrl(workerUrl);
 addProtocol("pmtiles", new Protocol().tile);
@@ -39,6 +41,8 @@ type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const LABELS_FROM_ZOOM = 12;
 const TOUCH_PX = 16;
+/** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
+const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
 
 export class LiveMap {
   readonly #map: MapLibre;
@@ -226,21 +230,22 @@ export class LiveMap {
     const labels: [number, number, string][] = [];
     for (const [id, unit] of Object.entries(units)) {
       const position = positions[id];
-      const place = this.#fleet.at(id, now);
-      if (!position || !place) continue;
-      const { x, y } = this.#map.project(place);
+      const at = this.#drawnAt(id, now);
+      if (!position || !at) continue;
+      const { x, y, beyond_deg } = at;
       if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
       const [, , speed, course, fixMs, parked] = position;
       const chosen = id === selectedUnit;
       // One label in a cell of this size, so that a crowd stays readable.
       const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
-      const wanted = chosen || unit.incident_id !== null || (near && !lettered.has(cell));
+      const wanted = chosen || unit.incident_id !== null || (unit.off_map && !lettered.has(cell)) || (near && !lettered.has(cell));
       if (wanted) {
         lettered.add(cell);
-        labels.push([x, y, unit.callsign]);
+        labels.push([x, y, unit.off_map ? words.map.offMap(unit.callsign) : unit.callsign]);
       }
       drawUnit(context, {
-        x, y, chosen,
+        x, y, chosen, beyond_deg,
+        offMap: unit.off_map === true,
         look: lookOf(unit.status),
         freshness: limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live",
         course: speed !== null && speed > 1 ? course : null,
@@ -261,18 +266,28 @@ export class LiveMap {
     }
   }
 
+  /** Where a unit is drawn: at its place, or at the edge of what can be seen when it is off the map and beyond that. */
+  #drawnAt(id: string, now: number): { x: number; y: number; beyond_deg: number | null } | null {
+    const place = this.#fleet.at(id, now);
+    if (!place) return null;
+    const { x, y } = this.#map.project(place);
+    if (!this.#scene.units[id]?.off_map) return { x, y, beyond_deg: null };
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    const { bottom = 0, right = 0 } = this.#map.getPadding();
+    return toEdge(x, y, { left: EDGE.left, top: EDGE.top, right: width - right - EDGE.right, bottom: height - bottom - EDGE.bottom });
+  }
+
   #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
     let best: { what: "incident" | "unit"; id: string; far: number } | null = null;
-    const look = (what: "incident" | "unit", id: string, place: LonLat) => {
-      const at = this.#map.project(place);
+    const look = (what: "incident" | "unit", id: string, at: { x: number; y: number }) => {
       const far = Math.hypot(at.x - x, at.y - y);
       if (far < (best?.far ?? TOUCH_PX)) best = { what, id, far };
     };
-    for (const incident of this.#scene.incidents) look("incident", incident.incident_id, [incident.lon, incident.lat]);
+    for (const incident of this.#scene.incidents) look("incident", incident.incident_id, this.#map.project([incident.lon, incident.lat]));
     const now = performance.now();
     for (const id of Object.keys(this.#scene.units)) {
-      const place = this.#fleet.at(id, now);
-      if (place) look("unit", id, place);
+      const at = this.#drawnAt(id, now);
+      if (at) look("unit", id, at);
     }
     return best;
   }

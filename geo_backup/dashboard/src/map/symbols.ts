@@ -1,6 +1,6 @@
 /** Units and incidents drawn on a canvas above the map: shape and colour tell the status, outline and fading the age of the fix. */
-import type { Freshness } from "./types";
-import type { ClosureKind } from "./words";
+import type { Freshness } from "../wire";
+import type { ClosureKind } from "../world/readings";
 
 /** Okabe and Ito's colours, told apart by colour-blind eyes too; each has a shape of its own as well. */
 export type Shape = "circle" | "triangle" | "square" | "diamond" | "cross";
@@ -9,26 +9,28 @@ export interface Look {
   shape: Shape;
 }
 
-const FREE: Look = { colour: "#009E73", shape: "circle" };
-const MOVING: Look = { colour: "#E69F00", shape: "triangle" };
-const SCENE: Look = { colour: "#0072B2", shape: "square" };
-const BUSY: Look = { colour: "#CC79A7", shape: "diamond" };
-const OUT: Look = { colour: "#8a8f96", shape: "cross" };
-
-const LOOKS: Record<string, Look> = {
-  available: FREE, on_station: FREE, returning: FREE, en_route: MOVING, staging: MOVING, on_scene: SCENE,
-  transporting: BUSY, busy: BUSY, limited: BUSY, out_of_service: OUT,
+export const LEGEND = ["free", "moving", "scene", "busy", "out"] as const;
+type LookName = (typeof LEGEND)[number];
+export const LOOKS: Record<LookName, Look> = {
+  free: { colour: "#009E73", shape: "circle" },
+  moving: { colour: "#E69F00", shape: "triangle" },
+  scene: { colour: "#0072B2", shape: "square" },
+  busy: { colour: "#CC79A7", shape: "diamond" },
+  out: { colour: "#8a8f96", shape: "cross" },
 };
 
-export const LEGEND: [string, Look][] = [["free", FREE], ["en route", MOVING], ["on scene", SCENE], ["busy", BUSY], ["out of service", OUT]];
-export const lookOf = (status: string): Look => LOOKS[status] ?? BUSY;
+const OF_STATUS: Record<string, LookName> = {
+  available: "free", on_station: "free", returning: "free", en_route: "moving", staging: "moving", on_scene: "scene",
+  transporting: "busy", busy: "busy", limited: "busy", out_of_service: "out",
+};
+export const lookOf = (status: string): Look => LOOKS[OF_STATUS[status] ?? "busy"];
 
 /** Closures by colour, and by dashes for who tells no colours; `dashes` in line widths. */
-export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [number, number] | null; name: string }> = {
-  closed: { colour: "#D55E00", dashes: null, name: "closed" },
-  routine: { colour: "#E69F00", dashes: [2.4, 1], name: "closed, but sirens pass" },
-  slow: { colour: "#CC79A7", dashes: [0.9, 0.7], name: "slow" },
-  idle: { colour: "#8a8f96", dashes: [0.4, 1.2], name: "not yet, or over" },
+export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [number, number] | null }> = {
+  closed: { colour: "#D55E00", dashes: null },
+  routine: { colour: "#E69F00", dashes: [2.4, 1] },
+  slow: { colour: "#CC79A7", dashes: [0.9, 0.7] },
+  idle: { colour: "#8a8f96", dashes: [0.4, 1.2] },
 };
 
 function outline(context: CanvasRenderingContext2D, shape: Shape, r: number): void {
@@ -52,6 +54,10 @@ export interface UnitMark {
   freshness: Freshness;
   course: number | null;
   chosen: boolean;
+  /** Beyond the map that the server knows. */
+  offMap: boolean;
+  /** Where its place cannot be seen: the way there from the edge at which it is drawn, clockwise from up. */
+  beyond_deg: number | null;
 }
 
 type Context = CanvasRenderingContext2D;
@@ -78,15 +84,16 @@ function stamp(context: Context, key: string, width: number, height: number, pai
 }
 
 export function drawUnit(context: Context, mark: UnitMark, dark: boolean): void {
-  const { x, y, look, freshness, course, chosen } = mark;
+  const { x, y, look, freshness, course, chosen, offMap, beyond_deg } = mark;
   const r = chosen ? 9 : 7;
   const edge = dark ? "#0b0e11" : "#ffffff";
   context.save();
   context.translate(x, y);
-  if (freshness === "stale") context.globalAlpha = 0.5;
-  if (course !== null && freshness !== "lost") {
+  if (freshness === "stale" || offMap) context.globalAlpha = 0.5;
+  const arrow = beyond_deg ?? (freshness === "lost" ? null : course);
+  if (arrow !== null) {
     context.save();
-    context.rotate((course * Math.PI) / 180);
+    context.rotate((arrow * Math.PI) / 180);
     stamp(context, `arrow ${look.colour} ${r} ${dark}`, 40, 40, (paint) => paintArrow(paint, look.colour, r, edge));
     context.restore();
   }

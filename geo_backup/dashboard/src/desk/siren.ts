@@ -1,27 +1,10 @@
-/** Officers in danger: what comes first, what the banner says, and the sound that lasts until somebody acknowledges. */
-import type { Incident } from "./types";
-import { age, clockTime } from "./words";
-
-/** Alarms before emergencies in hand, those before all else. */
-export const urgency = ({ emergency }: Incident): number => (emergency?.alarms ? 0 : emergency?.stands ? 1 : 2);
-
-export function alarmWords({ emergency, exercise, recorded }: Incident, callsign: string, nowMs: number, timezone: string | undefined): string {
-  const pressed = Date.parse(emergency!.pressed_time);
-  const again = emergency!.presses > 1 ? ` · pressed ${emergency!.presses} times` : "";
-  const unplaced = emergency!.placed_by === "nothing" ? " · PLACE NOT KNOWN" : "";
-  const unrecorded = recorded === false ? " · NOT ON RECORD YET" : "";
-  return `${exercise ? "EXERCISE · " : ""}OFFICER EMERGENCY · ${callsign} · since ${clockTime(pressed, timezone)}, ${age(nowMs - pressed)}${again}${unplaced}${unrecorded}`;
-}
-
-export function takenWords({ emergency }: Incident, timezone: string | undefined): string {
-  return (emergency?.acknowledged ?? []).map(({ by, at }) => `acknowledged by ${by} at ${clockTime(Date.parse(at), timezone)}`).join(", ");
-}
+/** The sound of an officer's emergency: two tones again and again, until somebody acknowledges. */
 
 const TONES_HZ = [880, 660] as const;
 const TONE_S = 0.22;
 const EVERY_MS = 1500;
 
-/** Two tones again and again. A browser keeps a page silent until it was first touched: `silent` says so. */
+/** A browser keeps a page silent until it was first touched: `silent` says so. */
 export class Siren {
   #context: AudioContext | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;

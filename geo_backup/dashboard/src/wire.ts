@@ -1,4 +1,4 @@
-/** What the server says, as its contract names it. */
+/** The documents of the wire as the contract (geo_backup/wire/CONTRACT.md) names them; what this page does not read is left out. */
 import type { Feature, FeatureCollection, Geometry, LineString, MultiLineString } from "geojson";
 
 export type Freshness = "live" | "delayed" | "stale" | "lost";
@@ -265,3 +265,25 @@ export interface Plan extends NewPlan {
   unmet?: { post_id: string; capability: string; count: number; need: string }[];
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
 }
+
+/** A value replaces the former whole, null removes it. */
+export type Changes<T> = Record<string, T | null>;
+
+export interface Maps {
+  units: Changes<Unit>;
+  positions: Changes<Position>;
+  incidents: Changes<Incident>;
+  rankings: Changes<Ranking>;
+  closures: Changes<Closure>;
+}
+
+/** All that the feed says. */
+export type Message =
+  | ({ type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits } & Maps)
+  | { type: "resumed"; epoch: string; seq: number; freshness: FreshnessLimits }
+  | { type: "freshness"; freshness: FreshnessLimits }
+  | ({ type: "frame"; seq: number } & Partial<Maps>)
+  | { type: "heartbeat"; seq: number; server_time: string }
+  | ({ type: "clock" } & ReplayClock)
+  | { type: "health"; conditions: Condition[] }
+  | { type: "error"; message: string };

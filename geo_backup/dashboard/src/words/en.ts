@@ -1,0 +1,428 @@
+/** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
+import type { ClosureKind } from "../world/readings";
+import type { BackupMode, Closure, Condition, Freshness, Incident, Need, Parts } from "../wire";
+import { minutesSeconds, times, type Zone } from "./numbers";
+
+const { clock, minute, near } = times("en-GB");
+
+/** A code of the contract; one that is not known here is written as people write. */
+const named = (names: Record<string, string>) => (code: string): string => names[code] ?? code.toLowerCase().replaceAll("_", " ");
+
+/** Why a unit is left out of a ranking. */
+const reason = named({
+  NOT_ASSIGNABLE_STATUS: "not free (status)",
+  STALE_POSITION: "position too old",
+  NO_POSITION: "no position known",
+  NO_ROAD: "not near a road",
+  WRONG_CAPABILITY: "lacks what is asked for",
+  WRONG_AGENCY_OR_NO_AGREEMENT: "other agency, no agreement",
+  UNSTAFFED: "no crew",
+  REST_PERIOD: "crew must rest",
+  END_OF_SHIFT: "shift ends",
+  COVERAGE_FLOOR: "its beat would be empty",
+  NEEDS_APPROVAL: "mutual aid: needs approval",
+  AID_SHARE_USED: "its agency has lent its share",
+  UNREACHABLE: "cannot reach it by road",
+  OUTSIDE_HORIZON: "more than an hour away",
+  ALREADY_ASSIGNED: "assigned to another incident",
+  REQUESTER: "asked for the backup",
+  EXCLUDED_BY_DISPATCHER: "left out by the dispatcher",
+  SLOWER: "slower than those listed",
+});
+
+const warning = named({
+  stale_position: "old position: confirm by radio",
+  limited: "limited duty",
+  preempts: "would be taken from another incident",
+  mutual_aid: "mutual aid",
+  incident_off_main_network: "the nearest road is cut off from the main network",
+  on_call: "on call: has to come in first",
+  incident_in_closure: "inside a closed area: units may drive in on the last stretch",
+  profile_unknown: "this map has no longer the incident's profile: ranked with siren",
+});
+
+/** What is wrong with the server, for who sits at a desk; the server's own words say what its administrator does. */
+const CONDITIONS: Record<string, string> = {
+  log_full: "The server's disk is full. Write down what you do; emergencies still sound.",
+  log_slow: "The server's disk is slow. What you send may take long to hold.",
+  log_failing: "The server records nothing any more. Write down what you do; emergencies still sound.",
+  emergency_unrecorded: "An officer's emergency is not on record yet. Write it down.",
+  clock: "The server's clock is wrong. Times and ages on this page may be too.",
+};
+
+const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+
+/** The first names and how many more; roads without a name have a word too. */
+function streets(names: readonly string[]): string {
+  const all = [...new Set(names.map((name) => name.replaceAll(";", " / ") || "a road without a name"))];
+  return all.length > 3 ? `${all.slice(0, 3).join(", ")} and ${all.length - 3} more` : all.join(", ");
+}
+
+function level(of: number): string {
+  if (of === 0) return "on the ground";
+  if (of > 0) return of === 1 ? "bridge" : `bridge, level ${of}`;
+  return of === -1 ? "tunnel" : `tunnel, level ${of}`;
+}
+
+/** "closed · Avenyn · sirens pass · until 14:30" */
+function closure(of: Closure, nowMs: number, zone: Zone): string {
+  const time = (text: string) => near(Date.parse(text), nowMs, zone);
+  const begins = of.valid_from && Date.parse(of.valid_from) > nowMs ? of.valid_from : null;
+  const over = of.valid_to !== null && Date.parse(of.valid_to) <= nowMs;
+  const span = over
+    ? `over since ${time(of.valid_to!)}`
+    : [begins && `from ${time(begins)}`, of.valid_to && `until ${time(of.valid_to)}`].filter(Boolean).join(" ");
+  const shape = "edges" in of.geometry ? "" : of.levels === "all" ? "all levels" : of.levels === "top" ? "" : of.levels.map(level).join(", ");
+  return [
+    of.slow_factor === null ? "closed" : `slow: ${Math.round(of.slow_factor * 100)} % of the speed`,
+    of.applies_to === "routine" ? "sirens pass" : "",
+    streets(of.streets),
+    shape,
+    span,
+  ].filter(Boolean).join(" · ");
+}
+
+const PARTS: [keyof Parts, string][] = [["turnout_s", "turnout"], ["clear_s", "clear"], ["first_leg_s", "to the road"], ["drive_s", "drive"], ["last_leg_s", "last leg"]];
+
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
+}
+
+const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
+const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
+const EXERCISE = "EXERCISE";
+
+export const en = {
+  // Codes, times and numbers.
+  reason,
+  warning,
+  status: named({}),
+  freshness: (of: Freshness): string => of,
+  clock,
+  minute,
+  age,
+  percent,
+  minutesSeconds,
+  distance: (metres: number) => (metres < 995 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`),
+  /** "turnout 0:05 · drive 0:19" */
+  parts: (of: Parts) => PARTS.flatMap(([key, name]) => (of[key] ? [`${name} ${minutesSeconds(of[key])}`] : [])).join(" · "),
+  send: "Send",
+  cancel: "Cancel",
+
+  top: {
+    title: "geo_backup",
+    link: { connecting: "connecting…", live: "connected", lost: "link lost" },
+    mode: { live: "", simulated: "SIMULATED", replay: "REPLAY" },
+    exercise: EXERCISE,
+    byStatus: "Units by status",
+    looks: { free: "free", moving: "en route", scene: "on scene", busy: "busy", out: "out of service" },
+    units: (count: number, offMap: number) => `${count} units${offMap ? `, ${offMap} off the map` : ""}`,
+    theme: "Light or dark",
+    themeKey: "Light or dark (t)",
+    help: "Help: keys",
+    helpKey: "Keys (?)",
+  },
+
+  wrong: {
+    server: "SERVER",
+    /** The server's own words where the page has none. */
+    condition: ({ name, words }: Condition) => CONDITIONS[name] ?? words,
+    /** What the server says to whoever runs it, where that is not said already. */
+    remedy: ({ name, words }: Condition) => (name in CONDITIONS ? words : ""),
+    since: (ms: number, zone: Zone) => `since ${clock(ms, zone)}`,
+    linkLost: "Link to the server lost. What you see may be old; trying again…",
+    silence: "The server does not answer.",
+    answered: (status: number) => `The server answered ${status}.`,
+    noMap: (why: string) => `The map cannot be drawn in this browser (${why}). The lists work without it.`,
+    noWebGL: "no WebGL",
+  },
+
+  emergency: {
+    alarm: ({ emergency, exercise, recorded }: Incident, callsign: string, zone: Zone) =>
+      [
+        exercise ? EXERCISE : "",
+        `OFFICER EMERGENCY · ${callsign} · since ${clock(Date.parse(emergency!.pressed_time), zone)}`,
+        emergency!.presses > 1 ? `pressed ${emergency!.presses} times` : "",
+        emergency!.placed_by === "nothing" ? "PLACE NOT KNOWN" : "",
+        recorded === false ? "NOT ON RECORD YET" : "",
+      ].filter(Boolean).join(" · "),
+    taken: ({ emergency }: Incident, zone: Zone) =>
+      (emergency?.acknowledged ?? []).map(({ by, at }) => `acknowledged by ${by} at ${clock(Date.parse(at), zone)}`).join(", "),
+    silent: "The sound is off until you click or press a key.",
+    yourName: "Your name or desk",
+    desk: "desk",
+    acknowledge: "Acknowledge",
+    acknowledged: (by: string) => `Emergency acknowledged by ${by}.`,
+    none: "No emergency waits to be acknowledged.",
+    chooseFirst: "Choose a unit on the map first, then press ! twice to declare its emergency.",
+    declare: "Emergency",
+    really: (callsign: string) => `Really: ${callsign} is in danger`,
+    declared: (callsign: string) => `Emergency of ${callsign} declared.`,
+    end: (callsign: string) => `End the emergency of ${callsign}…`,
+    word: "The unit's word",
+    safe: "The unit is safe",
+    supervisor: "Supervisor",
+    reason: "Reason",
+    endIt: "End it",
+    over: "The emergency is over; its incident stays open.",
+  },
+
+  unit: {
+    kmh: (mps: number) => `${Math.round(mps * 3.6)} km/h`,
+    seen: (ms: number) => `seen ${age(ms)}`,
+    eta: (seconds: number) => `ETA ${minutesSeconds(seconds)}`,
+    offMap: "off the map",
+    offMapWhy: "Its last position lies outside the map: no way can be worked out from there.",
+    noRoute: (why: string) => `no way there by road: ${why}`,
+    letGo: "Let go of this unit",
+    showRoute: (callsign: string) => `Show the route of ${callsign}`,
+    sendIt: (callsign: string) => `Send ${callsign}`,
+  },
+
+  incidents: {
+    panel: "Incidents and closures",
+    resize: "Make the panel larger or smaller",
+    dismiss: "Dismiss",
+    title: "Incidents",
+    none: "Click the map where help is needed, or press [n].",
+    exercise: EXERCISE,
+    onScene: (count: number) => `${count} on scene`,
+    onTheWay: (count: number) => `${count} on the way`,
+    best: (seconds: number) => `best ${minutesSeconds(seconds)}`,
+    nobody: "no unit yet",
+  },
+
+  incident: {
+    opening: "Opening the incident…",
+    opened: (id: string) => `Incident ${id} opened.`,
+    changed: (id: string) => `Incident ${id} changed.`,
+    closed: (id: string) => `Incident ${id} closed.`,
+    priority: "Priority",
+    note: "Note",
+    whatHappens: "what happens there",
+    reach: "Reach",
+    close: "Close incident",
+    reallyClose: "Really close it",
+    keep: "Keep",
+    exercise: `${EXERCISE}: no real unit is sent`,
+    assigned: "Assigned",
+    there: "there",
+    clear: "Clear",
+    onScene: "On scene",
+    replace: "Replace",
+    release: "Release",
+    instead: (callsign: string) => `Who goes in place of ${callsign}?`,
+    first: "Who can be there first",
+    ranking: "Ranking…",
+    nobody: "No unit can be sent: see the reasons below.",
+    further: (count: number) => `and ${count} more further away`,
+    leftOut: (count: number) => `${count} not considered`,
+    take: (callsign: string) => `${callsign}: take`,
+    takeWhy: "Take it from its incident",
+    cutOff: "cut off by",
+    then: ", then ",
+    traffic: "the measured traffic",
+    sent: (callsigns: string, id: string) => `${callsigns} sent to ${id}.`,
+    sentInstead: (callsign: string, other: string) => `${callsign} sent in place of ${other}.`,
+    stateSet: (callsign: string, state: string) => `${callsign}: ${state.replace("_", " ")}.`,
+    placeChanged: (place: number, callsign: string) => `Place ${place} has just become ${callsign}: press again to send it.`,
+  },
+
+  backup: {
+    title: "Backup",
+    what: "What",
+    anyUnits: "any units",
+    howMany: "How many",
+    now: "Now",
+    urgent: "Make it urgent",
+    whenFree: "When free",
+    planned: "Planned",
+    fromNow: "Minutes from now",
+    in: "in",
+    min: "min",
+    asked: (mode: BackupMode) => `Backup asked for, ${MODES[mode]}.`,
+    choosing: "Choosing…",
+    nobodyFits: "Nobody who can go fits.",
+    allUnderWay: "Everybody who is needed is on the way.",
+    nobodyRecommended: "Nobody is recommended: ask for backup with b.",
+    leavesBy: (ms: number, zone: Zone) => `leaves by ${minute(ms, zone)}`,
+    leavesWhy: "Nine of ten drives that begin then are there in time",
+    staged: "waits at staging",
+    takenFrom: (id: string) => `taken from ${id}`,
+    sendThese: (count: number) => `Send these ${count}`,
+    why: "Why",
+    standing: (mode: BackupMode, arriveMs: number | null, asOfMs: number, zone: Zone) =>
+      `${MODES[mode]}${arriveMs === null ? "" : `, there by ${clock(arriveMs, zone)}`} · as of ${clock(asOfMs, zone)}`,
+    sooner: (seconds: number, other: string) => `would be there ${minutesSeconds(seconds)} sooner than ${other}`,
+    swap: "Swap",
+    noSwap: "No swap is offered.",
+    unmet: (kind: "must" | "want", needs: { count: number; capability: string }[]) =>
+      `${kind === "must" ? "Needed" : "Wanted"}, and nobody who can go has it: ${needs.map(unitsAsked).join(", ")}`,
+    staging: (seconds: number) => `staging ${minutesSeconds(seconds)}`,
+  },
+
+  why: {
+    columns: ["Unit", "There in", "Is", "Cover", "Why"],
+    recommended: "recommended",
+    recommendedFrom: (id: string) => `recommended, from ${id}`,
+    kept: "kept for another call, or for cover",
+    slower: "slower",
+    standsIn: (capability: string) => `for ${capability}`,
+    nothing: "nothing asked for",
+  },
+
+  override: {
+    title: (callsign: string) => `Why ${callsign}?`,
+    recommended: (callsigns: string) => `Recommended: ${callsigns}`,
+    /** One key each; what else it may be is typed. They are kept in the log as they stand here. */
+    reasons: ["closer than the map shows", "crew asked for it", "better for this task", "recommended unit cannot go"],
+    other: "other",
+    without: "Send without a reason",
+    nobody: "Send nobody",
+    swap: "swap offered",
+  },
+
+  closures: {
+    title: "Closures",
+    none: "Press [c] and draw a line across a road or bridge, or [e] and pick streets.",
+    kinds: { closed: "closed", routine: "closed, but sirens pass", slow: "slow", idle: "not yet, or over" } satisfies Record<ClosureKind, string>,
+    closure,
+    streets,
+    level,
+    pieces: (count: number) => counted(count, "road piece", "road pieces"),
+    spared: (count: number, beneath: boolean) => `${counted(count, "road piece", "road pieces")} ${beneath ? "beneath" : "of other levels"} stay open`,
+    thoseToo: "Those too",
+    lift: "Lift",
+    lifted: "Closure lifted.",
+    added: (spared: boolean) => (spared ? "Closure added; the roads beneath stay open." : "Closure added."),
+    beneathToo: "The roads beneath are closed too.",
+    pickHere: "Pick here",
+    addPoint: "Add point",
+    stacked: "Roads on top of each other here",
+    howFar: "How far it is closed",
+    paces: [[0, "Closed"], [75, "Slow: 75 %"], [50, "Slow: 50 %"], [25, "Slow: 25 %"], [10, "Slow: 10 %"]] as [share: number, name: string][],
+    whoFor: "Who it is for",
+    forAll: "for all",
+    sirensPass: "sirens pass",
+    howLong: "How long",
+    lasts: [[0, "until lifted"], [30, "for 30 min"], [60, "for 1 h"], [240, "for 4 h"], [720, "for 12 h"]] as [minutes: number, name: string][],
+    reason: "Reason",
+    reasonHint: "reason",
+    slow: "Slow down",
+    close: "Close",
+    missing: { streets: "Click a street to pick it.", area: "An area needs three points.", line: "A line needs two points." },
+  },
+
+  plans: {
+    title: "Plans",
+    putAway: "Put the plans away",
+    name: "Name",
+    nameHint: "warrant, march, fair …",
+    thereIn: "there in, min",
+    lasts: "for, h",
+    presence: "only presence",
+    posts: "Posts",
+    post: (n: number) => `Post ${n}`,
+    sign: (n: number) => `post ${n}`,
+    howMany: (n: number) => `How many at post ${n}`,
+    what: (n: number) => `What at post ${n}`,
+    more: (n: number) => `Post ${n} needs something else too`,
+    moreHint: "and something else",
+    less: (n: number, capability: string) => `Post ${n} does not need ${capability}`,
+    lessHint: "not this",
+    removePost: (n: number) => `Remove post ${n}`,
+    remove: "Remove",
+    none: "Click the map where units are to wait.",
+    make: "Make the plan",
+    setPosts: "Set posts",
+    called: (presence: boolean) => (presence ? "Presence" : "Plan"),
+    made: (name: string) => `Plan ${name} made: a supervisor approves it.`,
+    turned: (name: string, to: "approve" | "activate" | "cancel") => `Plan ${name}: ${{ approve: "approved", activate: "activated", cancel: "cancelled" }[to]}.`,
+    state: (state: string, by: string, arriveMs: number, zone: Zone) => `${state}${by ? ` by ${by}` : ""} · there by ${minute(arriveMs, zone)}`,
+    approve: "Approve",
+    begin: "Begin",
+    schedule: (name: string) => `${name}: who leaves when`,
+    leaves: (ms: number, zone: Zone, post: string, late: boolean) => `leaves ${minute(ms, zone)} for ${post}${late ? ": too late to be sure" : ""}`,
+    unmet: (post: string, count: number, capability: string) => `${post}: nobody free for ${count} × ${capability}`,
+    coverMeanwhile: (hours: { ms: number; cover: number; without: number }[], zone: Zone) =>
+      `Cover of the area meanwhile: ${hours.map((hour) => `${minute(hour.ms, zone)} ${percent(hour.without, 2)} of ${percent(hour.cover, 2)}`).join(" · ")}`,
+  },
+
+  map: {
+    tools: "Map tools",
+    tool: {
+      incident: ["New incident", "Incident"],
+      "closure-line": ["Close a road", "Road"],
+      "closure-area": ["Close an area", "Area"],
+      "closure-edges": ["Close streets", "Streets"],
+    },
+    cover: "Cover",
+    plans: "Plans",
+    hint: {
+      look: "",
+      incident: "Click the place, or move the map under the crosshair and press Enter.",
+      "closure-line": "Click two points or more across the road; double click or Enter finishes.",
+      "closure-area": "Click the corners of the area; double click or Enter finishes.",
+      "closure-edges": "Click streets to pick them, again to let them go.",
+      plan: "Click where units are to wait: each click is a post of the plan.",
+    },
+    openHere: "Open here",
+    setPostHere: "Set a post here",
+    reach: (minutes: readonly number[]) => `reach in ${minutes.join(", ")} minutes`,
+    offMap: (callsign: string) => `${callsign} · off the map`,
+  },
+
+  cover: {
+    found: (free: number, minutes: number) => `of calls would find one of ${free} free units within ${minutes} min`,
+    near: ["nobody", "1", "2", "3 and more units near; size: calls expected"],
+    beat: (id: string, free: number, floor: number, cover: number, last: string) =>
+      `beat ${id}: ${free} free of ${floor} to keep, cover ${percent(cover)}${last ? `, last: ${last}` : ""}`,
+    move: (words: string) => `Move ${words}`,
+  },
+
+  replay: { play: "Play", pause: "Pause", time: "Time of the replay", speed: "Speed", waiting: "waiting for the replay's clock…" },
+
+  link: { again: "Connected again." },
+
+  help: {
+    title: "Help",
+    keys: "Keys",
+    keyList: [
+      ["a", "acknowledge an officer's emergency"],
+      ["!", "declare an emergency of the chosen unit (! again confirms)"],
+      ["Enter or s", "send the best unit"],
+      ["b / d / l", "ask for backup at once / when units are free / planned, for later"],
+      ["u", "send the recommended units"],
+      ["w", "why these units"],
+      ["o", "take the offered swap: another unit in place of one on its way"],
+      ["1 – 9", "send the n-th unit of the ranking"],
+      ["1 – 5, Enter", "asked why another unit than a recommended one goes: the reason, or none"],
+      ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
+      ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
+      ["g", "closure of an area"],
+      ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
+      ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
+      ["p", "plans: Space sets a post at the crosshair"],
+      ["r", "how far one gets in 2, 5 and 10 minutes"],
+      ["j / k or ↓ / ↑", "next, former incident"],
+      ["x", "close the incident (x again confirms)"],
+      ["t", "light or dark"],
+      ["?", "this help"],
+      ["Esc", "cancel"],
+    ] as [key: string, what: string][],
+    onTheMap: "On the map",
+    marks:
+      "The small arrow is the direction of travel. A grey ring: the last position is some time old. Faded and dashed: old, confirm by radio. " +
+      "Hollow: lost. Faded with a name that says so, at the edge if need be: off the map.",
+    close: "Close",
+  },
+
+  /** What of the things asked for a unit is: by its own capabilities, or standing in for one. */
+  match(needs: readonly Need[], is: (name: string) => boolean): string {
+    const found = needs.flatMap(({ capability, substitutes }) => (is(capability) ? [capability] : substitutes.some(is) ? [this.why.standsIn(capability)] : []));
+    return found.join(", ") || this.why.nothing;
+  },
+};

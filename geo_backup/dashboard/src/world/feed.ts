@@ -1,0 +1,76 @@
+/** The link to the live feed: a socket that never gives up. */
+import type { Message } from "../wire";
+
+export type Link = "connecting" | "live" | "lost";
+
+/** Milliseconds to wait before the n-th attempt: doubling to 10 s, with half of it jitter so that viewers do not return as one. */
+export function backoffMs(attempt: number, random: number): number {
+  const full = Math.min(10_000, 500 * 2 ** attempt);
+  return full / 2 + (full / 2) * random;
+}
+
+const SILENCE_MS = 12_000;
+
+const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
+
+export class FeedSocket {
+  #socket: WebSocket | null = null;
+  #attempt = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #url: string;
+  #resume: () => { epoch: string; after: number } | undefined;
+  #onMessage: (message: Message) => void;
+  #onLink: (link: Link) => void;
+
+  constructor(
+    url: string,
+    resume: () => { epoch: string; after: number } | undefined,
+    onMessage: (message: Message) => void,
+    onLink: (link: Link) => void,
+  ) {
+    this.#url = url;
+    this.#resume = resume;
+    this.#onMessage = onMessage;
+    this.#onLink = onLink;
+    const wake = () => document.visibilityState === "visible" && !this.#socket && this.#connect();
+    document.addEventListener("visibilitychange", wake);
+    addEventListener("online", wake);
+    this.#connect();
+  }
+
+  #connect(): void {
+    clearTimeout(this.#retry);
+    if (this.#socket) return;
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    this.#listen(socket);
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", topics: TOPICS, resume: this.#resume() }));
+    socket.onmessage = (event: MessageEvent<string>) => {
+      if (socket !== this.#socket) return;
+      const message = JSON.parse(event.data) as Message;
+      this.#listen(socket);
+      if (message.type === "snapshot" || message.type === "resumed") {
+        this.#attempt = 0;
+        this.#onLink("live");
+      }
+      this.#onMessage(message);
+    };
+    socket.onclose = () => this.#lose(socket);
+  }
+
+  /** A socket that says nothing for 12 s (heartbeats come every 5) is as good as closed. */
+  #listen(socket: WebSocket): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#lose(socket), SILENCE_MS);
+  }
+
+  #lose(socket: WebSocket): void {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    socket.close();
+    clearTimeout(this.#silence);
+    this.#onLink("lost");
+    this.#retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt++, Math.random()));
+  }
+}

@@ -1,0 +1,63 @@
+/** What the feed has told so far: a pure merge of each message into what is known. */
+import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Position, Ranking, Unit } from "../wire";
+
+export interface Told {
+  epoch: string | null;
+  seq: number;
+  mode: Mode;
+  area: Area | null;
+  freshness: FreshnessLimits | null;
+  units: Record<string, Unit>;
+  positions: Record<string, Position>;
+  incidents: Record<string, Incident>;
+  rankings: Record<string, Ranking>;
+  closures: Record<string, Closure>;
+  /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
+  wrong: Condition[];
+}
+
+export function nothing(): Told {
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
+}
+
+/** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
+export function merge(told: Told, message: Message): Told {
+  switch (message.type) {
+    case "snapshot": {
+      const { epoch, seq, mode, area, freshness } = message;
+      const fresh = nothing();
+      return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, message) };
+    }
+    case "resumed":
+      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
+    case "freshness":
+      return { ...told, freshness: message.freshness };
+    case "health":
+      return { ...told, wrong: message.conditions };
+    case "frame":
+      return { ...told, seq: message.seq, ...changed(told, message) };
+    default:
+      return told;
+  }
+}
+
+function changed(told: Told, by: Partial<Maps>) {
+  return {
+    units: merged(told.units, by.units),
+    positions: merged(told.positions, by.positions),
+    incidents: merged(told.incidents, by.incidents),
+    rankings: merged(told.rankings, by.rankings),
+    closures: merged(told.closures, by.closures),
+  };
+}
+
+/** The former map is left as it was. */
+function merged<T>(former: Record<string, T>, changes: Changes<T> | undefined): Record<string, T> {
+  if (!changes) return former;
+  const after = { ...former };
+  for (const [id, value] of Object.entries(changes)) {
+    if (value === null) delete after[id];
+    else after[id] = value;
+  }
+  return after;
+}
