@@ -1,0 +1,36 @@
+"""The replay over HTTP: where it is, and orders for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geo_backup.server.answers import told
+from geo_backup.server.given import Steering, TheSteering, routes_of
+from geo_backup.server.problems import Problem, bad_value
+from geo_backup.wire.requests import ReplayControl
+from geo_backup.wire.told import Told
+
+routes = routes_of("Server")
+
+
+@routes.get("/replay")
+async def get_replay(steering: TheSteering) -> Told[dict[str, Any]]:
+    """Where the replay is."""
+    return told(_steered(steering).state())
+
+
+@routes.post("/replay")
+async def steer_replay(steering: TheSteering, body: ReplayControl) -> Told[dict[str, Any]]:
+    """Play, pause, change the speed, or jump to a recorded time."""
+    steered = _steered(steering)
+    try:
+        await steered.steer(playing=body.playing, speed=body.speed, time_ms=body.time)
+    except ValueError as error:
+        raise bad_value("/", "replay", str(error)) from None
+    return told(steered.state())
+
+
+def _steered(steering: Steering | None) -> Steering:
+    if steering is None:
+        raise Problem(409, "this server does not run on a replay clock; start `geo-backup serve --clock replay`")
+    return steering
