@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geo_backup.events import AgreementEnded, AgreementMade, AidApproved
 from geo_backup.server.answers import told
 from geo_backup.server.given import AgreementId, IncidentId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AidApproval, NewAgreement
@@ -16,8 +14,8 @@ from geo_backup.wire.told import Told
 routes = routes_of("Aid")
 
 
-@routes.post("/agreements", status_code=201)
-async def make_agreement(node: TheNode, body: NewAgreement) -> Told[dict[str, Any]]:
+@routes.post("/agreements", status_code=201, responses=may(409, 429, also={200: "It stands already."}))
+async def make_agreement(node: TheNode, body: NewAgreement) -> Told[documents.Agreement]:
     """The lender's units help the borrower: `automatic` aid is ranked with its own units, `mutual` aid when it is
     approved for an incident. One direction; the other is another agreement."""
     if body.lender == body.borrower:
@@ -49,12 +47,12 @@ async def make_agreement(node: TheNode, body: NewAgreement) -> Told[dict[str, An
 
 
 @routes.get("/agreements")
-async def list_agreements(node: TheNode) -> Told[dict[str, Any]]:
+async def list_agreements(node: TheNode) -> Told[documents.AgreementList]:
     """All agreements that stand."""
     return told({"agreements": [documents.agreement(one) for one in node.live_map.agreements.values()]})
 
 
-@routes.delete("/agreements/{agreement_id}", status_code=204)
+@routes.delete("/agreements/{agreement_id}", status_code=204, responses=may(404))
 async def end_agreement(node: TheNode, agreement_id: AgreementId) -> None:
     """From now on these units help no more; those that are on their way go on."""
     await record(
@@ -63,8 +61,8 @@ async def end_agreement(node: TheNode, agreement_id: AgreementId) -> None:
     )
 
 
-@routes.post("/incidents/{incident_id}/aid")
-async def approve_aid(node: TheNode, incident_id: IncidentId, body: AidApproval) -> Told[dict[str, Any]]:
+@routes.post("/incidents/{incident_id}/aid", responses=may(404, 409))
+async def approve_aid(node: TheNode, incident_id: IncidentId, body: AidApproval) -> Told[documents.Incident]:
     """Units of this agency may come to the incident, as their mutual agreement says."""
     borrower = open_incident_of(node, incident_id).agency
     agreements = node.live_map.agreements.values()

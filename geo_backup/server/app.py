@@ -26,6 +26,7 @@ from geo_backup.server import (
     feed,
     health,
     incidents,
+    openapi,
     page,
     plans,
     positions,
@@ -70,6 +71,8 @@ def create_app(
     app.add_exception_handler(Refusal, osrm.refused)
     for room in ROOMS:
         app.include_router(room.routes)
+    openapi.install(app, [room.routes for room in ROOMS])
+    app.mount("/docs", StaticFiles(directory=str(page.DOCS)), name="docs")
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geo_backup.events import AssignmentChanged
 from geo_backup.node import Node
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
-from geo_backup.server.problems import bad_value
+from geo_backup.server.problems import bad_value, may
 from geo_backup.server.writes import incident_of, new_id, open_incident_of, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AssignmentPatch, NewAssignment
@@ -18,8 +16,8 @@ from geo_backup.wire.told import Told
 routes = routes_of("Incidents")
 
 
-@routes.post("/incidents/{incident_id}/assignments", status_code=201)
-async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignment) -> Told[dict[str, Any]]:
+@routes.post("/incidents/{incident_id}/assignments", status_code=201, responses=may(404, 409))
+async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignment) -> Told[documents.Incident]:
     """Send a unit, perhaps in place of another."""
     now_ms = node.clock.now_ms()
     standing = open_incident_of(node, incident_id).recommended
@@ -46,10 +44,10 @@ async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignmen
     return told(documents.incident(incident_of(node, incident_id)), 201)
 
 
-@routes.patch("/incidents/{incident_id}/assignments/{unit_id}")
+@routes.patch("/incidents/{incident_id}/assignments/{unit_id}", responses=may(404, 409))
 async def move_assignment(
     node: TheNode, incident_id: IncidentId, unit_id: UnitId, body: AssignmentPatch
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Incident]:
     """A unit's part in the incident has come further, or ends (`cleared`, `cancelled`)."""
     now_ms = node.clock.now_ms()
     if body.at is not None and body.at > now_ms + 30_000:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 
-from geo_backup.audit.explanation import explained
+from geo_backup.audit.explanation import Explained, explained
 from geo_backup.backup.run_card import card_for
 from geo_backup.errors import UnknownIdError
 from geo_backup.events import ANY, BackupRequested, Event, IncidentChanged, Mode, Need
@@ -15,9 +14,9 @@ from geo_backup.live_map import Incident
 from geo_backup.node import Node
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
-from geo_backup.server.problems import bad_value
+from geo_backup.server.problems import bad_value, may
 from geo_backup.server.writes import new_id, open_incident_of, record
-from geo_backup.wire import decisions
+from geo_backup.wire import decisions, documents
 from geo_backup.wire.requests import BackupCall
 from geo_backup.wire.told import Told
 
@@ -26,8 +25,10 @@ DECISION_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 routes = routes_of("Backup")
 
 
-@routes.post("/incidents/{incident_id}/backup", status_code=201)
-async def ask_for_backup(node: TheNode, incident_id: IncidentId, body: BackupCall) -> Told[Any]:
+@routes.post("/incidents/{incident_id}/backup", status_code=201, responses=may(404, 409))
+async def ask_for_backup(
+    node: TheNode, incident_id: IncidentId, body: BackupCall
+) -> Told[decisions.Recommendation | documents.Ranking]:
     """Ask for backup: with a mode, answered by the set to send, as it is recorded; without one, the ranking is
     narrowed to what is asked for."""
     incident = open_incident_of(node, incident_id)
@@ -66,12 +67,12 @@ async def ask_for_backup(node: TheNode, incident_id: IncidentId, body: BackupCal
         raise
 
 
-@routes.get("/decisions/{decision_id}")
+@routes.get("/decisions/{decision_id}", responses=may(404))
 async def get_decision(
     node: TheNode,
     decision_id: Annotated[str, Path(pattern=DECISION_PATTERN)],
     limit: Annotated[int, Query(ge=0, le=100_000, description="Candidates and excluded units at most.")] = 100_000,
-) -> Told[dict[str, Any]]:
+) -> Told[Explained]:
     """A recommendation with all it was made of, in numbers and in words, and what was chosen."""
     event = await node.decider.decision(decision_id)
     incident = node.live_map.incidents.get(event.incident_id)
@@ -80,7 +81,7 @@ async def get_decision(
         for part in (incident.assignments.values() if incident is not None else ())
         if part.decision_id == decision_id
     ]
-    whole: Mapping[str, Any] = explained(event, humans)
+    whole = explained(event, humans)
     return told({**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]})
 
 

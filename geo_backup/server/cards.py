@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, routes_of
 from geo_backup.wire import documents
@@ -13,6 +11,6 @@ routes = routes_of("Backup")
 
 
 @routes.get("/run_cards")
-async def list_run_cards(node: TheNode) -> Told[dict[str, Any]]:
+async def list_run_cards(node: TheNode) -> Told[documents.RunCardList]:
     """What to send by kind of incident and alarm level; ask by name with `run_card`."""
     return told({"run_cards": [documents.run_card(card) for card in node.run_cards.values()]})

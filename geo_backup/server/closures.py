@@ -19,7 +19,7 @@ from geo_backup.roads.drawn import KINDS, check_drawn
 from geo_backup.roads.pieces import NEAR_M, Pieces
 from geo_backup.server.answers import asked, listed, told
 from geo_backup.server.given import ClosureId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import NewClosure
@@ -31,8 +31,8 @@ PIECES_SHOWN = 2_000
 routes = routes_of("Closures")
 
 
-@routes.post("/closures", status_code=201)
-async def add_closure(node: TheNode, body: NewClosure) -> Told[dict[str, Any]]:
+@routes.post("/closures", status_code=201, responses=may(409, 429, also={200: "It stands already."}))
+async def add_closure(node: TheNode, body: NewClosure) -> Told[documents.Closure]:
     """Close the roads under a geometry, or the edges it names, or make them slow.
 
     Of roads on top of each other the topmost is meant, unless `levels` says otherwise; the answer tells how many
@@ -83,10 +83,10 @@ async def add_closure(node: TheNode, body: NewClosure) -> Told[dict[str, Any]]:
 
 
 @routes.get("/closures")
-async def list_closures(node: TheNode) -> Told[dict[str, Any]]:
+async def list_closures(node: TheNode) -> Told[documents.ClosureList]:
     """All closures that stand, those yet to begin included."""
 
-    def rows() -> Iterator[documents.Document]:
+    def rows() -> Iterator[documents.Closure]:
         for closure in list(node.live_map.closures.values()):
             cut = node.cuts.get(closure.closure_id)
             if cut is not None:  # else it was lifted meanwhile
@@ -95,14 +95,14 @@ async def list_closures(node: TheNode) -> Told[dict[str, Any]]:
     return await listed(node, "closures", {"closures": []}, rows)
 
 
-@routes.get("/closures/{closure_id}/roads")
-async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[dict[str, Any]]:
+@routes.get("/closures/{closure_id}/roads", responses=may(404))
+async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[documents.ClosedRoads]:
     """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
     cut = node.cuts.get(closure_id)
     if cut is None:
         raise Problem(404, "there is no such closure")
 
-    def lines(_: Standing) -> documents.Document:
+    def lines(_: Standing) -> documents.ClosedRoads:
         pieces = np.unique(node.network.edge_piece[cut.edges])
         shown = Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
         return {
@@ -117,7 +117,7 @@ async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[dict[st
 @routes.get("/roads/near")
 async def find_roads_near(
     node: TheNode, lon: Annotated[float, Query(ge=-180, le=180)], lat: Annotated[float, Query(ge=-90, le=90)]
-) -> Told[dict[str, Any]]:
+) -> Told[documents.RoadsNear]:
     """The piece of road nearest to a place, and after it those of other levels that are stacked there.
 
     The edges are numbers of this map, to be closed with `{"geometry": {"edges": [...]}}`.
@@ -133,14 +133,14 @@ async def find_roads_near(
     )
 
 
-@routes.delete("/closures/{closure_id}", status_code=204)
+@routes.delete("/closures/{closure_id}", status_code=204, responses=may(404))
 async def lift_closure(node: TheNode, closure_id: ClosureId) -> None:
     """Open the roads again; the closure stays in the log."""
     event = ClosureLifted(event_id=new_id("lifted"), received_ms=node.clock.now_ms(), closure_id=closure_id)
     await record(node, event)
 
 
-def _again(standing: Closure, said: dict[str, Any], node: Node) -> Told[dict[str, Any]]:
+def _again(standing: Closure, said: dict[str, Any], node: Node) -> Told[documents.Closure]:
     """The same closure sent twice: 200 with what stands if the body is the same, else 409."""
     if any(getattr(standing.added, name) != value for name, value in said.items()):
         raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
 from fastapi import Request
 
@@ -16,20 +15,21 @@ from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import declare, refuse_clear
 from geo_backup.server.given import TheAdoption, TheNode, Xml, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import adoption_of
+from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
 routes = routes_of("Emergencies")
 
 
-@routes.post("/cot", status_code=202)
+@routes.post("/cot", status_code=202, responses=may(404, 429))
 async def take_cot_event(
     node: TheNode,
     adoption: TheAdoption,
     request: Request,
     body: Xml,
-) -> Told[dict[str, Any]]:
+) -> Told[documents.CotTaken]:
     """One CoT event (XML): a unit's own position (a-f-...) moves it; an alert (b-a-o-...) declares its officer's
     emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record. All else (markers,
     chat, pings, withdrawn events) changes nothing, and `done` says why."""
@@ -49,7 +49,7 @@ async def take_cot_event(
         if emergency_id is not None:
             await refuse_clear(node, emergency_id, by="unit", who=unit_id)
         return told({"kind": "cancel", "unit_id": unit_id, "emergency_id": emergency_id}, 202)
-    answer: dict[str, Any] = {"kind": event.kind, "unit_id": unit_id}
+    answer: documents.CotTaken = {"kind": event.kind, "unit_id": unit_id}
     if event.fix is not None:
         events.append(
             PositionReported(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import orjson
@@ -19,7 +19,7 @@ from geo_backup.formats import calls as calls_csv
 from geo_backup.roads.drawn import check_drawn
 from geo_backup.server.answers import asked, listed, told
 from geo_backup.server.given import Csv, IncidentId, TheNode, read, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import bad_value, may, not_json
 from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import documents
 from geo_backup.wire.strict import codec
@@ -35,7 +35,9 @@ routes = routes_of("Cover")
 
 
 @routes.put("/beats")
-async def adopt_beats(node: TheNode, body: Annotated[bytes, Depends(read), Taken(dict)]) -> Told[dict[str, Any]]:
+async def adopt_beats(
+    node: TheNode, body: Annotated[bytes, Depends(read), Taken(documents.Beats)]
+) -> Told[documents.BeatsAdopted]:
     """From now on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the
     free units that a beat keeps (a number, or 24 by hour). No features: none."""
 
@@ -49,15 +51,16 @@ async def adopt_beats(node: TheNode, body: Annotated[bytes, Depends(read), Taken
 
 
 @routes.get("/beats")
-async def get_beats(node: TheNode) -> Told[dict[str, Any]]:
+async def get_beats(node: TheNode) -> Told[documents.Beats]:
     """The beats as they were adopted."""
-    standing = dict(node.live_map.beats or {"type": "FeatureCollection", "features": []})
-    features = standing.pop("features")
-    return await listed(node, "beats", {**standing, "features": []}, lambda: features)
+    standing = node.live_map.beats or {"type": "FeatureCollection", "features": []}
+    features = standing["features"]
+    others = {name: value for name, value in standing.items() if name != "features"}
+    return await listed(node, "beats", cast("documents.Beats", {**others, "features": []}), lambda: features)
 
 
 @routes.put("/demand")
-async def adopt_demand(node: TheNode, body: Csv) -> Told[dict[str, Any]]:
+async def adopt_demand(node: TheNode, body: Csv) -> Told[documents.DemandAdopted]:
     """Learn where calls come from, by hour, from a CSV of past ones (`call_id,time,lon,lat`, or the San Francisco
     columns). Calls only, never persons: nothing but counts by place and hour is kept."""
     timezone = node.network.area.timezone
@@ -88,28 +91,28 @@ async def adopt_demand(node: TheNode, body: Csv) -> Told[dict[str, Any]]:
 
 
 @routes.get("/cover")
-async def get_cover(node: TheNode, agency: Agency = "") -> Told[dict[str, Any]]:
+async def get_cover(node: TheNode, agency: Agency = "") -> Told[documents.Cover]:
     """The chance that the next call finds a free unit in time: over all, by beat, and by place of demand; by the
     units of an agency where one is named."""
 
-    def question(now: Standing) -> dict[str, Any]:
+    def question(now: Standing) -> documents.Cover:
         return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms, agency)
 
     return await asked(node, ("cover", agency), question)
 
 
 @routes.get("/cover/moves")
-async def list_moves(node: TheNode, agency: Agency = "") -> Told[dict[str, Any]]:
+async def list_moves(node: TheNode, agency: Agency = "") -> Told[documents.Moves]:
     """Which free units to move where, and what that wins: few moves, each worth the crew's trouble."""
     return await asked(
         node, ("moves", agency), lambda now: {"moves": [documents.move_up(move) for move in moves(now, agency)]}
     )
 
 
-@routes.get("/incidents/{incident_id}/staging")
+@routes.get("/incidents/{incident_id}/staging", responses=may(404, 409))
 async def find_staging(
     node: TheNode, incident_id: IncidentId, count: Annotated[int, Query(ge=1, le=12)] = 4
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Staging]:
     """Where units can wait near an incident without being at it, on all its sides."""
     open_incident_of(node, incident_id)
     question = ("staging", incident_id, count)
@@ -138,7 +141,7 @@ def _beats(data: bytes) -> tuple[dict[str, Any], list[str]]:
     try:
         collection = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise not_json(data, error) from None
     if not isinstance(collection, dict):
         raise bad_value("/", "type", "beats are a GeoJSON FeatureCollection of polygons")
     try:

@@ -13,7 +13,7 @@ import logging
 import secrets
 import unicodedata
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from fastapi import Request
 
@@ -32,7 +32,7 @@ from geo_backup.roads.snap import snap_place
 from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
@@ -49,11 +49,11 @@ routes = routes_of("Emergencies")
 
 
 @routes.get("/emergencies")
-async def list_emergencies(node: TheNode) -> Told[dict[str, Any]]:
+async def list_emergencies(node: TheNode) -> Told[documents.EmergencyList]:
     """Incidents in which an officer's emergency stands, the oldest first; `recorded` is false for what the log has
     not taken yet."""
 
-    def rows() -> list[documents.Document]:
+    def rows() -> list[documents.Incident]:
         return [
             documents.incident(incident, recorded)
             for incident, recorded in node.open_incidents()
@@ -63,10 +63,10 @@ async def list_emergencies(node: TheNode) -> Told[dict[str, Any]]:
     return await listed(node, "emergencies", {"emergencies": []}, rows)
 
 
-@routes.post("/emergencies", status_code=201)
+@routes.post("/emergencies", status_code=201, responses=may(404, also={200: "Another press of the one that stands."}))
 async def declare_emergency(
     node: TheNode, adoption: TheAdoption, request: Request, body: EmergencyCall
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Pressed]:
     """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
     every viewer even where it cannot be recorded yet (`recorded` is false then); `warnings` say what else is
     otherwise than it was asked for."""
@@ -86,10 +86,10 @@ async def declare_emergency(
     return told(pressed.document(), 201 if pressed.new else 200)
 
 
-@routes.post("/emergencies/{emergency_id}/acknowledge")
+@routes.post("/emergencies/{emergency_id}/acknowledge", responses=may(404, 409))
 async def acknowledge_emergency(
     node: TheNode, emergency_id: EmergencyId, body: Acknowledgement
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Incident]:
     """A desk has it in hand: consoles stop sounding until the next press."""
     acknowledged = EmergencyAcknowledged(
         event_id=new_id("acknowledged"),
@@ -101,10 +101,10 @@ async def acknowledge_emergency(
     return told(documents.incident(*_emergency_of(node, emergency_id)))
 
 
-@routes.post("/emergencies/{emergency_id}/clear")
+@routes.post("/emergencies/{emergency_id}/clear", responses=may(404, 409, 429))
 async def clear_emergency(
     node: TheNode, tries: TheTries, emergency_id: EmergencyId, body: EmergencyClear
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Incident]:
     """The danger is over, says the unit with its word, or a supervisor with a reason. The incident stays open."""
     incident, _ = _emergency_of(node, emergency_id)
     if incident.emergency is None or not incident.emergency.stands:
@@ -139,7 +139,7 @@ async def clear_emergency(
     return told(documents.incident(*_emergency_of(node, emergency_id)))
 
 
-@routes.put("/units/{unit_id}/word", status_code=204)
+@routes.put("/units/{unit_id}/word", status_code=204, responses=may(404, 409))
 async def set_word(node: TheNode, unit_id: UnitId, body: NewWord) -> None:
     """The word with which this unit ends its own emergency. It is kept salted and hashed, and shown to nobody."""
     unit = unit_of(node, unit_id)
@@ -168,7 +168,7 @@ class Pressed(NamedTuple):
     recorded: bool
     warnings: tuple[str, ...] = ()
 
-    def document(self) -> documents.Document:
+    def document(self) -> documents.Pressed:
         return {**documents.incident(self.incident, self.recorded), "warnings": list(self.warnings)}
 
 

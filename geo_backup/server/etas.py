@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from geo_backup.errors import OutsideMapError
 from geo_backup.server.answers import asked
 from geo_backup.server.given import TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import check_profile
+from geo_backup.wire import documents
 from geo_backup.wire.requests import EtasQuestion
 from geo_backup.wire.told import Told
 
 routes = routes_of("Drive times")
 
 
-@routes.post("/etas")
-async def ask_etas(node: TheNode, body: EtasQuestion) -> Told[dict[str, Any]]:
+@routes.post("/etas", responses=may(413))
+async def ask_etas(node: TheNode, body: EtasQuestion) -> Told[documents.Etas]:
     """Drive times from many places to one, with the closures in force, for systems that keep their own units."""
     check_profile(node, body.profile)
     most = node.live_map.rules.limit.etas_starts
@@ -28,7 +29,9 @@ async def ask_etas(node: TheNode, body: EtasQuestion) -> Told[dict[str, Any]]:
         if len(start) == 3 and not 0 <= start[2] <= 360:
             raise bad_value(f"/starts/{index}/2", "out_of_range", "course_deg is 0 to 360")
     try:
-        return await asked(node, object(), lambda now: now.etas(lon, lat, body.starts, body.profile))
+        return await asked(
+            node, object(), lambda now: cast("documents.Etas", now.etas(lon, lat, body.starts, body.profile))
+        )
     except OutsideMapError as error:
         raise bad_value("/target", error.reason, str(error)) from None
 

@@ -17,14 +17,15 @@ from geo_backup.node import Node
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.tries import Tries
+from geo_backup.wire.documents import ReplayState
 from geo_backup.wire.told import Taken
 
 
 class Steering(Protocol):
     """What a replay offers the page: its state, and orders for it."""
 
-    def state(self) -> dict[str, object]:
-        """now_ms, speed, playing, start_ms, end_ms."""
+    def state(self) -> ReplayState:
+        """Where the replay is."""
 
     async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
         """Play, pause, change the speed, jump."""

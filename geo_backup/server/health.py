@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from fastapi import Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -15,14 +15,15 @@ from geo_backup.node import Node
 from geo_backup.node.health import NAMES
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, routes_of
-from geo_backup.server.problems import Problem
+from geo_backup.server.problems import Problem, may
+from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
 routes = routes_of("Server", prefix="")
 
 
 @routes.get("/healthz")
-async def get_health(node: TheNode) -> Told[dict[str, Any]]:
+async def get_health(node: TheNode) -> Told[documents.Health]:
     """What runs here."""
     return told(
         {
@@ -40,8 +41,8 @@ async def get_health(node: TheNode) -> Told[dict[str, Any]]:
     )
 
 
-@routes.get("/readyz")
-async def get_readiness(node: TheNode) -> Told[dict[str, str]]:
+@routes.get("/readyz", responses=may(503))
+async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
     """200 once the log is folded and the kernels are compiled (the port opens only then), as long as nothing is
     wrong; else 503 with each thing that is, and what to do about it."""
     if node.health.conditions:
@@ -50,7 +51,7 @@ async def get_readiness(node: TheNode) -> Told[dict[str, str]]:
     return told({"status": "ready"})
 
 
-@routes.get("/metrics")
+@routes.get("/metrics", response_class=PlainTextResponse)
 async def get_metrics(node: TheNode) -> Response:
     """The node's figures for Prometheus."""
     registry = CollectorRegistry()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geo_backup.backup.standing import off_road_m
 from geo_backup.events import (
     IncidentChanged,
@@ -13,7 +11,7 @@ from geo_backup.events import (
 from geo_backup.live_map import Incident
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import (
     WORDS,
     check_profile,
@@ -34,8 +32,8 @@ from geo_backup.wire.told import Told
 routes = routes_of("Incidents")
 
 
-@routes.post("/incidents", status_code=201)
-async def open_incident(node: TheNode, body: NewIncident) -> Told[dict[str, Any]]:
+@routes.post("/incidents", status_code=201, responses=may(404, 409, 429, also={200: "It stands already."}))
+async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Incident]:
     """Somebody needs help at a place, or (`for_unit_id`) where that unit is."""
     lon, lat = body.lon, body.lat
     standing = node.live_map.incidents.get(body.incident_id or "")
@@ -82,21 +80,21 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[dict[str, Any]
 
 
 @routes.get("/incidents")
-async def list_incidents(node: TheNode) -> Told[dict[str, Any]]:
+async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
     """All open incidents, in the order in which they were opened."""
     return await listed(
         node, "incidents", {"incidents": []}, lambda: [documents.incident(*seen) for seen in node.open_incidents()]
     )
 
 
-@routes.get("/incidents/{incident_id}")
-async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[dict[str, Any]]:
+@routes.get("/incidents/{incident_id}", responses=may(404))
+async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
     """One incident, open or closed."""
     return told(documents.incident(*(node.incident(incident_id) or (incident_of(node, incident_id), True))))
 
 
-@routes.patch("/incidents/{incident_id}")
-async def change_incident(node: TheNode, incident_id: IncidentId, body: IncidentPatch) -> Told[dict[str, Any]]:
+@routes.patch("/incidents/{incident_id}", responses=may(404, 409))
+async def change_incident(node: TheNode, incident_id: IncidentId, body: IncidentPatch) -> Told[documents.Incident]:
     """Change what is named."""
     incident = open_incident_of(node, incident_id)
     if (body.lon is None) != (body.lat is None):
@@ -122,8 +120,8 @@ async def change_incident(node: TheNode, incident_id: IncidentId, body: Incident
     return told(documents.incident(incident_of(node, incident_id)))
 
 
-@routes.post("/incidents/{incident_id}/close")
-async def close_incident(node: TheNode, incident_id: IncidentId) -> Told[dict[str, Any]]:
+@routes.post("/incidents/{incident_id}/close", responses=may(404, 409))
+async def close_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
     """The incident is over: its units are released, its ranking ends. Closing it twice is no error."""
     incident = incident_of(node, incident_id)
     if incident.emergency is not None and incident.emergency.stands:
@@ -138,7 +136,7 @@ async def close_incident(node: TheNode, incident_id: IncidentId) -> Told[dict[st
     return told(documents.incident(incident_of(node, incident_id)))
 
 
-def _again(standing: Incident, body: NewIncident) -> Told[dict[str, Any]]:
+def _again(standing: Incident, body: NewIncident) -> Told[documents.Incident]:
     """The same incident sent twice: 200 with what stands if the body is the same, else 409."""
     opened, said = standing.opened, body.model_dump(exclude={"incident_id"})
     if body.for_unit_id is not None and body.lon is None and body.lat is None:

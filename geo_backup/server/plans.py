@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from geo_backup.backup.plan import Schedule, schedule
 from geo_backup.backup.standing import Standing
@@ -23,7 +22,7 @@ from geo_backup.live_map import Plan
 from geo_backup.node import Node
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import PlanId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
@@ -34,8 +33,8 @@ AHEAD_MAX_MS = 366 * 86_400_000
 routes = routes_of("Plans")
 
 
-@routes.post("/plans", status_code=201)
-async def make_plan(node: TheNode, body: NewPlan) -> Told[dict[str, Any]]:
+@routes.post("/plans", status_code=201, responses=may(409, 429, also={200: "Made anew; it needs approval anew."}))
+async def make_plan(node: TheNode, body: NewPlan) -> Told[documents.Plan]:
     """Think backup out beforehand: posts with what each needs, and by when. The same id again makes it anew (200),
     and it needs approval anew."""
     now_ms = node.clock.now_ms()
@@ -69,13 +68,13 @@ async def make_plan(node: TheNode, body: NewPlan) -> Told[dict[str, Any]]:
 
 
 @routes.get("/plans")
-async def list_plans(node: TheNode) -> Told[dict[str, Any]]:
+async def list_plans(node: TheNode) -> Told[documents.PlanList]:
     """All plans, without their schedules."""
     return await listed(node, "plans", {"plans": []}, lambda: map(documents.plan, list(node.live_map.plans.values())))
 
 
-@routes.get("/plans/{plan_id}")
-async def get_plan(node: TheNode, plan_id: PlanId) -> Told[dict[str, Any]]:
+@routes.get("/plans/{plan_id}", responses=may(404))
+async def get_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
     """A plan with its schedule as of now: who leaves when, what nobody fills, what the city pays by hour."""
     plan = _plan_of(node, plan_id)
     if plan.state not in ("draft", "approved"):
@@ -84,8 +83,8 @@ async def get_plan(node: TheNode, plan_id: PlanId) -> Told[dict[str, Any]]:
     return told(documents.plan(plan, found))
 
 
-@routes.post("/plans/{plan_id}/approve")
-async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[dict[str, Any]]:
+@routes.post("/plans/{plan_id}/approve", responses=may(404, 409))
+async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[documents.Plan]:
     """A supervisor says yes; only then it can be activated."""
     _plan_of(node, plan_id)
     event = PlanApproved(event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by)
@@ -93,8 +92,8 @@ async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[dic
     return told(documents.plan(_plan_of(node, plan_id)))
 
 
-@routes.post("/plans/{plan_id}/activate")
-async def activate_plan(node: TheNode, plan_id: PlanId) -> Told[dict[str, Any]]:
+@routes.post("/plans/{plan_id}/activate", responses=may(404, 409, 429))
+async def activate_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
     """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
     plan = _plan_of(node, plan_id)
     if plan.state != "approved":
@@ -115,8 +114,8 @@ async def activate_plan(node: TheNode, plan_id: PlanId) -> Told[dict[str, Any]]:
     return told(documents.plan(_plan_of(node, plan_id), found))
 
 
-@routes.post("/plans/{plan_id}/cancel")
-async def cancel_plan(node: TheNode, plan_id: PlanId, body: PlanReason) -> Told[dict[str, Any]]:
+@routes.post("/plans/{plan_id}/cancel", responses=may(404, 409))
+async def cancel_plan(node: TheNode, plan_id: PlanId, body: PlanReason) -> Told[documents.Plan]:
     """The plan is given up; one that is active goes on as the incidents it opened."""
     _plan_of(node, plan_id)
     event = PlanCancelled(

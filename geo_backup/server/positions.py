@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import Depends, Request
@@ -18,8 +18,10 @@ from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.given import TheAdoption, TheNode, read, routes_of
-from geo_backup.server.problems import Problem, bad_value, pointer
+from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
 from geo_backup.server.writes import WORDS, adoption_of
+from geo_backup.wire import documents
+from geo_backup.wire.documents import NotDeclared
 from geo_backup.wire.requests import Position, Positions
 from geo_backup.wire.told import Taken, Told
 from geo_backup.wire.unknown import known
@@ -33,10 +35,10 @@ UNKNOWN_UNIT = "unknown_unit: register it with PUT /v1/units/{id}, or start the 
 routes = routes_of("Units")
 
 
-@routes.post("/positions", status_code=202)
+@routes.post("/positions", status_code=202, responses=may(413))
 async def report_positions(
     node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Depends(read), Taken(Positions)]
-) -> Told[dict[str, Any]]:
+) -> Told[documents.PositionsTaken]:
     """Report positions, at most 1,000. Each stands or falls alone; see the contract for refused and ignored. An
     `"alarm":"sos"` is heard by every viewer even where nothing can be recorded: `unrecorded` says so."""
     rows = _rows(body, node.live_map.rules.limit.positions_per_request)
@@ -68,8 +70,8 @@ class _Report:
         self._now_ms = node.clock.now_ms()
         self._index_of: list[int] = []
         """Of each event among the rows; -1 for a registration."""
-        self._refused: list[dict[str, Any]] = []
-        self._unknown: list[dict[str, Any]] = []
+        self._refused: list[documents.RefusedRow] = []
+        self._unknown: list[documents.UnknownField] = []
         self._new: dict[str, str | None] = {}
         """Units that nobody registered: why each is not adopted, None for one that is."""
 
@@ -101,25 +103,29 @@ class _Report:
         self._index_of = []
 
     def answer(
-        self, outcomes: list[Outcome], called: list[Pressed], not_called: list[dict[str, str]]
-    ) -> dict[str, Any]:
+        self, outcomes: list[Outcome], called: list[Pressed], not_called: list[NotDeclared]
+    ) -> documents.PositionsTaken:
         """What the sender is told."""
-        ignored = [
+        ignored: list[documents.IgnoredRow] = [
             {"index": index, "reason": outcome.delta.ignored}
             for index, outcome in zip(self._index_of, outcomes, strict=True)
             if outcome.delta.ignored is not None and index >= 0
         ]
-        unrecorded = [one.incident.incident_id for one in called if not one.recorded]
-        return {
+        taken: documents.PositionsTaken = {
             "accepted": sum(index >= 0 for index in self._index_of),
             "refused": self._refused,
             "ignored": ignored,
             "seq": outcomes[-1].seq if outcomes else None,
-            **({"unknown": self._unknown} if self._unknown else {}),
-            **({"emergencies": [one.incident.incident_id for one in called]} if called else {}),
-            **({"unrecorded": unrecorded} if unrecorded else {}),
-            **({"not_declared": not_called} if not_called else {}),
         }
+        if self._unknown:
+            taken["unknown"] = self._unknown
+        if called:
+            taken["emergencies"] = [one.incident.incident_id for one in called]
+        if unrecorded := [one.incident.incident_id for one in called if not one.recorded]:
+            taken["unrecorded"] = unrecorded
+        if not_called:
+            taken["not_declared"] = not_called
+        return taken
 
     def _refuse(self, index: int, reason: str, field: str) -> None:
         self._refused.append({"index": index, "reason": reason, "field": field})
@@ -165,10 +171,10 @@ class _Report:
         )
 
 
-async def _call(report: _Report, writing: asyncio.Future[list[Outcome]]) -> tuple[list[Pressed], list[dict[str, str]]]:
+async def _call(report: _Report, writing: asyncio.Future[list[Outcome]]) -> tuple[list[Pressed], list[NotDeclared]]:
     """The emergencies of those who pressed, once their positions are folded, but never later than it may alarm."""
     called: list[Pressed] = []
-    not_called: list[dict[str, str]] = []
+    not_called: list[NotDeclared] = []
     if not report.pressed:
         return called, not_called
     await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
@@ -189,7 +195,7 @@ def _rows(body: bytes, limit: int) -> list[object]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise not_json(body, error) from None
     if not isinstance(document, dict) or set(document) != {"positions"} or not isinstance(document["positions"], list):
         raise bad_value("/positions", "missing", 'send {"positions": [...]} and nothing else')
     rows: list[object] = document["positions"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 
@@ -11,7 +11,7 @@ from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node, whole_ranking
 from geo_backup.server.answers import asked, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import check_minutes, open_incident_of, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
@@ -19,10 +19,10 @@ from geo_backup.wire.told import Told
 routes = routes_of("Incidents")
 
 
-@routes.get("/incidents/{incident_id}/ranking")
+@routes.get("/incidents/{incident_id}/ranking", responses=may(404, 409))
 async def get_ranking(
     node: TheNode, incident_id: IncidentId, limit: Annotated[int, Query(ge=1)] = 20
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Ranking]:
     """Every unit's place in the queue, now."""
     open_incident_of(node, incident_id)
     most = node.live_map.rules.limit.ranking_rows
@@ -32,10 +32,10 @@ async def get_ranking(
     return await asked(node, question, lambda now: whole_ranking(now, incident_id, limit))
 
 
-@routes.get("/incidents/{incident_id}/route")
+@routes.get("/incidents/{incident_id}/route", responses=may(404, 409))
 async def get_route(
     node: TheNode, incident_id: IncidentId, unit_id: Annotated[str, Query(pattern=ID_PATTERN)]
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Route]:
     """The way one unit would take: a GeoJSON feature."""
     open_incident_of(node, incident_id)
     unit_of(node, unit_id)
@@ -53,13 +53,13 @@ async def get_route(
     return told(document)
 
 
-@routes.get("/incidents/{incident_id}/reach")
-async def get_reach(node: TheNode, incident_id: IncidentId, minutes: str = "2,5,10") -> Told[dict[str, Any]]:
+@routes.get("/incidents/{incident_id}/reach", responses=may(404, 409))
+async def get_reach(node: TheNode, incident_id: IncidentId, minutes: str = "2,5,10") -> Told[documents.Reach]:
     """From where the incident is reached within so many minutes of driving: cumulative polygons."""
     open_incident_of(node, incident_id)
     values = check_minutes(minutes)
 
-    def question(now: Standing) -> dict[str, Any]:
+    def question(now: Standing) -> documents.Reach:
         field = now.field(incident_id)
         return documents.reach(values, field.reach(values) if field is not None else [])
 
@@ -74,25 +74,9 @@ def _closure_words(node: Node, closure_id: str) -> str:
     return f"closure {closure_id!r}{reason}"
 
 
-def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """The way as a GeoJSON feature, or the closures that bar it."""
+def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[documents.Route | None, tuple[str, ...]]:
+    """The way, or the closures that bar it."""
     found = now.route(incident_id, unit_id)
     if found is None:
         return None, now.cut_off(incident_id, [unit_id]).get(unit_id, ())
-    way, turn = found.route, found.eta_ms - found.first_leg_ms - found.route.drive_ms - found.route.last_leg_ms
-    round_ = [{"instruction": "turn round", "distance_m": 0.0, "duration_s": turn / 1000, "name": ""}]
-    feature = {
-        "type": "Feature",
-        "geometry": {"type": "LineString", "coordinates": way.coordinates.tolist()},
-        "properties": {
-            "incident_id": incident_id,
-            "unit_id": unit_id,
-            "eta_s": found.eta_ms / 1000,
-            "first_leg_s": found.first_leg_ms / 1000,
-            "distance_m": round(way.distance_m),
-            "last_leg_m": round(way.last_leg_m),
-            "streets": list(way.streets),
-            "steps": [*(round_ if found.turns_round else ()), *way.steps],
-        },
-    }
-    return feature, ()
+    return documents.route(incident_id, unit_id, found), ()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geo_backup.server.answers import told
 from geo_backup.server.given import Steering, TheSteering, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.wire import documents
 from geo_backup.wire.requests import ReplayControl
 from geo_backup.wire.told import Told
 
 routes = routes_of("Server")
 
 
-@routes.get("/replay")
-async def get_replay(steering: TheSteering) -> Told[dict[str, Any]]:
+@routes.get("/replay", responses=may(409))
+async def get_replay(steering: TheSteering) -> Told[documents.ReplayState]:
     """Where the replay is."""
     return told(_steered(steering).state())
 
 
-@routes.post("/replay")
-async def steer_replay(steering: TheSteering, body: ReplayControl) -> Told[dict[str, Any]]:
+@routes.post("/replay", responses=may(409))
+async def steer_replay(steering: TheSteering, body: ReplayControl) -> Told[documents.ReplayState]:
     """Play, pause, change the speed, or jump to a recorded time."""
     steered = _steered(steering)
     try:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import Query
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import RulesAdopted
-from geo_backup.rules import AGENCY_GROUPS, GROUPS, Rules, bounds
+from geo_backup.rules import AGENCY_GROUPS, GROUPS
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, routes_of
-from geo_backup.server.problems import bad_value
+from geo_backup.server.problems import bad_value, may
 from geo_backup.server.writes import new_id, record
+from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
 Own = Annotated[str, Query(max_length=64)]
@@ -22,17 +22,17 @@ routes = routes_of("Rules")
 
 
 @routes.get("/rules")
-async def get_rules(node: TheNode, agency: Own = "", kind: Own = "") -> Told[dict[str, Any]]:
+async def get_rules(node: TheNode, agency: Own = "", kind: Own = "") -> Told[documents.RulesInForce]:
     """All rules in force (for an agency or a kind of unit: as it has them) by group, their id, the defaults and the
     bounds beside them, and which agencies and kinds have rules of their own. `geo_backup/rules.py` says what each
     means."""
-    return told(_standing(node.live_map.rules, agency, kind))
+    return told(documents.rules(node.live_map.rules, agency, kind))
 
 
-@routes.put("/rules")
+@routes.put("/rules", responses=may(409, 429))
 async def adopt_rules(
     node: TheNode, body: dict[str, dict[str, Any]], agency: Own = "", kind: Own = ""
-) -> Told[dict[str, Any]]:
+) -> Told[documents.RulesInForce]:
     """From now on these hold, the defaults with what is named here changed: {"backup": {"first_wave": 4}}; for an
     agency what it does otherwise than the rest, for a kind of unit its freshness. A fact in the log, so rankings
     and decisions before it stay what they were."""
@@ -50,19 +50,4 @@ async def adopt_rules(
         node,
         RulesAdopted(event_id=new_id("rules"), received_ms=node.clock.now_ms(), rules=body, agency=agency, kind=kind),
     )
-    return told(_standing(node.live_map.rules, agency, kind))
-
-
-def _standing(rules: Rules, agency: str, kind: str) -> dict[str, Any]:
-    usual = Rules()
-    own = rules.of_kind(kind) if kind else rules.of(agency)
-    groups = {group: asdict(getattr(own, group)) for group in GROUPS}
-    names = {group: fields(getattr(usual, group)) for group in groups}
-    return {
-        "rules_id": rules.rules_id,
-        "rules": groups,
-        "defaults": {group: asdict(getattr(usual, group)) for group in groups},
-        "bounds": {group: {rule.name: bounds(rule) for rule in rules} for group, rules in names.items()},
-        "agencies": sorted(rules.agencies),
-        "kinds": sorted(rules.kinds),
-    }
+    return told(documents.rules(node.live_map.rules, agency, kind))

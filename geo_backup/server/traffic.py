@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from geo_backup.events import SpeedsAdopted, speeds_id
 from geo_backup.formats import traffic as traffic_csv
@@ -11,7 +10,7 @@ from geo_backup.node import Node
 from geo_backup.roads.traffic import NO_NODE_IDS, match
 from geo_backup.server.answers import told
 from geo_backup.server.given import Csv, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
@@ -21,8 +20,8 @@ WRONG_IN_WORDS = 3
 routes = routes_of("Traffic")
 
 
-@routes.put("/traffic", status_code=201)
-async def adopt_traffic(node: TheNode, body: Csv) -> Told[dict[str, Any]]:
+@routes.put("/traffic", status_code=201, responses=may(also={200: "Just these speeds hold already."}))
+async def adopt_traffic(node: TheNode, body: Csv) -> Told[documents.Traffic]:
     """Let these speeds hold, and none from before: lines `from_osm_node,to_osm_node,speed_kmh[,rate]`, 0 = closed.
 
     200 when just these hold already. Pairs that are not on this map are counted and left out.
@@ -41,12 +40,12 @@ async def adopt_traffic(node: TheNode, body: Csv) -> Told[dict[str, Any]]:
 
 
 @routes.get("/traffic")
-async def get_traffic(node: TheNode) -> Told[dict[str, Any]]:
+async def get_traffic(node: TheNode) -> Told[documents.Traffic]:
     """The measured speeds that hold; null when there are none."""
     return told({"traffic": documents.traffic(node.live_map.speeds)})
 
 
-@routes.delete("/traffic", status_code=204)
+@routes.delete("/traffic", status_code=204, responses=may(404))
 async def clear_traffic(node: TheNode) -> None:
     """Drive by profile and hour alone again; what held stays in the log."""
     if node.live_map.speeds is None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from geo_backup.backup.standing import Standing
 from geo_backup.events import CrewReported, Member, UnitRegistered, UnitRetired, UnitStatusChanged
 from geo_backup.server.answers import asked, listed, told
 from geo_backup.server.given import TheNode, UnitId, routes_of
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, StatusChange, UnitDescription
@@ -19,11 +18,11 @@ routes = routes_of("Units")
 
 
 @routes.get("/units")
-async def list_units(node: TheNode, bbox: str | None = None) -> Told[dict[str, Any]]:
+async def list_units(node: TheNode, bbox: str | None = None) -> Told[documents.UnitCollection]:
     """All units as GeoJSON, or those whose last fix lies in `bbox=west,south,east,north`."""
     box = _bbox(bbox)
 
-    def features() -> Iterator[documents.Document]:
+    def features() -> Iterator[documents.UnitFeature]:
         now_ms = node.clock.now_ms()
         for unit in list(node.live_map.units.values()):
             if box is None or (unit.fix is not None and _inside(unit.fix.lon, unit.fix.lat, box)):
@@ -32,22 +31,22 @@ async def list_units(node: TheNode, bbox: str | None = None) -> Told[dict[str, A
     return await listed(node, ("units", box), {"type": "FeatureCollection", "features": []}, features)
 
 
-@routes.get("/units/{unit_id}")
-async def get_unit(node: TheNode, unit_id: UnitId) -> Told[dict[str, Any]]:
+@routes.get("/units/{unit_id}", responses=may(404))
+async def get_unit(node: TheNode, unit_id: UnitId) -> Told[documents.UnitFeature]:
     """One unit as a GeoJSON feature."""
     return told(documents.unit_feature(node.live_map, unit_of(node, unit_id), node.clock.now_ms()))
 
 
-@routes.get("/units/{unit_id}/reach")
+@routes.get("/units/{unit_id}/reach", responses=may(404, 409))
 async def get_unit_reach(
     node: TheNode, unit_id: UnitId, minutes: str = "2,5,10", profile: str = "response"
-) -> Told[dict[str, Any]]:
+) -> Told[documents.Reach]:
     """Where this unit can be within so many minutes of driving from its last fix: cumulative polygons."""
     values = check_minutes(minutes)
     check_profile(node, profile)
     unit_of(node, unit_id)
 
-    def shapes(now: Standing) -> documents.Document:
+    def shapes(now: Standing) -> documents.Reach:
         found = now.reach_of(unit_id, values, profile)
         if found is None:
             raise Problem(409, f"unit {unit_id!r} has no position on the road network")
@@ -56,8 +55,8 @@ async def get_unit_reach(
     return await asked(node, ("unit reach", unit_id, *values, profile), shapes)
 
 
-@routes.put("/units/{unit_id}")
-async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -> Told[dict[str, Any]]:
+@routes.put("/units/{unit_id}", responses=may(429, also={201: "A new unit."}))
+async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -> Told[documents.Unit]:
     """Register a unit, or describe it anew."""
     home = tuple(body.home) if body.home is not None else None
     if home is not None and not (-180 <= home[0] <= 180 and -90 <= home[1] <= 90):
@@ -80,15 +79,15 @@ async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -
     return told(documents.unit(unit_of(node, unit_id)), status)
 
 
-@routes.delete("/units/{unit_id}", status_code=204)
+@routes.delete("/units/{unit_id}", status_code=204, responses=may(404))
 async def retire_unit(node: TheNode, unit_id: UnitId) -> None:
     """Take a unit out of the fleet; its history stays in the log."""
     unit_of(node, unit_id)
     await record(node, UnitRetired(event_id=new_id("retire"), received_ms=node.clock.now_ms(), unit_id=unit_id))
 
 
-@routes.put("/units/{unit_id}/status")
-async def set_status(node: TheNode, unit_id: UnitId, body: StatusChange) -> Told[dict[str, Any]]:
+@routes.put("/units/{unit_id}/status", responses=may(404, 409))
+async def set_status(node: TheNode, unit_id: UnitId, body: StatusChange) -> Told[documents.Unit]:
     """Say a unit's status."""
     now_ms = node.clock.now_ms()
     _not_future("/at", body.at, now_ms)
@@ -107,8 +106,8 @@ async def set_status(node: TheNode, unit_id: UnitId, body: StatusChange) -> Told
     return told(documents.unit(unit_of(node, unit_id)))
 
 
-@routes.put("/units/{unit_id}/crew")
-async def set_crew(node: TheNode, unit_id: UnitId, body: CrewReport) -> Told[dict[str, Any]]:
+@routes.put("/units/{unit_id}/crew", responses=may(404))
+async def set_crew(node: TheNode, unit_id: UnitId, body: CrewReport) -> Told[documents.Unit]:
     """Who is aboard: their capabilities count as the unit's. Nobody: it is unstaffed and not sent."""
     now_ms = node.clock.now_ms()
     if body.shift_ends is not None and body.shift_ends <= now_ms:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.running import Server, ServerInThread
+from tests.told import Told
 
 
 @pytest.fixture(scope="module")
@@ -20,5 +21,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def http(server: Server) -> Iterator[httpx.Client]:
+    """Asks the server, and holds every answer against what `/openapi.json` says of it."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
+        told = Told(client.get("/openapi.json").json())
+
+        def check(answer: httpx.Response) -> None:
+            answer.read()
+            told.check(answer)
+
+        client.event_hooks = {"response": [check]}
         yield client
