@@ -33,6 +33,18 @@ class Told:
         ]
         self._validator = cache(self._made)
 
+    @classmethod
+    def of(cls, http: httpx.Client) -> Told:
+        """What the server behind a client says; from now on every answer to the client is held against it."""
+        told = cls(http.get("/openapi.json").json())
+
+        def check(answer: httpx.Response) -> None:
+            answer.read()
+            told.check(answer)
+
+        http.event_hooks = {"response": [check]}
+        return told
+
     def operation(self, method: str, path: str) -> dict[str, Any] | None:
         """The operation that answers a request."""
         found = [one for verb, pattern, one in self._operations if verb == method and pattern.fullmatch(path)]

@@ -19,12 +19,14 @@ from fastapi.responses import Response
 from geo_backup.backup.standing import Standing
 from geo_backup.node import Node
 from geo_backup.osrm import answers, questions
+from geo_backup.osrm.documents import OsrmNearest, OsrmRoute, OsrmTable
 from geo_backup.osrm.questions import NearestQuestion, Places, Refusal, RouteQuestion, TableQuestion
 from geo_backup.roads import ends, journey
 from geo_backup.roads.nearest import nearest_roads
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
+from geo_backup.wire.told import Told
 
 BEYOND = ("match", "trip", "tile")
 """Services of OSRM that are not here."""
@@ -49,6 +51,8 @@ TheAsker = Annotated["Asker", Depends(_asker)]
 
 SERVICES = ("table", "route", "nearest")
 
+REFUSALS: dict[int | str, dict[str, Any]] = {400: {"description": "OSRM's `code`, and `message`"}}
+
 routes = APIRouter(tags=["OSRM"])
 
 
@@ -58,6 +62,7 @@ def _get(service: str, options: Mapping[str, str]) -> dict[str, Any]:
     return {
         "path": f"/{service}/v1/{{profile}}/{{coordinates:path}}",
         "response_model": None,
+        "responses": REFUSALS,
         "operation_id": f"osrm_{service}",
         "description": "`coordinates` is `lon,lat;lon,lat...`, `polyline(...)` or `polyline6(...)`; `profile` one of "
         "the map's, or `driving`. Durations are those between places on roads.",
@@ -79,6 +84,7 @@ def _post(service: str, options: Mapping[str, str]) -> dict[str, Any]:
     return {
         "path": f"/{service}/v1/{{profile}}",
         "response_model": None,
+        "responses": REFUSALS,
         "operation_id": f"osrm_{service}_body",
         "description": "Options and `coordinates`, `[[lon, lat], ...]`, in one JSON object.",
         "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
@@ -86,21 +92,21 @@ def _post(service: str, options: Mapping[str, str]) -> dict[str, Any]:
 
 
 @routes.get(**_get("table", questions.TABLE_OPTIONS), summary="Drive times and metres from many places to many")
-async def osrm_table(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Response:
+async def osrm_table(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmTable]:
     with asker.question():
         asked = questions.table(coordinates, questions.options_of(request.url.query))
         return await asker.table(asker.profile(profile), asked)
 
 
 @routes.get(**_get("route", questions.ROUTE_OPTIONS), summary="The fastest way over some places")
-async def osrm_route(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Response:
+async def osrm_route(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmRoute]:
     with asker.question():
         asked = questions.route(coordinates, questions.options_of(request.url.query))
         return await asker.route(asker.profile(profile), asked)
 
 
 @routes.get(**_get("nearest", questions.NEAREST_OPTIONS), summary="The roads nearest to a place")
-async def osrm_nearest(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Response:
+async def osrm_nearest(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmNearest]:
     with asker.question():
         asker.profile(profile)  # whatever it is: a vehicle may stand on any road
         return await asker.nearest(questions.nearest(coordinates, questions.options_of(request.url.query)))
@@ -108,7 +114,7 @@ async def osrm_nearest(asker: TheAsker, profile: str, coordinates: str, request:
 
 @routes.post("/table/v1/{profile}/", response_model=None, include_in_schema=False)
 @routes.post(**_post("table", questions.TABLE_OPTIONS), summary="Drive times and metres from many places to many")
-async def osrm_table_body(asker: TheAsker, profile: str, request: Request) -> Response:
+async def osrm_table_body(asker: TheAsker, profile: str, request: Request) -> Told[OsrmTable]:
     body = questions.body_of(await request.body())
     with asker.question():
         return await asker.table(asker.profile(profile), questions.table(*body))
@@ -116,7 +122,7 @@ async def osrm_table_body(asker: TheAsker, profile: str, request: Request) -> Re
 
 @routes.post("/route/v1/{profile}/", response_model=None, include_in_schema=False)
 @routes.post(**_post("route", questions.ROUTE_OPTIONS), summary="The fastest way over some places")
-async def osrm_route_body(asker: TheAsker, profile: str, request: Request) -> Response:
+async def osrm_route_body(asker: TheAsker, profile: str, request: Request) -> Told[OsrmRoute]:
     body = questions.body_of(await request.body())
     with asker.question():
         return await asker.route(asker.profile(profile), questions.route(*body))
@@ -173,13 +179,13 @@ class Asker:
         async with self._turn:
             return await self.node.read_field(part)
 
-    async def table(self, profile: str, question: TableQuestion) -> Response:
+    async def table(self, profile: str, question: TableQuestion) -> Told[OsrmTable]:
         """Column by column."""
         large = len(question.sources) * len(question.destinations) > LARGE_CELLS
         async with self._large if large else nullcontext():
             return await self._table(profile, question)
 
-    async def _table(self, profile: str, question: TableQuestion) -> Response:
+    async def _table(self, profile: str, question: TableQuestion) -> Told[OsrmTable]:
         starts = await self._starts(question.places, question.sources)
         targets = await self._ends(question.places, question.destinations)
         seconds = np.full((len(question.sources), len(targets)), np.nan)
@@ -196,9 +202,9 @@ class Asker:
             )
             return answers.table(question, seconds, metres, sources, destinations, self.network.area.source_date)
 
-        return Response(await asyncio.to_thread(told), media_type="application/json")
+        return Told(await asyncio.to_thread(told))
 
-    async def route(self, profile: str, question: RouteQuestion) -> Response:
+    async def route(self, profile: str, question: RouteQuestion) -> Told[OsrmRoute]:
         """From the last leg to the first."""
         places = question.places
         start = await self._starts(places, (0,))
@@ -217,9 +223,9 @@ class Asker:
         def told() -> bytes:
             return orjson.dumps(answers.route(self.network, question, legs, self.network.area.source_date))
 
-        return Response(await asyncio.to_thread(told), media_type="application/json")
+        return Told(await asyncio.to_thread(told))
 
-    async def nearest(self, question: NearestQuestion) -> Response:
+    async def nearest(self, question: NearestQuestion) -> Told[OsrmNearest]:
         """In one part."""
         places = question.places
         lon, lat = places.lon_lat[0].tolist()
@@ -232,7 +238,7 @@ class Asker:
         if not roads:
             raise _no_segment(0)
         document = answers.nearest(self.network, question, roads, self.network.area.source_date)
-        return Response(orjson.dumps(document), media_type="application/json")
+        return Told(orjson.dumps(document))
 
     async def _column(
         self, profile: str, starts: RoadPoints, target: Target, *, distances: bool

@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from geo_backup.osrm.documents import OsrmRefusal
 from geo_backup.server.access import OPEN_PATHS
 from geo_backup.wire import documents
 from geo_backup.wire.glossary import entry
@@ -41,6 +42,7 @@ ALWAYS = (401, 403, 503)
 """Statuses with which everything that needs a token may be refused."""
 BODY = (400, 413, 422)
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+REFUSAL = {"application/json": {"schema": {"$ref": "#/components/schemas/OsrmRefusal"}}}
 TAGS = {
     "Units": "Who is there, and where.",
     "Incidents": "Who needs help, who is sent, and who could be there how soon.",
@@ -80,7 +82,11 @@ def _document(app: FastAPI, routes: list[APIRoute]) -> Schema:
     tags = [{"name": name, "description": words} for name, words in TAGS.items()]
     whole = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=routes, tags=tags)
     signatures = {route.unique_id: _signature(route) for route in routes}
-    types = {documents.Problem, *(one for told, taken in signatures.values() for one in (told, taken and taken.type))}
+    types = {
+        documents.Problem,
+        OsrmRefusal,
+        *(one for told, taken in signatures.values() for one in (told, taken and taken.type)),
+    }
     schemas, shared = TypeAdapter.json_schemas(
         [(one, "serialization", TypeAdapter(one)) for one in types if one is not None],
         ref_template="#/components/schemas/{model}",
@@ -135,8 +141,9 @@ def _refuse(operation: Schema, route: APIRoute) -> None:
     """What a refusal is, by status."""
     if "OSRM" in route.tags:
         operation["responses"].pop("422", None)
+        operation["responses"]["400"]["content"] = REFUSAL
         return
-    may = set() if route.path in OPEN_PATHS else set(ALWAYS)
+    may = {403} if route.path in OPEN_PATHS else set(ALWAYS)
     if "requestBody" in operation:
         may |= set(BODY)
     if operation.get("parameters"):

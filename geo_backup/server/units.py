@@ -79,7 +79,7 @@ async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -
     return told(documents.unit(unit_of(node, unit_id)), status)
 
 
-@routes.delete("/units/{unit_id}", status_code=204, responses=may(404))
+@routes.delete("/units/{unit_id}", status_code=204, responses=may(404, 409))
 async def retire_unit(node: TheNode, unit_id: UnitId) -> None:
     """Take a unit out of the fleet; its history stays in the log."""
     unit_of(node, unit_id)

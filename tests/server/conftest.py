@@ -23,11 +23,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def http(server: Server) -> Iterator[httpx.Client]:
     """Asks the server, and holds every answer against what `/openapi.json` says of it."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
-        told = Told(client.get("/openapi.json").json())
-
-        def check(answer: httpx.Response) -> None:
-            answer.read()
-            told.check(answer)
-
-        client.event_hooks = {"response": [check]}
+        Told.of(client)
         yield client
