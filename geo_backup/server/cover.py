@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -119,7 +120,7 @@ async def find_staging(
     return await asked(node, question, lambda now: documents.staging(staging(now, incident_id, count)))
 
 
-def _check_shapes(body: dict[str, Any]) -> None:
+def _check_shapes(body: Mapping[str, object]) -> None:
     """What only the door checks: beats of an older log stand as they were adopted."""
     features = body.get("features")
     for i, feature in enumerate(features if isinstance(features, list) else ()):

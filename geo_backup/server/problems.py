@@ -61,7 +61,7 @@ def not_json(body: bytes, error: object) -> Problem:
     return Problem(400, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
 
 
-def pointer(location: tuple[Any, ...]) -> str:
+def pointer(location: tuple[int | str, ...]) -> str:
     """Pydantic's location as a JSON pointer, without the part that names the request's part."""
     parts = location[1:] if location and location[0] in ("body", "query", "path") else location
     return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)

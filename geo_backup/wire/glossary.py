@@ -295,6 +295,7 @@ _NAMES: dict[str, Entry] = {
     "CotTaken.unknown": ("Fields whose value cannot be true.", ["course_deg"]),
     "DemandAdopted.calls": ("From how many calls it was learned.", 120_000),
     "DemandProperties.units": ("How many free units reach it in time.", 3),
+    "NamedEdges.edges": ("Edges of this map, see `/v1/roads/near`.", [4711, 4712]),
     "Closure.edges": ("How many directed edges it closes or slows.", 8),
     "Closure.levels": ("Which roads are meant where they lie above each other: `top`, `all`, or levels.", None),
     "NewClosure.geometry": (

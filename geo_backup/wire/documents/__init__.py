@@ -31,6 +31,7 @@ from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
 from geo_backup.wire.documents.server import (
+    Area,
     Condition,
     CotTaken,
     FieldError,
@@ -95,6 +96,7 @@ __all__ = [
     "RunCard",
     "RunCardList",
     "run_card",
+    "Area",
     "Condition",
     "CotTaken",
     "FieldError",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 from typing_extensions import TypedDict
@@ -12,17 +11,23 @@ from geo_backup import live_map
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import Near, Pieces
-from geo_backup.wire.documents.geojson import LineString, MultiLineString
+from geo_backup.wire.documents.geojson import LineString, MultiLineString, MultiPolygon, Polygon
 from geo_backup.wire.times import to_text
 
 STREETS_NAMED = 5
+
+
+class NamedEdges(TypedDict):
+    """Roads of this map by their numbers."""
+
+    edges: list[int]
 
 
 class Closure(TypedDict):
     """A closure as it was added, with what it does to the roads."""
 
     closure_id: str
-    geometry: Mapping[str, Any]
+    geometry: Polygon | MultiPolygon | LineString | NamedEdges
     buffer_m: float
     levels: Literal["all", "top"] | list[int]
     reason: str
@@ -83,7 +88,7 @@ def closure(closure: live_map.Closure, cut: Cut) -> Closure:
     added = closure.added
     return {
         "closure_id": closure.closure_id,
-        "geometry": added.geometry,
+        "geometry": cast("LineString", added.geometry),  # or another that was adopted
         "buffer_m": added.buffer_m,
         "levels": list(added.layers) or added.levels,
         "reason": added.reason,

@@ -54,6 +54,18 @@ class Health(TypedDict):
     profiles: list[str]
 
 
+class Area(TypedDict):
+    """What the page must know of the map."""
+
+    name: str
+    extent: Sequence[float]
+    timezone: str
+    attribution: str
+    licence: str
+    network_id: str
+    has_basemap: bool
+
+
 class Readiness(TypedDict):
     """The next write will be kept, and the next incident ranked."""
 
