@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.running import Server, ServerInThread
+from tests.told import Told
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -63,6 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def http(server: Server) -> Iterator[httpx.Client]:
-    """A client of that server."""
+    """Asks that server, and holds every answer against what `/openapi.json` says of it."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
+        Told.of(client)
         yield client

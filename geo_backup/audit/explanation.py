@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from geo_backup.backup.answer import Answer, Told, Weighed
 from geo_backup.events import ANY, DecisionMade
 from geo_backup.wire import decisions
-from geo_backup.wire.decisions import DecisionDocument, Human
+from geo_backup.wire.decisions import Decision, Human
 from geo_backup.wire.times import to_text
 
 PASSED_NAMED = 5
@@ -34,7 +34,7 @@ REASON_WORDS = {
 """After "is" and "are"."""
 
 
-class Explained(DecisionDocument):
+class Explained(Decision):
     """A whole decision with its words."""
 
     words: str

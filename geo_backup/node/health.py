@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from geo_backup.wire.documents.server import Condition as ConditionTold
 from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.health")
@@ -55,7 +56,7 @@ class Health:
             self.conditions = tuple(one for one in self.conditions if one.name != name)
             self._on_change()
 
-    def document(self) -> list[dict[str, str]]:
+    def document(self) -> list[ConditionTold]:
         """The conditions as the feed and `/healthz` tell them."""
         return [{"name": one.name, "words": one.words, "since": to_text(one.since_ms)} for one in self.conditions]
 

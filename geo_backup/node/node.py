@@ -115,7 +115,7 @@ class Node:
         self.log = log
         self.health = Health(clock.now_ms, self._ring_all)
         self.live_map = LiveMap()
-        self.rankings: dict[str, documents.Document] = {}
+        self.rankings: dict[str, documents.Ranking] = {}
         """Latest pushed ranking of each open incident."""
         self.digests: dict[str, str] = {}
         """Digest of each of them."""
@@ -447,7 +447,7 @@ class Node:
 
     # ---- rankings
 
-    async def ranking(self, incident_id: str, limit: int) -> documents.Document:
+    async def ranking(self, incident_id: str, limit: int) -> documents.Ranking:
         """The ranking as of now, whole. Raises `KeyError` when the incident is not open."""
         return await self.read_field(lambda standing: whole_ranking(standing, incident_id, limit))
 
@@ -629,7 +629,7 @@ class Node:
 
 def _rank_all(
     standing: Standing, incident_ids: Iterable[str]
-) -> list[tuple[str, documents.Document, BackupRecommended]]:
+) -> list[tuple[str, documents.Ranking, BackupRecommended]]:
     out = []
     for incident_id in incident_ids:
         ranking = standing.rank(incident_id)
@@ -638,7 +638,7 @@ def _rank_all(
     return out
 
 
-def whole_ranking(standing: Standing, incident_id: str, limit: int) -> documents.Document:
+def whole_ranking(standing: Standing, incident_id: str, limit: int) -> documents.Ranking:
     """The ranking of an incident with all that it says of those who cannot come."""
     ranking = standing.rank(incident_id)
     cannot = [unit_id for unit_id, reason in ranking.excluded() if reason in ("UNREACHABLE", "OUTSIDE_HORIZON")]

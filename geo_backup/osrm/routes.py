@@ -7,24 +7,26 @@ of open incidents never wait for more than one part; each part is true of the mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from geo_backup.backup.standing import Standing
 from geo_backup.node import Node
 from geo_backup.osrm import answers, questions
+from geo_backup.osrm.documents import OsrmNearest, OsrmRoute, OsrmTable
 from geo_backup.osrm.questions import NearestQuestion, Places, Refusal, RouteQuestion, TableQuestion
 from geo_backup.roads import ends, journey
 from geo_backup.roads.nearest import nearest_roads
 from geo_backup.roads.network import Array
 from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
+from geo_backup.wire.told import Told
 
 BEYOND = ("match", "trip", "tile")
 """Services of OSRM that are not here."""
@@ -39,100 +41,110 @@ BUSY = "TooManyRequests"
 """The one code that OSRM does not have: it would wait without end."""
 
 Result = TypeVar("Result")
-Respond = Callable[[str, str, Mapping[str, str]], Awaitable[Response]]
 
 
-def router(node: Node) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(tags=["OSRM"])
-    asker = _Asker(node)
+async def _asker(request: Request) -> Asker:
+    return cast("Asker", request.app.state.osrm)
 
-    async def table(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        with asker.question():
-            return await asker.table(asker.profile(profile), questions.table(coordinates, options))
 
-    async def route(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        with asker.question():
-            return await asker.route(asker.profile(profile), questions.route(coordinates, options))
+TheAsker = Annotated["Asker", Depends(_asker)]
 
-    async def nearest(profile: str, coordinates: str, options: Mapping[str, str]) -> Response:
-        with asker.question():
-            asker.profile(profile)  # whatever it is: a vehicle may stand on any road
-            return await asker.nearest(questions.nearest(coordinates, options))
+SERVICES = ("table", "route", "nearest")
 
-    services = {
-        "table": (table, questions.TABLE_OPTIONS, "Drive times and metres from many places to many, as OSRM answers"),
-        "route": (route, questions.ROUTE_OPTIONS, "The fastest way over some places, as OSRM answers"),
-        "nearest": (nearest, questions.NEAREST_OPTIONS, "The roads nearest to a place, as OSRM answers"),
+REFUSALS: dict[int | str, dict[str, Any]] = {400: {"description": "OSRM's `code`, and `message`"}}
+
+routes = APIRouter(tags=["OSRM"])
+
+
+def _get(service: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """How a service is asked by GET, in words."""
+    known = {**options, **questions.OPTIONS}.items()
+    return {
+        "path": f"/{service}/v1/{{profile}}/{{coordinates:path}}",
+        "response_model": None,
+        "responses": REFUSALS,
+        "operation_id": f"osrm_{service}",
+        "description": "`coordinates` is `lon,lat;lon,lat...`, `polyline(...)` or `polyline6(...)`; `profile` one of "
+        "the map's, or `driving`. Durations are those between places on roads.",
+        "openapi_extra": {
+            "parameters": [
+                {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
+                for name, words in known
+            ]
+        },
     }
-    for service, (respond, options, summary) in services.items():
-        _add(routes, service, respond, {**options, **questions.OPTIONS}, summary)
-
-    async def beyond(rest: str, request: Request) -> Response:
-        service = request.url.path.split("/")[1]
-        if service in BEYOND:
-            return _refused(Refusal("NotImplemented", f"{service} is not implemented; {', '.join(services)} are"))
-        if rest.split("/")[0] != "v1":
-            return _refused(Refusal("InvalidVersion", f"this is not v1: {rest.split('/')[0][:64]!r}"))
-        return _refused(Refusal("InvalidUrl", f"URL string malformed: it is /{service}/v1/profile/coordinates"))
-
-    for service in (*services, *BEYOND):
-        routes.add_api_route(f"/{service}/{{rest:path}}", beyond, methods=["GET", "POST"], include_in_schema=False)
-    return routes
 
 
-def _add(routes: APIRouter, service: str, respond: Respond, options: Mapping[str, str], summary: str) -> None:
-    """One service by GET and, as OSRM has them, `table` and `route` by POST."""
-
-    async def get(profile: str, coordinates: str, request: Request) -> Response:
-        try:
-            return await respond(profile, coordinates, questions.options_of(request.url.query))
-        except Refusal as error:
-            return _refused(error)
-
-    async def post(profile: str, request: Request) -> Response:
-        try:
-            return await respond(profile, *questions.body_of(await request.body()))
-        except Refusal as error:
-            return _refused(error)
-
-    refusals: dict[int | str, dict[str, Any]] = {400: {"description": "OSRM's `code`, and `message`"}}
-    parameters = [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": words}
-        for name, words in options.items()
-    ]
-    routes.add_api_route(
-        f"/{service}/v1/{{profile}}/{{coordinates:path}}",
-        get,
-        summary=summary,
-        description="`coordinates` is `lon,lat;lon,lat...`, `polyline(...)` or `polyline6(...)`; `profile` one of the "
-        "map's, or `driving`. Durations are those between places on roads.",
-        responses=refusals,
-        openapi_extra={"parameters": parameters},
-        name=f"osrm_{service}",
-    )
-    if service == "nearest":
-        return
-    members = {name: {"description": words} for name, words in options.items()}
-    schema = {
-        "type": "object",
-        "required": ["coordinates"],
-        "properties": {"coordinates": {"type": "array"}, **members},
+def _post(service: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """How a service is asked by POST, in words."""
+    members = {name: {"description": words} for name, words in {**options, **questions.OPTIONS}.items()}
+    place = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    places = {"type": "array", "items": place, "description": "`[[lon, lat], ...]`"}
+    schema = {"type": "object", "required": ["coordinates"], "properties": {"coordinates": places, **members}}
+    return {
+        "path": f"/{service}/v1/{{profile}}",
+        "response_model": None,
+        "responses": REFUSALS,
+        "operation_id": f"osrm_{service}_body",
+        "description": "Options and `coordinates`, `[[lon, lat], ...]`, in one JSON object.",
+        "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
     }
+
+
+@routes.get(**_get("table", questions.TABLE_OPTIONS), summary="Drive times and metres from many places to many")
+async def osrm_table(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmTable]:
+    with asker.question():
+        asked = questions.table(coordinates, questions.options_of(request.url.query))
+        return await asker.table(asker.profile(profile), asked)
+
+
+@routes.get(**_get("route", questions.ROUTE_OPTIONS), summary="The fastest way over some places")
+async def osrm_route(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmRoute]:
+    with asker.question():
+        asked = questions.route(coordinates, questions.options_of(request.url.query))
+        return await asker.route(asker.profile(profile), asked)
+
+
+@routes.get(**_get("nearest", questions.NEAREST_OPTIONS), summary="The roads nearest to a place")
+async def osrm_nearest(asker: TheAsker, profile: str, coordinates: str, request: Request) -> Told[OsrmNearest]:
+    with asker.question():
+        asker.profile(profile)  # whatever it is: a vehicle may stand on any road
+        return await asker.nearest(questions.nearest(coordinates, questions.options_of(request.url.query)))
+
+
+@routes.post("/table/v1/{profile}/", response_model=None, include_in_schema=False)
+@routes.post(**_post("table", questions.TABLE_OPTIONS), summary="Drive times and metres from many places to many")
+async def osrm_table_body(asker: TheAsker, profile: str, request: Request) -> Told[OsrmTable]:
+    body = questions.body_of(await request.body())
+    with asker.question():
+        return await asker.table(asker.profile(profile), questions.table(*body))
+
+
+@routes.post("/route/v1/{profile}/", response_model=None, include_in_schema=False)
+@routes.post(**_post("route", questions.ROUTE_OPTIONS), summary="The fastest way over some places")
+async def osrm_route_body(asker: TheAsker, profile: str, request: Request) -> Told[OsrmRoute]:
+    body = questions.body_of(await request.body())
+    with asker.question():
+        return await asker.route(asker.profile(profile), questions.route(*body))
+
+
+async def osrm_beyond(rest: str, request: Request) -> Response:
+    """What OSRM has and this server has not, refused as OSRM refuses."""
+    service = request.url.path.split("/")[1]
+    if service in BEYOND:
+        raise Refusal("NotImplemented", f"{service} is not implemented; {', '.join(SERVICES)} are")
+    if rest.split("/")[0] != "v1":
+        raise Refusal("InvalidVersion", f"this is not v1: {rest.split('/')[0][:64]!r}")
+    raise Refusal("InvalidUrl", f"URL string malformed: it is /{service}/v1/profile/coordinates")
+
+
+for _service in (*SERVICES, *BEYOND):
     routes.add_api_route(
-        f"/{service}/v1/{{profile}}",
-        post,
-        methods=["POST"],
-        summary=summary,
-        description="Options and `coordinates`, `[[lon, lat], ...]`, in one JSON object.",
-        responses=refusals,
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
-        name=f"osrm_{service}_body",
+        f"/{_service}/{{rest:path}}", osrm_beyond, methods=["GET", "POST"], include_in_schema=False, response_model=None
     )
-    routes.add_api_route(f"/{service}/v1/{{profile}}/", post, methods=["POST"], include_in_schema=False)
 
 
-class _Asker:
+class Asker:
     """Asks the standing fields, part by part."""
 
     def __init__(self, node: Node) -> None:
@@ -167,13 +179,13 @@ class _Asker:
         async with self._turn:
             return await self.node.read_field(part)
 
-    async def table(self, profile: str, question: TableQuestion) -> Response:
+    async def table(self, profile: str, question: TableQuestion) -> Told[OsrmTable]:
         """Column by column."""
         large = len(question.sources) * len(question.destinations) > LARGE_CELLS
         async with self._large if large else nullcontext():
             return await self._table(profile, question)
 
-    async def _table(self, profile: str, question: TableQuestion) -> Response:
+    async def _table(self, profile: str, question: TableQuestion) -> Told[OsrmTable]:
         starts = await self._starts(question.places, question.sources)
         targets = await self._ends(question.places, question.destinations)
         seconds = np.full((len(question.sources), len(targets)), np.nan)
@@ -190,9 +202,9 @@ class _Asker:
             )
             return answers.table(question, seconds, metres, sources, destinations, self.network.area.source_date)
 
-        return Response(await asyncio.to_thread(told), media_type="application/json")
+        return Told(await asyncio.to_thread(told))
 
-    async def route(self, profile: str, question: RouteQuestion) -> Response:
+    async def route(self, profile: str, question: RouteQuestion) -> Told[OsrmRoute]:
         """From the last leg to the first."""
         places = question.places
         start = await self._starts(places, (0,))
@@ -211,9 +223,9 @@ class _Asker:
         def told() -> bytes:
             return orjson.dumps(answers.route(self.network, question, legs, self.network.area.source_date))
 
-        return Response(await asyncio.to_thread(told), media_type="application/json")
+        return Told(await asyncio.to_thread(told))
 
-    async def nearest(self, question: NearestQuestion) -> Response:
+    async def nearest(self, question: NearestQuestion) -> Told[OsrmNearest]:
         """In one part."""
         places = question.places
         lon, lat = places.lon_lat[0].tolist()
@@ -226,7 +238,7 @@ class _Asker:
         if not roads:
             raise _no_segment(0)
         document = answers.nearest(self.network, question, roads, self.network.area.source_date)
-        return Response(orjson.dumps(document), media_type="application/json")
+        return Told(orjson.dumps(document))
 
     async def _column(
         self, profile: str, starts: RoadPoints, target: Target, *, distances: bool
@@ -290,7 +302,9 @@ def _no_segment(at: int) -> Refusal:
     return Refusal("NoSegment", f"Could not find a matching segment for coordinate {at}")
 
 
-def _refused(error: Refusal) -> Response:
+def refused(_: Request, error: Exception) -> Response:
+    """A `Refusal` as OSRM tells it."""
+    assert isinstance(error, Refusal)
     body = orjson.dumps(answers.refusal(error.code, error.message))
     if error.code == BUSY:
         return Response(body, 429, headers={"Retry-After": "1"}, media_type="application/json")

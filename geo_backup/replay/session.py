@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from geo_backup.eventlog import EventLog
 from geo_backup.events import Event
 from geo_backup.node import Node
+from geo_backup.wire.documents import ReplayState
 
 if TYPE_CHECKING:
     from geo_backup.replay.player import Player
@@ -67,7 +68,7 @@ class ReplaySession:
         self._begun += len(fresh)
         await self.node.submit(*fresh)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ReplayState:
         """Where the replay is."""
         clock, player = self.node.clock, self.player
         return {

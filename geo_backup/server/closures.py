@@ -7,141 +7,144 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Query
 
 from geo_backup.backup.closures import cut_by
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError
-from geo_backup.events import ID_PATTERN, ClosureAdded, ClosureLifted
+from geo_backup.events import ClosureAdded, ClosureLifted
 from geo_backup.live_map import Closure
 from geo_backup.node import Node
 from geo_backup.roads.drawn import KINDS, check_drawn
 from geo_backup.roads.pieces import NEAR_M, Pieces
-from geo_backup.server.answers import asked, listed
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.answers import asked, listed, told
+from geo_backup.server.given import ClosureId, TheNode, routes_of
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import NewClosure
+from geo_backup.wire.told import Told
 
 EDGES_MAX = 10_000
 PIECES_SHOWN = 2_000
 
+routes = routes_of("Closures")
 
-def router(node: Node) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(prefix="/v1")
 
-    @routes.post("/closures", status_code=201)
-    async def add(body: NewClosure, response: Response) -> dict[str, Any]:
-        """Close the roads under a geometry, or the edges it names, or make them slow.
+@routes.post("/closures", status_code=201, responses=may(409, 429, also={200: "It stands already."}))
+async def add_closure(node: TheNode, body: NewClosure) -> Told[documents.Closure]:
+    """Close the roads under a geometry, or the edges it names, or make them slow.
 
-        Of roads on top of each other the topmost is meant, unless `levels` says otherwise; the answer tells how many
-        edges in the shape stay open for that. Edges are named by numbers of this map (`network_id`), see
-        `/v1/roads/near`; on another map they are other roads.
-        """
-        await asyncio.to_thread(_check, body.geometry, node.network.edges)
-        if "edges" in body.geometry and body.levels is not None:
-            raise bad_value("/levels", "edges", "is for shapes: named edges are closed as they are; leave it out")
-        if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
-            raise bad_value("/valid_to", "order", "must be later than valid_from")
-        standing = node.live_map.closures.get(body.closure_id or "")
-        said: dict[str, Any] = {
-            "geometry": body.geometry,
-            "buffer_m": body.buffer_m,
-            "reason": body.reason,
-            "valid_from_ms": body.valid_from,
-            "valid_to_ms": body.valid_to,
-            "applies_to": body.applies_to,
-            "levels": "all" if body.levels == "all" or "edges" in body.geometry else "top",
-            "layers": tuple(sorted(set(body.levels))) if isinstance(body.levels, list) else (),
-            "slow_factor": body.slow_factor,
-        }
-        if standing is not None:
-            return _again(standing, said, node, response)
-        event = ClosureAdded(
-            event_id=new_id("closure"),
-            received_ms=node.clock.now_ms(),
-            closure_id=(closure_id := body.closure_id or new_id("c")),
-            **said,
-        )
-        found = await node.read_field(lambda _: cut_by(node.network, event))
-        if len(found.edges) == 0 and found.spared == 0:
-            raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
-        if len(found.edges) == 0:
-            levels = ", ".join(map(str, found.levels))
-            raise bad_value("/levels", "no_road", f"leave no road in this shape; there are roads of level {levels}")
-        node.cuts_ahead[event.event_id] = found
-        try:
-            await record(node, event)
-        except Problem as refusal:
-            if was_taken(refusal) and closure_id in node.live_map.closures:
-                return _again(node.live_map.closures[closure_id], said, node, response)
-            raise
-        finally:
-            node.cuts_ahead.pop(event.event_id, None)
-        return documents.closure(node.live_map.closures[closure_id], node.cuts[closure_id])
+    Of roads on top of each other the topmost is meant, unless `levels` says otherwise; the answer tells how many
+    edges in the shape stay open for that. Edges are named by numbers of this map (`network_id`), see
+    `/v1/roads/near`; on another map they are other roads.
+    """
+    await asyncio.to_thread(_check, body.geometry, node.network.edges)
+    if "edges" in body.geometry and body.levels is not None:
+        raise bad_value("/levels", "edges", "is for shapes: named edges are closed as they are; leave it out")
+    if body.valid_from is not None and body.valid_to is not None and body.valid_to <= body.valid_from:
+        raise bad_value("/valid_to", "order", "must be later than valid_from")
+    standing = node.live_map.closures.get(body.closure_id or "")
+    said: dict[str, Any] = {
+        "geometry": body.geometry,
+        "buffer_m": body.buffer_m,
+        "reason": body.reason,
+        "valid_from_ms": body.valid_from,
+        "valid_to_ms": body.valid_to,
+        "applies_to": body.applies_to,
+        "levels": "all" if body.levels == "all" or "edges" in body.geometry else "top",
+        "layers": tuple(sorted(set(body.levels))) if isinstance(body.levels, list) else (),
+        "slow_factor": body.slow_factor,
+    }
+    if standing is not None:
+        return _again(standing, said, node)
+    event = ClosureAdded(
+        event_id=new_id("closure"),
+        received_ms=node.clock.now_ms(),
+        closure_id=(closure_id := body.closure_id or new_id("c")),
+        **said,
+    )
+    found = await node.read_field(lambda _: cut_by(node.network, event))
+    if len(found.edges) == 0 and found.spared == 0:
+        raise bad_value("/geometry", "no_road", "touches no road of this map; widen buffer_m or draw it across one")
+    if len(found.edges) == 0:
+        levels = ", ".join(map(str, found.levels))
+        raise bad_value("/levels", "no_road", f"leave no road in this shape; there are roads of level {levels}")
+    node.cuts_ahead[event.event_id] = found
+    try:
+        await record(node, event)
+    except Problem as refusal:
+        if was_taken(refusal) and closure_id in node.live_map.closures:
+            return _again(node.live_map.closures[closure_id], said, node)
+        raise
+    finally:
+        node.cuts_ahead.pop(event.event_id, None)
+    return told(documents.closure(node.live_map.closures[closure_id], node.cuts[closure_id]), 201)
 
-    @routes.get("/closures", response_model=dict[str, Any])
-    async def closures() -> Response:
-        """All closures that stand, those yet to begin included."""
 
-        def rows() -> Iterator[documents.Document]:
-            for closure in list(node.live_map.closures.values()):
-                cut = node.cuts.get(closure.closure_id)
-                if cut is not None:  # else it was lifted meanwhile
-                    yield documents.closure(closure, cut)
+@routes.get("/closures")
+async def list_closures(node: TheNode) -> Told[documents.ClosureList]:
+    """All closures that stand, those yet to begin included."""
 
-        return await listed(node, "closures", {}, "closures", rows)
+    def rows() -> Iterator[documents.Closure]:
+        for closure in list(node.live_map.closures.values()):
+            cut = node.cuts.get(closure.closure_id)
+            if cut is not None:  # else it was lifted meanwhile
+                yield documents.closure(closure, cut)
 
-    @routes.get("/closures/{closure_id}/roads", response_model=dict[str, Any])
-    async def roads(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> Response:
-        """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
-        cut = node.cuts.get(closure_id)
-        if cut is None:
-            raise Problem(404, "there is no such closure")
+    return await listed(node, "closures", {"closures": []}, rows)
 
-        def lines(_: Standing) -> documents.Document:
-            pieces = np.unique(node.network.edge_piece[cut.edges])
-            shown = Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
-            return {
-                "type": "Feature",
-                "geometry": {"type": "MultiLineString", "coordinates": shown},
-                "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
-            }
 
-        return await asked(node, ("roads", closure_id), lines)
+@routes.get("/closures/{closure_id}/roads", responses=may(404))
+async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[documents.ClosedRoads]:
+    """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
+    cut = node.cuts.get(closure_id)
+    if cut is None:
+        raise Problem(404, "there is no such closure")
 
-    @routes.get("/roads/near")
-    async def near(
-        lon: Annotated[float, Query(ge=-180, le=180)], lat: Annotated[float, Query(ge=-90, le=90)]
-    ) -> dict[str, Any]:
-        """The piece of road nearest to a place, and after it those of other levels that are stacked there.
-
-        The edges are numbers of this map, to be closed with `{"geometry": {"edges": [...]}}`.
-        """
-        found = Pieces.of(node.network).near(lon, lat)
-        if not found:
-            raise bad_value("/lon", "no_road", f"no road of this map within {NEAR_M:.0f} m of this place")
+    def lines(_: Standing) -> documents.ClosedRoads:
+        pieces = np.unique(node.network.edge_piece[cut.edges])
+        shown = Pieces.of(node.network).outline(pieces[:PIECES_SHOWN])
         return {
+            "type": "Feature",
+            "geometry": {"type": "MultiLineString", "coordinates": shown},
+            "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
+        }
+
+    return await asked(node, ("roads", closure_id), lines)
+
+
+@routes.get("/roads/near")
+async def find_roads_near(
+    node: TheNode, lon: Annotated[float, Query(ge=-180, le=180)], lat: Annotated[float, Query(ge=-90, le=90)]
+) -> Told[documents.RoadsNear]:
+    """The piece of road nearest to a place, and after it those of other levels that are stacked there.
+
+    The edges are numbers of this map, to be closed with `{"geometry": {"edges": [...]}}`.
+    """
+    found = Pieces.of(node.network).near(lon, lat)
+    if not found:
+        raise bad_value("/lon", "no_road", f"no road of this map within {NEAR_M:.0f} m of this place")
+    return told(
+        {
             "network_id": node.network.content_id,
             "roads": [documents.road(node.network, piece) for piece in found],
         }
-
-    @routes.delete("/closures/{closure_id}", status_code=204)
-    async def lift(closure_id: Annotated[str, Path(pattern=ID_PATTERN)]) -> None:
-        """Open the roads again; the closure stays in the log."""
-        event = ClosureLifted(event_id=new_id("lifted"), received_ms=node.clock.now_ms(), closure_id=closure_id)
-        await record(node, event)
-
-    return routes
+    )
 
 
-def _again(standing: Closure, said: dict[str, Any], node: Node, response: Response) -> dict[str, Any]:
+@routes.delete("/closures/{closure_id}", status_code=204, responses=may(404))
+async def lift_closure(node: TheNode, closure_id: ClosureId) -> None:
+    """Open the roads again; the closure stays in the log."""
+    event = ClosureLifted(event_id=new_id("lifted"), received_ms=node.clock.now_ms(), closure_id=closure_id)
+    await record(node, event)
+
+
+def _again(standing: Closure, said: dict[str, Any], node: Node) -> Told[documents.Closure]:
     """The same closure sent twice: 200 with what stands if the body is the same, else 409."""
     if any(getattr(standing.added, name) != value for name, value in said.items()):
         raise Problem(409, f"closure {standing.closure_id!r} exists with another content; choose another id")
-    response.status_code = 200
-    return documents.closure(standing, node.cuts[standing.closure_id])
+    return told(documents.closure(standing, node.cuts[standing.closure_id]))
 
 
 def _check(geometry: dict[str, Any], edges: int) -> None:

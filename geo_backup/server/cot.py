@@ -4,95 +4,102 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, Event, PositionReported
 from geo_backup.formats import cot
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
+from geo_backup.server.answers import told
 from geo_backup.server.emergencies import declare, refuse_clear
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.given import TheAdoption, TheNode, Xml, routes_of
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import adoption_of
+from geo_backup.wire import documents
+from geo_backup.wire.told import Told
+
+routes = routes_of("Emergencies")
 
 
-def router(node: Node, adoption: Adoption | None) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(prefix="/v1")
-
-    def known_unit(names: tuple[str, ...]) -> str | None:
-        """A registered unit by its id or its callsign."""
-        units = node.live_map.units
-        by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
-        return next(
-            (name if name in units else by_callsign[name] for name in names if name in units or name in by_callsign),
-            None,
-        )
-
-    def unit_named(event: cot.CotEvent, client: str, new: list[Event]) -> str:
-        """A unit by one of its names; `new` gets the registration of one that nobody registered, where such are
-        adopted. Who calls for help is named whatever stands in the way of that."""
-        names = event.names
-        found = known_unit(names)
-        if found is not None:
-            return found
-        fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
-        if adoption is not None and fit is not None and event.kind != "cancel":
-            if adoption.takes(client):
-                new.append(adoption_of(node, fit))
-            elif event.kind != "alert":
-                raise Problem(429, REFUSED)
-            return fit
-        known = ", ".join(names) or "nobody"
-        raise Problem(404, f"no unit has an id or callsign of {known}; register it with PUT /v1/units/{{id}}")
-
-    @routes.post("/cot", status_code=202)
-    async def cot_event(request: Request) -> dict[str, Any]:
-        """One CoT event (XML): a unit's own position (a-f-...) moves it; an alert (b-a-o-...) declares its officer's
-        emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record. All else (markers,
-        chat, pings, withdrawn events) changes nothing, and `done` says why."""
-        try:
-            event = cot.parse(await request.body())
-        except BadValueError as error:
-            raise bad_value(error.field, error.reason, str(error)) from None
-        if event.nothing is not None:
-            unit_id = known_unit(event.names)
-            return {"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": cot.NOTHING[event.nothing]}
-        events: list[Event] = []
-        unit_id = unit_named(event, address_of(request), events)
-        if event.kind == "cancel":
-            unit = node.live_map.units.get(unit_id)
-            emergency_id = unit.emergency_id if unit is not None else None
-            if emergency_id is not None:
-                await refuse_clear(node, emergency_id, by="unit", who=unit_id)
-            return {"kind": "cancel", "unit_id": unit_id, "emergency_id": emergency_id}
-        answer: dict[str, Any] = {"kind": event.kind, "unit_id": unit_id}
-        if event.fix is not None:
-            events.append(
-                PositionReported(
-                    received_ms=node.clock.now_ms(), said_by="unit", unit_id=unit_id, fix=event.fix, device_id="cot"
-                )
+@routes.post("/cot", status_code=202, responses=may(404, 429))
+async def take_cot_event(
+    node: TheNode,
+    adoption: TheAdoption,
+    request: Request,
+    body: Xml,
+) -> Told[documents.CotTaken]:
+    """One CoT event (XML): a unit's own position (a-f-...) moves it; an alert (b-a-o-...) declares its officer's
+    emergency; a cancel ends none (only the unit's word or a supervisor does) and goes on record. All else (markers,
+    chat, pings, withdrawn events) changes nothing, and `done` says why."""
+    try:
+        event = cot.parse(body)
+    except BadValueError as error:
+        raise bad_value(error.field, error.reason, str(error)) from None
+    if event.nothing is not None:
+        unit_id = _known_unit(node, event.names)
+        done = cot.NOTHING[event.nothing]
+        return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
+    events: list[Event] = []
+    unit_id = _unit_named(node, adoption, event, address_of(request), events)
+    if event.kind == "cancel":
+        unit = node.live_map.units.get(unit_id)
+        emergency_id = unit.emergency_id if unit is not None else None
+        if emergency_id is not None:
+            await refuse_clear(node, emergency_id, by="unit", who=unit_id)
+        return told({"kind": "cancel", "unit_id": unit_id, "emergency_id": emergency_id}, 202)
+    answer: documents.CotTaken = {"kind": event.kind, "unit_id": unit_id}
+    if event.fix is not None:
+        events.append(
+            PositionReported(
+                received_ms=node.clock.now_ms(), said_by="unit", unit_id=unit_id, fix=event.fix, device_id="cot"
             )
-        writing = asyncio.ensure_future(node.submit(*events))
-        if event.kind == "alert" and events:
-            await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
-        if event.kind == "alert":
-            place = None if event.fix is None else (event.fix.lon, event.fix.lat)
-            pressed = await declare(node, unit_id, place, source="tak", adoption=adoption, client=address_of(request))
-            answer["incident"] = pressed.document()
-        try:
-            outcomes = await writing
-        except LogError as error:
-            if event.kind != "alert":
-                raise
-            answer["ignored"] = f"not_recorded: {error}"
-        else:
-            if event.fix is not None:
-                answer["ignored"] = outcomes[-1].delta.ignored
-        if event.unknown:
-            answer["unknown"] = list(event.unknown)
-        return answer
+        )
+    writing = asyncio.ensure_future(node.submit(*events))
+    if event.kind == "alert" and events:
+        await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
+    if event.kind == "alert":
+        place = None if event.fix is None else (event.fix.lon, event.fix.lat)
+        pressed = await declare(node, unit_id, place, source="tak", adoption=adoption, client=address_of(request))
+        answer["incident"] = pressed.document()
+    try:
+        outcomes = await writing
+    except LogError as error:
+        if event.kind != "alert":
+            raise
+        answer["ignored"] = f"not_recorded: {error}"
+    else:
+        if event.fix is not None:
+            answer["ignored"] = outcomes[-1].delta.ignored
+    if event.unknown:
+        answer["unknown"] = list(event.unknown)
+    return told(answer, 202)
 
-    return routes
+
+def _known_unit(node: Node, names: tuple[str, ...]) -> str | None:
+    """A registered unit by its id or its callsign."""
+    units = node.live_map.units
+    by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
+    return next(
+        (name if name in units else by_callsign[name] for name in names if name in units or name in by_callsign),
+        None,
+    )
+
+
+def _unit_named(node: Node, adoption: Adoption | None, event: cot.CotEvent, client: str, new: list[Event]) -> str:
+    """A unit by one of its names; `new` gets the registration of one that nobody registered, where such are
+    adopted. Who calls for help is named whatever stands in the way of that."""
+    names = event.names
+    found = _known_unit(node, names)
+    if found is not None:
+        return found
+    fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
+    if adoption is not None and fit is not None and event.kind != "cancel":
+        if adoption.takes(client):
+            new.append(adoption_of(node, fit))
+        elif event.kind != "alert":
+            raise Problem(429, REFUSED)
+        return fit
+    known = ", ".join(names) or "nobody"
+    raise Problem(404, f"no unit has an id or callsign of {known}; register it with PUT /v1/units/{{id}}")

@@ -11,17 +11,14 @@ import hashlib
 import hmac
 import logging
 import secrets
-import time
 import unicodedata
-from collections import deque
 from dataclasses import replace
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Request
 
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
-    ID_PATTERN,
     EmergencyAcknowledged,
     EmergencyCleared,
     EmergencyClearRefused,
@@ -33,141 +30,133 @@ from geo_backup.live_map.extent import null_island
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.adoption import Adoption, address_of
-from geo_backup.server.answers import listed
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.answers import listed, told
+from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, routes_of
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
+from geo_backup.wire.told import Told
 
 log_ = logging.getLogger("geo_backup.server")
 
-EmergencyId = Annotated[str, Path(pattern=ID_PATTERN)]
 Source = Literal["device", "phone", "tak", "api", "desk"]
 Place = tuple[float, float]
 
-TRIES_PER_MINUTE = 5
 SALT_BYTES = 16
 
+routes = routes_of("Emergencies")
 
-def router(node: Node, adoption: Adoption | None) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(prefix="/v1")
-    tries: dict[str, deque[float]] = {}
 
-    @routes.get("/emergencies", response_model=dict[str, Any])
-    async def emergencies() -> Response:
-        """Incidents in which an officer's emergency stands, the oldest first; `recorded` is false for what the log has
-        not taken yet."""
+@routes.get("/emergencies")
+async def list_emergencies(node: TheNode) -> Told[documents.EmergencyList]:
+    """Incidents in which an officer's emergency stands, the oldest first; `recorded` is false for what the log has
+    not taken yet."""
 
-        def rows() -> list[documents.Document]:
-            return [
-                documents.incident(incident, recorded)
-                for incident, recorded in node.open_incidents()
-                if incident.emergency is not None and incident.emergency.stands
-            ]
+    def rows() -> list[documents.Incident]:
+        return [
+            documents.incident(incident, recorded)
+            for incident, recorded in node.open_incidents()
+            if incident.emergency is not None and incident.emergency.stands
+        ]
 
-        return await listed(node, "emergencies", {}, "emergencies", rows)
+    return await listed(node, "emergencies", {"emergencies": []}, rows)
 
-    @routes.post("/emergencies", status_code=201)
-    async def press(request: Request, body: EmergencyCall, response: Response) -> dict[str, Any]:
-        """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
-        every viewer even where it cannot be recorded yet (`recorded` is false then); `warnings` say what else is
-        otherwise than it was asked for."""
-        if (body.lon is None) != (body.lat is None):
-            raise bad_value("/lon" if body.lon is None else "/lat", "missing", "send both lon and lat, or neither")
-        place = (body.lon, body.lat) if body.lon is not None and body.lat is not None else None
-        pressed = await declare(
-            node,
-            body.unit_id,
-            place,
-            source=body.source,
-            emergency_id=body.emergency_id,
-            exercise=body.exercise,
-            adoption=adoption,
-            client=address_of(request),
-        )
-        response.status_code = 201 if pressed.new else 200
-        return pressed.document()
 
-    @routes.post("/emergencies/{emergency_id}/acknowledge")
-    async def acknowledge(emergency_id: EmergencyId, body: Acknowledgement) -> dict[str, Any]:
-        """A desk has it in hand: consoles stop sounding until the next press."""
-        acknowledged = EmergencyAcknowledged(
-            event_id=new_id("acknowledged"),
+@routes.post("/emergencies", status_code=201, responses=may(404, also={200: "Another press of the one that stands."}))
+async def declare_emergency(
+    node: TheNode, adoption: TheAdoption, request: Request, body: EmergencyCall
+) -> Told[documents.Pressed]:
+    """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
+    every viewer even where it cannot be recorded yet (`recorded` is false then); `warnings` say what else is
+    otherwise than it was asked for."""
+    if (body.lon is None) != (body.lat is None):
+        raise bad_value("/lon" if body.lon is None else "/lat", "missing", "send both lon and lat, or neither")
+    place = (body.lon, body.lat) if body.lon is not None and body.lat is not None else None
+    pressed = await declare(
+        node,
+        body.unit_id,
+        place,
+        source=body.source,
+        emergency_id=body.emergency_id,
+        exercise=body.exercise,
+        adoption=adoption,
+        client=address_of(request),
+    )
+    return told(pressed.document(), 201 if pressed.new else 200)
+
+
+@routes.post("/emergencies/{emergency_id}/acknowledge", responses=may(404, 409))
+async def acknowledge_emergency(
+    node: TheNode, emergency_id: EmergencyId, body: Acknowledgement
+) -> Told[documents.Incident]:
+    """A desk has it in hand: consoles stop sounding until the next press."""
+    acknowledged = EmergencyAcknowledged(
+        event_id=new_id("acknowledged"),
+        received_ms=node.clock.now_ms(),
+        emergency_id=emergency_id,
+        by=body.by,
+    )
+    await _alarm(node, acknowledged)
+    return told(documents.incident(*_emergency_of(node, emergency_id)))
+
+
+@routes.post("/emergencies/{emergency_id}/clear", responses=may(404, 409, 429))
+async def clear_emergency(
+    node: TheNode, tries: TheTries, emergency_id: EmergencyId, body: EmergencyClear
+) -> Told[documents.Incident]:
+    """The danger is over, says the unit with its word, or a supervisor with a reason. The incident stays open."""
+    incident, _ = _emergency_of(node, emergency_id)
+    if incident.emergency is None or not incident.emergency.stands:
+        raise Problem(409, f"emergency {emergency_id!r} is over already")
+    unit_id = incident.for_unit_id or ""
+    if body.by == "supervisor":
+        if not body.who.strip() or not body.reason.strip():
+            field = "/reason" if body.who.strip() else "/who"
+            raise bad_value(field, "missing", "a supervisor says who they are and why it is over")
+    else:
+        if body.word is None:
+            raise bad_value("/word", "missing", "the unit ends its emergency with its word; PUT /v1/units/{id}/word")
+        tries.count(emergency_id)
+        if not await _is_word(node.live_map.units.get(unit_id), body.word):
+            await refuse_clear(node, emergency_id, by="unit", who=unit_id)
+            raise Problem(
+                403,
+                "this is not the unit's word: the emergency stands; a supervisor can end it",
+                [{"field": "/word", "reason": "wrong_word", "message": "not the unit's word"}],
+            )
+    cleared = EmergencyCleared(
+        event_id=new_id("cleared"),
+        received_ms=node.clock.now_ms(),
+        said_by="unit" if body.by == "unit" else "desk",
+        emergency_id=emergency_id,
+        by=body.by,
+        who=body.who if body.by == "supervisor" else unit_id,
+        reason=body.reason,
+    )
+    await _alarm(node, cleared)
+    tries.forget(emergency_id)
+    return told(documents.incident(*_emergency_of(node, emergency_id)))
+
+
+@routes.put("/units/{unit_id}/word", status_code=204, responses=may(404, 409))
+async def set_word(node: TheNode, unit_id: UnitId, body: NewWord) -> None:
+    """The word with which this unit ends its own emergency. It is kept salted and hashed, and shown to nobody."""
+    unit = unit_of(node, unit_id)
+    if unit.emergency_id is not None:
+        raise Problem(409, "an emergency of this unit stands: its word cannot be changed now")
+    salt = secrets.token_hex(SALT_BYTES)
+    digest = await asyncio.to_thread(digest_of, body.word, salt)
+    await record(
+        node,
+        WordSet(
+            event_id=new_id("word"),
             received_ms=node.clock.now_ms(),
-            emergency_id=emergency_id,
-            by=body.by,
-        )
-        await _alarm(node, acknowledged)
-        return documents.incident(*_emergency_of(node, emergency_id))
-
-    @routes.post("/emergencies/{emergency_id}/clear")
-    async def clear(emergency_id: EmergencyId, body: EmergencyClear) -> dict[str, Any]:
-        """The danger is over, says the unit with its word, or a supervisor with a reason. The incident stays open."""
-        incident, _ = _emergency_of(node, emergency_id)
-        if incident.emergency is None or not incident.emergency.stands:
-            raise Problem(409, f"emergency {emergency_id!r} is over already")
-        unit_id = incident.for_unit_id or ""
-        if body.by == "supervisor":
-            if not body.who.strip() or not body.reason.strip():
-                field = "/reason" if body.who.strip() else "/who"
-                raise bad_value(field, "missing", "a supervisor says who they are and why it is over")
-        else:
-            if body.word is None:
-                raise bad_value(
-                    "/word", "missing", "the unit ends its emergency with its word; PUT /v1/units/{id}/word"
-                )
-            _count_try(emergency_id)
-            if not await _is_word(node.live_map.units.get(unit_id), body.word):
-                await refuse_clear(node, emergency_id, by="unit", who=unit_id)
-                raise Problem(
-                    403,
-                    "this is not the unit's word: the emergency stands; a supervisor can end it",
-                    [{"field": "/word", "reason": "wrong_word", "message": "not the unit's word"}],
-                )
-        cleared = EmergencyCleared(
-            event_id=new_id("cleared"),
-            received_ms=node.clock.now_ms(),
-            said_by="unit" if body.by == "unit" else "desk",
-            emergency_id=emergency_id,
-            by=body.by,
-            who=body.who if body.by == "supervisor" else unit_id,
-            reason=body.reason,
-        )
-        await _alarm(node, cleared)
-        tries.pop(emergency_id, None)
-        return documents.incident(*_emergency_of(node, emergency_id))
-
-    @routes.put("/units/{unit_id}/word", status_code=204)
-    async def set_word(unit_id: EmergencyId, body: NewWord) -> None:
-        """The word with which this unit ends its own emergency. It is kept salted and hashed, and shown to nobody."""
-        unit = unit_of(node, unit_id)
-        if unit.emergency_id is not None:
-            raise Problem(409, "an emergency of this unit stands: its word cannot be changed now")
-        salt = secrets.token_hex(SALT_BYTES)
-        digest = await asyncio.to_thread(digest_of, body.word, salt)
-        await record(
-            node,
-            WordSet(
-                event_id=new_id("word"),
-                received_ms=node.clock.now_ms(),
-                unit_id=unit_id,
-                salt=salt,
-                digest=digest,
-            ),
-        )
-
-    def _count_try(emergency_id: str) -> None:
-        """Raise 429 when there were too many tries within the last minute."""
-        now_s = time.monotonic()
-        for known in [known for known, times in tries.items() if now_s - times[-1] > 60.0]:
-            del tries[known]
-        last = tries.setdefault(emergency_id, deque(maxlen=TRIES_PER_MINUTE))
-        if len(last) == TRIES_PER_MINUTE and now_s - last[0] <= 60.0:
-            raise Problem(429, f"at most {TRIES_PER_MINUTE} words a minute are tried; a supervisor can end it at once")
-        last.append(now_s)
-
-    return routes
+            unit_id=unit_id,
+            salt=salt,
+            digest=digest,
+        ),
+    )
 
 
 class Pressed(NamedTuple):
@@ -179,7 +168,7 @@ class Pressed(NamedTuple):
     recorded: bool
     warnings: tuple[str, ...] = ()
 
-    def document(self) -> documents.Document:
+    def document(self) -> documents.Pressed:
         return {**documents.incident(self.incident, self.recorded), "warnings": list(self.warnings)}
 
 

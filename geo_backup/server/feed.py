@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.given import Steering, TheNode, TheSteering, TheWriter
 from geo_backup.server.problems import pointer
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Request
@@ -38,48 +39,34 @@ class Hello(Request):
     resume: Resume | None = None
 
 
-class Steering(Protocol):
-    """What a replay offers the page: its state, and orders for it."""
-
-    def state(self) -> dict[str, Any]:
-        """now_ms, speed, playing, start_ms, end_ms."""
-
-    async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
-        """Play, pause, change the speed, jump."""
+routes = APIRouter()
 
 
-def router(node: Node, steering: Steering | None) -> APIRouter:
-    """The feed of one node."""
-    routes = APIRouter()
-    writer = FrameWriter(node)
-
-    @routes.websocket("/v1/feed")
-    async def feed(socket: WebSocket) -> None:
-        await socket.accept()
-        hello = await _hello(socket)
-        if hello is None:
-            return
-        if node.viewers >= VIEWERS_MAX:
-            await socket.close(1013, "too many viewers")
-            return
-        viewer = node.watch(hello.topics)  # before the snapshot, so that nothing falls between
-        sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
-        reader = asyncio.create_task(_until_left(socket))
-        try:
-            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            node.unwatch(viewer)
-            sender.cancel()
-            reader.cancel()
-            ends = await asyncio.gather(sender, reader, return_exceptions=True)
-        if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):
-            # better a viewer that comes back by itself than one that waits in silence
-            log_.error("a viewer's feed failed", exc_info=ends[0])
-        if reader.cancelled():
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await socket.close(1011)
-
-    return routes
+@routes.websocket("/v1/feed")
+async def feed(socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering) -> None:
+    await socket.accept()
+    hello = await _hello(socket)
+    if hello is None:
+        return
+    if node.viewers >= VIEWERS_MAX:
+        await socket.close(1013, "too many viewers")
+        return
+    viewer = node.watch(hello.topics)  # before the snapshot, so that nothing falls between
+    sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
+    reader = asyncio.create_task(_until_left(socket))
+    try:
+        await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        node.unwatch(viewer)
+        sender.cancel()
+        reader.cancel()
+        ends = await asyncio.gather(sender, reader, return_exceptions=True)
+    if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):
+        # better a viewer that comes back by itself than one that waits in silence
+        log_.error("a viewer's feed failed", exc_info=ends[0])
+    if reader.cancelled():
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await socket.close(1011)
 
 
 async def _until_left(socket: WebSocket) -> None:

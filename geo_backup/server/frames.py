@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import orjson
 
@@ -21,14 +20,14 @@ class FrameWriter:
         self.node = node
         self._snapshots = Counter(share=0.5)
         self._turn = asyncio.Lock()
-        self._seen: dict[tuple[Any, ...], tuple[tuple[Frame, ...], str]] = {}
+        self._seen: dict[tuple[object, ...], tuple[tuple[Frame, ...], str]] = {}
 
-    def area(self) -> dict[str, Any]:
+    def area(self) -> documents.Area:
         """What the page must know of the map."""
         network = self.node.network
         return {
             "name": network.area.name,
-            "extent": list(network.area.extent),
+            "extent": network.area.extent,
             "timezone": network.area.timezone,
             "attribution": network.area.attribution,
             "licence": network.area.licence,

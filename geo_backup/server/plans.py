@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Path, Response
+from functools import partial
 
 from geo_backup.backup.plan import Schedule, schedule
+from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
-    ID_PATTERN,
     AssignmentChanged,
     BackupRequested,
     Event,
@@ -22,136 +20,143 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import Plan
 from geo_backup.node import Node
-from geo_backup.server.answers import listed
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.answers import listed, told
+from geo_backup.server.given import PlanId, TheNode, routes_of
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
+from geo_backup.wire.told import Told
 
-PlanId = Annotated[str, Path(pattern=ID_PATTERN)]
 AHEAD_MAX_MS = 366 * 86_400_000
 
+routes = routes_of("Plans")
 
-def router(node: Node) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(prefix="/v1")
 
-    def plan_of(plan_id: str) -> Plan:
-        plan = node.live_map.plans.get(plan_id)
-        if plan is None:
-            raise UnknownIdError(f"there is no plan {plan_id!r}")
-        return plan
-
-    async def scheduled(plan: Plan) -> Schedule:
-        closures = node.live_map.closures.values()
-        then = {c.closure_id: c.added for c in closures if c.in_force(plan.made.arrive_by_ms - 1)}
-        return await node.read_field(lambda now: schedule(now, plan.made, then))
-
-    @routes.post("/plans", status_code=201)
-    async def make(body: NewPlan, response: Response) -> dict[str, Any]:
-        """Think backup out beforehand: posts with what each needs, and by when. The same id again makes it anew (200),
-        and it needs approval anew."""
-        now_ms = node.clock.now_ms()
-        if not now_ms < body.arrive_by <= now_ms + AHEAD_MAX_MS:
-            raise bad_value("/arrive_by", "range", "lies in the future, at most a year ahead")
-        if not body.arrive_by < body.ends <= body.arrive_by + AHEAD_MAX_MS:
-            raise bad_value("/ends", "range", "lies after arrive_by, at most a year")
-        posts, names = [], set[str]()
-        for n, post in enumerate(body.posts):
-            if post.post_id in names:
-                raise bad_value(f"/posts/{n}/post_id", "twice", "each post has a name of its own in the plan")
-            names.add(post.post_id)
-            if post.arrive_by is not None and not now_ms < post.arrive_by < body.ends:
-                raise bad_value(f"/posts/{n}/arrive_by", "range", "lies in the future and before the plan's end")
-            lon, lat = post.lon, post.lat
-            try:
-                off_road_m = await node.read_field(lambda now, lon=lon, lat=lat: now.off_road_m(lon, lat))  # type: ignore[misc]
-            except OutsideMapError as error:
-                raise bad_value(f"/posts/{n}{error.field}", error.reason, str(error)) from None
-            needs = tuple(need.as_need() for need in post.needs)
-            posts.append(Post(post.post_id, lon, lat, needs, post.arrive_by, off_road_m))
-        plan_id = body.plan_id or new_id("plan")
-        if plan_id in node.live_map.plans:
-            response.status_code = 200
-        await record(
-            node,
-            PlanMade(
-                event_id=new_id("plan-made"),
-                received_ms=now_ms,
-                plan_id=plan_id,
-                name=body.name,
-                kind=body.kind,
-                arrive_by_ms=body.arrive_by,
-                ends_ms=body.ends,
-                posts=tuple(posts),
-                priority=body.priority,
-                several=body.several,
-                agency=body.agency,
-                note=body.note,
-                exercise=body.exercise,
-            ),
-        )
-        plan = plan_of(plan_id)
-        return documents.plan(plan, await scheduled(plan))
-
-    @routes.get("/plans", response_model=dict[str, Any])
-    async def plans() -> Response:
-        """All plans, without their schedules."""
-        return await listed(node, "plans", {}, "plans", lambda: map(documents.plan, list(node.live_map.plans.values())))
-
-    @routes.get("/plans/{plan_id}")
-    async def one(plan_id: PlanId) -> dict[str, Any]:
-        """A plan with its schedule as of now: who leaves when, what nobody fills, what the city pays by hour."""
-        plan = plan_of(plan_id)
-        if plan.state not in ("draft", "approved"):
-            return documents.plan(plan)
-        return documents.plan(plan, await node.questions.ask(("plan", plan_id), lambda: scheduled(plan_of(plan_id))))
-
-    @routes.post("/plans/{plan_id}/approve")
-    async def approve(plan_id: PlanId, body: ByWhom) -> dict[str, Any]:
-        """A supervisor says yes; only then it can be activated."""
-        plan_of(plan_id)
-        event = PlanApproved(
-            event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by
-        )
-        await record(node, event)
-        return documents.plan(plan_of(plan_id))
-
-    @routes.post("/plans/{plan_id}/activate")
-    async def activate(plan_id: PlanId) -> dict[str, Any]:
-        """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
-        plan = plan_of(plan_id)
-        if plan.state != "approved":
-            raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
-        found = await scheduled(plan)
-        # what the fold would refuse is refused before anything is logged
-        opened = len(node.live_map.open_incidents()) + len(plan.made.posts)
-        if opened > node.live_map.rules.limit.open_incidents:
-            raise Problem(429, "too many incidents are open; close some first")
-        for post in plan.made.posts:
-            if f"{plan_id}.{post.post_id}" in node.live_map.incidents:
-                raise Problem(409, f"incident {plan_id}.{post.post_id} exists already; plan under another id")
-        units = node.live_map.units
-        gone = [p for p in found.places if p.unit_id not in units or units[p.unit_id].incident_id is not None]
-        if gone and not plan.made.exercise:
-            raise Problem(409, f"{gone[0].unit_id} was sent elsewhere this moment; activate the plan again")
-        await record(node, *_begin(plan, found, node.clock.now_ms()))
-        return documents.plan(plan_of(plan_id), found)
-
-    @routes.post("/plans/{plan_id}/cancel")
-    async def cancel(plan_id: PlanId, body: PlanReason) -> dict[str, Any]:
-        """It will not be."""
-        plan_of(plan_id)
-        event = PlanCancelled(
-            event_id=new_id("plan-cancelled"),
-            received_ms=node.clock.now_ms(),
+@routes.post("/plans", status_code=201, responses=may(409, 429, also={200: "Made anew; it needs approval anew."}))
+async def make_plan(node: TheNode, body: NewPlan) -> Told[documents.Plan]:
+    """Think backup out beforehand: posts with what each needs, and by when. The same id again makes it anew (200),
+    and it needs approval anew."""
+    now_ms = node.clock.now_ms()
+    if not now_ms < body.arrive_by <= now_ms + AHEAD_MAX_MS:
+        raise bad_value("/arrive_by", "range", "lies in the future, at most a year ahead")
+    if not body.arrive_by < body.ends <= body.arrive_by + AHEAD_MAX_MS:
+        raise bad_value("/ends", "range", "lies after arrive_by, at most a year")
+    posts = await _posts(node, body, now_ms)
+    plan_id = body.plan_id or new_id("plan")
+    status = 200 if plan_id in node.live_map.plans else 201
+    await record(
+        node,
+        PlanMade(
+            event_id=new_id("plan-made"),
+            received_ms=now_ms,
             plan_id=plan_id,
-            reason=body.reason,
-        )
-        await record(node, event)
-        return documents.plan(plan_of(plan_id))
+            name=body.name,
+            kind=body.kind,
+            arrive_by_ms=body.arrive_by,
+            ends_ms=body.ends,
+            posts=posts,
+            priority=body.priority,
+            several=body.several,
+            agency=body.agency,
+            note=body.note,
+            exercise=body.exercise,
+        ),
+    )
+    plan = _plan_of(node, plan_id)
+    return told(documents.plan(plan, await _scheduled(node, plan)), status)
 
-    return routes
+
+@routes.get("/plans")
+async def list_plans(node: TheNode) -> Told[documents.PlanList]:
+    """All plans, without their schedules."""
+    return await listed(node, "plans", {"plans": []}, lambda: map(documents.plan, list(node.live_map.plans.values())))
+
+
+@routes.get("/plans/{plan_id}", responses=may(404))
+async def get_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
+    """A plan with its schedule as of now: who leaves when, what nobody fills, what the city pays by hour."""
+    plan = _plan_of(node, plan_id)
+    if plan.state not in ("draft", "approved"):
+        return told(documents.plan(plan))
+    found = await node.questions.ask(("plan", plan_id), lambda: _scheduled(node, _plan_of(node, plan_id)))
+    return told(documents.plan(plan, found))
+
+
+@routes.post("/plans/{plan_id}/approve", responses=may(404, 409))
+async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[documents.Plan]:
+    """A supervisor says yes; only then it can be activated."""
+    _plan_of(node, plan_id)
+    event = PlanApproved(event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by)
+    await record(node, event)
+    return told(documents.plan(_plan_of(node, plan_id)))
+
+
+@routes.post("/plans/{plan_id}/activate", responses=may(404, 409, 429))
+async def activate_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
+    """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
+    plan = _plan_of(node, plan_id)
+    if plan.state != "approved":
+        raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
+    found = await _scheduled(node, plan)
+    # what the fold would refuse is refused before anything is logged
+    opened = len(node.live_map.open_incidents()) + len(plan.made.posts)
+    if opened > node.live_map.rules.limit.open_incidents:
+        raise Problem(429, "too many incidents are open; close some first")
+    for post in plan.made.posts:
+        if f"{plan_id}.{post.post_id}" in node.live_map.incidents:
+            raise Problem(409, f"incident {plan_id}.{post.post_id} exists already; plan under another id")
+    units = node.live_map.units
+    gone = [p for p in found.places if p.unit_id not in units or units[p.unit_id].incident_id is not None]
+    if gone and not plan.made.exercise:
+        raise Problem(409, f"{gone[0].unit_id} was sent elsewhere this moment; activate the plan again")
+    await record(node, *_begin(plan, found, node.clock.now_ms()))
+    return told(documents.plan(_plan_of(node, plan_id), found))
+
+
+@routes.post("/plans/{plan_id}/cancel", responses=may(404, 409))
+async def cancel_plan(node: TheNode, plan_id: PlanId, body: PlanReason) -> Told[documents.Plan]:
+    """The plan is given up; one that is active goes on as the incidents it opened."""
+    _plan_of(node, plan_id)
+    event = PlanCancelled(
+        event_id=new_id("plan-cancelled"),
+        received_ms=node.clock.now_ms(),
+        plan_id=plan_id,
+        reason=body.reason,
+    )
+    await record(node, event)
+    return told(documents.plan(_plan_of(node, plan_id)))
+
+
+def _plan_of(node: Node, plan_id: str) -> Plan:
+    plan = node.live_map.plans.get(plan_id)
+    if plan is None:
+        raise UnknownIdError(f"there is no plan {plan_id!r}")
+    return plan
+
+
+async def _scheduled(node: Node, plan: Plan) -> Schedule:
+    closures = node.live_map.closures.values()
+    then = {c.closure_id: c.added for c in closures if c.in_force(plan.made.arrive_by_ms - 1)}
+    return await node.read_field(lambda now: schedule(now, plan.made, then))
+
+
+async def _posts(node: Node, body: NewPlan, now_ms: int) -> tuple[Post, ...]:
+    """The posts of a new plan, each with its way from the road."""
+    posts, names = [], set[str]()
+    for n, post in enumerate(body.posts):
+        if post.post_id in names:
+            raise bad_value(f"/posts/{n}/post_id", "twice", "each post has a name of its own in the plan")
+        names.add(post.post_id)
+        if post.arrive_by is not None and not now_ms < post.arrive_by < body.ends:
+            raise bad_value(f"/posts/{n}/arrive_by", "range", "lies in the future and before the plan's end")
+        try:
+            off_road_m = await node.read_field(partial(Standing.off_road_m, lon=post.lon, lat=post.lat))
+        except OutsideMapError as error:
+            raise bad_value(f"/posts/{n}{error.field}", error.reason, str(error)) from None
+        needs = tuple(need.as_need() for need in post.needs)
+        posts.append(Post(post.post_id, post.lon, post.lat, needs, post.arrive_by, off_road_m))
+    return tuple(posts)
 
 
 def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:

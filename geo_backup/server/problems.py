@@ -46,16 +46,22 @@ def bad_value(field: str, reason: str, message: str) -> Problem:
     return Problem(422, f"{field}: {message}", [{"field": field, "reason": reason, "message": message}])
 
 
-def not_json(body: bytes, error: Exception) -> Problem:
-    """400 for a body that no JSON reader follows to its end; the field is named where it is nested without end."""
+def may(*statuses: int, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """For `responses=` of a route: how else it may end, by status, and which other successes there are."""
+    words = {**(also or {}), **{status: TITLES[status] for status in statuses}}
+    return {status: {"description": said} for status, said in words.items()}
+
+
+def not_json(body: bytes, error: object) -> Problem:
+    """400; what is nested too deep is named, for no reader of JSON follows it to its end."""
     field = too_deep(body)
     if field is None:
         return Problem(400, f"the body is not JSON: {error}")
-    field, message = field or "/", f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
+    message = f"is nested deeper than {DEEPEST} levels; nothing that this server takes is"
     return Problem(400, f"{field}: {message}", [{"field": field, "reason": "nesting", "message": message}])
 
 
-def pointer(location: tuple[Any, ...]) -> str:
+def pointer(location: tuple[int | str, ...]) -> str:
     """Pydantic's location as a JSON pointer, without the part that names the request's part."""
     parts = location[1:] if location and location[0] in ("body", "query", "path") else location
     return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
@@ -119,8 +125,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error.__cause__, RecursionError):
-            endless = not_json(getattr(request, "_body", b""), error)
-            return answer(endless.status, endless.detail, endless.errors)
+            deep = not_json(getattr(request, "_body", b""), error)
+            return answer(400, deep.detail, deep.errors)
         return answer(error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(ClientDisconnect)

@@ -3,58 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-from fastapi import APIRouter, Request, Response
 
 from geo_backup.events import SpeedsAdopted, speeds_id
 from geo_backup.formats import traffic as traffic_csv
 from geo_backup.node import Node
 from geo_backup.roads.traffic import NO_NODE_IDS, match
-from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.answers import told
+from geo_backup.server.given import Csv, TheNode, routes_of
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import new_id, record
 from geo_backup.wire import documents
+from geo_backup.wire.told import Told
 
 WRONG_IN_WORDS = 3
-CSV = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+routes = routes_of("Traffic")
 
 
-def router(node: Node) -> APIRouter:
-    """Routes of one node."""
-    routes = APIRouter(prefix="/v1")
+@routes.put("/traffic", status_code=201, responses=may(also={200: "Just these speeds hold already."}))
+async def adopt_traffic(node: TheNode, body: Csv) -> Told[documents.Traffic]:
+    """Let these speeds hold, and none from before: lines `from_osm_node,to_osm_node,speed_kmh[,rate]`, 0 = closed.
 
-    @routes.put("/traffic", status_code=201, openapi_extra=CSV)
-    async def adopt(request: Request, response: Response) -> dict[str, Any]:
-        """Let these speeds hold, and none from before: lines `from_osm_node,to_osm_node,speed_kmh[,rate]`, 0 = closed.
+    200 when just these hold already. Pairs that are not on this map are counted and left out.
+    """
 
-        200 when just these hold already. Pairs that are not on this map are counted and left out.
-        """
-        body = await request.body()
+    async def taken_in() -> int:
+        event = await asyncio.to_thread(_matched, node, body)
+        standing = node.live_map.speeds
+        if standing is not None and standing.speeds_id == event.speeds_id:
+            return 200
+        await record(node, event)
+        return 201
 
-        async def taken_in() -> None:
-            event = await asyncio.to_thread(_matched, node, body)
-            standing = node.live_map.speeds
-            if standing is not None and standing.speeds_id == event.speeds_id:
-                response.status_code = 200
-            else:
-                await record(node, event)
+    status = await node.files.ask(object(), taken_in)
+    return told({"traffic": documents.traffic(node.live_map.speeds)}, status)
 
-        await node.files.ask(object(), taken_in)
-        return {"traffic": documents.traffic(node.live_map.speeds)}
 
-    @routes.get("/traffic")
-    async def traffic() -> dict[str, Any]:
-        """The measured speeds that hold; null when there are none."""
-        return {"traffic": documents.traffic(node.live_map.speeds)}
+@routes.get("/traffic")
+async def get_traffic(node: TheNode) -> Told[documents.Traffic]:
+    """The measured speeds that hold; null when there are none."""
+    return told({"traffic": documents.traffic(node.live_map.speeds)})
 
-    @routes.delete("/traffic", status_code=204)
-    async def clear() -> None:
-        """Drive by profile and hour alone again; what held stays in the log."""
-        if node.live_map.speeds is None:
-            raise Problem(404, "no traffic file is loaded")
-        await record(node, SpeedsAdopted(event_id=new_id("speeds"), received_ms=node.clock.now_ms()))
 
-    return routes
+@routes.delete("/traffic", status_code=204, responses=may(404))
+async def clear_traffic(node: TheNode) -> None:
+    """Drive by profile and hour alone again; what held stays in the log."""
+    if node.live_map.speeds is None:
+        raise Problem(404, "no traffic file is loaded")
+    await record(node, SpeedsAdopted(event_id=new_id("speeds"), received_ms=node.clock.now_ms()))
 
 
 def _matched(node: Node, body: bytes) -> SpeedsAdopted:

@@ -11,10 +11,11 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypedDict, cast
+from typing import Literal, cast
 
 import numpy as np
 import orjson
+from typing_extensions import TypedDict
 
 from geo_backup import __version__
 from geo_backup.backup.answer import Answer, Question, Told, Weighed, going
@@ -114,15 +115,13 @@ def at_once(question: Question, first: Choice) -> tuple[str, ...]:
     return tuple(sorted(question.ranking.ids[unit.row] for unit in first.sent[question.own]))
 
 
-class UnitDocument(TypedDict):
+class SentUnit(TypedDict):
     """One unit of a set to send."""
 
     unit_id: str
     eta_s: float
     p90_s: float
-    """Nine of ten arrive within this."""
     p_first: float
-    """The chance that it is the first of them to arrive."""
     arrival_time: str
     fills: Sequence[str]
     staged: bool
@@ -131,7 +130,7 @@ class UnitDocument(TypedDict):
     price_words: str
 
 
-class NeedDocument(TypedDict):
+class MissingNeed(TypedDict):
     """So many of what is still missing."""
 
     capability: str
@@ -139,7 +138,7 @@ class NeedDocument(TypedDict):
     need: str
 
 
-class RecommendationDocument(TypedDict):
+class Recommendation(TypedDict):
     """What a request for backup is answered with."""
 
     decision_id: str
@@ -147,12 +146,12 @@ class RecommendationDocument(TypedDict):
     incident_id: str
     mode: Mode
     as_of_time: str
-    units: list[UnitDocument]
-    unmet: list[NeedDocument]
+    units: list[SentUnit]
+    unmet: list[MissingNeed]
     warnings: Sequence[str]
 
 
-class SwapDocument(TypedDict):
+class Swap(TypedDict):
     """Another unit for one on its way."""
 
     unit_id: str
@@ -161,7 +160,7 @@ class SwapDocument(TypedDict):
     gain_s: float
 
 
-class CandidateDocument(TypedDict):
+class WeighedUnit(TypedDict):
     """One unit that could go."""
 
     unit_id: str
@@ -181,7 +180,7 @@ class CandidateDocument(TypedDict):
     reason: str | None
 
 
-class ExcludedDocument(TypedDict):
+class ExcludedUnit(TypedDict):
     """One unit that is not sent."""
 
     unit_id: str
@@ -197,7 +196,7 @@ class Human(TypedDict):
     recommended: bool
 
 
-class DecisionDocument(RecommendationDocument):
+class Decision(Recommendation):
     """A recommendation with all it was made of."""
 
     request_id: str
@@ -209,16 +208,16 @@ class DecisionDocument(RecommendationDocument):
     software_version: str
     digest: str
     by_arrival: bool
-    first: list[UnitDocument]
+    first: list[SentUnit]
     gap: str
     proven: bool
     together_with: Sequence[str]
     cover: float | None
     cover_after: float | None
     beats_short: Sequence[str]
-    swaps: list[SwapDocument]
-    candidates: list[CandidateDocument]
-    excluded: list[ExcludedDocument]
+    swaps: list[Swap]
+    candidates: list[WeighedUnit]
+    excluded: list[ExcludedUnit]
     excluded_counts: dict[str, int]
     chosen_by_human: list[Human]
 
@@ -229,7 +228,7 @@ def human(event: DecisionMade, unit_id: str, at_ms: int, reason: str) -> Human:
     return {"unit_id": unit_id, "at": to_text(at_ms), "reason": reason, "recommended": recommended}
 
 
-def recommendation(decision_id: str, answer: Answer, *, quick: bool) -> RecommendationDocument:
+def recommendation(decision_id: str, answer: Answer, *, quick: bool) -> Recommendation:
     """An answer as it is told to who asked for backup."""
     return {
         "decision_id": decision_id,
@@ -248,7 +247,7 @@ def told(event: DecisionMade) -> bytes:
     return orjson.dumps(recommendation(event.event_id, unpack_answer(event.answer), quick=event.quick))
 
 
-def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> DecisionDocument:
+def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> Decision:
     """A whole decision: `humans` are the assignments that were made on it."""
     answer = unpack_answer(event.answer)
     return {
@@ -282,7 +281,7 @@ def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> DecisionDocum
     }
 
 
-def _units(rows: Sequence[Told], answer: Answer) -> list[UnitDocument]:
+def _units(rows: Sequence[Told], answer: Answer) -> list[SentUnit]:
     eta_ms = np.array([unit.eta_ms for unit in rows], np.int64)
     surely, first = p90_ms(eta_ms, answer.eta_cv).tolist(), p_first(eta_ms, answer.eta_cv).tolist() if rows else []
     return [
@@ -302,11 +301,11 @@ def _units(rows: Sequence[Told], answer: Answer) -> list[UnitDocument]:
     ]
 
 
-def _need(need: Need) -> NeedDocument:
+def _need(need: Need) -> MissingNeed:
     return {"capability": need.capability, "count": need.count, "need": need.need}
 
 
-def _candidate(unit: Weighed, rank: int) -> CandidateDocument:
+def _candidate(unit: Weighed, rank: int) -> WeighedUnit:
     return {
         "unit_id": unit.unit_id,
         "rank": rank,

@@ -275,7 +275,7 @@ def test_what_cannot_be_asked_is_named(desk: Desk, body: dict[str, Any], field: 
 def test_a_recommendation_follows_the_units_as_they_drive(desk: Desk) -> None:
     """Nobody asks again: one comes nearer than the recommended one; then one nearer still than the one on its way."""
     http, log, server = desk
-    soon = {"backup": {"again_p1_ms": 300}, "swap": {"cool_down_ms": 0}}
+    soon = {"backup": {"again_p1_ms": 1_000}, "swap": {"cool_down_ms": 0}}
     assert http.put("/v1/rules", json=soon).is_success
     fleet(http, ("far", 0.020, ("patrol",)), ("farther", 0.040, ("patrol",)))
     incident_id = incident(http)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from geo_backup.node import Node
-from geo_backup.rules import Rules, bounds
+from geo_backup.rules import GROUPS, Rules, bounds
 from tests.node.test_node import asking, running
 from tests.roads.tiny import place
 
@@ -22,7 +22,7 @@ def at_bounds() -> list[dict[str, dict[str, float]]]:
     groups = {
         group.name: [(rule.name, value) for rule in fields(getattr(RULES, group.name)) for value in bounds(rule)]
         for group in fields(RULES)
-        if is_dataclass(getattr(RULES, group.name))
+        if group.name in GROUPS
     }
     return [
         {group: dict([values[n]]) for group, values in groups.items() if n < len(values)}

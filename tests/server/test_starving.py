@@ -33,7 +33,7 @@ READERS = 32
 def beats(corners: int) -> bytes:
     """One beat with many corners, about 40 bytes each."""
     ring = [[11.0 + 1e-6 * n, 57.0 + 1e-7 * (n % 2)] for n in range(corners)]
-    ring += [[11.1, 57.1], ring[0]]
+    ring += [[11.5, 57.1], ring[0]]
     feature = {
         "type": "Feature",
         "properties": {"beat_id": "1"},

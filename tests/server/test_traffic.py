@@ -23,6 +23,7 @@ from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.cartography.drawing import Drawing
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
 from tests.server.test_contract import at, problem, unit_body
+from tests.told import Told
 
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found at {DATA} (set GEO_BACKUP_DATA)")
@@ -74,6 +75,7 @@ def ask(http: httpx.Client, start: list[float], target: list[float], profile: st
 def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) -> None:
     w, s, e = (drawing.node(name) for name in "wse")
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
+        Told.of(http)
         assert http.get("/v1/traffic").json() == {"traffic": None}
         problem(http.delete("/v1/traffic"), 404)
         assert http.put("/v1/units/U1", json=unit_body()).status_code == 201

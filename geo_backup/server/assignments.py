@@ -1,0 +1,76 @@
+"""Assignments over HTTP: units are sent to an incident, and how far they have come."""
+
+from __future__ import annotations
+
+from geo_backup.events import AssignmentChanged
+from geo_backup.node import Node
+from geo_backup.server.answers import told
+from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
+from geo_backup.server.problems import bad_value, may
+from geo_backup.server.writes import incident_of, new_id, open_incident_of, record
+from geo_backup.wire import documents
+from geo_backup.wire.requests import AssignmentPatch, NewAssignment
+from geo_backup.wire.times import to_ms
+from geo_backup.wire.told import Told
+
+routes = routes_of("Incidents")
+
+
+@routes.post("/incidents/{incident_id}/assignments", status_code=201, responses=may(404, 409))
+async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignment) -> Told[documents.Incident]:
+    """Send a unit, perhaps in place of another."""
+    now_ms = node.clock.now_ms()
+    standing = open_incident_of(node, incident_id).recommended
+    if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
+        raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
+    await record(
+        node,
+        AssignmentChanged(
+            event_id=new_id("assigned"),
+            received_ms=now_ms,
+            incident_id=incident_id,
+            unit_id=body.unit_id,
+            state="assigned",
+            at_ms=now_ms,
+            preempt=body.preempt,
+            replaces=body.replaces,
+            reason=body.reason,
+            as_of_seq=body.as_of_seq,
+            as_of_ms=body.as_of_time,
+            digest=_digest_seen(node, incident_id, body),
+            decision_id=body.decision_id or (standing.decision_id if standing is not None else None),
+        ),
+    )
+    return told(documents.incident(incident_of(node, incident_id)), 201)
+
+
+@routes.patch("/incidents/{incident_id}/assignments/{unit_id}", responses=may(404, 409))
+async def move_assignment(
+    node: TheNode, incident_id: IncidentId, unit_id: UnitId, body: AssignmentPatch
+) -> Told[documents.Incident]:
+    """A unit's part in the incident has come further, or ends (`cleared`, `cancelled`)."""
+    now_ms = node.clock.now_ms()
+    if body.at is not None and body.at > now_ms + 30_000:
+        raise bad_value("/at", "future", "lies more than 30 s in the future; check the sender's clock")
+    if body.state == "assigned":
+        raise bad_value("/state", "assigned", "POST to /assignments to assign a unit")
+    await record(
+        node,
+        AssignmentChanged(
+            event_id=new_id("progress"),
+            received_ms=now_ms,
+            incident_id=incident_id,
+            unit_id=unit_id,
+            state=body.state,
+            at_ms=now_ms if body.at is None else body.at,
+        ),
+    )
+    return told(documents.incident(incident_of(node, incident_id)))
+
+
+def _digest_seen(node: Node, incident_id: str, body: NewAssignment) -> str:
+    """Digest of the ranking that stands in the page now, if it is the one that the dispatcher says they saw."""
+    shown = node.rankings.get(incident_id)
+    if shown is None or body.as_of_seq != shown["as_of_seq"] or body.as_of_time != to_ms(shown["as_of_time"]):
+        return ""
+    return node.digests.get(incident_id, "")

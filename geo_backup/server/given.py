@@ -1,0 +1,87 @@
+"""What a handler is given beside the request: the node, and what the application keeps between requests.
+
+`create_app` puts it on `app.state`; handlers name it by type, and FastAPI hands it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol, cast
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
+
+from geo_backup.events import ID_PATTERN
+from geo_backup.node import Node
+from geo_backup.server.adoption import Adoption
+from geo_backup.server.frames import FrameWriter
+from geo_backup.server.tries import Tries
+from geo_backup.wire.documents import ReplayState
+from geo_backup.wire.told import Taken
+
+
+class Steering(Protocol):
+    """What a replay offers the page: its state, and orders for it."""
+
+    def state(self) -> ReplayState:
+        """Where the replay is."""
+
+    async def steer(self, *, playing: bool | None, speed: float | None, time_ms: int | None) -> None:
+        """Play, pause, change the speed, jump."""
+
+
+# asynchronous, though nothing is awaited: FastAPI would ask a plain function in a thread
+async def _node(asked: HTTPConnection) -> Node:
+    return cast("Node", asked.app.state.node)
+
+
+async def _adoption(asked: HTTPConnection) -> Adoption | None:
+    return cast("Adoption | None", asked.app.state.adoption)
+
+
+async def _tries(asked: HTTPConnection) -> Tries:
+    return cast("Tries", asked.app.state.tries)
+
+
+async def _writer(asked: HTTPConnection) -> FrameWriter:
+    return cast("FrameWriter", asked.app.state.writer)
+
+
+async def _steering(asked: HTTPConnection) -> Steering | None:
+    return cast("Steering | None", asked.app.state.steering)
+
+
+async def read(request: Request) -> bytes:
+    """The body as it came, for a handler that reads it itself."""
+    return await request.body()
+
+
+TheNode = Annotated[Node, Depends(_node)]
+TheAdoption = Annotated[Adoption | None, Depends(_adoption)]
+TheTries = Annotated[Tries, Depends(_tries)]
+TheWriter = Annotated[FrameWriter, Depends(_writer)]
+TheSteering = Annotated[Steering | None, Depends(_steering)]
+
+Csv = Annotated[bytes, Depends(read), Taken(str, "text/csv")]
+Xml = Annotated[bytes, Depends(read), Taken(str, "application/xml")]
+
+UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
+IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
+EmergencyId = Annotated[str, Path(pattern=ID_PATTERN)]
+ClosureId = Annotated[str, Path(pattern=ID_PATTERN)]
+AgreementId = Annotated[str, Path(pattern=ID_PATTERN)]
+PlanId = Annotated[str, Path(pattern=ID_PATTERN)]
+
+
+class Typed(APIRoute):
+    """A route whose answer goes out as it is: its type is for mypy and for `/openapi.json`, and is not built before
+    somebody asks for that."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        super().__init__(path, endpoint, **{**given, "response_model": None})
+
+
+def routes_of(tag: str, prefix: str = "/v1") -> APIRouter:
+    """An empty list of routes about one thing. Operations have the names of their handlers."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=Typed, generate_unique_id_function=lambda route: route.name)

@@ -1,0 +1,84 @@
+"""The server itself over HTTP: what runs here, whether it is well, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastapi import Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from geo_backup import __version__
+from geo_backup.node import Node
+from geo_backup.node.health import NAMES
+from geo_backup.server.answers import told
+from geo_backup.server.given import TheNode, routes_of
+from geo_backup.server.problems import Problem, may
+from geo_backup.wire import documents
+from geo_backup.wire.told import Told
+
+routes = routes_of("Server", prefix="")
+
+
+@routes.get("/healthz")
+async def get_health(node: TheNode) -> Told[documents.Health]:
+    """What runs here."""
+    return told(
+        {
+            "status": "degraded" if node.health.conditions else "ok",
+            "conditions": node.health.document(),
+            "mode": node.clock.mode,
+            "seq": node.live_map.seq,
+            "epoch": node.log.epoch,
+            "software_version": __version__,
+            "network_id": node.network.content_id,
+            "rules_id": node.live_map.rules.rules_id,
+            "area": node.network.area.name,
+            "profiles": list(node.profiles),
+        }
+    )
+
+
+@routes.get("/readyz", responses=may(503))
+async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
+    """200 once the log is folded and the kernels are compiled (the port opens only then), as long as nothing is
+    wrong; else 503 with each thing that is, and what to do about it."""
+    if node.health.conditions:
+        wrong = [{"field": "", "reason": one.name, "message": one.words} for one in node.health.conditions]
+        raise Problem(503, "; ".join(one.words for one in node.health.conditions), wrong)
+    return told({"status": "ready"})
+
+
+@routes.get("/metrics", response_class=PlainTextResponse)
+async def get_metrics(node: TheNode) -> Response:
+    """The node's figures for Prometheus."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(node))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Figures(Collector):
+    """The node's figures, read when they are asked for."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def collect(self) -> Iterable[Metric]:
+        node, live_map = self.node, self.node.live_map
+        for name, value in node.counters.items():
+            yield CounterMetricFamily(f"geo_backup_{name}", f"{name} so far", value=value)
+        ignored = CounterMetricFamily("geo_backup_ignored", "events that changed nothing", labels=["reason"])
+        for reason, count in node.ignored.items():
+            ignored.add_metric([reason], count)
+        yield ignored
+        wrong = GaugeMetricFamily("geo_backup_condition", "1 while this is wrong", labels=["name"])
+        for name in NAMES:
+            wrong.add_metric([name], any(one.name == name for one in node.health.conditions))
+        yield wrong
+        yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
+        yield GaugeMetricFamily("geo_backup_units", "units", value=len(live_map.units))
+        yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))
+        yield GaugeMetricFamily("geo_backup_viewers", "websocket viewers", value=node.viewers)
+        yield GaugeMetricFamily("geo_backup_ranking_seconds", "last round of rankings", value=node.lag_s)

@@ -1,0 +1,48 @@
+"""What other programs may send over HTTP, decoded strictly: ranges on every number, unknown fields refused."""
+
+from __future__ import annotations
+
+from geo_backup.wire.requests.aid import AidApproval, NewAgreement
+from geo_backup.wire.requests.closures import NewClosure
+from geo_backup.wire.requests.emergencies import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
+from geo_backup.wire.requests.incidents import (
+    AssignmentPatch,
+    BackupCall,
+    IncidentPatch,
+    NeedRow,
+    NewAssignment,
+    NewIncident,
+)
+from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
+from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
+from geo_backup.wire.requests.request import Request
+from geo_backup.wire.requests.units import CrewReport, MemberRow, Position, Positions, StatusChange, UnitDescription
+
+__all__ = [
+    "AidApproval",
+    "NewAgreement",
+    "NewClosure",
+    "Acknowledgement",
+    "EmergencyCall",
+    "EmergencyClear",
+    "NewWord",
+    "AssignmentPatch",
+    "BackupCall",
+    "IncidentPatch",
+    "NeedRow",
+    "NewAssignment",
+    "NewIncident",
+    "ByWhom",
+    "NewPlan",
+    "NewPost",
+    "PlanReason",
+    "EtasQuestion",
+    "ReplayControl",
+    "CrewReport",
+    "MemberRow",
+    "Position",
+    "Positions",
+    "StatusChange",
+    "UnitDescription",
+    "Request",
+]
