@@ -17,7 +17,6 @@ from geo_backup.backup.fleet import (
     ASSIGNABLE,
     CODE,
     STATUSES,
-    Array,
     IncidentRow,
     UnitTable,
 )
@@ -26,7 +25,7 @@ from geo_backup.backup.requirement import fits
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.snap import RoadPoints
 
 
