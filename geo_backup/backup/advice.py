@@ -11,7 +11,8 @@ from geo_backup.backup.staging import move_up, staging_points
 from geo_backup.backup.standing import Standing
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.field import Starts
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import RoadPoints, snap_units
 from geo_backup.rules import SnapRules
 

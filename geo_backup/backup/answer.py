@@ -27,8 +27,7 @@ from geo_backup.backup.standing import TRAFFIC, Standing, View
 from geo_backup.backup.swap import Going, swap
 from geo_backup.events import Mode, Need
 from geo_backup.live_map.freshness import FRESHNESS, STALE
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.rules import Rules
 
 MILLION = 1_000_000

@@ -23,8 +23,7 @@ import numpy as np
 
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill
 from geo_backup.events import Need
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 
 LEVELS = ("unmet", "unmet_wants", "last_arrival", "arrivals", "preference", "cover_lost", "workload", "eta_ms", "ids")
 

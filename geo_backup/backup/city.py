@@ -17,7 +17,8 @@ from geo_backup.backup.cover import Beat, Beats, Cover, price_words
 from geo_backup.backup.demand import Demand, of_roads, week_hour
 from geo_backup.errors import BadValueError, OutsideMapError
 from geo_backup.events import DemandAdopted
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import Target, snap_place
 from geo_backup.rules import Rules
 

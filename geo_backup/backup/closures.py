@@ -14,7 +14,8 @@ from shapely.geometry import shape
 
 from geo_backup.events import ClosureAdded
 from geo_backup.roads.closures import Cut, Levels, cut, cut_named
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import Profile
 from geo_backup.roads.snap import Target
 

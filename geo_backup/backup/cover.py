@@ -20,9 +20,8 @@ import shapely
 from geo_backup.errors import BadValueError
 from geo_backup.roads.field import ArrivalField, Seeds, Starts
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import LANES, Lanes
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target
 from geo_backup.rules import CoverRules
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import local_m
-from geo_backup.roads.network import Array, RoadNetwork, WayClass
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import RoadNetwork, WayClass
 from geo_backup.roads.profile import hour_of
 
 CELL_M = 400.0

@@ -11,7 +11,7 @@ import numpy as np
 from geo_backup.backup.choice import LEVELS, Choice, Fleet, Ground, Objective, Request, Sent, Taken, objective
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -4,22 +4,20 @@ network."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from geo_backup.events import Fix, Mode, Need, UnitStatus
 from geo_backup.live_map import OPEN_STATES, Incident, Unit
 from geo_backup.live_map.freshness import LOST, at_post, grade, limits_ms
 from geo_backup.roads.field import Starts
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import RoadPoints, snap_units
 from geo_backup.roads.weights import Weights
 from geo_backup.rules import Rules
-
-Array = npt.NDArray[Any]
 
 STATUSES: tuple[str, ...] = get_args(UnitStatus)
 CODE = {status: code for code, status in enumerate(STATUSES)}

@@ -12,7 +12,7 @@ import numpy as np
 
 from geo_backup.backup.choice import Choice, Fleet, Ground, Request, Sent, Taken
 from geo_backup.backup.requirement import NOT_AT_ALL
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 
 
 def greedy(requests: Sequence[Request], fleet: Fleet, bucket_ms: int = 10_000) -> Choice:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 
 STEPS = 400
 

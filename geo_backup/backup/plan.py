@@ -22,8 +22,8 @@ from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.profile import Profile, hour_of
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target, snap_place
 from geo_backup.roads.weights import weigh
 

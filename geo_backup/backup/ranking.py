@@ -17,7 +17,6 @@ from geo_backup.backup.fleet import (
     ASSIGNABLE,
     CODE,
     STATUSES,
-    Array,
     IncidentRow,
     UnitTable,
 )
@@ -26,7 +25,7 @@ from geo_backup.backup.requirement import fits
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.snap import RoadPoints
 
 
@@ -181,47 +180,27 @@ def rank(
 
     `others` are the open incidents, from which immediate backup may take units by the rules of `BackupRules`.
     """
-    rules, n = table.rules.of(incident.agency), len(table.ids)
     fresh = table.freshness(as_of_ms)
-    status = table.status
-    on_call = np.zeros(n, np.bool_)
-    wrong = np.zeros(n, np.bool_)
-    if incident.requirement and all(ANY not in (n.capability, *n.substitutes) for n in incident.requirement):
-        wrong = ~np.array([fits(skills, incident.requirement) for skills in table.skills], np.bool_)[table.skill]
-        on_call = ~wrong & (status == CODE["out_of_service"]) & table.placed
+    wrong, on_call = _skills(table, incident)
     taken_from, victim = victims(table, incident, others or {})
-    occupied = np.zeros(n, np.bool_)
-    if incident.mode == "immediate" and incident.priority <= rules.backup.busy_from_priority:
-        occupied = (status == CODE["busy"]) & ~table.busy
-
+    occupied = _occupied(table, incident)
     if field is None:
-        drive_ms, which = np.full(n, INF_MS, np.int32), np.full(n, -1, np.int8)
+        drive_ms, which = np.full(len(fresh), INF_MS, np.int32), np.full(len(fresh), -1, np.int8)
     else:
         drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
-    turnout_ms = np.where(on_call, table.on_call_ms, table.turnout_ms)
-    part_of = dict(incident.assigned)
-    here = [table.row_of[unit_id] for unit_id in part_of if unit_id in table.row_of]
-    # who is rolling already has no turnout left
-    turnout_ms[[row for row in here if part_of[table.ids[row]] in ("en_route", "on_scene")]] = 0
-    clear_ms = np.zeros(n, np.int32)
-    clear_ms[occupied] = rules.backup.busy_clear_ms
-    clear_ms[victim] = table.clear_ms[victim]
+    turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
     reached = drive_ms < INF_MS
     eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
-
-    assignable = np.isin(status, [CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
-    late = np.zeros(n, np.bool_)
-    if incident.priority > rules.backup.shift_end_priority:
-        late = table.shift_ends_ms - as_of_ms < rules.backup.shift_end_ms
     lost = ~reached & (table.points.edge[:, 0] >= 0)
     beyond = "UNREACHABLE" if field is None or not lost.any() or field.exhausted else "OUTSIDE_HORIZON"
-    reason = np.zeros(n, np.int8)
+    assignable = np.isin(table.status, [CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
+    reason = np.zeros(len(fresh), np.int8)
     for name, applies in (  # the last that applies is the one that is said
         (beyond, ~reached),
         ("UNREACHABLE", ~reached & (table.points.edge[:, 0] < 0)),
         ("STALE_POSITION", (fresh == LOST) & ~on_call),
         ("NO_POSITION", ~table.placed),
-        ("END_OF_SHIFT", late | ((table.shift_ends_ms <= as_of_ms) & ~on_call)),
+        ("END_OF_SHIFT", _late(table, incident, as_of_ms) | ((table.shift_ends_ms <= as_of_ms) & ~on_call)),
         ("REST_PERIOD", table.rest_until_ms > as_of_ms),
         ("UNSTAFFED", ~table.staffed & ~on_call),
         ("WRONG_CAPABILITY", wrong),
@@ -229,10 +208,10 @@ def rank(
         ("ALREADY_ASSIGNED", table.busy & ~victim & (not incident.apart)),
     ):
         reason[applies] = REASON[name]
-    aid = np.zeros(n, np.bool_)
+    aid = np.zeros(len(fresh), np.bool_)
     if incident.agency:
         aid = admit(table, incident, reason, eta_ms, fresh, others or {}, agreements)
-    reason[here] = REASON["ASSIGNED_HERE"]
+    reason[_here(table, incident)] = REASON["ASSIGNED_HERE"]
     requester = table.row_of.get(incident.for_unit_id) if incident.for_unit_id is not None else None
     if requester is not None:
         reason[requester] = REASON["REQUESTER"]
@@ -240,25 +219,52 @@ def rank(
     rows = np.flatnonzero(reason == 0)
     order = rows[np.lexsort((rows, eta_ms[rows], fresh[rows] >= STALE))]
     return Ranking(
-        incident,
-        as_of_seq,
-        as_of_ms,
-        table.network.content_id,
-        field.weights.weights_id if field is not None else "",
-        table.rules.rules_id,
-        warnings,
-        table.ids,
-        order,
-        reason,
-        eta_ms,
-        turnout_ms,
-        clear_ms,
-        victim,
-        aid,
-        taken_from,
-        which,
-        status.copy(),
-        fresh,
-        table.points,
-        field,
-    )
+        incident, as_of_seq, as_of_ms, table.network.content_id,
+        field.weights.weights_id if field is not None else "", table.rules.rules_id, warnings,
+        table.ids, order, reason, eta_ms, turnout_ms, clear_ms, victim, aid, taken_from, which,
+        table.status.copy(), fresh, table.points, field,
+    )  # fmt: skip
+
+
+def _skills(table: UnitTable, incident: IncidentRow) -> tuple[Array, Array]:
+    """bool[N] twice: units that fill nothing of what is asked; units off duty that come when they are called."""
+    needs, off_duty = incident.requirement, table.status == CODE["out_of_service"]
+    if not needs or any(ANY in (need.capability, *need.substitutes) for need in needs):
+        return np.zeros(len(off_duty), np.bool_), np.zeros(len(off_duty), np.bool_)
+    wrong = ~np.array([fits(skills, needs) for skills in table.skills], np.bool_)[table.skill]
+    return wrong, ~wrong & off_duty & table.placed
+
+
+def _occupied(table: UnitTable, incident: IncidentRow) -> Array:
+    """bool[N]: units busy with what is no incident, which an urgent call may take from it."""
+    urgent = incident.priority <= table.rules.of(incident.agency).backup.busy_from_priority
+    if incident.mode != "immediate" or not urgent:
+        return np.zeros(len(table.ids), np.bool_)
+    return np.asarray((table.status == CODE["busy"]) & ~table.busy, np.bool_)
+
+
+def _late(table: UnitTable, incident: IncidentRow, as_of_ms: int) -> Array:
+    """bool[N]: units whose shift ends too soon for a call that is not urgent."""
+    rules = table.rules.of(incident.agency).backup
+    if incident.priority <= rules.shift_end_priority:
+        return np.zeros(len(table.ids), np.bool_)
+    return np.asarray(table.shift_ends_ms - as_of_ms < rules.shift_end_ms, np.bool_)
+
+
+def _here(table: UnitTable, incident: IncidentRow) -> list[int]:
+    """Rows of the units that are on the incident."""
+    return [table.row_of[unit_id] for unit_id, _ in incident.assigned if unit_id in table.row_of]
+
+
+def _delays(
+    table: UnitTable, incident: IncidentRow, on_call: Array, occupied: Array, victim: Array
+) -> tuple[Array, Array]:
+    """Milliseconds int32[N] twice before a unit can drive: its turnout, and clearing what it is busy with."""
+    turnout_ms = np.where(on_call, table.on_call_ms, table.turnout_ms)
+    state = dict(incident.assigned)
+    # who is rolling already has no turnout left
+    turnout_ms[[row for row in _here(table, incident) if state[table.ids[row]] in ("en_route", "on_scene")]] = 0
+    clear_ms = np.zeros(len(table.ids), np.int32)
+    clear_ms[occupied] = table.rules.of(incident.agency).backup.busy_clear_ms
+    clear_ms[victim] = table.clear_ms[victim]
+    return turnout_ms, clear_ms

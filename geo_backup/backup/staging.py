@@ -15,7 +15,7 @@ import shapely
 from geo_backup.backup.cover import ONE, Cover, covered
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import bearing_deg, local_m, turn_deg
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 from geo_backup.rules import CoverRules
 
 POSTS_TRIED, UNITS_TRIED = 16, 48

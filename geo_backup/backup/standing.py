@@ -25,11 +25,11 @@ from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, Speeds
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import LANES, Lanes, Probe
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.traffic import Traffic, drive_ms
 from geo_backup.roads.weights import Weights, weigh

@@ -18,7 +18,8 @@ from geo_backup.cartography.turns import Arms, make_turns
 from geo_backup.cartography.ways import Columns, Ways
 from geo_backup.errors import MapError
 from geo_backup.geodesy import bearing_deg, distance_m, metres_per_deg
-from geo_backup.roads.network import Array, EdgeFlag, WayClass, WayFlag
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import EdgeFlag, WayClass, WayFlag
 
 LONGEST_CONTRAFLOW_M = 150.0
 """Sirens go against a one-way street only where the whole one-way stretch is at most this long."""

@@ -11,8 +11,7 @@ import math
 
 import numpy as np
 
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import kernel
+from geo_backup.roads.kernel import Array, kernel
 
 DIRECTIONS = 4
 """Directions in which each part's far ends are looked for."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo_backup.roads.network import Array, EdgeFlag, TurnFlag
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import EdgeFlag, TurnFlag
 
 OUTCOMES = ("applied", "via_way", "conditional", "needless", "exempt", "malformed", "unmatched")
 """What became of each turn restriction of the source; every one is counted under exactly one.

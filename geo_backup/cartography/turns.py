@@ -16,7 +16,8 @@ import numpy as np
 from geo_backup.cartography.restrictions import Crossroads, Restriction, apply_restrictions
 from geo_backup.cartography.twins import expand
 from geo_backup.geodesy import turn_deg
-from geo_backup.roads.network import Array, EdgeFlag, TurnFlag, TurnKind, WayClass, WayFlag
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import EdgeFlag, TurnFlag, TurnKind, WayClass, WayFlag
 
 STRAIGHT_DEG, SLIGHT_DEG, SHARP_DEG = 25.0, 60.0, 125.0
 """Up to these changes of direction a turn is straight, slight, ordinary; beyond the last it is sharp."""

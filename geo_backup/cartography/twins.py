@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.cartography.restrictions import Leaving, Path
-from geo_backup.roads.network import Array, TurnFlag
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import TurnFlag
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from geo_backup.cartography.restrictions import Restriction
 from geo_backup.cartography.tags import NoRoad, odd_access, read_road
 from geo_backup.errors import MapError
 from geo_backup.geodesy import LEAP_M, distance_m
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 
 NUMBERS: Final = 13
 """Of a `tags.Road`, before its name."""

@@ -314,7 +314,7 @@ async def _compose(
 
 async def _compiled(starting: asyncio.Task[None]) -> None:
     """Wait for a node that makes ready; where kernels have to be compiled first, with a bar, and on two cores."""
-    from geo_backup.roads.search import in_cache
+    from geo_backup.roads.kernel import in_cache
 
     compiled, kernels = in_cache()
     if compiled < kernels:

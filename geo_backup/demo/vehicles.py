@@ -21,15 +21,8 @@ from geo_backup.events import AssignmentChanged, AssignmentState, Event, Fix, Po
 from geo_backup.geodesy import bearing_deg
 from geo_backup.live_map import Incident, LiveMap
 from geo_backup.roads.field import ArrivalField
-from geo_backup.roads.network import (
-    FRACTION_ONE,
-    TURN_KIND_MASK,
-    Array,
-    EdgeFlag,
-    RoadNetwork,
-    TurnKind,
-    WayClass,
-)
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
 from geo_backup.roads.profile import CLOSED_MS, ROUTINE, profiles_of
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh

@@ -20,8 +20,8 @@ from geo_backup.lab.ground import Ground, targets_of
 from geo_backup.lab.policy import POLICIES
 from geo_backup.lab.record import Record, sent_ms
 from geo_backup.lab.shift import Outcome, run_shift
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork, TurnFlag, WayClass
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass
 
 BASE = "road"
 MOVING = "cover"

@@ -22,7 +22,7 @@ from geo_backup.backup.cover import Cover
 from geo_backup.backup.demand import cells_of, learned
 from geo_backup.lab.ground import Ground
 from geo_backup.lab.record import Record
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.profile import hour_of
 from geo_backup.rules import CoverRules
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from geo_backup.errors import BadValueError
 from geo_backup.lab.ground import Ground, targets_of
 from geo_backup.lab.scenario import Inject, Scenario
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target
 from geo_backup.rules import TurnoutRules
 

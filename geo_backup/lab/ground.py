@@ -18,10 +18,10 @@ from geo_backup.errors import OutsideMapError
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.field import ArrivalField, cold_etas_ms
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import Probe
-from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
+from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
 from geo_backup.roads.profile import profiles_of
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import weigh
 from geo_backup.rules import Rules

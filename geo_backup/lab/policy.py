@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 from geo_backup.rules import CoverRules
 
 RULES = CoverRules()

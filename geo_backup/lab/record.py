@@ -23,7 +23,7 @@ from geo_backup.errors import BadValueError
 from geo_backup.formats.calls import Call, CallUnit
 from geo_backup.formats.stations import Station
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import Array
 
 WAVE_MS = 60_000
 TURNOUT_MS = (0, 600_000)

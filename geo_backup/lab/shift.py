@@ -27,8 +27,7 @@ from geo_backup.lab.ground import Ground
 from geo_backup.lab.policy import Offer, Policy
 from geo_backup.lab.record import Record, station_ranks
 from geo_backup.roads.field import HORIZON_MS
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.snap import RoadPoints
 from geo_backup.rules import TurnoutRules
 

@@ -15,9 +15,10 @@ import shapely
 from geo_backup.geodesy import distance_m, wrap_lon_deg
 from geo_backup.osrm import polyline
 from geo_backup.osrm.questions import NearestQuestion, Places, RouteQuestion, TableQuestion
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.maneuvers import Crossing, Maneuver, maneuvers, stretches
 from geo_backup.roads.nearest import NearRoad, positions
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.route import Route
 
 Document = dict[str, Any]

@@ -22,9 +22,8 @@ from geo_backup.osrm import answers, questions
 from geo_backup.osrm.documents import OsrmNearest, OsrmRoute, OsrmTable
 from geo_backup.osrm.questions import NearestQuestion, Places, Refusal, RouteQuestion, TableQuestion
 from geo_backup.roads import ends, journey
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.nearest import nearest_roads
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.wire.told import Told
 

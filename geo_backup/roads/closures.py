@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geo_backup.roads.network import Array, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pieces import UNDER_M, Pieces
 
 Levels = Literal["top", "all"] | Collection[int]

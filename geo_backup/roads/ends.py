@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.nearest import NearRoad, nearest_roads
-from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.network import FRACTION_ONE, EdgeFlag, RoadNetwork
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_units
 from geo_backup.rules import SnapRules
 

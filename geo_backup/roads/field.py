@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
 
 from geo_backup.roads import search
+from geo_backup.roads.kernel import INF_MS, Array, per_network, read_only
 from geo_backup.roads.lanes import Probe
-from geo_backup.roads.network import FRACTION_ONE, Array, plain
+from geo_backup.roads.network import FRACTION_ONE, plain
 from geo_backup.roads.reach import reach_polygons
 from geo_backup.roads.route import Route, describe
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target
 from geo_backup.roads.weights import Shut, Weights
 
@@ -37,7 +36,11 @@ _PATH_MAX = 1 << 16
 
 _NOWHERE = np.zeros(0, np.int32)
 
-_ARCS: WeakKeyDictionary[Weights, Array] = WeakKeyDictionary()
+
+@per_network
+def _arcs(weights: Weights) -> Array:
+    """The turns of some weights as `search.build` wants them."""
+    return search.pack_arcs(weights.network.graph.turn_from, weights.arc_ms)
 
 
 class Starts(NamedTuple):
@@ -165,11 +168,8 @@ class ArrivalField:
         """Search backwards from the target until the horizon. `enterable`: see `Seeds.of`."""
         horizon_ms = min(int(horizon_ms), INF_MS >> 1)
         graph = weights.network.graph
-        arcs = _ARCS.get(weights)
-        if arcs is None:
-            arcs = _ARCS[weights] = search.pack_arcs(graph.turn_from, weights.arc_ms)
         seeds = Seeds.of(weights, target, enterable)
-        values = search.build(graph.turn_start, arcs, seeds.edge, seeds.ms, horizon_ms)
+        values = search.build(graph.turn_start, _arcs(weights), seeds.edge, seeds.ms, horizon_ms)
         return cls(weights, target, horizon_ms, seeds, values.reshape(-1, 1))
 
     @property
@@ -309,10 +309,8 @@ def reach_out(
     some = starts.edge.ravel() < edges
     edge, rest = starts.edge.ravel()[some], starts.rest_ms.ravel()[some]
     # the same search on the graph turned round: times to the end of every edge instead of from it
-    arcs = search.pack_arcs(graph.leave_to, search.read_only(weights.arc_ms[graph.leave_turn]))
-    at_end = search.build(
-        graph.leave_start, arcs, search.read_only(edge), search.read_only(rest), max(limits, default=0)
-    )
+    arcs = search.pack_arcs(graph.leave_to, read_only(weights.arc_ms[graph.leave_turn]))
+    at_end = search.build(graph.leave_start, arcs, read_only(edge), read_only(rest), max(limits, default=0))
     at_start = search.entered(graph.turn_start, graph.turn_from, weights.turn_ms, weights.arc_ms, at_end)
     # to come onto a twin is to come onto its road
     for single, twins in weights.network.twins_of.items():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork, WayClass, WayFlag
-from geo_backup.roads.search import kernel
+from geo_backup.roads.kernel import Array, kernel, per_network
+from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass, WayFlag
 
 # facts of an edge as `piece_info` keeps them; a piece that lacks the edge has none of them
 RIGHT = 1
@@ -54,10 +53,7 @@ class RoadGrid(NamedTuple):
     @classmethod
     def of(cls, network: RoadNetwork) -> RoadGrid:
         """The grid of a network, built on first use."""
-        grid = _GRIDS.get(network)
-        if grid is None:
-            grid = _GRIDS[network] = _build(network)
-        return grid
+        return _build(network)
 
     def local(self, lon: Array, lat: Array) -> tuple[Array, Array]:
         """Metres float64 east and north of the corner."""
@@ -65,9 +61,7 @@ class RoadGrid(NamedTuple):
         return east * self.lon_m, (np.asarray(lat, np.float64) - self.south) * self.lat_m
 
 
-_GRIDS: WeakKeyDictionary[RoadNetwork, RoadGrid] = WeakKeyDictionary()
-
-
+@per_network
 def _build(network: RoadNetwork) -> RoadGrid:
     start, lon, lat = network.vertices
     west, south, _, _ = network.area.extent

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.search import INF_MS, Number, kernel, read_only
+from geo_backup.roads.kernel import INF_MS, Array, Number, kernel, per_network, read_only
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.weights import Weights
 
 FEW_SHARE = 400
@@ -55,13 +54,7 @@ class Hierarchy:
     @classmethod
     def of(cls, network: RoadNetwork) -> Hierarchy:
         """The hierarchy of a network, made on first use (0.2 s for 170,000 edges)."""
-        made = _MADE.get(network)
-        if made is None:
-            made = _MADE[network] = _make(network)
-        return made
-
-
-_MADE: WeakKeyDictionary[RoadNetwork, Hierarchy] = WeakKeyDictionary()
+        return _make(network)
 
 
 class Change(NamedTuple):
@@ -111,6 +104,7 @@ class Metric:
         return Change(up, down)
 
 
+@per_network
 def _make(network: RoadNetwork) -> Hierarchy:
     turn_from, turn_to = network.graph.turn_from, network.turn_to.astype(np.uint32)
     start, above, parent = _eliminate(*_neighbours(turn_from, turn_to, network.edges))

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.route import Route
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 
 

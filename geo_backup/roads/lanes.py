@@ -15,8 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from geo_backup.roads.hierarchy import Change, Metric, Shortcuts
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS, kernel
+from geo_backup.roads.kernel import INF_MS, Array, kernel
 
 LANES = 16
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.geodesy import bearing_deg
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import (
     FRACTION_ONE,
     TURN_KIND_MASK,
-    Array,
     EdgeFlag,
     RoadNetwork,
     TurnFlag,

@@ -15,14 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from geo_backup.roads import snap
 from geo_backup.roads.grid import TURNS, RoadGrid
-from geo_backup.roads.network import Array, RoadNetwork
-from geo_backup.roads.search import Number, kernel
+from geo_backup.roads.kernel import Array, Number, kernel, per_network
+from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import PIECES, Columns, Numbers, RoadPoints
 from geo_backup.rules import SnapRules
 
@@ -47,18 +46,16 @@ class Roads(NamedTuple):
     @classmethod
     def of(cls, network: RoadNetwork) -> Roads:
         """The roads of a network, made on first use."""
-        roads = _ROADS.get(network)
-        if roads is None:
-            start, turn = network.forward
-            x, y = RoadGrid.of(network).local(network.junction_lon_e7 / 1e7, network.junction_lat_e7 / 1e7)
-            places = (x[network.edge_tail].astype(np.float32), y[network.edge_tail].astype(np.float32))
-            code, metres = np.array(network.edge_code, np.int32), np.array(network.edge_length_m, np.float32)
-            to = network.turn_to[turn].astype(np.uint32)
-            roads = _ROADS[network] = cls(start.astype(np.uint32), to, code, metres, *places)
-        return roads
+        return _roads(network)
 
 
-_ROADS: WeakKeyDictionary[RoadNetwork, Roads] = WeakKeyDictionary()
+@per_network
+def _roads(network: RoadNetwork) -> Roads:
+    start, turn = network.forward
+    x, y = RoadGrid.of(network).local(network.junction_lon_e7 / 1e7, network.junction_lat_e7 / 1e7)
+    places = (x[network.edge_tail].astype(np.float32), y[network.edge_tail].astype(np.float32))
+    code, metres = np.array(network.edge_code, np.int32), np.array(network.edge_length_m, np.float32)
+    return Roads(start.astype(np.uint32), network.turn_to[turn].astype(np.uint32), code, metres, *places)
 
 
 class Tracks(NamedTuple):

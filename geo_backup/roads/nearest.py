@@ -8,7 +8,8 @@ import numpy as np
 
 from geo_backup.geodesy import turn_deg
 from geo_backup.roads.grid import RoadGrid
-from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import FRACTION_ONE, EdgeFlag, RoadNetwork
 from geo_backup.roads.snap import RoadPoint
 
 

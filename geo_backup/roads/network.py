@@ -28,13 +28,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from geo_backup.errors import MapError
 from geo_backup.geodesy import metres_per_deg, wrap_lon_deg
+from geo_backup.roads.kernel import Array
 from geo_backup.roads.soundness import REMEDY, check_arrays, checked_extent, damaged
-
-Array = npt.NDArray[Any]
 
 FORMAT = 2
 """Version of the folder's layout; a folder of another version is refused with the remedy."""

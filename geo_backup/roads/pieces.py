@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
 
-from geo_backup.roads.network import Array, RoadNetwork, WayFlag
+from geo_backup.roads.kernel import Array, per_network
+from geo_backup.roads.network import RoadNetwork, WayFlag
 
 UNDER_M = 8.0
 """A road is under another when their lines cross or come so near: half a carriageway and its railing."""
@@ -49,10 +49,7 @@ class Pieces:
     @classmethod
     def of(cls, network: RoadNetwork) -> Pieces:
         """The pieces of a network, made on first use (0.1 s for 20,000)."""
-        made = _MADE.get(network)
-        if made is None:
-            made = _MADE[network] = _make(network)
-        return made
+        return _make(network)
 
     def local(self, geometry: shapely.Geometry) -> shapely.Geometry:
         """A geometry of lon, lat in the lines' metres."""
@@ -88,9 +85,7 @@ class Pieces:
         return list(best.values())
 
 
-_MADE: WeakKeyDictionary[RoadNetwork, Pieces] = WeakKeyDictionary()
-
-
+@per_network
 def _make(network: RoadNetwork) -> Pieces:
     east, north = network.metres_per_deg
     west, south, _, _ = network.area.extent

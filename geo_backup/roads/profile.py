@@ -19,18 +19,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from geo_backup.errors import MapError, ProfileError
-from geo_backup.roads.network import (
-    TURN_KIND_MASK,
-    Array,
-    EdgeFlag,
-    RoadNetwork,
-    TurnFlag,
-    TurnKind,
-    WayClass,
-    WayFlag,
-)
+from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnFlag, TurnKind, WayClass, WayFlag
 from geo_backup.roads.profile_file import forms_of, number, per, read_tables
-from geo_backup.roads.search import INF_MS
 
 CLOSED_MS = INF_MS
 """Weight of an edge or turn that may not be used; searches skip it and never add it up."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 
-from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
 
 _CELLS_MAX = 1_000_000
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from geo_backup.geodesy import bearing_deg, turn_deg
-from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, Array, RoadNetwork, TurnFlag, TurnKind, WayFlag
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, RoadNetwork, TurnFlag, TurnKind, WayFlag
 from geo_backup.roads.weights import Weights
 
 

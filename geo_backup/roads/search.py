@@ -13,65 +13,16 @@ so stay in the cache; inside a bucket labels may be corrected.
 
 Fields are read as `values[edge, lane]`, int32[E + 1, L]: several may lie side by side (see `lanes`), and the row after
 the last edge is INF_MS, for what has no edge.
-
-Arrays that are indices come as uint32: numba then spares the test for negative ones.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-F = TypeVar("F", bound=Callable[..., Any])
-Number = Any
-"""A scalar inside a kernel, of whichever width numba gives it."""
-
-INF_MS = (1 << 30) - 1
-"""No way. Two of them still fit into an int32."""
+from geo_backup.roads.kernel import INF_MS, Array, Number, kernel
 
 BUCKET_SHIFT = 10
 """A bucket is 1.024 s wide, about the weight of a short edge."""
-
-_TEXTS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-_SOURCES = hashlib.sha256(b"".join(text for text in _TEXTS if b"@kernel" in text))
-
-
-KERNELS: list[Any] = []
-"""Every compiled function that has been imported."""
-
-
-def kernel(function: F) -> F:
-    """Decorator of every compiled function: cached on disk, and free of the interpreter's lock.
-
-    Numba calls its cache stale when the function's own file has changed, but a kernel has those it calls inside it,
-    and they may come from another here: a cache holds for exactly these sources of all kernels.
-    """
-    compiled = numba.njit(cache=True, nogil=True)(function)
-    sources = _SOURCES.copy()
-    sources.update(Path(function.__code__.co_filename).read_bytes())
-    compiled._cache._cache_file._source_stamp = sources.digest()
-    KERNELS.append(compiled)
-    return cast(F, compiled)
-
-
-def read_only(array: Array) -> Array:
-    """A view that nobody writes to. To the compiler it is another type: a kernel that gets now this and now that is
-    compiled twice."""
-    view = array.view()
-    view.setflags(write=False)
-    return view
-
-
-def in_cache() -> tuple[int, int]:
-    """How many of the kernels are in the cache on disk, and how many there are."""
-    return sum(bool(compiled._cache._cache_file._load_index()) for compiled in KERNELS), len(KERNELS)
 
 
 @kernel

@@ -14,14 +14,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from geo_backup.errors import OutsideMapError
 from geo_backup.roads.grid import BRIDGE, MAIN, MOTORWAY, RIGHT, SIDES, TUNNEL, TURNS, RoadGrid, nearest, sides
-from geo_backup.roads.network import FRACTION_ONE, Array, RoadNetwork
-from geo_backup.roads.search import kernel
+from geo_backup.roads.kernel import Array, kernel, per_network
+from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
 from geo_backup.rules import SnapRules
 
 if TYPE_CHECKING:
@@ -266,25 +265,18 @@ def _other_sides(
     ]  # fmt: skip
 
 
-_STREETS: WeakKeyDictionary[RoadNetwork, csr_matrix] = WeakKeyDictionary()
-
-
+@per_network
 def _streets(network: RoadNetwork) -> csr_matrix:
     """Metres between neighbouring junctions, both ways, as one walks: one-ways and turns do not count."""
-    kept = _STREETS.get(network)
-    if kept is None:
-        from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix
 
-        a, b, metres = (np.asarray(v) for v in (network.piece_from, network.piece_to, network.piece_length_m))
-        tail, head, length = np.concatenate((a, b)), np.concatenate((b, a)), np.concatenate((metres, metres))
-        order = np.lexsort((length, head, tail))
-        tail, head, length = tail[order], head[order], np.maximum(length[order].astype(np.float64), 0.01)
-        # of several pieces between the same junctions the shortest counts
-        kept_rows = np.concatenate(([True], (np.diff(tail) != 0) | (np.diff(head) != 0)))
-        kept = _STREETS[network] = csr_matrix(
-            (length[kept_rows], (tail[kept_rows], head[kept_rows])), shape=(network.junctions, network.junctions)
-        )
-    return kept
+    a, b, metres = (np.asarray(v) for v in (network.piece_from, network.piece_to, network.piece_length_m))
+    tail, head, length = np.concatenate((a, b)), np.concatenate((b, a)), np.concatenate((metres, metres))
+    order = np.lexsort((length, head, tail))
+    tail, head, length = tail[order], head[order], np.maximum(length[order].astype(np.float64), 0.01)
+    # of several pieces between the same junctions the shortest counts
+    kept = np.concatenate(([True], (np.diff(tail) != 0) | (np.diff(head) != 0)))
+    return csr_matrix((length[kept], (tail[kept], head[kept])), shape=(network.junctions, network.junctions))
 
 
 @kernel

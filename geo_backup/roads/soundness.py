@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy.typing as npt
-
 from geo_backup.errors import MapError
-
-Array = npt.NDArray[Any]
+from geo_backup.roads.kernel import Array
 
 SHAPES: Mapping[str, tuple[str | int, ...]] = {
     "junction_lon_e7": ("J",), "junction_lat_e7": ("J",),

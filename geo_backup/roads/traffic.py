@@ -14,7 +14,8 @@ import numpy as np
 
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.network import FRACTION_ONE, Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.kernel import Array
+from geo_backup.roads.network import FRACTION_ONE, EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import CLOSED_MS, Profile, edge_kmh, held_ms
 
 SPEED_ONE = 100

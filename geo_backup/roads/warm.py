@@ -10,6 +10,7 @@ import numpy as np
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, Starts, reach_out
 from geo_backup.roads.hierarchy import Change, Metric
+from geo_backup.roads.kernel import read_only
 from geo_backup.roads.lanes import Lanes, Probe
 from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import Area, EdgeFlag, RoadNetwork, WayClass
@@ -49,7 +50,7 @@ def warm_hierarchy() -> None:
     """
     network = one_street()
     metric = Metric(weigh(network, PROFILES["response"]))
-    edge, ms = search.read_only(np.zeros(1, np.uint32)), search.read_only(np.zeros(1, np.int32))
+    edge, ms = read_only(np.zeros(1, np.uint32)), read_only(np.zeros(1, np.int32))
     lanes = Lanes(metric, 60_000)
     lanes.put(0, edge, ms)
     lanes.settle()

@@ -13,9 +13,9 @@ from enum import IntFlag
 
 import numpy as np
 
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.kernel import INF_MS, Array, Number, kernel, read_only
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import CLOSED_MS, Profile, edge_ms, fits, turn_ms
-from geo_backup.roads.search import INF_MS, Number, kernel, read_only
 
 
 class Shut(IntFlag):

@@ -14,7 +14,7 @@ from geo_backup.backup.exact import exact
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
 from geo_backup.events import ANY, Need
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS
 
 SKILLS = ("patrol", "k-9", "ALS", "engine")
 

@@ -18,9 +18,9 @@ from geo_backup.backup.closures import Obstacle, slowed
 from geo_backup.backup.standing import Standing, view
 from geo_backup.events import ClosureAdded, ClosureLifted, Event, IncidentChanged
 from geo_backup.live_map import LiveMap
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import PROFILES
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.weights import Weights, weigh
 from tests.backup.test_ranking import Scene, ids, position, rows
 from tests.roads import oracle

@@ -11,9 +11,8 @@ from geo_backup.backup.cover import ONE, Beat, Beats, Cover, place_times_ms, pri
 from geo_backup.errors import BadValueError
 from geo_backup.roads.field import ArrivalField, Starts
 from geo_backup.roads.hierarchy import Metric
-from geo_backup.roads.network import Array
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.profile import ROUTINE
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import weigh
 from geo_backup.rules import CoverRules, SnapRules

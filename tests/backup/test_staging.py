@@ -11,8 +11,7 @@ from geo_backup.backup.cover import Cover
 from geo_backup.backup.staging import best_post, move_up, post_gains, staging_points
 from geo_backup.errors import BadValueError
 from geo_backup.geodesy import from_local_m
-from geo_backup.roads.network import Array
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.rules import CoverRules
 
 RULES = CoverRules()

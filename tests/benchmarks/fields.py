@@ -28,11 +28,11 @@ from geo_backup.events import Fix
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms
 from geo_backup.roads.hierarchy import Hierarchy, Metric
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target, snap_units
 from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import Weights, weigh

@@ -26,10 +26,10 @@ from geo_backup.cartography.dissection import dissected
 from geo_backup.cartography.ways import Ways
 from geo_backup.roads.field import HORIZON_MS, ArrivalField, Seeds, cold_etas_ms
 from geo_backup.roads.hierarchy import Hierarchy, Metric
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import weigh

@@ -18,8 +18,8 @@ from geo_backup.lab.plot import draw
 from geo_backup.lab.policy import DETOUR_MS, POLICIES, Offer
 from geo_backup.lab.record import Record
 from geo_backup.lab.shift import Outcome, run_shift
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.search import INF_MS
 from tests.running import GOTHENBURG
 from tests.stories import T0
 

@@ -14,9 +14,10 @@ from tests.running import ROOT, Server
 FIRST_S = 2.0
 """50 ms on a quiet machine; what has to be imported or compiled first takes longer than this on any."""
 SIGNATURES = """
-from geo_backup.roads import search, warm
+from geo_backup.roads import warm
+from geo_backup.roads.kernel import KERNELS
 def signatures():
-    return {(kernel.py_func.__name__, str(one)) for kernel in search.KERNELS for one in kernel.signatures}
+    return {(kernel.py_func.__name__, str(one)) for kernel in KERNELS for one in kernel.signatures}
 warm.warm_up()
 before = signatures()
 import asyncio, sys

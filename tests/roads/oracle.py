@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.profile import CLOSED_MS
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target
 from geo_backup.roads.weights import Shut, Weights
 

@@ -7,9 +7,10 @@ import pytest
 
 from geo_backup.errors import OutsideMapError
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag, WayClass, WayFlag
 from geo_backup.roads.profile import CLOSED_MS, RESPONSE, ROUTINE
-from geo_backup.roads.search import INF_MS, k_smallest
+from geo_backup.roads.search import k_smallest
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Shut, Weights, weigh
 from geo_backup.rules import SnapRules

@@ -12,10 +12,10 @@ import pytest
 from geo_backup.cartography.build import build_map
 from geo_backup.roads.field import ArrivalField, Seeds
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
 from geo_backup.roads.profile import PROFILES
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle

@@ -14,10 +14,10 @@ from geo_backup.roads import hierarchy
 from geo_backup.roads import lanes as lanes_module
 from geo_backup.roads.field import ArrivalField, Seeds, Starts
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.lanes import Lanes, Probe
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import PROFILES
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle

@@ -9,10 +9,10 @@ import pytest
 
 from geo_backup.roads import ends, journey
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import ROUTINE
 from geo_backup.roads.route import Route
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules

@@ -10,9 +10,9 @@ import shapely
 
 from geo_backup.roads import search
 from geo_backup.roads.field import ArrivalField, Starts, reach_out
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import RESPONSE, ROUTINE
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import SnapRules

@@ -22,10 +22,10 @@ from geo_backup.cartography.tags import NoRoad, read_road
 from geo_backup.geodesy import bearing_deg
 from geo_backup.roads import ends
 from geo_backup.roads.field import ArrivalField
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork
+from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import ROUTINE, SLOWEST_KMH, Junction, Profile
 from geo_backup.roads.route import Route, cut_line
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoint, RoadPoints
 from geo_backup.roads.weights import Shut, Weights, weigh
 from geo_backup.rules import SnapRules

@@ -27,9 +27,9 @@ import valhalla
 from scipy.sparse.csgraph import dijkstra
 
 from geo_backup.roads.field import Seeds, cold_etas_ms
+from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.lanes import Probe
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.search import INF_MS
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights
 from geo_backup.rules import SnapRules

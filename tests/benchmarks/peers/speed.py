@@ -18,9 +18,9 @@ from fields import busiest, fields_of, follow
 
 from geo_backup.roads.field import HORIZON_MS, ArrivalField, Seeds, Starts
 from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import LANES, Lanes, Probe
-from geo_backup.roads.network import Array, EdgeFlag, RoadNetwork, WayClass
-from geo_backup.roads.search import INF_MS
+from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target, snap_place
 from geo_backup.roads.warm import warm_up
 from geo_backup.roads.weights import Weights
