@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from geo_backup.events import ID_PATTERN, AgreementEnded, AgreementMade, AidApproved
 from geo_backup.node import Node
 from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, was_taken
+from geo_backup.server.writes import incident_of, new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AidApproval, NewAgreement
 
@@ -64,7 +64,7 @@ def router(node: Node) -> APIRouter:
     @routes.post("/incidents/{incident_id}/aid")
     async def approve(incident_id: Annotated[str, Path(pattern=ID_PATTERN)], body: AidApproval) -> dict[str, Any]:
         """Units of this agency may come to the incident, as their mutual agreement says."""
-        borrower = open_incident_of(node, incident_id).agency
+        borrower = incident_of(node, incident_id).agency
         agreements = node.live_map.agreements.values()
         if not any(one.lender == body.agency and one.borrower == borrower for one in agreements):
             words = f"no agreement says that {body.agency!r} helps {borrower!r}; POST /v1/agreements first"

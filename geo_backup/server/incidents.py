@@ -28,7 +28,6 @@ from geo_backup.node import Node, whole_ranking
 from geo_backup.server.answers import asked, listed
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.writes import (
-    WORDS,
     check_minutes,
     check_profile,
     incident_of,
@@ -118,7 +117,7 @@ def router(node: Node) -> APIRouter:
     @routes.patch("/incidents/{incident_id}")
     async def change(incident_id: IncidentId, body: IncidentPatch) -> dict[str, Any]:
         """Change what is named."""
-        incident = open_incident_of(node, incident_id)
+        incident = incident_of(node, incident_id)
         if (body.lon is None) != (body.lat is None):
             raise bad_value("/lon" if body.lon is None else "/lat", "missing", "a new place needs both lon and lat")
         off_road = None
@@ -145,10 +144,6 @@ def router(node: Node) -> APIRouter:
     async def close(incident_id: IncidentId) -> dict[str, Any]:
         """The incident is over: its units are released, its ranking ends. Closing it twice is no error."""
         incident = incident_of(node, incident_id)
-        if incident.emergency is not None and incident.emergency.stands:
-            # asked here: a refused fact would keep the id, and the incident could never be closed
-            reason = "emergency_stands"
-            raise Problem(409, WORDS[reason], [{"field": "", "reason": reason, "message": WORDS[reason]}])
         if incident.open:
             event = IncidentClosed(
                 event_id=f"closed:{incident.opening}", received_ms=node.clock.now_ms(), incident_id=incident_id
@@ -160,7 +155,7 @@ def router(node: Node) -> APIRouter:
     async def backup(incident_id: IncidentId, body: BackupCall) -> Response | dict[str, Any]:
         """Ask for backup: with a mode, answered by the set to send, as it is recorded; without one, the ranking is
         narrowed to what is asked for."""
-        incident = open_incident_of(node, incident_id)
+        incident = incident_of(node, incident_id)
         needs, several, mode, run_card = _asked(node, body, incident)
         now_ms = node.clock.now_ms()
         if body.arrive_by is not None and mode in (None, "immediate"):
@@ -216,7 +211,7 @@ def router(node: Node) -> APIRouter:
     async def assign(incident_id: IncidentId, body: NewAssignment) -> dict[str, Any]:
         """Send a unit, perhaps in place of another."""
         now_ms = node.clock.now_ms()
-        standing = open_incident_of(node, incident_id).recommended
+        standing = incident_of(node, incident_id).recommended
         if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
             raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
         await record(

@@ -23,8 +23,8 @@ from geo_backup.events import (
 from geo_backup.live_map import Plan
 from geo_backup.node import Node
 from geo_backup.server.answers import listed
-from geo_backup.server.problems import Problem, bad_value
-from geo_backup.server.writes import new_id, record
+from geo_backup.server.problems import bad_value
+from geo_backup.server.writes import ask, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
 
@@ -110,7 +110,6 @@ def router(node: Node) -> APIRouter:
     @routes.post("/plans/{plan_id}/approve")
     async def approve(plan_id: PlanId, body: ByWhom) -> dict[str, Any]:
         """A supervisor says yes; only then it can be activated."""
-        plan_of(plan_id)
         event = PlanApproved(
             event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by
         )
@@ -120,28 +119,16 @@ def router(node: Node) -> APIRouter:
     @routes.post("/plans/{plan_id}/activate")
     async def activate(plan_id: PlanId) -> dict[str, Any]:
         """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
+        begun = PlanActivated(event_id=new_id("activated"), received_ms=node.clock.now_ms(), plan_id=plan_id)
+        ask(node, begun)  # before its schedule is worked out
         plan = plan_of(plan_id)
-        if plan.state != "approved":
-            raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
         found = await scheduled(plan)
-        # what the fold would refuse is refused before anything is logged
-        opened = len(node.live_map.open_incidents()) + len(plan.made.posts)
-        if opened > node.live_map.rules.limit.open_incidents:
-            raise Problem(429, "too many incidents are open; close some first")
-        for post in plan.made.posts:
-            if f"{plan_id}.{post.post_id}" in node.live_map.incidents:
-                raise Problem(409, f"incident {plan_id}.{post.post_id} exists already; plan under another id")
-        units = node.live_map.units
-        gone = [p for p in found.places if p.unit_id not in units or units[p.unit_id].incident_id is not None]
-        if gone and not plan.made.exercise:
-            raise Problem(409, f"{gone[0].unit_id} was sent elsewhere this moment; activate the plan again")
-        await record(node, *_begin(plan, found, node.clock.now_ms()))
+        await record(node, *_posts(plan, found, begun.received_ms), begun)
         return documents.plan(plan_of(plan_id), found)
 
     @routes.post("/plans/{plan_id}/cancel")
     async def cancel(plan_id: PlanId, body: PlanReason) -> dict[str, Any]:
         """It will not be."""
-        plan_of(plan_id)
         event = PlanCancelled(
             event_id=new_id("plan-cancelled"),
             received_ms=node.clock.now_ms(),
@@ -154,8 +141,8 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
-    """The facts of a plan that begins. The plan's own turns last: were one of them refused, it would not be active."""
+def _posts(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
+    """The facts of the posts of a plan that begins. That it has begun is said after them."""
     made, out = plan.made, list[Event]()
     for post in made.posts:
         incident_id = f"{made.plan_id}.{post.post_id}"
@@ -200,4 +187,4 @@ def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
                 reason=f"plan {made.plan_id}",
             )
         )
-    return [*out, PlanActivated(event_id=new_id("activated"), received_ms=now_ms, plan_id=made.plan_id)]
+    return out

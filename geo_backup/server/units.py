@@ -30,7 +30,7 @@ from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import asked, listed
 from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.problems import Problem, bad_value, pointer
-from geo_backup.server.writes import WORDS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
+from geo_backup.server.writes import REFUSALS, adoption_of, check_minutes, check_profile, new_id, record, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import CrewReport, Position, Positions, StatusChange, UnitDescription
 from geo_backup.wire.unknown import known
@@ -150,7 +150,7 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
         if adoption is None:
             return UNKNOWN_UNIT
         if len(node.live_map.units) + new >= node.live_map.rules.limit.units:
-            return f"too_many_units: {WORDS['too_many_units']}"
+            return f"too_many_units: {REFUSALS['too_many_units'][1]}"
         return None if adoption.takes(client) else REFUSED
 
     async def _call(
@@ -234,7 +234,6 @@ def router(node: Node, adoption: Adoption | None) -> APIRouter:
     @routes.delete("/units/{unit_id}", status_code=204)
     async def retire(unit_id: UnitId) -> None:
         """Take a unit out of the fleet; its history stays in the log."""
-        unit_of(node, unit_id)
         await record(node, UnitRetired(event_id=new_id("retire"), received_ms=node.clock.now_ms(), unit_id=unit_id))
 
     @routes.put("/units/{unit_id}/status")
