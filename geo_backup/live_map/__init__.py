@@ -1,13 +1,15 @@
-"""LiveMap, the current truth, and `apply`, the only function that changes it.
+"""LiveMap, the current truth; `apply`, the only function that changes it; and `refusal`, which says what may not be.
 
 The live map is a fold: start empty, apply each event of the log in order. Nothing here reads a clock, a file or the
-network; equal logs give equal maps. What `apply` will not accept it ignores with a reason and leaves untouched.
-`state` holds the values, the other modules one noun's handlers each.
+network; equal logs give equal maps. What may not be is ignored with a reason and leaves the map untouched; whoever
+writes asks `refusal` first, so that it does not come into the log at all.
+`state` holds the values, the other modules one noun each: why an event of it is refused, and what it changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from geo_backup import events as ev
@@ -26,59 +28,91 @@ from geo_backup.live_map.state import (
     Plan,
     Recommendation,
     Unit,
+    changes_nothing,
+    never,
 )
 
 __all__ = [
     "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap", "Plan",
-    "Recommendation", "Unit", "apply", "freshness",
+    "Recommendation", "Unit", "apply", "freshness", "refusal",
 ]  # fmt: skip
 
-_HANDLERS: dict[type[Event], Callable[[LiveMap, Any], Delta]] = {
-    ev.PositionReported: positions.position,
-    ev.UnitRegistered: units.registered,
-    ev.UnitStatusChanged: units.status,
-    ev.CrewReported: units.crew,
-    ev.WordSet: units.word,
-    ev.UnitRetired: units.retired,
-    ev.IncidentOpened: incidents.opened,
-    ev.IncidentChanged: incidents.changed,
-    ev.IncidentClosed: incidents.closed,
-    ev.BackupRequested: incidents.requested,
-    ev.BackupRecommended: incidents.recommended,
-    ev.DecisionMade: incidents.decided,
-    ev.AssignmentChanged: incidents.assignment,
-    ev.EmergencyDeclared: emergencies.declared,
-    ev.EmergencyAcknowledged: emergencies.acknowledged,
-    ev.EmergencyCleared: emergencies.cleared,
-    ev.EmergencyClearRefused: emergencies.clear_refused,
-    ev.AgreementMade: plans.agreed,
-    ev.AgreementEnded: plans.ended,
-    ev.AidApproved: plans.aid_approved,
-    ev.PlanMade: plans.made,
-    ev.PlanApproved: plans.approved,
-    ev.PlanActivated: plans.activated,
-    ev.PlanCancelled: plans.cancelled,
-    ev.BeatsAdopted: ground.beats,
-    ev.DemandAdopted: ground.demand,
-    ev.ClosureAdded: ground.closure_added,
-    ev.ClosureLifted: ground.closure_lifted,
-    ev.ClockTurned: clock.turned,
-    ev.NetworkAdopted: ground.network,
-    ev.SpeedsAdopted: ground.speeds,
-    ev.RulesAdopted: ground.rules,
+_FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
+    ev.PositionReported: (units.refuse_unknown, positions.position),
+    ev.UnitRegistered: (units.refuse_registration, units.registered),
+    ev.UnitStatusChanged: (units.refuse_status, units.status),
+    ev.CrewReported: (units.refuse_unknown, units.crew),
+    ev.WordSet: (units.refuse_unknown, units.word),
+    ev.UnitRetired: (units.refuse_retirement, units.retired),
+    ev.IncidentOpened: (incidents.refuse_opening, incidents.opened),
+    ev.IncidentChanged: (incidents.refuse_unless_open, incidents.changed),
+    ev.IncidentClosed: (incidents.refuse_closing, incidents.closed),
+    ev.BackupRequested: (incidents.refuse_unless_open, incidents.requested),
+    ev.BackupRecommended: (never, changes_nothing),
+    ev.DecisionMade: (incidents.refuse_decision, incidents.decided),
+    ev.AssignmentChanged: (incidents.refuse_assignment, incidents.assignment),
+    ev.EmergencyDeclared: (emergencies.refuse_press, emergencies.declared),
+    ev.EmergencyAcknowledged: (emergencies.refuse_unless_standing, emergencies.acknowledged),
+    ev.EmergencyCleared: (emergencies.refuse_unless_standing, emergencies.cleared),
+    ev.EmergencyClearRefused: (never, changes_nothing),
+    ev.AgreementMade: (plans.refuse_agreement, plans.agreed),
+    ev.AgreementEnded: (plans.refuse_ending, plans.ended),
+    ev.AidApproved: (incidents.refuse_unless_open, plans.aid_approved),
+    ev.PlanMade: (plans.refuse_plan, plans.made),
+    ev.PlanApproved: (plans.refuse_approval, plans.approved),
+    ev.PlanActivated: (plans.refuse_activation, plans.activated),
+    ev.PlanCancelled: (plans.refuse_approval, plans.cancelled),
+    ev.BeatsAdopted: (never, ground.beats),
+    ev.DemandAdopted: (ground.refuse_demand, ground.demand),
+    ev.ClosureAdded: (ground.refuse_closure, ground.closure_added),
+    ev.ClosureLifted: (ground.refuse_lifting, ground.closure_lifted),
+    ev.ClockTurned: (never, clock.turned),
+    ev.NetworkAdopted: (never, ground.network),
+    ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
+    ev.RulesAdopted: (ground.refuse_rules, ground.rules),
 }
+"""Of each kind of event why it may not be, and what it changes where it may."""
+
+_FAULTS = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
+
+
+def refusal(live_map: LiveMap, *events: Event) -> str | None:
+    """Why these events may not be, the first reason in their order; None when all of them may.
+
+    Of several the later ones know the units and incidents that the earlier ones make, but no change of what stands.
+    Positions are refused for an unknown unit alone: those that move nothing are in the log all the same, and `apply`
+    says why they moved nothing.
+    """
+    if len(events) > 1:
+        live_map = replace(live_map, units=dict(live_map.units), incidents=dict(live_map.incidents))
+    for event in events:
+        reason = _refusal(live_map, event)
+        if reason is not None:
+            return reason
+        if len(events) > 1 and isinstance(event, ev.IncidentOpened):
+            live_map.incidents[event.incident_id] = incidents.new(event)
+        elif len(events) > 1 and isinstance(event, ev.UnitRegistered):
+            live_map.units.setdefault(event.unit_id, units.new(live_map, event))
+    return None
 
 
 def apply(live_map: LiveMap, seq: int, event: Event) -> Delta:
     """Fold one event into the map and say what changed.
 
-    A handler checks first and writes last, so an event that is refused (or breaks a rule: `fault`) leaves the map as
-    it was, the same on every node.
+    An event that is refused (or breaks a rule: `fault`) leaves the map as it was, the same on every node.
     """
-    handler = _HANDLERS.get(type(event))
+    reason = _refusal(live_map, event)
     try:
-        delta = Delta(ignored="unknown_kind") if handler is None else handler(live_map, event)
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        delta = _FOLD[type(event)][1](live_map, event) if reason is None else Delta(ignored=reason)
+    except _FAULTS:
         delta = Delta(ignored="fault")
     live_map.seq = seq
     return delta
+
+
+def _refusal(live_map: LiveMap, event: Event) -> str | None:
+    row = _FOLD.get(type(event))
+    try:
+        return "unknown_kind" if row is None else row[0](live_map, event)
+    except _FAULTS:
+        return "fault"

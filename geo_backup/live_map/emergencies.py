@@ -6,27 +6,33 @@ from geo_backup.events import (
     ANY,
     EmergencyAcknowledged,
     EmergencyCleared,
-    EmergencyClearRefused,
     EmergencyDeclared,
     IncidentOpened,
     Need,
 )
 from geo_backup.live_map.incidents import pin
-from geo_backup.live_map.state import HISTORY_KEPT, NOTHING, Delta, Emergency, Incident, LiveMap
+from geo_backup.live_map.state import HISTORY_KEPT, Delta, Emergency, Incident, LiveMap
 
 UNLISTED_AGENCY = "unknown"
 UNLISTED_MAX = 500
 """So many emergencies of units that nobody registered may stand at once: anybody can make up more of them."""
 
 
-def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
-    """A press: a new emergency, or added to the one of this unit that stands.
+def refuse_press(live_map: LiveMap, event: EmergencyDeclared) -> str | None:
+    """Neither the limit of open incidents nor a missing position can refuse it."""
+    listed = event.unit_id in live_map.units
+    if not listed and not event.unlisted:
+        return "unknown_unit"
+    if _standing(live_map, event.unit_id, event.exercise) is not None:
+        return None
+    if event.emergency_id in live_map.incidents:
+        return "id_taken"
+    return "too_many_unlisted" if not listed and _unlisted(live_map) >= UNLISTED_MAX else None
 
-    Neither the limit of open incidents nor a missing position can refuse it.
-    """
+
+def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
+    """A press: a new emergency, or added to the one of this unit that stands."""
     unit = live_map.units.get(event.unit_id)
-    if unit is None and not event.unlisted:
-        return Delta(ignored="unknown_unit")
     agency = UNLISTED_AGENCY if unit is None else unit.agency
     standing = _standing(live_map, event.unit_id, event.exercise)
     if standing is not None and standing.emergency is not None:
@@ -39,10 +45,6 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         if (unit is None or unit.fix is None) and event.placed_by == "alert":
             standing.lon, standing.lat, emergency.placed_by = event.lon, event.lat, event.placed_by
         return Delta(incidents=(standing.incident_id,), units=() if unit is None else (event.unit_id,))
-    if event.emergency_id in live_map.incidents:
-        return Delta(ignored="id_taken")
-    if unit is None and _unlisted(live_map) >= UNLISTED_MAX:
-        return Delta(ignored="too_many_unlisted")
     opened = IncidentOpened(
         event_id=event.event_id,
         received_ms=event.received_ms,
@@ -76,18 +78,21 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
     return Delta(incidents=(event.emergency_id,), units=() if unit is None else (event.unit_id,))
 
 
+def refuse_unless_standing(live_map: LiveMap, event: EmergencyAcknowledged | EmergencyCleared) -> str | None:
+    incident = live_map.incidents.get(event.emergency_id)
+    if incident is None or incident.emergency is None:
+        return "unknown_emergency"
+    return None if incident.emergency.stands else "emergency_over"
+
+
 def acknowledged(live_map: LiveMap, event: EmergencyAcknowledged) -> Delta:
     emergency = _of(live_map, event.emergency_id)
-    if isinstance(emergency, str):
-        return Delta(ignored=emergency)
     emergency.acknowledged = (*emergency.acknowledged[1 - HISTORY_KEPT :], (event.by, event.received_ms))
     return Delta(incidents=(event.emergency_id,))
 
 
 def cleared(live_map: LiveMap, event: EmergencyCleared) -> Delta:
     emergency = _of(live_map, event.emergency_id)
-    if isinstance(emergency, str):
-        return Delta(ignored=emergency)
     emergency.cleared_ms, emergency.cleared_by = event.received_ms, f"{event.by} {event.who}".strip()
     unit_id = live_map.incidents[event.emergency_id].for_unit_id
     unit = live_map.units.get(unit_id) if unit_id is not None else None
@@ -97,16 +102,11 @@ def cleared(live_map: LiveMap, event: EmergencyCleared) -> Delta:
     return Delta(incidents=(event.emergency_id,))
 
 
-def clear_refused(live_map: LiveMap, event: EmergencyClearRefused) -> Delta:
-    return NOTHING
-
-
-def _of(live_map: LiveMap, emergency_id: str) -> Emergency | str:
-    """The emergency that stands, or why there is none."""
-    incident = live_map.incidents.get(emergency_id)
-    if incident is None or incident.emergency is None:
-        return "unknown_emergency"
-    return incident.emergency if incident.emergency.stands else "emergency_over"
+def _of(live_map: LiveMap, emergency_id: str) -> Emergency:
+    """The emergency of an incident that has one."""
+    emergency = live_map.incidents[emergency_id].emergency
+    assert emergency is not None, "which its refusal has seen to"
+    return emergency
 
 
 def _unlisted(live_map: LiveMap) -> int:

@@ -16,18 +16,23 @@ from geo_backup.events import (
 from geo_backup.live_map.state import NOTHING, Closure, Delta, LiveMap
 
 
-def closure_added(live_map: LiveMap, event: ClosureAdded) -> Delta:
+def refuse_closure(live_map: LiveMap, event: ClosureAdded) -> str | None:
     if event.closure_id in live_map.closures:
-        return Delta(ignored="id_taken")
-    if len(live_map.closures) >= live_map.rules.limit.closures:
-        return Delta(ignored="too_many_closures")
+        return "id_taken"
+    return "too_many_closures" if len(live_map.closures) >= live_map.rules.limit.closures else None
+
+
+def closure_added(live_map: LiveMap, event: ClosureAdded) -> Delta:
     live_map.closures[event.closure_id] = Closure(event.closure_id, event)
     return Delta(closures=(event.closure_id,))
 
 
+def refuse_lifting(live_map: LiveMap, event: ClosureLifted) -> str | None:
+    return None if event.closure_id in live_map.closures else "unknown_closure"
+
+
 def closure_lifted(live_map: LiveMap, event: ClosureLifted) -> Delta:
-    if live_map.closures.pop(event.closure_id, None) is None:
-        return Delta(ignored="unknown_closure")
+    del live_map.closures[event.closure_id]
     return Delta(closures=(event.closure_id,))
 
 
@@ -36,24 +41,31 @@ def network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
     return NOTHING
 
 
-def speeds(live_map: LiveMap, event: SpeedsAdopted) -> Delta:
+def refuse_speeds(live_map: LiveMap, event: SpeedsAdopted) -> str | None:
     if event.speeds_id != speeds_id(event.packed):
-        return Delta(ignored="bad_speeds")
-    if event.speeds_id == (live_map.speeds.speeds_id if live_map.speeds else ""):
-        return Delta(ignored="same_speeds")
+        return "bad_speeds"
+    return "same_speeds" if event.speeds_id == (live_map.speeds.speeds_id if live_map.speeds else "") else None
+
+
+def speeds(live_map: LiveMap, event: SpeedsAdopted) -> Delta:
     live_map.speeds = event if event.packed else None
     return Delta(speeds=True)
 
 
-def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
+def refuse_rules(live_map: LiveMap, event: RulesAdopted) -> str | None:
     now, whose = live_map.rules, event.kind or event.agency
     known = now.kinds if event.kind else now.agencies
     if whose and event.rules and whose not in known and len(known) >= now.limit.agreements:
-        return Delta(ignored="too_many_kinds" if event.kind else "too_many_agencies")
+        return "too_many_kinds" if event.kind else "too_many_agencies"
     try:
-        live_map.rules = now.adopted(event.rules, event.agency, event.kind)
+        now.adopted(event.rules, event.agency, event.kind)
     except BadValueError as error:
-        return Delta(ignored=error.reason)
+        return error.reason
+    return None
+
+
+def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
+    live_map.rules = live_map.rules.adopted(event.rules, event.agency, event.kind)
     return Delta(desk=True)
 
 
@@ -62,8 +74,10 @@ def beats(live_map: LiveMap, event: BeatsAdopted) -> Delta:
     return Delta(desk=True)
 
 
+def refuse_demand(live_map: LiveMap, event: DemandAdopted) -> str | None:
+    return None if event.demand_id == speeds_id(event.packed) else "bad_demand"
+
+
 def demand(live_map: LiveMap, event: DemandAdopted) -> Delta:
-    if event.demand_id != speeds_id(event.packed):
-        return Delta(ignored="bad_demand")
     live_map.demand = event if event.packed else None
     return Delta(desk=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import get_args
 
 from geo_backup.events import (
+    AidApproved,
     AssignmentChanged,
     AssignmentState,
-    BackupRecommended,
     BackupRequested,
     DecisionMade,
     IncidentChanged,
@@ -21,7 +21,6 @@ from geo_backup.live_map.state import (
     CLOSED_INCIDENTS_KEPT,
     DECISIONS_KEPT,
     HISTORY_KEPT,
-    NOTHING,
     OPEN_STATES,
     Assignment,
     Delta,
@@ -31,13 +30,22 @@ from geo_backup.live_map.state import (
 )
 
 
+def refuse_opening(live_map: LiveMap, event: IncidentOpened) -> str | None:
+    if event.incident_id in live_map.incidents:
+        return "id_taken"
+    full = len(live_map.open_incidents()) >= live_map.rules.limit.open_incidents
+    return "too_many_incidents" if full else None
+
+
 def opened(live_map: LiveMap, event: IncidentOpened) -> Delta:
-    standing = live_map.incidents.get(event.incident_id)
-    if standing is not None:
-        return Delta(ignored="id_taken")
-    if len(live_map.open_incidents()) >= live_map.rules.limit.open_incidents:
-        return Delta(ignored="too_many_incidents")
-    live_map.incidents[event.incident_id] = Incident(
+    incident = live_map.incidents[event.incident_id] = new(event)
+    pin(live_map, incident)
+    return Delta(incidents=(event.incident_id,))
+
+
+def new(event: IncidentOpened) -> Incident:
+    """The incident as it is when it is opened."""
+    return Incident(
         event.incident_id,
         event.lon,
         event.lat,
@@ -56,15 +64,20 @@ def opened(live_map: LiveMap, event: IncidentOpened) -> Delta:
         plan_id=event.plan_id,
         apart=event.apart,
     )
-    pin(live_map, live_map.incidents[event.incident_id])
-    return Delta(incidents=(event.incident_id,))
+
+
+def refuse_unless_open(
+    live_map: LiveMap,
+    event: IncidentChanged | IncidentClosed | BackupRequested | AssignmentChanged | AidApproved | DecisionMade,
+) -> str | None:
+    incident = live_map.incidents.get(event.incident_id)
+    if incident is None:
+        return "unknown_incident"
+    return None if incident.open else "incident_closed"
 
 
 def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
+    incident = live_map.incidents[event.incident_id]
     for name in ("lon", "lat", "priority", "kind", "note", "profile", "pinned", "off_road_m", "level"):
         value = getattr(event, name)
         if value is not None:
@@ -73,13 +86,16 @@ def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
     return Delta(incidents=(event.incident_id,))
 
 
+def refuse_closing(live_map: LiveMap, event: IncidentClosed) -> str | None:
+    reason = refuse_unless_open(live_map, event)
+    if reason is not None:
+        return reason
+    emergency = live_map.incidents[event.incident_id].emergency
+    return "emergency_stands" if emergency is not None and emergency.stands else None
+
+
 def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
-    if incident.emergency is not None and incident.emergency.stands:
-        return Delta(ignored="emergency_stands")
+    incident = live_map.incidents[event.incident_id]
     released = tuple(unit_id for unit_id, part in incident.assignments.items() if part.state in OPEN_STATES)
     for unit_id in released:
         release(live_map, incident, unit_id, "cleared", event.received_ms, event.said_by)
@@ -92,10 +108,7 @@ def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
 
 
 def requested(live_map: LiveMap, event: BackupRequested) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
+    incident = live_map.incidents[event.incident_id]
     incident.requirement = event.requirement
     if event.mode is not None:
         incident.mode, incident.several, incident.arrive_by_ms = event.mode, event.several, event.arrive_by_ms
@@ -105,63 +118,34 @@ def requested(live_map: LiveMap, event: BackupRequested) -> Delta:
     return Delta(incidents=(event.incident_id,))
 
 
-def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
-    unit = live_map.units.get(event.unit_id)
+def refuse_assignment(live_map: LiveMap, event: AssignmentChanged) -> str | None:
+    reason = refuse_unless_open(live_map, event)
+    if reason is not None:
+        return reason
+    incident, unit = live_map.incidents[event.incident_id], live_map.units.get(event.unit_id)
     if unit is None:
-        return Delta(ignored="unknown_unit")
+        return "unknown_unit"
     if event.state not in get_args(AssignmentState):
-        return Delta(ignored="unknown_state")
-    standing = incident.assignments.get(event.unit_id)
-    here = standing is not None and standing.state in OPEN_STATES
-    if event.state != "assigned" and not here:
-        return Delta(ignored="not_assigned")
+        return "unknown_state"
+    here = _works(incident, event.unit_id)
+    if event.state != "assigned":
+        return None if here else "not_assigned"
+    if here:
+        return "already_here"
+    if unit.unit_id == incident.for_unit_id:
+        return "requester"
+    if unit.emergency_id is not None and not incident.apart:
+        return "in_emergency"
+    if unit.incident_id is not None and not event.preempt and not incident.apart:
+        return "assigned_elsewhere"
+    return "replaces_nobody" if event.replaces is not None and not _works(incident, event.replaces) else None
+
+
+def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
+    """A unit is sent, comes further, or its part ends."""
     if event.state == "assigned":
-        if here:
-            return Delta(ignored="already_here")
-        if unit.unit_id == incident.for_unit_id:
-            return Delta(ignored="requester")
-        if unit.emergency_id is not None and not incident.apart:
-            return Delta(ignored="in_emergency")
-        if unit.incident_id is not None and not event.preempt and not incident.apart:
-            return Delta(ignored="assigned_elsewhere")
-        replaced = incident.assignments.get(event.replaces) if event.replaces is not None else None
-        if event.replaces is not None and (replaced is None or replaced.state not in OPEN_STATES):
-            return Delta(ignored="replaces_nobody")
-        units, incidents = {unit.unit_id}, {event.incident_id}
-        if unit.incident_id is not None and not incident.apart:
-            incidents.add(unit.incident_id)
-            release(
-                live_map,
-                live_map.incidents[unit.incident_id],
-                unit.unit_id,
-                "cancelled",
-                event.at_ms,
-                event.said_by,
-                "pre-empted",
-            )
-        if replaced is not None:
-            units.add(replaced.unit_id)
-            release(live_map, incident, replaced.unit_id, "cancelled", event.at_ms, event.said_by, "replaced")
-        before = incident.assignments.get(unit.unit_id)
-        part = Assignment(
-            unit.unit_id,
-            "assigned",
-            event.at_ms,
-            event.said_by,
-            event.reason,
-            before.history if before else (),
-            event.decision_id,
-        )
-        enter(part, "assigned", event.at_ms, event.said_by)
-        incident.assignments[unit.unit_id] = part
-        if not incident.apart:
-            unit.incident_id, unit.slow_since_ms = event.incident_id, None
-            unit.calls += unit.crew is not None
-        return Delta(units=tuple(sorted(units)), incidents=tuple(sorted(incidents)))
+        return _assigned(live_map, event)
+    incident, unit = live_map.incidents[event.incident_id], live_map.units[event.unit_id]
     if event.state in ("cleared", "cancelled"):
         release(live_map, incident, unit.unit_id, event.state, event.at_ms, event.said_by, event.reason)
     else:
@@ -171,17 +155,42 @@ def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
     return Delta(units=(unit.unit_id,), incidents=(event.incident_id,))
 
 
-def recommended(live_map: LiveMap, event: BackupRecommended) -> Delta:
-    return NOTHING
+def _assigned(live_map: LiveMap, event: AssignmentChanged) -> Delta:
+    """A unit is sent: away from where it was, and perhaps in the place of another."""
+    incident, unit = live_map.incidents[event.incident_id], live_map.units[event.unit_id]
+    units, incidents = {unit.unit_id}, {event.incident_id}
+    if unit.incident_id is not None and not incident.apart:
+        incidents.add(unit.incident_id)
+        left = live_map.incidents[unit.incident_id]
+        release(live_map, left, unit.unit_id, "cancelled", event.at_ms, event.said_by, "pre-empted")
+    if event.replaces is not None:
+        units.add(event.replaces)
+        release(live_map, incident, event.replaces, "cancelled", event.at_ms, event.said_by, "replaced")
+    before = incident.assignments.get(unit.unit_id)
+    part = Assignment(
+        unit.unit_id,
+        "assigned",
+        event.at_ms,
+        event.said_by,
+        event.reason,
+        before.history if before else (),
+        event.decision_id,
+    )
+    enter(part, "assigned", event.at_ms, event.said_by)
+    incident.assignments[unit.unit_id] = part
+    if not incident.apart:
+        unit.incident_id, unit.slow_since_ms = event.incident_id, None
+        unit.calls += unit.crew is not None
+    return Delta(units=tuple(sorted(units)), incidents=tuple(sorted(incidents)))
+
+
+def refuse_decision(live_map: LiveMap, event: DecisionMade) -> str | None:
+    reason = refuse_unless_open(live_map, event)
+    return "duplicate" if reason is None and event.event_id in live_map.decisions else reason
 
 
 def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
-    if event.event_id in live_map.decisions:
-        return Delta(ignored="duplicate")
+    incident = live_map.incidents[event.incident_id]
     # a decision is folded at the position after the one the map stands at
     seq = live_map.seq + 1
     live_map.decisions[event.event_id] = seq
@@ -228,10 +237,10 @@ def pin(live_map: LiveMap, incident: Incident) -> None:
     unit.pinned_by = (*others, incident.incident_id) if incident.pinned and incident.open else others
 
 
-def refusal(incident: Incident | None) -> str | None:
-    if incident is None:
-        return "unknown_incident"
-    return None if incident.open else "incident_closed"
+def _works(incident: Incident, unit_id: str) -> bool:
+    """Whether a unit is on its way to an incident, or there."""
+    part = incident.assignments.get(unit_id)
+    return part is not None and part.state in OPEN_STATES
 
 
 def enter(part: Assignment, state: AssignmentState, at_ms: int, said_by: str) -> None:

@@ -11,70 +11,85 @@ from geo_backup.events import (
     PlanCancelled,
     PlanMade,
 )
-from geo_backup.live_map.incidents import refusal
 from geo_backup.live_map.state import Delta, LiveMap, Plan
+
+
+def refuse_plan(live_map: LiveMap, event: PlanMade) -> str | None:
+    standing = live_map.plans.get(event.plan_id)
+    if standing is not None:
+        return None if standing.state in ("draft", "approved") else "plan_" + standing.state
+    full = len(live_map.plans) >= live_map.rules.limit.plans and _over(live_map) is None
+    return "too_many_plans" if full else None
 
 
 def made(live_map: LiveMap, event: PlanMade) -> Delta:
     """A new plan, or another content for one that has not begun: then it needs approval anew."""
-    standing = live_map.plans.get(event.plan_id)
-    if standing is not None and standing.state not in ("draft", "approved"):
-        return Delta(ignored="plan_" + standing.state)
-    if standing is None and len(live_map.plans) >= live_map.rules.limit.plans:
-        over = next((p for p, plan in live_map.plans.items() if plan.state in ("active", "cancelled")), None)
-        if over is None:
-            return Delta(ignored="too_many_plans")
+    over = _over(live_map)
+    if event.plan_id not in live_map.plans and len(live_map.plans) >= live_map.rules.limit.plans and over is not None:
         del live_map.plans[over]
-    live_map.plans[event.plan_id] = Plan(event, event.received_ms, changed_ms=event.received_ms)
+    live_map.plans[event.plan_id] = Plan(event)
     return Delta(plans=(event.plan_id,))
+
+
+def _over(live_map: LiveMap) -> str | None:
+    """The oldest plan that makes room for another."""
+    return next((name for name, plan in live_map.plans.items() if plan.state in ("active", "cancelled")), None)
+
+
+def refuse_approval(live_map: LiveMap, event: PlanApproved | PlanCancelled) -> str | None:
+    plan = live_map.plans.get(event.plan_id)
+    if plan is None:
+        return "unknown_plan"
+    return None if plan.state in ("draft", "approved") else "plan_" + plan.state
 
 
 def approved(live_map: LiveMap, event: PlanApproved) -> Delta:
-    return _turn(live_map, event, ("draft", "approved"), "approved")
-
-
-def activated(live_map: LiveMap, event: PlanActivated) -> Delta:
-    return _turn(live_map, event, ("approved",), "active")
-
-
-def cancelled(live_map: LiveMap, event: PlanCancelled) -> Delta:
-    return _turn(live_map, event, ("draft", "approved"), "cancelled")
-
-
-def _turn(
-    live_map: LiveMap, event: PlanApproved | PlanActivated | PlanCancelled, before: tuple[str, ...], state: str
-) -> Delta:
-    plan = live_map.plans.get(event.plan_id)
-    if plan is None:
-        return Delta(ignored="unknown_plan")
-    if plan.state not in before:
-        return Delta(ignored="plan_not_approved" if plan.state == "draft" else "plan_" + plan.state)
-    plan.state, plan.changed_ms = state, event.received_ms
-    if isinstance(event, PlanApproved):
-        plan.approved_by = event.by
+    plan = live_map.plans[event.plan_id]
+    plan.state, plan.approved_by = "approved", event.by
     return Delta(plans=(event.plan_id,))
 
 
-def agreed(live_map: LiveMap, event: AgreementMade) -> Delta:
+def refuse_activation(live_map: LiveMap, event: PlanActivated) -> str | None:
+    plan = live_map.plans.get(event.plan_id)
+    if plan is None:
+        return "unknown_plan"
+    if plan.state == "draft":
+        return "plan_not_approved"
+    return None if plan.state == "approved" else "plan_" + plan.state
+
+
+def activated(live_map: LiveMap, event: PlanActivated) -> Delta:
+    live_map.plans[event.plan_id].state = "active"
+    return Delta(plans=(event.plan_id,))
+
+
+def cancelled(live_map: LiveMap, event: PlanCancelled) -> Delta:
+    live_map.plans[event.plan_id].state = "cancelled"
+    return Delta(plans=(event.plan_id,))
+
+
+def refuse_agreement(live_map: LiveMap, event: AgreementMade) -> str | None:
     if event.agreement_id in live_map.agreements:
-        return Delta(ignored="id_taken")
-    if len(live_map.agreements) >= live_map.rules.limit.agreements:
-        return Delta(ignored="too_many_agreements")
+        return "id_taken"
+    return "too_many_agreements" if len(live_map.agreements) >= live_map.rules.limit.agreements else None
+
+
+def agreed(live_map: LiveMap, event: AgreementMade) -> Delta:
     live_map.agreements[event.agreement_id] = event
     return Delta(desk=True)
 
 
+def refuse_ending(live_map: LiveMap, event: AgreementEnded) -> str | None:
+    return None if event.agreement_id in live_map.agreements else "unknown_agreement"
+
+
 def ended(live_map: LiveMap, event: AgreementEnded) -> Delta:
-    if live_map.agreements.pop(event.agreement_id, None) is None:
-        return Delta(ignored="unknown_agreement")
+    del live_map.agreements[event.agreement_id]
     return Delta(desk=True)
 
 
 def aid_approved(live_map: LiveMap, event: AidApproved) -> Delta:
-    incident = live_map.incidents.get(event.incident_id)
-    refused = refusal(incident)
-    if incident is None or refused:
-        return Delta(ignored=refused)
+    incident = live_map.incidents[event.incident_id]
     if event.agency not in incident.approved:
         incident.approved = (*incident.approved, event.agency)
     return Delta(incidents=(event.incident_id,))

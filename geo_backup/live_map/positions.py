@@ -10,40 +10,13 @@ from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
 
 
 def position(live_map: LiveMap, event: PositionReported) -> Delta:
-    unit = live_map.units.get(event.unit_id)
-    if unit is None:
-        return Delta(ignored="unknown_unit")
-    rules, fix = live_map.rules.fix, event.fix
-    if null_island(live_map.extent, fix.lon, fix.lat):
-        return Delta(ignored="null_island")
-    if fix.fix_ms > event.received_ms + rules.future_ms:
-        return Delta(ignored="future")
-    if fix in unit.fixes or fix in unit.held:
-        return Delta(ignored="duplicate")
-    # a clock a little ahead must not make the next good fixes late: order by the earlier of the two times
-    order_ms = min(fix.fix_ms, event.received_ms)
-    last = unit.fix
-    # (what a device ahead of the time sends in one batch shares its reception, and is ordered by the fixes themselves)
-    if last is not None and (order_ms, fix.fix_ms) <= (unit.order_ms, last.fix_ms):
-        return Delta(ignored="older_fix")
-    if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
-        return Delta(ignored="inaccurate")
-    waited_ms = order_ms - unit.order_ms
-    # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
-    if (
-        last is not None
-        and _speed_between_mps(last, fix, waited_ms) > rules.jump_mps
-        and waited_ms < rules.jump_hold_ms
-    ):
-        held = unit.held
-        if held and fix.fix_ms <= held[-1].fix_ms:
-            return Delta(ignored="jump")  # late or again: says nothing about the ones after it
-        if held and _speed_between_mps(held[-1], fix) > rules.jump_mps:
-            held = ()  # not borne out by the one before: begin again
-        if len(held) + 1 < rules.jump_fixes:
-            unit.held = (*held, fix)
-            return Delta(ignored="jump")
+    """Move a unit, or say why this fix does not: a fact all the same, and a leap is kept until others bear it out."""
+    unit, rules, fix = live_map.units[event.unit_id], live_map.rules.fix, event.fix
+    reason = _moves_nothing(live_map, unit, event)
+    if reason is not None:
+        return Delta(ignored=reason)
     unit.held = ()
+    last, order_ms = unit.fix, min(fix.fix_ms, event.received_ms)
     moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat)) if last is not None else float("inf")
     if fix.speed_mps is not None:
         unit.parked = fix.speed_mps < live_map.rules.of_kind(unit.kind).freshness.parked_below_mps
@@ -60,6 +33,41 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
         incident.lon, incident.lat = fix.lon, fix.lat
         incidents = (*incidents, incident_id)
     return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
+
+
+def _moves_nothing(live_map: LiveMap, unit: Unit, event: PositionReported) -> str | None:
+    """Why a fix does not move its unit. One that would be a leap is held."""
+    rules, fix = live_map.rules.fix, event.fix
+    if null_island(live_map.extent, fix.lon, fix.lat):
+        return "null_island"
+    if fix.fix_ms > event.received_ms + rules.future_ms:
+        return "future"
+    if fix in unit.fixes or fix in unit.held:
+        return "duplicate"
+    # a clock a little ahead must not make the next good fixes late: order by the earlier of the two times
+    order_ms = min(fix.fix_ms, event.received_ms)
+    last = unit.fix
+    # (what a device ahead of the time sends in one batch shares its reception, and is ordered by the fixes themselves)
+    if last is not None and (order_ms, fix.fix_ms) <= (unit.order_ms, last.fix_ms):
+        return "older_fix"
+    if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
+        return "inaccurate"
+    waited_ms = order_ms - unit.order_ms
+    # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
+    if (
+        last is not None
+        and _speed_between_mps(last, fix, waited_ms) > rules.jump_mps
+        and waited_ms < rules.jump_hold_ms
+    ):
+        held = unit.held
+        if held and fix.fix_ms <= held[-1].fix_ms:
+            return "jump"  # late or again: says nothing about the ones after it
+        if held and _speed_between_mps(held[-1], fix) > rules.jump_mps:
+            held = ()  # not borne out by the one before: begin again
+        if len(held) + 1 < rules.jump_fixes:
+            unit.held = (*held, fix)
+            return "jump"
+    return None
 
 
 def _speed_between_mps(earlier: Fix, later: Fix, at_least_ms: int = 0) -> float:

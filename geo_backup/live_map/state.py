@@ -14,6 +14,7 @@ from geo_backup.events import (
     AssignmentState,
     ClosureAdded,
     DemandAdopted,
+    Event,
     Fix,
     IncidentOpened,
     Member,
@@ -152,11 +153,9 @@ class Plan:
     """Backup thought out beforehand, as it was last made. Its incidents, once it is active, are named by it."""
 
     made: PlanMade
-    made_ms: int
     state: str = "draft"
     """draft, approved, active, cancelled."""
     approved_by: str = ""
-    changed_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -270,3 +269,12 @@ class Delta:
 
 
 NOTHING = Delta()
+
+
+def never(live_map: LiveMap, event: Event) -> None:
+    """The refusal of what may always be."""
+
+
+def changes_nothing(live_map: LiveMap, event: Event) -> Delta:
+    """The change of what is on record and no more."""
+    return NOTHING

@@ -4,36 +4,58 @@ from __future__ import annotations
 
 from typing import get_args
 
-from geo_backup.events import CrewReported, UnitRegistered, UnitRetired, UnitStatus, UnitStatusChanged, WordSet
+from geo_backup.events import (
+    CrewReported,
+    PositionReported,
+    UnitRegistered,
+    UnitRetired,
+    UnitStatus,
+    UnitStatusChanged,
+    WordSet,
+)
 from geo_backup.live_map.incidents import enter, release
 from geo_backup.live_map.state import OPEN_STATES, Delta, LiveMap, Unit
+
+
+def refuse_unknown(
+    live_map: LiveMap, event: PositionReported | UnitStatusChanged | CrewReported | WordSet | UnitRetired
+) -> str | None:
+    return None if event.unit_id in live_map.units else "unknown_unit"
+
+
+def refuse_registration(live_map: LiveMap, event: UnitRegistered) -> str | None:
+    known = event.unit_id in live_map.units
+    return None if known or len(live_map.units) < live_map.rules.limit.units else "too_many_units"
 
 
 def registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
     unit = live_map.units.get(event.unit_id)
     if unit is None:
-        if len(live_map.units) >= live_map.rules.limit.units:
-            return Delta(ignored="too_many_units")
-        live_map.units[event.unit_id] = Unit(
-            event.unit_id,
-            event.callsign,
-            event.agency,
-            event.kind,
-            event.capabilities,
-            event.home,
-            event.source,
-            status_ms=event.received_ms,
-            pinned_by=tuple(
-                incident.incident_id
-                for incident in live_map.open_incidents()
-                if incident.pinned and incident.for_unit_id == event.unit_id
-            ),
-            emergency_id=_emergency_of(live_map, event.unit_id),
-        )
+        live_map.units[event.unit_id] = new(live_map, event)
     else:
         unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
         unit.capabilities, unit.home, unit.source = event.capabilities, event.home, event.source
     return Delta(units=(event.unit_id,))
+
+
+def new(live_map: LiveMap, event: UnitRegistered) -> Unit:
+    """The unit as it is when it is first registered."""
+    return Unit(
+        event.unit_id,
+        event.callsign,
+        event.agency,
+        event.kind,
+        event.capabilities,
+        event.home,
+        event.source,
+        status_ms=event.received_ms,
+        pinned_by=tuple(
+            incident.incident_id
+            for incident in live_map.open_incidents()
+            if incident.pinned and incident.for_unit_id == event.unit_id
+        ),
+        emergency_id=_emergency_of(live_map, event.unit_id),
+    )
 
 
 def _emergency_of(live_map: LiveMap, unit_id: str) -> str | None:
@@ -45,14 +67,17 @@ def _emergency_of(live_map: LiveMap, unit_id: str) -> str | None:
     return None
 
 
-def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:
+def refuse_status(live_map: LiveMap, event: UnitStatusChanged) -> str | None:
     unit = live_map.units.get(event.unit_id)
     if unit is None:
-        return Delta(ignored="unknown_unit")
+        return "unknown_unit"
     if event.at_ms < unit.status_ms:
-        return Delta(ignored="older_status")
-    if event.status not in get_args(UnitStatus):
-        return Delta(ignored="unknown_status")
+        return "older_status"
+    return None if event.status in get_args(UnitStatus) else "unknown_status"
+
+
+def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:
+    unit = live_map.units[event.unit_id]
     unit.status, unit.status_ms = event.status, event.at_ms
     if unit.incident_id is None:
         return Delta(units=(unit.unit_id,))
@@ -66,9 +91,7 @@ def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:
 
 
 def crew(live_map: LiveMap, event: CrewReported) -> Delta:
-    unit = live_map.units.get(event.unit_id)
-    if unit is None:
-        return Delta(ignored="unknown_unit")
+    unit = live_map.units[event.unit_id]
     if event.crew != unit.crew:
         unit.calls = 0
     unit.crew, unit.shift_ends_ms, unit.rest_until_ms = event.crew, event.shift_ends_ms, event.rest_until_ms
@@ -76,19 +99,19 @@ def crew(live_map: LiveMap, event: CrewReported) -> Delta:
 
 
 def word(live_map: LiveMap, event: WordSet) -> Delta:
-    unit = live_map.units.get(event.unit_id)
-    if unit is None:
-        return Delta(ignored="unknown_unit")
-    unit.word = (event.salt, event.digest)
+    live_map.units[event.unit_id].word = (event.salt, event.digest)
     return Delta()
 
 
-def retired(live_map: LiveMap, event: UnitRetired) -> Delta:
+def refuse_retirement(live_map: LiveMap, event: UnitRetired) -> str | None:
     unit = live_map.units.get(event.unit_id)
     if unit is None:
-        return Delta(ignored="unknown_unit")
-    if unit.emergency_id is not None:
-        return Delta(ignored="in_emergency")
+        return "unknown_unit"
+    return None if unit.emergency_id is None else "in_emergency"
+
+
+def retired(live_map: LiveMap, event: UnitRetired) -> Delta:
+    unit = live_map.units[event.unit_id]
     touched: tuple[str, ...] = ()
     for drill in live_map.open_incidents():
         part = drill.assignments.get(unit.unit_id)

@@ -5,6 +5,7 @@ and decided, and tells the viewers.
 - `bell`     waiting for something, but not for ever
 - `counter`  large questions, one at a time
 - `decider`  decisions: the first answer at once, the best one after it, both facts in the log
+- `process`  what these may ask of the node
 - `health`   what is wrong with the process, as named conditions
 - `unrecorded`  emergencies that alarm before the log has them
 - `timekeeper`  says what is wrong with the clock

@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from geo_backup.backup.answer import (
     Question,
@@ -43,10 +43,8 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import OPEN_STATES, Incident, Recommendation
 from geo_backup.node.bell import rung
+from geo_backup.node.process import Process
 from geo_backup.wire import decisions
-
-if TYPE_CHECKING:
-    from geo_backup.node.node import Node
 
 log_ = logging.getLogger("geo_backup.node")
 
@@ -93,7 +91,7 @@ class _Group(NamedTuple):
 class Decider:
     """The decisions of one node; see the module."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Process) -> None:
         self._node = node
         self._asked: dict[str, asyncio.Task[DecisionMade]] = {}
         """The first answers that are being made, by the request."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from geo_backup.errors import LogError
 from geo_backup.events import ClockTurned
 from geo_backup.live_map import LiveMap
 from geo_backup.node.clock import Doubt
-
-if TYPE_CHECKING:
-    from geo_backup.node.node import Node
+from geo_backup.node.process import Process
 
 log_ = logging.getLogger("geo_backup.node")
 
@@ -22,7 +19,7 @@ STATUS_AHEAD_MS = 30_000
 """What is said of a status may lie so far ahead of when it was said."""
 
 
-async def keep_time(node: Node) -> None:
+async def keep_time(node: Process) -> None:
     """Look at the node's clock for ever."""
     while True:
         doubt, turn = node.clock.doubt(), node.clock.turn

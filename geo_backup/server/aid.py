@@ -6,7 +6,7 @@ from geo_backup.events import AgreementEnded, AgreementMade, AidApproved
 from geo_backup.server.answers import told
 from geo_backup.server.given import AgreementId, IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
-from geo_backup.server.writes import incident_of, new_id, open_incident_of, record, was_taken
+from geo_backup.server.writes import incident_of, new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AidApproval, NewAgreement
 from geo_backup.wire.told import Told
@@ -64,7 +64,7 @@ async def end_agreement(node: TheNode, agreement_id: AgreementId) -> None:
 @routes.post("/incidents/{incident_id}/aid", responses=may(404, 409))
 async def approve_aid(node: TheNode, incident_id: IncidentId, body: AidApproval) -> Told[documents.Incident]:
     """Units of this agency may come to the incident, as their mutual agreement says."""
-    borrower = open_incident_of(node, incident_id).agency
+    borrower = incident_of(node, incident_id).agency
     agreements = node.live_map.agreements.values()
     if not any(one.lender == body.agency and one.borrower == borrower for one in agreements):
         words = f"no agreement says that {body.agency!r} helps {borrower!r}; POST /v1/agreements first"

@@ -7,7 +7,7 @@ from geo_backup.node import Node
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
 from geo_backup.server.problems import bad_value, may
-from geo_backup.server.writes import incident_of, new_id, open_incident_of, record
+from geo_backup.server.writes import incident_of, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AssignmentPatch, NewAssignment
 from geo_backup.wire.times import to_ms
@@ -20,7 +20,7 @@ routes = routes_of("Incidents")
 async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignment) -> Told[documents.Incident]:
     """Send a unit, perhaps in place of another."""
     now_ms = node.clock.now_ms()
-    standing = open_incident_of(node, incident_id).recommended
+    standing = incident_of(node, incident_id).recommended
     if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
         raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
     await record(

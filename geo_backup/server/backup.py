@@ -15,7 +15,7 @@ from geo_backup.node import Node
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
 from geo_backup.server.problems import bad_value, may
-from geo_backup.server.writes import new_id, open_incident_of, record
+from geo_backup.server.writes import incident_of, new_id, open_incident_of, record
 from geo_backup.wire import decisions, documents
 from geo_backup.wire.requests import BackupCall
 from geo_backup.wire.told import Told
@@ -31,7 +31,7 @@ async def ask_for_backup(
 ) -> Told[decisions.Recommendation | documents.Ranking]:
     """Ask for backup: with a mode, answered by the set to send, as it is recorded; without one, the ranking is
     narrowed to what is asked for."""
-    incident = open_incident_of(node, incident_id)
+    incident = incident_of(node, incident_id)
     needs, several, mode, run_card = _asked(node, body, incident)
     now_ms = node.clock.now_ms()
     if body.arrive_by is not None and mode in (None, "immediate"):

@@ -13,11 +13,9 @@ from geo_backup.server.answers import listed, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.writes import (
-    WORDS,
     check_profile,
     incident_of,
     new_id,
-    open_incident_of,
     record,
     unit_of,
     was_taken,
@@ -96,7 +94,7 @@ async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents
 @routes.patch("/incidents/{incident_id}", responses=may(404, 409))
 async def change_incident(node: TheNode, incident_id: IncidentId, body: IncidentPatch) -> Told[documents.Incident]:
     """Change what is named."""
-    incident = open_incident_of(node, incident_id)
+    incident = incident_of(node, incident_id)
     if (body.lon is None) != (body.lat is None):
         raise bad_value("/lon" if body.lon is None else "/lat", "missing", "a new place needs both lon and lat")
     off_road = None
@@ -124,10 +122,6 @@ async def change_incident(node: TheNode, incident_id: IncidentId, body: Incident
 async def close_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
     """The incident is over: its units are released, its ranking ends. Closing it twice is no error."""
     incident = incident_of(node, incident_id)
-    if incident.emergency is not None and incident.emergency.stands:
-        # asked here: a refused fact would keep the id, and the incident could never be closed
-        reason = "emergency_stands"
-        raise Problem(409, WORDS[reason], [{"field": "", "reason": reason, "message": WORDS[reason]}])
     if incident.open:
         event = IncidentClosed(
             event_id=f"closed:{incident.opening}", received_ms=node.clock.now_ms(), incident_id=incident_id

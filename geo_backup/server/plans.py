@@ -22,8 +22,8 @@ from geo_backup.live_map import Plan
 from geo_backup.node import Node
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import PlanId, TheNode, routes_of
-from geo_backup.server.problems import Problem, bad_value, may
-from geo_backup.server.writes import new_id, record
+from geo_backup.server.problems import bad_value, may
+from geo_backup.server.writes import ask, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
 from geo_backup.wire.told import Told
@@ -86,7 +86,6 @@ async def get_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
 @routes.post("/plans/{plan_id}/approve", responses=may(404, 409))
 async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[documents.Plan]:
     """A supervisor says yes; only then it can be activated."""
-    _plan_of(node, plan_id)
     event = PlanApproved(event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by)
     await record(node, event)
     return told(documents.plan(_plan_of(node, plan_id)))
@@ -95,29 +94,17 @@ async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[doc
 @routes.post("/plans/{plan_id}/activate", responses=may(404, 409, 429))
 async def activate_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
     """The plan begins: each post becomes an incident, and the scheduled units are assigned, all or nothing."""
+    begun = PlanActivated(event_id=new_id("activated"), received_ms=node.clock.now_ms(), plan_id=plan_id)
+    ask(node, begun)  # before its schedule is worked out
     plan = _plan_of(node, plan_id)
-    if plan.state != "approved":
-        raise Problem(409, f"the plan is {plan.state}; only an approved one can be activated")
     found = await _scheduled(node, plan)
-    # what the fold would refuse is refused before anything is logged
-    opened = len(node.live_map.open_incidents()) + len(plan.made.posts)
-    if opened > node.live_map.rules.limit.open_incidents:
-        raise Problem(429, "too many incidents are open; close some first")
-    for post in plan.made.posts:
-        if f"{plan_id}.{post.post_id}" in node.live_map.incidents:
-            raise Problem(409, f"incident {plan_id}.{post.post_id} exists already; plan under another id")
-    units = node.live_map.units
-    gone = [p for p in found.places if p.unit_id not in units or units[p.unit_id].incident_id is not None]
-    if gone and not plan.made.exercise:
-        raise Problem(409, f"{gone[0].unit_id} was sent elsewhere this moment; activate the plan again")
-    await record(node, *_begin(plan, found, node.clock.now_ms()))
+    await record(node, *_begun(plan, found, begun.received_ms), begun)
     return told(documents.plan(_plan_of(node, plan_id), found))
 
 
 @routes.post("/plans/{plan_id}/cancel", responses=may(404, 409))
 async def cancel_plan(node: TheNode, plan_id: PlanId, body: PlanReason) -> Told[documents.Plan]:
     """The plan is given up; one that is active goes on as the incidents it opened."""
-    _plan_of(node, plan_id)
     event = PlanCancelled(
         event_id=new_id("plan-cancelled"),
         received_ms=node.clock.now_ms(),
@@ -159,8 +146,8 @@ async def _posts(node: Node, body: NewPlan, now_ms: int) -> tuple[Post, ...]:
     return tuple(posts)
 
 
-def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
-    """The facts of a plan that begins. The plan's own turns last: were one of them refused, it would not be active."""
+def _begun(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
+    """The facts of the posts of a plan that begins. That it has begun is said after them."""
     made, out = plan.made, list[Event]()
     for post in made.posts:
         incident_id = f"{made.plan_id}.{post.post_id}"
@@ -205,4 +192,4 @@ def _begin(plan: Plan, found: Schedule, now_ms: int) -> list[Event]:
                 reason=f"plan {made.plan_id}",
             )
         )
-    return [*out, PlanActivated(event_id=new_id("activated"), received_ms=now_ms, plan_id=made.plan_id)]
+    return out

@@ -19,7 +19,7 @@ from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.given import TheAdoption, TheNode, read, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
-from geo_backup.server.writes import WORDS, adoption_of
+from geo_backup.server.writes import REFUSALS, adoption_of
 from geo_backup.wire import documents
 from geo_backup.wire.documents import NotDeclared
 from geo_backup.wire.requests import Position, Positions
@@ -151,7 +151,7 @@ class _Report:
             return UNKNOWN_UNIT
         units = len(self.node.live_map.units) + sum(reason is None for reason in self._new.values())
         if units >= self.node.live_map.rules.limit.units:
-            return f"too_many_units: {WORDS['too_many_units']}"
+            return f"too_many_units: {REFUSALS['too_many_units'][1]}"
         return None if self.adoption.takes(self.client) else REFUSED
 
     def _take(self, index: int, said: Position) -> None:

@@ -7,56 +7,47 @@ from collections.abc import Sequence
 
 from geo_backup.errors import UnknownIdError
 from geo_backup.events import Event, UnitRegistered
-from geo_backup.live_map import Incident, Unit
+from geo_backup.live_map import Incident, Unit, refusal
 from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
 
-NOT_FOUND = {
-    "unknown_unit": "unit",
-    "unknown_incident": "incident",
-    "unknown_closure": "closure",
-    "unknown_emergency": "emergency",
-    "unknown_agreement": "agreement",
-    "unknown_plan": "plan",
-}
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
-TOO_MANY = (
-    "too_many_incidents",
-    "too_many_units",
-    "too_many_closures",
-    "too_many_plans",
-    "too_many_agreements",
-    "too_many_agencies",
-    "too_many_kinds",
-    "too_many_unlisted",
-)
-WORDS = {
-    "id_taken": "this id is taken",
-    "incident_closed": "the incident is closed",
-    "assigned_elsewhere": 'the unit is assigned to another incident; send "preempt": true to take it away from there',
-    "already_here": "the unit is already assigned to this incident",
-    "not_assigned": "the unit is not assigned to this incident",
-    "in_emergency": "the unit's own officer is in danger: it is an incident itself",
-    "emergency_stands": "an emergency stands: only the unit with its word, or a supervisor, ends it",
-    "emergency_over": "the emergency is over already",
-    "plan_not_approved": "a supervisor approves the plan first: POST /v1/plans/{id}/approve",
-    "plan_active": "the plan is active: its posts are incidents now",
-    "plan_cancelled": "the plan is cancelled",
-    "plan_approved": "the plan is approved already",
-    "requester": "the unit is the one that asks for help",
-    "replaces_nobody": "`replaces` names a unit that is not assigned to this incident",
-    "same_speeds": "just these speeds hold already",
-    "older_status": "a newer status of this unit stands",
-    "too_many_incidents": "too many incidents are open; close some first",
-    "too_many_units": "too many units are registered; retire some first",
-    "too_many_closures": "too many closures stand; lift some first",
-    "too_many_plans": "too many plans are drafts or approved; cancel some first",
-    "too_many_agreements": "too many agreements stand; end some first",
-    "too_many_unlisted": "too many emergencies of units that nobody registered stand; register the unit",
-    "too_many_agencies": "too many agencies have rules of their own; take some back first",
-    "too_many_kinds": "too many kinds of unit have rules of their own; take some back first",
+REFUSALS: dict[str, tuple[int, str]] = {
+    "unknown_unit": (404, "there is no such unit; register it with PUT /v1/units/{id}"),
+    "unknown_incident": (404, "there is no such incident"),
+    "unknown_closure": (404, "there is no such closure"),
+    "unknown_emergency": (404, "there is no such emergency"),
+    "unknown_agreement": (404, "there is no such agreement"),
+    "unknown_plan": (404, "there is no such plan"),
+    "id_taken": (409, "this id is taken"),
+    "incident_closed": (409, "the incident is closed"),
+    "assigned_elsewhere": (
+        409,
+        'the unit is assigned to another incident; send "preempt": true to take it away from there',
+    ),
+    "already_here": (409, "the unit is already assigned to this incident"),
+    "not_assigned": (409, "the unit is not assigned to this incident"),
+    "in_emergency": (409, "the unit's own officer is in danger: it is an incident itself"),
+    "emergency_stands": (409, "an emergency stands: only the unit with its word, or a supervisor, ends it"),
+    "emergency_over": (409, "the emergency is over already"),
+    "plan_not_approved": (409, "a supervisor approves the plan first: POST /v1/plans/{id}/approve"),
+    "plan_active": (409, "the plan is active: its posts are incidents now"),
+    "plan_cancelled": (409, "the plan is cancelled"),
+    "requester": (409, "the unit is the one that asks for help"),
+    "replaces_nobody": (409, "`replaces` names a unit that is not assigned to this incident"),
+    "same_speeds": (409, "just these speeds hold already"),
+    "older_status": (409, "a newer status of this unit stands"),
+    "too_many_incidents": (429, "too many incidents are open; close some first"),
+    "too_many_units": (429, "too many units are registered; retire some first"),
+    "too_many_closures": (429, "too many closures stand; lift some first"),
+    "too_many_plans": (429, "too many plans are drafts or approved; cancel some first"),
+    "too_many_agreements": (429, "too many agreements stand; end some first"),
+    "too_many_unlisted": (429, "too many emergencies of units that nobody registered stand; register the unit"),
+    "too_many_agencies": (429, "too many agencies have rules of their own; take some back first"),
+    "too_many_kinds": (429, "too many kinds of unit have rules of their own; take some back first"),
 }
+"""Status and words of each reason for which the fold refuses what a client may ask for."""
 
 
 def new_id(prefix: str) -> str:
@@ -84,26 +75,36 @@ def check_profile(node: Node, name: str) -> None:
         raise bad_value("/profile", "profile", f"is one of {', '.join(node.profiles)}, not {name!r}")
 
 
+def ask(node: Node, *events: Event) -> None:
+    """Raise `Problem` when these events may not be: the fold says so, before anything is logged."""
+    reason = refusal(node.live_map, *events)
+    if reason is not None:
+        raise _refused(reason)
+
+
 async def record(node: Node, *events: Event) -> Outcome:
-    """Log events, all or none, and fold them. Raises `Problem` with the fold's reason when one was ignored."""
+    """Log events, all or none, and fold them. Raises `Problem` when one may not be: then nothing was logged, unless
+    what stood changed at this very moment."""
+    ask(node, *events)
     return settled(await node.submit(*events))
 
 
 def settled(outcomes: Sequence[Outcome]) -> Outcome:
     """The last of some outcomes; `Problem` with the fold's reason when one of them was ignored."""
     outcome = next((one for one in outcomes if one.delta.ignored is not None), outcomes[-1])
-    reason = outcome.delta.ignored
-    if reason is None:
-        return outcome
-    words = WORDS.get(reason, reason)
-    if reason in NOT_FOUND:
-        raise Problem(404, f"there is no such {NOT_FOUND[reason]}")
-    raise Problem(429 if reason in TOO_MANY else 409, words, [{"field": "", "reason": reason, "message": words}])
+    if outcome.delta.ignored is not None:
+        raise _refused(outcome.delta.ignored)
+    return outcome
 
 
-def was_taken(refusal: Problem) -> bool:
+def _refused(reason: str) -> Problem:
+    status, words = REFUSALS.get(reason, (409, reason))
+    return Problem(status, words, [] if status == 404 else [{"field": "", "reason": reason, "message": words}])
+
+
+def was_taken(problem: Problem) -> bool:
     """Whether a write failed because another, perhaps the same one sent twice at once, came first with its id."""
-    return any(error["reason"] == "id_taken" for error in refusal.errors)
+    return any(error["reason"] == "id_taken" for error in problem.errors)
 
 
 def unit_of(node: Node, unit_id: str) -> Unit:

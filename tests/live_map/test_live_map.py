@@ -29,8 +29,7 @@ from geo_backup.events import (
     RulesAdopted,
     UnitRetired,
 )
-from geo_backup.live_map import OPEN_STATES, Delta, LiveMap, apply, freshness
-from geo_backup.live_map import incidents as live_map_module
+from geo_backup.live_map import NOTHING, OPEN_STATES, Delta, LiveMap, apply, freshness, incidents
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire import checkpoint, facts
 from tests.stories import any_story, desk_story, fold, ms, opened, part, ping, status, tell, told, unit
@@ -321,7 +320,7 @@ def test_a_retired_unit_leaves_its_assignment_and_a_description_keeps_it() -> No
 
 
 def test_closed_incidents_are_kept_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_map_module, "CLOSED_INCIDENTS_KEPT", 3)
+    monkeypatch.setattr(incidents, "CLOSED_INCIDENTS_KEPT", 3)
     live_map = fold([opened("open")])
     for n in range(6):
         tell(live_map, opened(f"i{n}"), IncidentClosed(received_ms=ms(n), incident_id=f"i{n}"))
@@ -385,7 +384,7 @@ def test_the_network_is_named_and_a_recommendation_is_only_kept() -> None:
         received_ms=1, incident_id="i1", as_of_seq=2, as_of_ms=1, network_id="n1", weights_id="w", rules_id="r",
         software_version="1", candidates=(("P1", 61_000),),
     )  # fmt: skip
-    assert told(live_map, shown) == live_map_module.NOTHING
+    assert told(live_map, shown) == NOTHING
     assert live_map.network_id == "n1"
     live_map.seq -= 1
     assert checkpoint.dump(live_map) == before

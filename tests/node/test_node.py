@@ -30,7 +30,7 @@ from geo_backup.wire import checkpoint
 from tests.roads.tiny import Street, draw, place
 from tests.running import GOTHENBURG, ROOT, Server, events_in, eventually, in_time, ranked
 from tests.server.test_contract import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
-from tests.stories import opened, ping, unit
+from tests.stories import opened, part, ping, unit
 
 
 def street(length_m: float = 1000.0) -> RoadNetwork:
@@ -357,3 +357,24 @@ def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_pa
     assert len(rankings) == 2
     assert [len(one.candidates) for one in rankings] == [1, 1]
     assert (report.wrong, report.rankings >= 2) == ([], True)
+
+
+def test_what_may_not_be_leaves_no_fact_and_keeps_no_id(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        await node.submit(unit("P1"), opened("i1"), opened("i2"), part("i1", "P1", "assigned", 1))
+        seq = node.live_map.seq
+        async with asking(node) as http:
+            for path, body, status in (
+                ("incidents/i2/assignments", {"unit_id": "P1"}, 409),
+                ("incidents/i2/assignments", {"unit_id": "P9"}, 404),
+                ("incidents/i9/close", {}, 404),
+                ("plans/p9/activate", {}, 404),
+                ("plans/p9/approve", {"by": "S. Berg"}, 404),
+            ):
+                answer = await http.post(f"/v1/{path}", json=body)
+                assert answer.status_code == status, (path, answer.text)
+            assert (await http.delete("/v1/units/P9")).status_code == 404
+        async for batch in node.log.read(seq):  # the node's own rankings may have come meanwhile
+            assert {type(event) for _, event in batch} <= {BackupRecommended}
+
+    running(story, tmp_path / "log.sqlite")
