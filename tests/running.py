@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -26,7 +27,7 @@ import httpx
 import scipy.optimize  # noqa: F401  as a server has it soon after its start: the first decision waits for it
 import uvloop
 
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
@@ -214,7 +215,7 @@ class ServerInThread(Server):
         listener = bind("127.0.0.1", self.port)
         mode: Mode = "replay" if "replay" in self.more else "live"
         network = network_of(self.map_folder) if self.map_folder == GOTHENBURG else RoadNetwork.load(self.map_folder)
-        node = Node(network, SqliteLog.open(self.log), Clock(mode, 0 if mode == "replay" else None))
+        node = Node(network, open_log(self.log), Clock(mode, 0 if mode == "replay" else None))
         try:
             await node.start()
             steering = ReplaySession(node, None) if mode == "replay" else None
@@ -232,11 +233,8 @@ class ServerInThread(Server):
 
 def events_in(log: Path) -> list[Event]:
     """Every event of a log, which a server may have open."""
-    opened = SqliteLog.open(log, create=False, read_only=True)
-    try:
+    with contextlib.closing(open_log(log, read_only=True)) as opened:
         return [event for _, event in opened.read_all()]
-    finally:
-        opened.close()
 
 
 def ranked(server: Server) -> float:

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from geo_backup import cli
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, free_port
 from tests.stories import opened, part, unit
 
@@ -321,7 +321,7 @@ def test_report_response(run: Any, tmp_path: Path) -> None:
     file = tmp_path / "log.sqlite"
 
     async def write() -> None:
-        log = SqliteLog.open(file)
+        log = open_log(file)
         await log.append([unit("P1"), opened("i1", 0), part("i1", "P1", "assigned", 20)])
         await log.append([part("i1", "P1", "en_route", 50), part("i1", "P1", "on_scene", 350)])
         log.close()

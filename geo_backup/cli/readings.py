@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -226,14 +227,11 @@ def drill(
 
 
 def _logged(log: Any) -> Any:
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import open_log
     from geo_backup.lab.logged import read_log
 
-    opened = SqliteLog.open(log, create=False, read_only=True)
-    try:
+    with closing(open_log(log, read_only=True)) as opened:
         return read_log(event for _, event in opened.read_all())
-    finally:
-        opened.close()
 
 
 def _lines(option: str, path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -24,19 +25,13 @@ def verify(
     Example: geo-backup verify geo_backup.sqlite --map maps/porto
     """
     from geo_backup.audit.verify import verify as check
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import open_log
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
-    opened = SqliteLog.open(log, create=False, read_only=True)
-    try:
-        with progress_bar() as progress:
-            bar = progress.add_task("verify", total=None)
-            report = check(
-                network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n)
-            )
-    finally:
-        opened.close()
+    with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
+        bar = progress.add_task("verify", total=None)
+        report = check(network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n))
     if as_json:
         print(json.dumps(asdict(report)))
     else:
@@ -67,14 +62,11 @@ def explain(
     """
     from geo_backup.audit.explanation import explained
     from geo_backup.audit.verify import decision_of, same_decision
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import open_log
     from geo_backup.roads.network import RoadNetwork
 
-    opened = SqliteLog.open(log, create=False, read_only=True)
-    try:
+    with closing(open_log(log, read_only=True)) as opened:
         found = decision_of(opened.read_all, decision_id)
-    finally:
-        opened.close()
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)
@@ -105,7 +97,7 @@ def report_response(
     from geo_backup.audit.report import report
     from geo_backup.audit.responses import read_responses
     from geo_backup.audit.tables import print_report
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import open_log
 
     try:
         zone = ZoneInfo(timezone)
@@ -113,11 +105,8 @@ def report_response(
         raise BadValueError(
             "--timezone", "timezone", f"--timezone is an IANA zone such as Europe/Stockholm, not {timezone!r}"
         ) from None
-    opened = SqliteLog.open(log, create=False, read_only=True)
-    try:
+    with closing(open_log(log, read_only=True)) as opened:
         found = report(read_responses(opened.read_all()), by, zone)
-    finally:
-        opened.close()
     if as_json:
         print(json.dumps(asdict(found)))
     else:

@@ -234,7 +234,7 @@ def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], A
 async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> None:
     from itertools import count
 
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import open_log
     from geo_backup.replay.player import Player
     from geo_backup.replay.session import ReplaySession
 
@@ -244,7 +244,7 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
         session = ReplaySession(
             node,
             Player(tracks),
-            lambda: SqliteLog.open(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
+            lambda: open_log(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
         )
         await session.begin()
         node.clock.set(speed=speed, playing=True)
@@ -270,8 +270,7 @@ async def _compose(
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
     gc.disable()  # it would look through modules and kernels, which all stay
-    from geo_backup.eventlog.reserve import RESERVE_BYTES
-    from geo_backup.eventlog.sqlite import SqliteLog
+    from geo_backup.eventlog import RESERVE_BYTES, open_log
     from geo_backup.node import Node
     from geo_backup.node.clock import Clock
     from geo_backup.roads.network import RoadNetwork
@@ -281,7 +280,7 @@ async def _compose(
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
-    log = SqliteLog.open(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
+    log = open_log(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:

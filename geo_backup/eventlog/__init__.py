@@ -1,62 +1,36 @@
-"""The one port of the package: an ordered log of facts that only grows, and the checkpoints of its fold."""
+"""The one port of the package, and the one place that names its engines: `open_log` knows them by their URLs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
-from geo_backup.events import Event
+from geo_backup.errors import LogError
+from geo_backup.eventlog.port import EventLog, LogState
+from geo_backup.eventlog.reserve import RESERVE_BYTES
+
+__all__ = ["RESERVE_BYTES", "EventLog", "LogState", "is_log", "open_log"]
+
+ENGINES = {"sqlite": ("geo_backup.eventlog.sqlite", "SqliteLog")}
+"""Module and class by the scheme of the URL; a path without one is a file of the first."""
 
 
-class LogState(NamedTuple):
-    """How well a log takes what it is given; `words` say what is wrong and what to do about it."""
+def open_log(url: str | Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES) -> EventLog:
+    """Open the log that a URL (`sqlite:///var/log.sqlite`) or a path names, made anew if there is none.
 
-    name: Literal["ok", "slow", "full", "failing"]
-    words: str = ""
-
-
-class EventLog(Protocol):
-    """What every engine promises; `tests/conformance` holds it to that.
-
-    `seq` counts from 1 and grows with every event. `epoch` is the id of the log, made when the log is made.
+    `read_only` opens also a log that another process is writing, and makes none. `reserve_bytes` is the room kept
+    beside it for emergencies. Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
+    newer version, and one that another process holds for writing.
     """
+    scheme, _, place = str(url).rpartition("://")
+    module, name = ENGINES.get(scheme or next(iter(ENGINES)), ("", ""))
+    if not module:
+        raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
+    engine: Callable[..., EventLog] = getattr(import_module(module), name).open
+    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes)
 
-    epoch: str
 
-    @property
-    def state(self) -> LogState:
-        """How it is at this moment; asked often, so it only looks at what the engine knows already."""
-        ...
-
-    @property
-    def waiting_s(self) -> float:
-        """How long the oldest append that is not answered yet has waited; 0 when none waits."""
-        ...
-
-    async def append(self, events: Sequence[Event], *, urgent: bool = False) -> list[int]:
-        """Record the events, all or none, and answer with their seqs once they are safe on the disk.
-
-        A fact whose `event_id` already stands is not recorded again; its answer is the seq that stands.
-        What is `urgent` goes before all that waits, and may use the room that the log keeps for a full disk.
-        Raises LogFullError if the disk is full, LogError for an event that cannot be written; nothing is recorded then.
-        """
-        ...
-
-    def read(self, after: int = 0, *, follow: bool = False) -> AsyncIterator[list[tuple[int, Event]]]:
-        """Batches of (seq, event) past `after`, in order, each event once; with `follow` also all that is to come.
-
-        A batch is never empty. Ends at what was committed when it was called, or with `follow` when the log is closed.
-        """
-        ...
-
-    def load_snapshot(self) -> tuple[int, bytes] | None:
-        """(seq, data) of the newest snapshot that is whole, or None."""
-        ...
-
-    def save_snapshot(self, seq: int, data: bytes) -> None:
-        """Keep `data` as the state after event `seq`; blocks until it is on the disk. Older ones may go."""
-        ...
-
-    def close(self) -> None:
-        """Finish what was begun, then refuse everything; blocks. May be called twice."""
-        ...
+def is_log(head: bytes) -> bool:
+    """Whether a file that begins so may be a log: tells it from the recordings of others."""
+    return head.startswith(b"SQLite format 3\x00")

@@ -11,37 +11,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hashlib
-import os
-import secrets
 import shutil
 import sqlite3
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog import LogState
+from geo_backup.eventlog.port import LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
-from geo_backup.events import (
-    BeatsAdopted,
-    ClosureAdded,
-    DemandAdopted,
-    Event,
-    Fix,
-    PositionReported,
-    SpeedsAdopted,
+from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
+from geo_backup.eventlog.sqlite_rows import (
+    ADD_FACT,
+    ADD_FIX,
+    BATCH_EVENTS,
+    Batch,
+    Row,
+    encoded,
+    epoch_of,
+    last_seq,
+    next_rows,
+    standing_seq,
+    weight_of,
 )
-from geo_backup.wire import facts
+from geo_backup.events import BeatsAdopted, ClosureAdded, DemandAdopted, Event, PositionReported, SpeedsAdopted
 
-APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
-FORMAT = 1
-PAGE_BYTES = 4096
 WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
 GROUP_EVENTS = 5_000
@@ -50,16 +48,9 @@ GROUP_BYTES = 64 << 20
 """Nor once its events take so much memory."""
 TAIL_BYTES = 32 << 20
 """Memory for committed events that are kept for followers."""
-EVENT_BYTES = 600
-"""Memory that any event takes."""
-PARSED_TIMES = 8
-"""A fact takes up to so many times the memory of its JSON: a coordinate of a polygon is two numbers and a list."""
 BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
-BATCH_EVENTS = 2_000
-"""Events a reader is handed at once."""
 SNAPSHOTS_KEPT = 3
-WAL_BYTES = 64 << 20
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
 SLOW_AFTER_S = 2.0
@@ -73,22 +64,6 @@ ROOM_BYTES = 1 << 20
 LOOK_FOR_ROOM_S = 1.0
 """While the disk is full it is looked at this often."""
 
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE facts (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, event_id TEXT, body BLOB NOT NULL);
-CREATE UNIQUE INDEX facts_event_id ON facts (event_id) WHERE event_id IS NOT NULL;
-CREATE TABLE fixes (
-    seq INTEGER PRIMARY KEY, unit_id TEXT NOT NULL, device_id TEXT, said_by TEXT, received_ms INTEGER NOT NULL,
-    fix_ms INTEGER NOT NULL, lon REAL NOT NULL, lat REAL NOT NULL, speed_mps REAL, course_deg REAL, accuracy_m REAL
-);
-CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, sha256 TEXT NOT NULL);
-"""
-_ADD_FIX = "INSERT INTO fixes VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-_ADD_FACT = "INSERT INTO facts VALUES (?,?,?,?)"
-
-Row = tuple[Any, ...]
-Batch = list[tuple[int, Event]]
-
 
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
@@ -99,7 +74,7 @@ class _Append:
         self.events = tuple(events)
         self.rows = rows
         self.asked_s = time.monotonic()
-        self.weight = sum(map(_weight, rows))
+        self.weight = sum(map(weight_of, rows))
         self.seqs: list[int] = []
         self.loop = loop
         self.future: asyncio.Future[list[int]] = loop.create_future()
@@ -124,11 +99,6 @@ class _Snapshot:
         self.error: LogError | None = None
 
 
-def _weight(row: Row) -> int:
-    """Bytes of memory that an event takes, by its row; a fact's body is the last of it."""
-    return EVENT_BYTES + (PARSED_TIMES * len(row[-1]) if isinstance(row[-1], bytes) else 0)
-
-
 class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
@@ -136,7 +106,7 @@ class SqliteLog:
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int = 0) -> None:
         self.path = path
-        self.epoch = _meta(connection, "epoch")
+        self.epoch = epoch_of(connection)
         self.read_only = lock is None
         self._connection = connection
         self._lock_file = lock
@@ -153,7 +123,7 @@ class SqliteLog:
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._closed = False
         self._broken: LogError | None = None
-        self._last = _last_seq(connection)
+        self._last = last_seq(connection)
         self._tail: deque[tuple[int, Batch]] = deque()
         """Batches with their weight."""
         self._tail_bytes = 0
@@ -167,44 +137,35 @@ class SqliteLog:
             self._writer.start()
 
     @staticmethod
-    def open(
-        path: Path, *, create: bool = True, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES
-    ) -> SqliteLog:
-        """Open the log at `path`, made anew if there is none and `create` allows it.
-
-        `read_only` opens also a log that another process is writing. `reserve_bytes` is the room kept beside it for
-        emergencies. Raises LogError, in one line with the remedy, for
-        a file that is no log, a broken one, one of a newer version, and one that another process holds for writing.
-        """
-        path = Path(path)
-        if not (create and not read_only) and not path.exists():
+    def open(path: Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES) -> SqliteLog:
+        """Open the log at `path`, made anew if there is none; see `open_log`."""
+        if read_only and not path.exists():
             raise LogError(f"there is no log at {path}")
         if path.is_dir():
             raise LogError(f"{path} is a folder: name a file for the log")
-        if read_only:
-            with _explained(path):
-                return _opened(path, _connect(path, "ro"), None, 0)
-        lock = _lock(path)
+        lock = None if read_only else hold(path)
         try:
-            with _explained(path):
-                made = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            with explained(path):
+                if not read_only:
+                    make_private(path)
+                connection = connect(path, "ro" if read_only else "rw")
                 try:
-                    # SQLite gives -wal and -shm the mode of the file itself
-                    if sys.platform != "win32":
-                        os.fchmod(made, 0o600)
-                finally:
-                    os.close(made)
-                return _opened(path, _connect(path, "rw"), lock, reserve_bytes)
+                    prepare(path, connection, writing=not read_only)
+                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes)
+                except BaseException:
+                    connection.close()
+                    raise
         except BaseException:
-            lock.close()
+            if lock is not None:
+                lock.close()
             raise
 
     @property
     def last_seq(self) -> int:
         """The seq of the last committed event; 0 in an empty log."""
         if self.read_only:
-            with _explained(self.path):
-                return _last_seq(self._connection)
+            with explained(self.path):
+                return last_seq(self._connection)
         return self._last
 
     # ---- how it is
@@ -243,13 +204,13 @@ class SqliteLog:
             return []
         loop = asyncio.get_running_loop()
         if urgent:
-            item = _Append(events, _encoded(events), loop)
+            item = _Append(events, encoded(events), loop)
             self._enqueue(item, urgent=True)
             return await item.future
         if any(isinstance(event, BULKY) for event in events):
-            rows = await asyncio.to_thread(_encoded, events)
+            rows = await asyncio.to_thread(encoded, events)
         else:
-            rows = _encoded(events)
+            rows = encoded(events)
         item = _Append(events, rows, loop)
         if self._slots is None or self._slots[0] is not loop:
             self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
@@ -390,7 +351,7 @@ class SqliteLog:
         if self._broken is not None:
             raise self._broken
         if not urgent and not self._reserve.held:
-            raise _full_error(self.path)
+            raise full_error(self.path)
 
     def _transaction(self, group: list[_Append]) -> Batch:
         """Write all appends of the group; the answer is what is new in the log."""
@@ -404,7 +365,7 @@ class SqliteLog:
             item.seqs = []
             for event, row in zip(item.events, item.rows, strict=True):
                 if event.event_id:
-                    standing = new_ids.get(event.event_id) or _standing(connection, event.event_id)
+                    standing = new_ids.get(event.event_id) or standing_seq(connection, event.event_id)
                     if standing:
                         item.seqs.append(standing)
                         continue
@@ -413,8 +374,8 @@ class SqliteLog:
                 (new_fixes if isinstance(event, PositionReported) else new_facts).append((seq, *row))
                 item.seqs.append(seq)
                 batch.append((seq, event))
-        connection.executemany(_ADD_FIX, new_fixes)
-        connection.executemany(_ADD_FACT, new_facts)
+        connection.executemany(ADD_FIX, new_fixes)
+        connection.executemany(ADD_FACT, new_facts)
         connection.execute("COMMIT")
         return batch
 
@@ -442,9 +403,9 @@ class SqliteLog:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        if isinstance(error, LogFullError) or _is_full(error):
+        if isinstance(error, LogFullError) or is_full(error):
             self._fill_up()
-            return _full_error(self.path)
+            return full_error(self.path)
         if isinstance(error, LogError):
             return error
         failure = LogError(f"{self.path} cannot be written ({error}): nothing was recorded")
@@ -492,7 +453,7 @@ class SqliteLog:
                     raise LogError(f"{self.path} is closed")
                 if after < end and not from_memory and not closed:
                     if reader is None:
-                        reader = _connect(self.path, "ro")
+                        reader = connect(self.path, "ro")
                     found = await asyncio.to_thread(self._from_file, reader, after, end)
                     if not found:  # what stood there was purged
                         after = max(after, min(end, self._tail_after))
@@ -516,9 +477,9 @@ class SqliteLog:
 
     def read_all(self, after: int = 0) -> Iterator[tuple[int, Event]]:
         """(seq, event) of all that is committed past `after`, in order; needs no event loop: for verify and replay."""
-        with _explained(self.path), contextlib.closing(_connect(self.path, "ro")) as connection:
-            end = _last_seq(connection)
-            while batch := _rows(connection, after, end):
+        with explained(self.path), contextlib.closing(connect(self.path, "ro")) as connection:
+            end = last_seq(connection)
+            while batch := next_rows(connection, after, end):
                 yield from batch
                 after = batch[-1][0]
 
@@ -531,14 +492,14 @@ class SqliteLog:
         return [pair for batch in reversed(late) for pair in batch if after < pair[0] <= end]
 
     def _from_file(self, connection: sqlite3.Connection, after: int, end: int) -> Batch:
-        with _explained(self.path):
-            return _rows(connection, after, end)
+        with explained(self.path):
+            return next_rows(connection, after, end)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         if self._closed:
             raise LogError(f"{self.path} is closed")
-        with _explained(self.path), contextlib.closing(_connect(self.path, "ro")) as connection:
+        with explained(self.path), contextlib.closing(connect(self.path, "ro")) as connection:
             yield connection
 
 
@@ -547,201 +508,6 @@ def _run_all(calls: list[Callable[[], None]]) -> None:
         call()
 
 
-def _full_error(path: Path) -> LogFullError:
-    return LogFullError(f"the disk of {path} is full: nothing was recorded; make room and try again")
-
-
 def _failing(item: _Append, error: LogError) -> Callable[[], None]:
     # each caller gets an error of its own: one shared object would gather everyone's traceback
     return lambda: item.fail(type(error)(str(error)))
-
-
-# ---- rows
-
-
-def _encoded(events: Sequence[Event]) -> list[Row]:
-    return [_row(event) for event in events]
-
-
-def _row(event: Event) -> Row:
-    """The columns after `seq`."""
-    if not isinstance(event, PositionReported):
-        return (facts.kind_of(event), event.event_id or None, facts.dump(event))
-    facts.check(event)
-    if event.event_id:
-        raise LogError("/event_id: a position has none; its unit, device, time and place name it")
-    return (event.unit_id, event.device_id or None, event.said_by, event.received_ms, *event.fix)
-
-
-def _rows(connection: sqlite3.Connection, after: int, end: int) -> Batch:
-    """The next events past `after`, up to `end`, at most BATCH_EVENTS."""
-    bounds = (after, end, BATCH_EVENTS)
-    connection.execute("BEGIN")
-    try:
-        fixes = connection.execute(
-            "SELECT * FROM fixes WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", bounds
-        ).fetchall()
-        others = connection.execute(
-            "SELECT seq, kind, body FROM facts WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", bounds
-        ).fetchall()
-    finally:
-        connection.execute("COMMIT")
-    batch: Batch = []
-    at_fix = at_other = 0
-    while len(batch) < BATCH_EVENTS and (at_fix < len(fixes) or at_other < len(others)):
-        if at_other == len(others) or (at_fix < len(fixes) and fixes[at_fix][0] < others[at_other][0]):
-            seq, unit_id, device_id, said_by, received_ms, *fix = fixes[at_fix]
-            at_fix += 1
-            event: Event = PositionReported(
-                unit_id=unit_id,
-                device_id=device_id or "",
-                said_by=said_by,
-                received_ms=received_ms,
-                fix=Fix(*fix),
-            )
-        else:
-            seq, kind, body = others[at_other]
-            at_other += 1
-            try:
-                event = facts.parse(kind, body)
-            except LogError as error:
-                raise LogError(f"event {seq} cannot be read: {error}") from None
-        batch.append((seq, event))
-    return batch
-
-
-def _standing(connection: sqlite3.Connection, event_id: str) -> int:
-    row = connection.execute("SELECT seq FROM facts WHERE event_id = ?", (event_id,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _last_seq(connection: sqlite3.Connection) -> int:
-    # snapshots too: a log whose last fixes were purged must not give their seqs again
-    row = connection.execute(
-        "SELECT max((SELECT coalesce(max(seq), 0) FROM facts), (SELECT coalesce(max(seq), 0) FROM fixes),"
-        " (SELECT coalesce(max(seq), 0) FROM snapshots))"
-    ).fetchone()
-    return int(row[0])
-
-
-def _meta(connection: sqlite3.Connection, name: str) -> str:
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    if row is None:
-        raise LogError(f"the log has no {name}: restore it from a backup")
-    return str(row[0])
-
-
-# ---- the file
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
-
-
-def _opened(path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int) -> SqliteLog:
-    """Look at the file, make the tables if it is new, set and read back what durability hangs on."""
-    try:
-        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if not (application_id == APPLICATION_ID or (empty and application_id == 0)):
-            raise LogError(f"{path} is a database, but no geo_backup log: name another file")
-        if version > FORMAT:
-            raise LogError(f"{path} is of a newer geo_backup (log format {version}): update geo_backup")
-        if lock is None:
-            if empty:
-                raise LogError(f"{path} is empty, no log")
-        else:
-            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            if mode != "wal":
-                raise LogError(f"{path}: this file system cannot hold a log (journal mode {mode}): use a local disk")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
-            if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
-                raise LogError(f"{path}: SQLite refuses synchronous=FULL, so acknowledged events could be lost")
-            if empty:
-                _make_tables(connection)
-        _check_whole(path, connection)
-        return SqliteLog(path, connection, lock, reserve)
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _make_tables(connection: sqlite3.Connection) -> None:
-    """All or nothing, so that a crash leaves an empty file, which the next start fills."""
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.split(";"):
-        if statement.strip():
-            connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={FORMAT}")
-    connection.execute("COMMIT")
-
-
-def _check_whole(path: Path, connection: sqlite3.Connection) -> None:
-    """A file cut short is found at once, not when the lost page is read some day. Only looks at sizes and both ends."""
-    wal = path.with_name(path.name + "-wal")
-    if not wal.exists() or wal.stat().st_size == 0:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        size = connection.execute("PRAGMA page_size").fetchone()[0]
-        # the count is that of the file's own header, so a cut file tells of itself
-        with path.open("rb") as file:
-            header_pages = int.from_bytes(file.read(32)[28:32], "big")
-        if max(pages, header_pages) * size > path.stat().st_size:
-            raise sqlite3.DatabaseError("the file was cut short")
-    _last_seq(connection)
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """SQLite's and the system's errors as LogError with the remedy."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        if _is_full(error):
-            raise LogFullError(f"the disk of {path} is full: make room and try again") from error
-        text = str(error)
-        if "not a database" in text:
-            raise LogError(f"{path} is no geo_backup log: name another file") from error
-        if "malformed" in text or "cut short" in text:
-            raise LogError(
-                f"{path} is damaged ({text}): restore it from a backup, or move it away to begin a new log"
-            ) from error
-        raise LogError(f"{path} cannot be opened or read ({text})") from error
-
-
-def _is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    # the shared memory file cannot grow either
-    name = getattr(error, "sqlite_errorname", "")
-    return name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE") or "is full" in str(error)
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Hold `path`.lock as long as this process writes the log; the system lets go of it even after a crash."""
-    # a file of its own: closing any descriptor of the database would drop SQLite's own locks
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise LogError(f"{path} cannot be opened for writing ({error.strerror})") from error
-    file = os.fdopen(descriptor, "r+b", buffering=0)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise LogError(
-            f"{path} is being written by another process: stop that one, or name another file with --log"
-        ) from error
-    return file

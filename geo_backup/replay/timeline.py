@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_backup.errors import TrackError
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import is_log, open_log
 from geo_backup.events import Fix, PositionReported
 from geo_backup.formats import cot, gpx, nmea, taip
 from geo_backup.formats import csv as csv_tracks
@@ -19,7 +20,8 @@ from geo_backup.formats import geojson as geojson_tracks
 from geo_backup.formats.text import decoded
 from geo_backup.formats.tracks import Collector, Recording, Track
 
-SQLITE = b"SQLite format 3\x00"
+HEAD = 16
+"""So many bytes tell a log of geo_backup."""
 TEXT_MAX = 1 << 30
 START = 1 << 16
 """So many characters of a text are looked at to tell its format."""
@@ -67,8 +69,8 @@ def read_tracks(
     path = Path(path)
     try:
         with path.open("rb") as file:
-            head = file.read(len(SQLITE))
-            if head == SQLITE:
+            head = file.read(HEAD)
+            if is_log(head):
                 return _read_log(path)
             if path.stat().st_size > TEXT_MAX:
                 raise TrackError(f"{path} is larger than 1 GB: split it.")
@@ -99,11 +101,8 @@ def read_tracks(
 
 def _read_log(path: Path) -> Recording:
     found = Collector(path.name)
-    log = SqliteLog.open(path, read_only=True)
-    try:
+    with closing(open_log(path, read_only=True)) as log:
         for seq, event in log.read_all():
             if isinstance(event, PositionReported):
                 found.add(event.unit_id, "", event.fix, f"event {seq}")
-    finally:
-        log.close()
     return found.recording()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from geo_backup.audit.verify import verify
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import Fix, PositionReported
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
@@ -62,7 +62,7 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
         await in_time(lambda: node.live_map.seq > seq + 1, "the recommendation for it, in the log")
 
     running(story, path, network=network, clock=clock)
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     report = verify(network, log.read_all, log.load_snapshot())
     log.close()
     assert (report.rankings, report.wrong) == (3, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog import LogState, sqlite
+from geo_backup.eventlog import LogState, is_log, open_log, sqlite, sqlite_rows
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import PositionReported
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
@@ -33,8 +34,9 @@ class TestSqliteLog(EventLogConformance):
 def test_a_follower_that_lags_past_the_memory_reads_on_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TAIL_BYTES", 50 * sqlite.EVENT_BYTES)
+    monkeypatch.setattr(sqlite, "TAIL_BYTES", 50 * sqlite_rows.EVENT_BYTES)
     monkeypatch.setattr(sqlite, "BATCH_EVENTS", 30)
+    monkeypatch.setattr(sqlite_rows, "BATCH_EVENTS", 30)
 
     async def story() -> None:
         log = SqliteLog.open(tmp_path / NAME)
@@ -222,7 +224,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="written by another process") as refused:
         SqliteLog.open(path)
     assert "\n" not in str(refused.value)
-    reader = SqliteLog.open(path, create=False, read_only=True)
+    reader = SqliteLog.open(path, read_only=True)
     assert list(reader.read_all()) == [(1, ping("P1", 1))]
     assert asyncio.run(everything(reader)) == [(1, ping("P1", 1))]
     assert (reader.epoch, reader.last_seq) == (log.epoch, 1)
@@ -237,7 +239,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
 
 def test_what_is_no_log_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="there is no log at"):
-        SqliteLog.open(tmp_path / "none", create=False)
+        SqliteLog.open(tmp_path / "none", read_only=True)
     with pytest.raises(LogError, match="there is no log at"):
         SqliteLog.open(tmp_path / "none", read_only=True)
     with pytest.raises(LogError, match="folder"):
@@ -308,3 +310,13 @@ def test_an_unreadable_event_is_named_by_its_seq(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"event 2 .*DragonSeen"):
         list(log.read_all())
     log.close()
+
+
+def test_a_url_names_the_engine_and_a_path_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    open_log(f"sqlite://{path}").close()
+    with contextlib.closing(open_log(path, read_only=True)) as log:
+        assert list(log.read_all()) == []
+    assert is_log(path.read_bytes())
+    with pytest.raises(LogError, match="tape:// is no log that is known here: name a file, or one of sqlite://"):
+        open_log("tape://rewind")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from geo_backup import cli
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import (
     AssignmentChanged,
     Event,
@@ -96,7 +96,7 @@ def test_what_if(tmp_path: Path) -> None:
     file = tmp_path / "log.sqlite"
 
     async def write() -> None:
-        log = SqliteLog.open(file)
+        log = open_log(file)
         await log.append(STORY)
         log.close()
 

@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from geo_backup.backup.standing import Standing
-from geo_backup.eventlog import sqlite
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log, sqlite
 from geo_backup.events import EmergencyDeclared, RulesAdopted, UnitRegistered
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
@@ -46,7 +45,7 @@ def served(
     """Tell a story to a node and its server in this process."""
 
     async def run() -> None:
-        log = SqliteLog.open(path, reserve_bytes=reserve_bytes)
+        log = open_log(path, reserve_bytes=reserve_bytes)
         node = Node(street(), log, Clock("live"))
         await node.start()
         transport = httpx.ASGITransport(create_app(node, adopt_unknown=adopt_unknown))
@@ -63,7 +62,7 @@ def telling(story: Callable[[Node, httpx.AsyncClient], Awaitable[None]], path: P
     """Tell a story; the answer is what its log folds to afterwards."""
     served(story, path, **how)
     live_map = LiveMap()
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     for seq, event in log.read_all():
         apply(live_map, seq, event)
     log.close()
@@ -71,7 +70,7 @@ def telling(story: Callable[[Node, httpx.AsyncClient], Awaitable[None]], path: P
 
 
 def presses(path: Path) -> list[EmergencyDeclared]:
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     found = [event for _, event in log.read_all() if isinstance(event, EmergencyDeclared)]
     log.close()
     return found

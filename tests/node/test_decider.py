@@ -15,7 +15,7 @@ from geo_backup.audit.explanation import explained
 from geo_backup.audit.verify import verify
 from geo_backup.backup import answer as answers
 from geo_backup.backup.choice import Choice
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import AssignmentChanged, BackupRequested, DecisionMade, Fix, Need, PositionReported
 from geo_backup.live_map import Recommendation
 from geo_backup.node import Node, decider
@@ -70,7 +70,7 @@ async def refined(node: Node, incident_id: str, other_than: str = "") -> Recomme
 
 def made(log: Path) -> list[DecisionMade]:
     """All decisions of a log, each of which can be worked out again."""
-    opened_log = SqliteLog.open(log, create=False, read_only=True)
+    opened_log = open_log(log, read_only=True)
     try:
         found = [event for _, event in opened_log.read_all() if isinstance(event, DecisionMade)]
         report = verify(street(), opened_log.read_all, opened_log.load_snapshot())
@@ -212,7 +212,7 @@ def test_a_first_answer_that_a_stop_came_between_is_given_after_the_start(tmp_pa
         assert (await refined(node, "i2")).decision_id == "decision:request-i2:best"
 
     running(before, log)
-    opened_log = SqliteLog.open(log)
+    opened_log = open_log(log)
     lon, lat = place(0.0, 0)
     try:
         asyncio.run(opened_log.append([opened("i2", lon=lon, lat=lat, priority=1), request("i2", 0)]))

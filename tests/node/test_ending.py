@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from geo_backup.errors import LogError
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from tests.node.test_node import folded, street
@@ -28,7 +28,7 @@ def test_a_node_ends_while_its_worker_works(tmp_path: Path) -> None:
     go_on = threading.Event()
 
     async def story() -> None:
-        log = SqliteLog.open(tmp_path / "log.sqlite")
+        log = open_log(tmp_path / "log.sqlite")
         node = Node(street(), log, Clock("live"))
         await node.start()
         await node.submit(unit("P1"))

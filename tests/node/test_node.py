@@ -17,7 +17,7 @@ import pytest
 
 from geo_backup.audit.verify import verify as replay_verify
 from geo_backup.errors import LogError, WrongMapError
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, NetworkAdopted, PositionReported
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
@@ -48,7 +48,7 @@ def running(
     """Tell a story to a node that runs in this process."""
 
     async def run() -> None:
-        log = SqliteLog.open(path)
+        log = open_log(path)
         node = Node(network or street(), log, clock or Clock("live"))
         try:
             await node.start()
@@ -69,7 +69,7 @@ def asking(node: Node) -> httpx.AsyncClient:
 
 def folded(path: Path) -> tuple[LiveMap, tuple[int, bytes] | None]:
     """The live map of a log from its first event on, and its newest checkpoint."""
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     live_map = LiveMap()
     for seq, event in log.read_all():
         apply(live_map, seq, event)
@@ -159,7 +159,7 @@ def test_a_log_of_another_map_is_refused(tmp_path: Path) -> None:
 
 def test_a_log_that_does_not_say_the_extent_of_its_map_learns_it_once(tmp_path: Path) -> None:
     path, network = tmp_path / "log.sqlite", street()
-    log = SqliteLog.open(path)
+    log = open_log(path)
     old = NetworkAdopted(
         event_id="network", received_ms=1, network_id=network.content_id, area="x", software_version="0.4"
     )
@@ -208,7 +208,7 @@ def test_a_jump_begins_a_new_world(tmp_path: Path) -> None:
         viewer = node.watch(TOPICS)
         hanging = asyncio.create_task(node.submit(ping("P1", 1)))
         await asyncio.sleep(0)
-        await node.reset(SqliteLog.open(tmp_path / "second.sqlite"))
+        await node.reset(open_log(tmp_path / "second.sqlite"))
         (ended,) = await asyncio.wait_for(asyncio.gather(hanging, return_exceptions=True), 5)
         assert isinstance(ended, list) or (isinstance(ended, LogError) and "again" in str(ended))
         assert node.log.epoch != first
@@ -350,7 +350,7 @@ def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_pa
 
     path, network = tmp_path / "log.sqlite", street()
     running(story, path, network=network)
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     rankings = [one for _, one in log.read_all() if isinstance(one, BackupRecommended) and one.incident_id == "again"]
     report = replay_verify(network, log.read_all)
     log.close()

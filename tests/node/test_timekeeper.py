@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import ClockTurned
 from geo_backup.node import Node
 from geo_backup.node.clock import HEARD_FOR_MS
@@ -180,7 +180,7 @@ def test_a_turn_is_on_record(tmp_path: Path) -> None:
         await town.on_record()
 
     told(path, hands, story)
-    log = SqliteLog.open(path, create=False, read_only=True)
+    log = open_log(path, read_only=True)
     (turn,) = [event for _, event in log.read_all() if isinstance(event, ClockTurned)]
     log.close()
     assert (turn.received_ms - turn.was_ms, turn.received_ms) == (HOUR, hands.true_ms)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo_backup.errors import TrackError
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import Fix, PositionReported, UnitRegistered
 from geo_backup.formats.tracks import Track
 from geo_backup.replay.player import LOOK_BACK_FIXES, LOOK_BACK_MS, Player
@@ -98,7 +98,7 @@ def test_nothing_to_replay_is_said() -> None:
 
 def test_a_log_of_ours_is_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "day.db"
-    log = SqliteLog.open(path)
+    log = open_log(path)
     unit = UnitRegistered(event_id="u", received_ms=T, unit_id="A", callsign="A", agency="", kind="patrol")
     fixes = [PositionReported(received_ms=f.fix_ms, unit_id="A", fix=f) for f in track("A", 0, 5).fixes]
     asyncio.run(log.append([unit, *fixes]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import Fix
 from geo_backup.formats.tracks import Track
 from geo_backup.node import Node
@@ -23,7 +23,7 @@ TRACKS = [
 
 def test_a_unit_whose_track_has_not_begun_is_neither_listed_nor_ranked(tmp_path: Path) -> None:
     async def story(node: Node) -> None:
-        session = ReplaySession(node, Player(TRACKS), lambda: SqliteLog.open(tmp_path / "jump.sqlite"))
+        session = ReplaySession(node, Player(TRACKS), lambda: open_log(tmp_path / "jump.sqlite"))
         await session.begin()
         async with asking(node) as http:
 
@@ -47,7 +47,7 @@ def test_a_unit_whose_track_has_not_begun_is_neither_listed_nor_ranked(tmp_path:
 def test_a_unit_comes_when_its_track_begins_and_goes_when_the_replay_jumps_back(tmp_path: Path) -> None:
     async def story(node: Node) -> None:
         logs = iter(range(9))
-        session = ReplaySession(node, Player(TRACKS), lambda: SqliteLog.open(tmp_path / f"jump{next(logs)}.sqlite"))
+        session = ReplaySession(node, Player(TRACKS), lambda: open_log(tmp_path / f"jump{next(logs)}.sqlite"))
         await session.begin()
         for s, there in ((299, {"early"}), (300, {"early", "late"}), (100, {"early"}), (599, {"early", "late"})):
             await session.steer(playing=False, speed=None, time_ms=T + 1000 * s)

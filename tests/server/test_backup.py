@@ -15,7 +15,7 @@ import pytest
 
 from geo_backup.audit.verify import decision_of, same_decision, verify
 from geo_backup.cli import demo_map
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import BackupRequested, DecisionMade, Need
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import decisions
@@ -132,7 +132,7 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     assert http.get("/v1/decisions/decision:nothing").status_code == 404
     server.stop()
     network = RoadNetwork.load(demo_map())
-    opened = SqliteLog.open(log, create=False, read_only=True)
+    opened = open_log(log, read_only=True)
     try:
         report = verify(network, opened.read_all, opened.load_snapshot())
         found = [decision_of(opened.read_all, one["decision_id"]) for one in (first, recommended)]
@@ -164,7 +164,7 @@ def test_a_decision_that_a_stop_came_between_is_made_after_the_start(desk: Desk)
     fleet(http, ("A", 0.004, ("patrol",)))
     incident_id = incident(http)
     server.stop()
-    opened = SqliteLog.open(log)
+    opened = open_log(log)
     now_ms = int(time.time() * 1000)
     request = BackupRequested(
         event_id="backup-lost",
@@ -306,7 +306,7 @@ def test_a_recommendation_follows_the_units_as_they_drive(desk: Desk) -> None:
     before = ranked(server)
     eventually(lambda: ranked(server) >= before + 3, "three more rankings, half a second apart, and five looks")
     server.stop()
-    opened = SqliteLog.open(log, create=False, read_only=True)
+    opened = open_log(log, read_only=True)
     try:
         made = [event for _, event in opened.read_all() if isinstance(event, DecisionMade)]
     finally:

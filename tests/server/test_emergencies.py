@@ -14,7 +14,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog import open_log
 from geo_backup.events import EmergencyClearRefused, WordSet
 from tests.running import Server, eventually
 
@@ -241,7 +241,7 @@ def test_the_log_keeps_refusals_and_no_word(tmp_path: Path) -> None:
         assert http.get("/v1/emergencies").json()["emergencies"][0]["emergency"]["alarms"]
         assert http.post(url, json={"by": "unit", "word": "Cloudberry"}).status_code == 200
     server.stop()
-    opened = SqliteLog.open(log, create=False, read_only=True)
+    opened = open_log(log, read_only=True)
     try:
         events = [event for _, event in opened.read_all()]
     finally:
