@@ -44,7 +44,6 @@ UnitStatus = Literal[
 ]
 AssignmentState = Literal["assigned", "acknowledged", "en_route", "on_scene", "cleared", "cancelled"]
 Source = Literal["live", "simulated", "replay"]
-SaidBy = Literal["desk", "unit", "avl", "node"]
 Mode = Literal["immediate", "delayed", "strategic"]
 ANY = "any"
 """The capability that every unit has."""

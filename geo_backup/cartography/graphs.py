@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geo_backup.cartography import osm
+from geo_backup.cartography.area import network_of
+from geo_backup.cartography.assembly import assemble
 from geo_backup.cartography.nodes import read_node
 from geo_backup.cartography.ways import Ways
 from geo_backup.errors import MapError
@@ -46,9 +48,6 @@ def from_osmnx(graph: nx.MultiDiGraph, name: str = "OSMnx graph") -> RoadNetwork
 
     Raises `MapError` when it holds no drivable road or its coordinates are no degrees.
     """
-    from geo_backup.cartography.assembly import assemble
-    from geo_backup.cartography.build import network_of
-
     ways = ways_of_graph(graph)
     return network_of(
         assemble(ways),

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from fields import clock, machine
 
+from geo_backup.cartography.area import network_of
 from geo_backup.cartography.assembly import assemble
-from geo_backup.cartography.build import network_of
 from geo_backup.cartography.dissection import dissected
 from geo_backup.cartography.ways import Ways
 from geo_backup.roads.field import HORIZON_MS, ArrivalField, Seeds, cold_etas_ms

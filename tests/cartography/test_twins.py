@@ -13,8 +13,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo_backup.cartography.area import network_of
 from geo_backup.cartography.assembly import assemble
-from geo_backup.cartography.build import build_map, network_of
+from geo_backup.cartography.build import build_map
 from geo_backup.cartography.graphs import from_osmnx, to_networkx
 from geo_backup.cartography.restrictions import Path as ForbiddenPath
 from geo_backup.cartography.restrictions import Restriction
