@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,18 @@ import pytest
 from tests.running import Server, ServerInThread
 from tests.told import Told
 
+COMPILE = "from geo_backup.roads import warm; warm.warm_{}()"
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels before the workers start: each would compile all of them for itself."""
+    config = session.config
+    if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
+        halves = [subprocess.Popen([sys.executable, "-c", COMPILE.format(half)]) for half in ("search", "hierarchy")]
+        for half in halves:
+            half.wait()
 
 
 @pytest.hookimpl(wrapper=True)
