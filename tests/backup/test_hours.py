@@ -50,7 +50,8 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
 
         free, always = await eta("rush"), await eta("routine")
         assert free == always
-        seq = node.live_map.seq
+        # the map, the four above, and what was recommended for both
+        seq = await in_time(lambda: node.live_map.seq == 7 and node.live_map.seq, "the recommendations, in the log")
         clock.set(now_ms=BEFORE_EIGHT_MS + 10_000)
         rush = await eta("rush", free)
         drive_s = free - (turnout_s := float(node.rankings["routine"]["candidates"][0]["parts"]["turnout_s"]))
