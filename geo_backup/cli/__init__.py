@@ -52,8 +52,12 @@ def _leave_threads(code: int) -> None:
     """End the process here if a thread still works: a search of HiGHS cannot be stopped, Python would wait for it for
     half a minute, and nobody is left to read its answer. The log is closed and all files are put away by now."""
     until_s = time.monotonic() + THREADS_WITHIN_S
-    # a daemon's too: HiGHS ends the process by an abort where its search is still under way
-    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    # the search is a daemon, and HiGHS ends the process by an abort where one is still under way
+    others = [
+        one
+        for one in threading.enumerate()
+        if one is not threading.current_thread() and (one.name == "search" or not one.daemon)
+    ]
     for one in others:
         one.join(max(0.0, until_s - time.monotonic()))
     if any(one.is_alive() for one in others):
