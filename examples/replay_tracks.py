@@ -8,7 +8,8 @@ The same on a map, with play, pause and jump: geo-backup replay examples/tracks/
 import sys
 
 from geo_backup import RoadNetwork
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import IncidentOpened
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.replay.player import Player

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from geo_backup import __version__
 from geo_backup.backup.answer import answer, ask, ask_at_once
-from geo_backup.backup.standing import Standing, View, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply

@@ -17,14 +17,15 @@ import numpy as np
 from geo_backup.backup.choice import Choice, Fleet, Request, Sent, Taken
 from geo_backup.backup.city import CityNow
 from geo_backup.backup.exact import exact
-from geo_backup.backup.fleet import STATUSES, IncidentRow, UnitTable
+from geo_backup.backup.fleet import STATUSES, UnitTable
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
-from geo_backup.backup.standing import TRAFFIC, Standing, View
+from geo_backup.backup.standing import TRAFFIC, Standing
 from geo_backup.backup.swap import Going, swap
+from geo_backup.backup.view import IncidentRow, View
 from geo_backup.events import Mode, Need
 from geo_backup.live_map.freshness import FRESHNESS, STALE
 from geo_backup.roads.kernel import INF_MS, Array

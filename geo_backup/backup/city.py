@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from geo_backup.roads.snap import Target, snap_place
 from geo_backup.rules import Rules
 
 
-def beats_of(collection: Mapping[str, Any] | None) -> Beats:
+def beats_of(collection: Mapping[str, object] | None) -> Beats:
     """Beats from a GeoJSON FeatureCollection whose features have `beat_id` and perhaps `floor` (one number, or 24 by
     hour of the day). `BadValueError` names the feature and what is wrong with it."""
     features = [] if collection is None else collection.get("features")
@@ -60,7 +59,7 @@ class City:
         network: RoadNetwork,
         rules: Rules,
         demand: DemandAdopted | None = None,
-        beats: Mapping[str, Any] | None = None,
+        beats: Mapping[str, object] | None = None,
     ) -> None:
         self.made_of = (rules, demand, beats)
         self.timezone = network.area.timezone

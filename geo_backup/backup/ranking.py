@@ -13,15 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.backup.admission import admit, victims
-from geo_backup.backup.fleet import (
-    ASSIGNABLE,
-    CODE,
-    STATUSES,
-    IncidentRow,
-    UnitTable,
-)
+from geo_backup.backup.fleet import ASSIGNABLE, CODE, STATUSES, UnitTable
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import fits
+from geo_backup.backup.view import IncidentRow
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField

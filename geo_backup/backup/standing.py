@@ -8,7 +8,7 @@ equals a new one to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,11 +18,11 @@ import shapely
 from geo_backup.backup.city import City, CityNow
 from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.cover import place_times_ms
-from geo_backup.backup.fleet import IncidentRow, UnitRow, UnitTable
+from geo_backup.backup.fleet import UnitTable
 from geo_backup.backup.ranking import Ranking, rank
+from geo_backup.backup.view import View
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
-from geo_backup.live_map import LiveMap
+from geo_backup.events import AgreementMade, ClosureAdded, SpeedsAdopted
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.kernel import INF_MS, Array
@@ -40,42 +40,6 @@ CUT_OFF_NAMED = 1_000
 
 BARE_KEPT = 8
 """Pages ask about the same few incidents again and again."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The live map at one moment, frozen: the units that changed since the last view, and everything else whole."""
-
-    seq: int
-    as_of_ms: int
-    units: tuple[UnitRow, ...]
-    gone: tuple[str, ...]
-    incidents: Mapping[str, IncidentRow]
-    closures: Mapping[str, ClosureAdded]
-    """Those in force at `as_of_ms`."""
-    rules: Rules
-    speeds: SpeedsAdopted | None = None
-    agreements: tuple[AgreementMade, ...] = ()
-    beats: Mapping[str, Any] | None = None
-    demand: DemandAdopted | None = None
-
-
-def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
-    """Freeze the live map at a time; of the units only those named (all when None)."""
-    named = tuple(live_map.units if unit_ids is None else unit_ids)
-    return View(
-        live_map.seq,
-        as_of_ms,
-        tuple(UnitRow.of(live_map.units[unit_id]) for unit_id in named if unit_id in live_map.units),
-        tuple(unit_id for unit_id in named if unit_id not in live_map.units),
-        {i.incident_id: IncidentRow.of(i) for i in live_map.open_incidents()},
-        {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
-        live_map.rules,
-        live_map.speeds,
-        tuple(live_map.agreements.values()),
-        live_map.beats,
-        live_map.demand,
-    )
 
 
 TRAFFIC = "(traffic)"

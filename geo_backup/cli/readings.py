@@ -36,7 +36,8 @@ def etas(
 
     Example: geo-backup etas --map maps/gothenburg --target 11.97,57.70 units.csv
     """
-    from geo_backup.backup.standing import Standing, view
+    from geo_backup.backup.standing import Standing
+    from geo_backup.backup.view import view
     from geo_backup.live_map import LiveMap
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import load_profile, profiles_of

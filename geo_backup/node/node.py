@@ -22,7 +22,8 @@ from geo_backup import __version__
 from geo_backup.backup.closures import cut_by
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.run_card import cards_of
-from geo_backup.backup.standing import Standing, View, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import View, view
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from shapely.geometry import shape
 
 from geo_backup.backup.closures import Obstacle, slowed
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import ClosureAdded, ClosureLifted, Event, IncidentChanged
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.kernel import INF_MS

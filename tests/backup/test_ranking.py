@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_backup.backup.ranking import Candidate, Ranking
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import (
     BackupRequested,
     ClosureAdded,

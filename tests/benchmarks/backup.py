@@ -18,7 +18,8 @@ import httpx
 import numpy as np
 
 from geo_backup.backup.answer import answer, ask, ask_at_once, whole_view
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import BackupRequested, Fix, IncidentOpened, Need, PositionReported, UnitRegistered
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork

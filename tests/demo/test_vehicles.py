@@ -9,8 +9,9 @@ import pytest
 
 from geo_backup.audit.report import report
 from geo_backup.audit.responses import read_responses
-from geo_backup.backup.fleet import IncidentRow, UnitRow, UnitTable
+from geo_backup.backup.fleet import UnitTable
 from geo_backup.backup.ranking import rank
+from geo_backup.backup.view import IncidentRow, UnitRow
 from geo_backup.demo.vehicles import Fleet
 from geo_backup.events import AssignmentChanged, Event, IncidentClosed, IncidentOpened, PositionReported
 from geo_backup.geodesy import distance_m

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from geo_backup.backup.fleet import UnitRow, UnitTable
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.fleet import UnitTable
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import UnitRow, view
 from geo_backup.events import Event, RulesAdopted, UnitRegistered
 from geo_backup.live_map import LiveMap
 from geo_backup.live_map.freshness import FRESHNESS

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.errors import BadValueError
 from geo_backup.events import ClosureAdded, ClosureLifted, SpeedsAdopted, speeds_id
 from geo_backup.live_map import LiveMap
