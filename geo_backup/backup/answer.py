@@ -23,7 +23,7 @@ from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
-from geo_backup.backup.standing import TRAFFIC, Standing
+from geo_backup.backup.standing import Standing
 from geo_backup.backup.swap import Going, swap
 from geo_backup.backup.view import IncidentRow, View
 from geo_backup.events import Mode, Need
@@ -466,5 +466,4 @@ def whole_view(standing: Standing) -> View:
     log holds under their ids."""
     table = standing.table
     units = tuple(table.rows[unit_id] for unit_id in table.ids)
-    closures = {name: added for name, added in standing.now.closures.items() if name != TRAFFIC}
-    return replace(standing.now, units=units, gone=(), closures=closures, speeds=None, demand=None)
+    return replace(standing.now, units=units, gone=(), speeds=None, demand=None)

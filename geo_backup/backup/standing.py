@@ -16,13 +16,13 @@ import numpy as np
 import shapely
 
 from geo_backup.backup.city import City, CityNow
-from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
 from geo_backup.backup.cover import place_times_ms
+from geo_backup.backup.driving import Driving, Obstacles
 from geo_backup.backup.fleet import UnitTable
 from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.backup.view import View
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import AgreementMade, ClosureAdded, SpeedsAdopted
+from geo_backup.events import AgreementMade
 from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.kernel import INF_MS, Array
@@ -31,8 +31,7 @@ from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import Profile, hour_of, profiles_of
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
-from geo_backup.roads.traffic import Traffic, drive_ms
-from geo_backup.roads.weights import Weights, weigh
+from geo_backup.roads.weights import Weights
 from geo_backup.rules import Rules, SnapRules
 
 CUT_OFF_NAMED = 1_000
@@ -40,10 +39,6 @@ CUT_OFF_NAMED = 1_000
 
 BARE_KEPT = 8
 """Pages ask about the same few incidents again and again."""
-
-
-TRAFFIC = "(traffic)"
-"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
 
 
 def off_road_m(network: RoadNetwork, rules: SnapRules, lon: float, lat: float) -> float:
@@ -70,23 +65,10 @@ class UnitRoute(NamedTuple):
 class _Front:
     """One way of driving as it is now: its weights poured into the hierarchy, and the fields that stand on them."""
 
-    holding: dict[str, Obstacle]
-    """Closures that these weights are under."""
-    covers: Edges
+    driving: Driving
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
-    timeless: bool
-    changes: int = -1
-    """Which change of the closures it has followed."""
-    traffic: Traffic | None = None
-    measured: tuple[Array, Array] | None = None
-    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
-
-    def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
-        """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
-        waived = around.intersection(self.holding)
-        return waived, enterable([self.holding[name] for name in waived], self.covers)
 
 
 @dataclass(slots=True)
@@ -116,9 +98,6 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
-        self._speeds_id = ""
-        self._traffic: Traffic | None = None
-        self._shut_by_traffic: dict[str, ClosureAdded] = {}
         self._obstacles = Obstacles(network)
         self._fronts: dict[str, _Front] = {}
         self._stands: dict[str, _Stand | None] = {}
@@ -137,31 +116,15 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
-        self._adopt(view.speeds)
-        view = replace(view, closures={**view.closures, **self._shut_by_traffic})
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
-        over, begun = self._obstacles.follow(view.closures)
+        over, begun = self._obstacles.follow(view.closures, view.speeds)
         if over or begun:
             stands = [stand for stand in self._stands.values() if stand is not None]
             found = self._obstacles.around_each(begun, [stand.target for stand in stands])
             for n, stand in enumerate(stands):
                 stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
-
-    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
-        """Take in measured speeds when they are others."""
-        speeds_id = "" if speeds is None else speeds.speeds_id
-        if speeds_id == self._speeds_id:
-            return
-        self._speeds_id, self._traffic, self._shut_by_traffic = speeds_id, None, {}
-        if speeds is None:
-            return
-        self._traffic = Traffic.unpacked(speeds.packed, self.network.edges)
-        if len(shut := self._traffic.closed):
-            self._shut_by_traffic[TRAFFIC] = ClosureAdded(
-                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
-            )
 
     def prepare(self) -> None:
         """Make what the first incident would wait for."""
@@ -249,13 +212,12 @@ class Standing:
 
     def field_to(self, profile: str, target: Target) -> ArrivalField:
         """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
-        horizon_ms = self.table.rules.limit.horizon_ms
-        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._last_stretch(profile, target))
+        return self._front(profile).driving.field_to(target, self.table.rules.limit.horizon_ms)
 
     def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
         """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
-        last_stretch = self._last_stretch(profile, target)
-        return cold_etas_ms(self._front(profile).probe, target, points, self.table.rules.limit.horizon_ms, last_stretch)
+        front, horizon_ms = self._front(profile), self.table.rules.limit.horizon_ms
+        return cold_etas_ms(front.probe, target, points, horizon_ms, front.driving.last_stretch_to(target))
 
     def off_road_m(self, lon: float, lat: float) -> float:
         """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
@@ -280,11 +242,11 @@ class Standing:
         stand = self._stand(incident_id)
         if stand is None:
             return {}
-        front = self._front(stand.place[2])
+        driving = self._front(stand.place[2]).driving
         rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
-        if not rows or not any(one.shuts for one in front.holding.values()):
+        if not rows or not any(one.shuts for one in driving.holding.values()):
             return {}
-        bare, weights = self._bare.pop(incident_id, None), front.metric.weights.bare or front.metric.weights
+        bare, weights = self._bare.pop(incident_id, None), driving.weights.bare or driving.weights
         if bare is None or bare.target is not stand.target or bare.weights is not weights:
             bare = ArrivalField.build(weights, stand.target, stand.block.horizon_ms)
         self._bare[incident_id] = bare
@@ -294,18 +256,9 @@ class Standing:
         out: dict[str, tuple[str, ...]] = {}
         for n, which in enumerate(bare.etas_ms(points)[1].tolist()):
             way = bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
-            if way is not None and (barring := self._barring(way.edges, front, stand.waived)):
+            if way is not None and (barring := driving.barring(way.edges, stand.waived)):
                 out[self.table.ids[rows[n]]] = barring
         return out
-
-    def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
-        """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
-        met: dict[str, None] = {}
-        for n in np.flatnonzero(front.covers[edges]).tolist():
-            if n > 0:  # where one stands already can be left
-                entered = self._obstacles.shutting(edges[n]) - self._obstacles.shutting(edges[n - 1])
-                met.update(dict.fromkeys(sorted(entered.intersection(front.holding))))
-        return tuple(name for name in met if name not in waived) or tuple(met)
 
     def reach_of(self, unit_id: str, minutes: Sequence[float], profile: str) -> list[shapely.MultiPolygon] | None:
         """Where a unit can be within each number of minutes; None when it is on no road."""
@@ -351,53 +304,27 @@ class Standing:
             raise RuntimeError("update() with a view comes first")
         return self._view
 
-    def _last_stretch(self, profile: str, target: Target) -> Edges:
-        """The edges that closures around a place open to who drives there."""
-        return self._front(profile).last_stretch(self._obstacles.around(target))[1]
-
     def _front(self, profile: str) -> _Front:
         """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
+        as_of_ms = None if self._view is None else self._view.as_of_ms
         front = self._fronts.get(profile)
-        timeless = front.timeless if front is not None else self.profile(profile).timeless
-        # (before the first view all hours are alike)
-        now = self._view
-        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
-            metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
-            nothing = covers([], self.network.edges)
-            front = self._fronts[profile] = _Front({}, nothing, metric, Probe(metric), [], timeless)
-        before = front.metric.weights
-        as_it_was = front.traffic is self._traffic and before.hour == hour
-        if as_it_was and front.changes == self._obstacles.changes:
+            driving = Driving(self._obstacles, self.profile(profile), as_of_ms)
+            metric = Metric(driving.weights)
+            front = self._fronts[profile] = _Front(driving, metric, Probe(metric), [])
+        elsewhere = front.driving.follow(as_of_ms)
+        if elsewhere is None:
             return front
-        front.changes = self._obstacles.changes
-        holding, held = self._obstacles.holding(self.profile(profile)), front.holding
-        changed = [one for name, one in holding.items() if held.get(name) is not one]
-        changed += [one for name, one in held.items() if holding.get(name) is not one]
-        if as_it_was and not changed:
-            return front
-        bare = before.bare or before
-        if not as_it_was:
-            if before.hour != hour:
-                bare = weigh(self.network, before.profile, hour=hour)
-            front.traffic = self._traffic
-            front.measured = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
-        shutting = [one for one in holding.values() if one.shuts]
-        front.holding, front.covers = holding, covers(shutting, self.network.edges)
-        slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, front.measured)
-        weights = bare.under([one.edges for one in shutting], *slow)
+        weights = front.driving.weights
         change = front.metric.adopt(weights)
-        elsewhere = (weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
-        for one in changed:
-            elsewhere[one.edges] = True
         for stand in self._stands.values():
             if stand is None or stand.place[2] != profile:
                 continue
             stand.field = stand.copy = None
             # from the seeds' edges one is on the last stretch: nothing further away has a part in it
             near = elsewhere[stand.seeds.edge].any() or elsewhere[list(stand.target.edges)].any()
-            if near or stand.waived != stand.around.intersection(holding):
-                stand.waived, last_stretch = front.last_stretch(stand.around)
+            if near or stand.waived != stand.around.intersection(front.driving.holding):
+                stand.waived, last_stretch = front.driving.last_stretch(stand.around)
                 stand.seeds = Seeds.of(weights, stand.target, last_stretch)
                 stand.block.put(stand.lane, stand.seeds.edge, stand.seeds.ms)
         for block in front.blocks:
@@ -417,7 +344,7 @@ class Standing:
                 self._stands[incident_id] = None
                 return None
             around = self._obstacles.around(target)
-            waived, last_stretch = front.last_stretch(around)
+            waived, last_stretch = front.driving.last_stretch(around)
             seeds = Seeds.of(front.metric.weights, target, last_stretch)
             if stand is None or stand.place[2] != incident.profile:
                 self._let_go(incident_id)

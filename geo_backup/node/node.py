@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from geo_backup import __version__
-from geo_backup.backup.closures import cut_by
+from geo_backup.backup.driving import cut_by
 from geo_backup.backup.ranking import Ranking
 from geo_backup.backup.run_card import cards_of
 from geo_backup.backup.standing import Standing

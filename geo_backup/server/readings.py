@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Query
 
-from geo_backup.backup.standing import TRAFFIC, Standing
+from geo_backup.backup.driving import TRAFFIC
+from geo_backup.backup.standing import Standing
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node, whole_ranking
 from geo_backup.server.answers import asked, told

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from geo_backup.backup.closures import Obstacle, slowed
+from geo_backup.backup.driving import Obstacle, slowed
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import view
 from geo_backup.events import ClosureAdded, ClosureLifted, Event, IncidentChanged
