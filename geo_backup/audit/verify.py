@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from geo_backup import __version__
 from geo_backup.backup.answer import answer, ask, ask_at_once
+from geo_backup.backup.ranking import rank
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
@@ -79,7 +80,7 @@ def verify(
             report.rankings += 1
             standing = Standing(network)
             standing.update(view(live_map, as_of_ms))
-            if standing.rank(incident_id).digest() != recorded:
+            if rank(standing, incident_id).digest() != recorded:
                 report.wrong.append(f"the ranking of incident {incident_id} at seq {seq} differs")
         for decision in decided.pop(seq, ()):
             report.decisions += 1

@@ -15,12 +15,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from geo_backup.backup.choice import Choice, Fleet, Request, Sent, Taken
-from geo_backup.backup.city import CityNow
+from geo_backup.backup.city import CityNow, city_now
 from geo_backup.backup.exact import exact
 from geo_backup.backup.fleet import STATUSES, UnitTable
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.odds import p90_ms
-from geo_backup.backup.ranking import Ranking
+from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
 from geo_backup.backup.standing import Standing
@@ -172,7 +172,7 @@ def ask(standing: Standing, incident_id: str) -> Question:
 
     Raises `KeyError` when the incident is not open, `ValueError` when it asks for no backup.
     """
-    return _whole(standing, _ask(standing, incident_id, standing.city_now()))
+    return _whole(standing, _ask(standing, incident_id, city_now(standing)))
 
 
 def ask_all(standing: Standing, incident_ids: Iterable[str]) -> list[Question]:
@@ -180,15 +180,15 @@ def ask_all(standing: Standing, incident_ids: Iterable[str]) -> list[Question]:
     are left out."""
     incidents = standing.now.incidents
     asking = [name for name in incident_ids if name in incidents and incidents[name].mode is not None]
-    city_now = standing.city_now() if asking else None
-    return [_whole(standing, _ask(standing, incident_id, city_now)) for incident_id in asking]
+    city = city_now(standing) if asking else None
+    return [_whole(standing, _ask(standing, incident_id, city)) for incident_id in asking]
 
 
 def ask_at_once(standing: Standing, incident_id: str) -> tuple[Question, Choice]:
     """Put the question of one incident for the first answer, and choose: by arrival alone where it is urgent, with a
     record of no more units than a person looks at. Raises as `ask` does."""
     urgent = standing.now.incidents[incident_id].mode == "immediate"
-    question = _ask(standing, incident_id, None if urgent else standing.city_now())
+    question = _ask(standing, incident_id, None if urgent else city_now(standing))
     first, order = question.first(), question.ranking.order.tolist()
     rows = {*order[: standing.table.rules.limit.ranking_frame], *(unit.row for unit in first.sent[question.own])}
     return _weighing(question, standing.table, tuple(sorted(rows))), first
@@ -198,20 +198,20 @@ def _whole(standing: Standing, question: Question) -> Question:
     return _weighing(question, standing.table, tuple(range(len(standing.table.ids))))
 
 
-def _ask(standing: Standing, incident_id: str, city_now: CityNow | None) -> Question:
+def _ask(standing: Standing, incident_id: str, city: CityNow | None) -> Question:
     now = standing.now
     incident = now.incidents[incident_id]
     if incident.mode is None:
         raise ValueError(f"incident {incident_id!r} asks for no backup")
     table, rules = standing.table, standing.table.rules.of(incident.agency)
     joint = _joint(now, incident, rules)
-    rankings = [standing.rank(other.incident_id) for other in joint]
+    rankings = [rank(standing, other.incident_id) for other in joint]
     own = joint.index(incident)
     requests = tuple(
-        _request(other, _missing(other, table), ranking, city_now, table.rules.of(other.agency))
+        _request(other, _missing(other, table), ranking, city, table.rules.of(other.agency))
         for other, ranking in zip(joint, rankings, strict=True)
     )
-    return Question(incident, incident.mode, rankings[own], requests, own, fleet_of(table, city_now), city_now, rules)
+    return Question(incident, incident.mode, rankings[own], requests, own, fleet_of(table, city), city, rules)
 
 
 def _joint(now: View, incident: IncidentRow, rules: Rules) -> list[IncidentRow]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from geo_backup.backup.answer import fleet_of
 from geo_backup.backup.choice import Request
+from geo_backup.backup.city import city_now
 from geo_backup.backup.demand import week_hour
 from geo_backup.backup.driving import Driving, Obstacles
 from geo_backup.backup.exact import exact
@@ -70,7 +71,7 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
     `closures` are those that will be in force when units drive there.
     """
     table, rules, now = standing.table, standing.table.rules.of(plan.agency), standing.now
-    city = standing.city_now()
+    city = city_now(standing)
     turnout_ms = table.turnout_ms.astype(np.int64)
     obstacles = Obstacles(standing.network)
     # speeds that are measured now say nothing of then

@@ -36,6 +36,7 @@ def etas(
 
     Example: geo-backup etas --map maps/gothenburg --target 11.97,57.70 units.csv
     """
+    from geo_backup.backup.readings import etas as read_etas
     from geo_backup.backup.standing import Standing
     from geo_backup.backup.view import view
     from geo_backup.live_map import LiveMap
@@ -53,8 +54,7 @@ def etas(
     places = _starts(starts)
     standing = Standing(network, profiles=profiles)
     standing.update(view(LiveMap(), round(time.time() * 1_000) if at is None else _ms(at)))
-    standing.off_road_m(lon, lat)
-    answer = standing.etas(lon, lat, places, profile)
+    answer = read_etas(standing, lon, lat, places, profile)
     if as_json:
         print(json.dumps(answer))
         return

@@ -315,7 +315,7 @@ def test_an_emergency_does_not_fail_for_a_ranking_s_sake(tmp_path: Path, monkeyp
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        for name in ("update", "rank"):
+        for name in ("update", "field"):
             monkeypatch.setattr(Standing, name, broken)
         monkeypatch.setattr(emergencies, "snap_place", broken)
         viewer = node.watch(["incidents"])

@@ -10,7 +10,7 @@ from shapely.geometry import mapping
 from typing_extensions import TypedDict
 
 from geo_backup.backup.advice import Waiting
-from geo_backup.backup.standing import UnitRoute
+from geo_backup.backup.readings import UnitRoute
 from geo_backup.wire.documents.geojson import LineString, MultiPolygon, Point
 
 
@@ -85,15 +85,6 @@ class Staging(TypedDict):
 
     type: Literal["FeatureCollection"]
     features: list[WaitingPlace]
-
-
-class Etas(TypedDict):
-    """Drive times in the order of the starts; null with a reason where there is none."""
-
-    etas_s: list[float | None]
-    reasons: list[str | None]
-    network_id: str
-    weights_id: str
 
 
 def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Reach:
