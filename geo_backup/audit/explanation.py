@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geo_backup.backup.answer import Answer, Told, Weighed
+from geo_backup.backup.answer import Answer, Told
+from geo_backup.backup.question import Weighed
 from geo_backup.events import ANY, DecisionMade
 from geo_backup.wire import decisions
 from geo_backup.wire.decisions import Decision, Human

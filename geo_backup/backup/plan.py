@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.answer import fleet_of
 from geo_backup.backup.choice import Request
 from geo_backup.backup.city import city_now
 from geo_backup.backup.demand import week_hour
 from geo_backup.backup.driving import Driving, Obstacles
 from geo_backup.backup.exact import exact
 from geo_backup.backup.odds import p90_ms
+from geo_backup.backup.question import fleet_of
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade

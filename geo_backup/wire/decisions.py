@@ -18,9 +18,10 @@ import orjson
 from typing_extensions import TypedDict
 
 from geo_backup import __version__
-from geo_backup.backup.answer import Answer, Question, Told, Weighed, going
+from geo_backup.backup.answer import Answer, Told
 from geo_backup.backup.choice import Choice
 from geo_backup.backup.odds import p90_ms, p_first
+from geo_backup.backup.question import Question, Weighed, going
 from geo_backup.backup.view import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_backup.backup.answer import answer, arrives, ask, ask_at_once
+from geo_backup.backup.answer import answer
+from geo_backup.backup.question import arrives, ask, ask_at_once
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.swap import Going, Swap, swap
 from geo_backup.backup.view import view

@@ -17,8 +17,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from geo_backup.backup.answer import answer, ask, ask_at_once, whole_view
+from geo_backup.backup.answer import answer
 from geo_backup.backup.city import prepare
+from geo_backup.backup.question import ask, ask_at_once, whole_view
 from geo_backup.backup.ranking import rank
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import view
