@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -136,7 +136,7 @@ class Beat:
     """An area with a name and the free units that it keeps: one number, or 24 by hour of the local day."""
 
     beat_id: str
-    geometry: Mapping[str, Any]
+    geometry: Mapping[str, object]
     """GeoJSON Polygon or MultiPolygon."""
     floor: int | tuple[int, ...] | None = None
     """None: as the rules say."""
