@@ -36,6 +36,7 @@ from geo_backup.cli.terminal import (
     say,
 )
 from geo_backup.errors import BadValueError
+from geo_backup.formats.recordings import known
 
 REST_S = 2.0
 """Until then a server that has just started is for those who wait for it."""
@@ -89,7 +90,7 @@ def serve(
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="GPX, GeoJSON, CSV, NMEA or TAIP tracks, or a geo_backup log.")],
+    files: Annotated[list[Path], typer.Argument(help=f"Recorded tracks: {known()}.")],
     map_folder: Annotated[Path | None, typer.Option("--map", help="Map folder; needed without --to.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="URL of a running `serve --clock replay`.")] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=600, help="Times real time.")] = 10.0,
@@ -104,13 +105,14 @@ def replay(
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
+    from geo_backup.formats.tracks import Hints
     from geo_backup.replay.timeline import read_tracks
     from geo_backup.settings import Settings
 
-    mapping = mapping_of(columns) if columns else None
+    hints = Hints(columns=mapping_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
     for path in files:
-        found = read_tracks(path, columns=mapping, timezone=timezone)
+        found = read_tracks(path, hints)
         tracks.extend(found)
         if words := found.summary():
             say.print(f"[yellow]{escape(path.name)}:[/] {escape(words)}", soft_wrap=True)
