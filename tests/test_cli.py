@@ -91,6 +91,7 @@ def test_help_names_every_command() -> None:
         (["watch", "nowhere"], "http://"),
         (["replay", "nowhere.csv", *MAP], "nowhere.csv"),
         (["replay", "[/]nowhere.csv", *MAP], "[/]nowhere.csv"),
+        (["replay", "nowhere.csv", *MAP, "--columns", "time"], "'time' is no name=column"),
     ],
 )
 def test_a_failure_is_one_clear_line(

@@ -85,6 +85,7 @@ def demand(
 
     from geo_backup.backup.demand import of_roads, score, week_hour
     from geo_backup.formats import calls as calls_csv
+    from geo_backup.formats.columns import columns_of
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
@@ -93,18 +94,18 @@ def demand(
     except OSError as error:
         raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
     zone = network.area.timezone
-    read = calls_csv.read(data, columns=calls_csv.columns_of(columns) if columns else None, timezone=timezone or zone)
+    read = calls_csv.read(data, columns=columns_of(columns) if columns else None, timezone=timezone or zone)
     calls = sorted(read.calls, key=lambda call: call.received_ms)
     if not calls:
         raise BadValueError("FILE", "empty", f"{file} has no call with a time and a place")
     cut_ms = calls[-1].received_ms - hold_back * 86_400_000
 
-    def columns_of(some: list[Any]) -> tuple[Any, Any, Any]:
+    def arrays(some: list[Any]) -> tuple[Any, Any, Any]:
         hours = [week_hour(call.received_ms, zone) % 24 for call in some]
         return np.array([call.lon for call in some]), np.array([call.lat for call in some]), np.array(hours, np.int64)
 
-    past = columns_of([call for call in calls if call.received_ms <= cut_ms])
-    later = columns_of([call for call in calls if call.received_ms > cut_ms])
+    past = arrays([call for call in calls if call.received_ms <= cut_ms])
+    later = arrays([call for call in calls if call.received_ms > cut_ms])
     if not len(past[0]):
         raise BadValueError("--hold-back", "range", f"no call is older than {hold_back} days; hold back fewer")
     places = of_roads(network)
@@ -152,7 +153,8 @@ def simulate(
 
     Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
     """
-    from geo_backup.formats.calls import columns_of, read
+    from geo_backup.formats.calls import read
+    from geo_backup.formats.columns import columns_of
     from geo_backup.formats.stations import read_stations
     from geo_backup.lab.compare import compare, prepare, summary
     from geo_backup.lab.plot import draw

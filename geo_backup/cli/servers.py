@@ -31,7 +31,6 @@ from geo_backup.cli.terminal import (
     PortOption,
     app,
     demo_map,
-    mapping_of,
     progress_bar,
     say,
 )
@@ -105,11 +104,12 @@ def replay(
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
+    from geo_backup.formats.columns import columns_of
     from geo_backup.formats.tracks import Hints
     from geo_backup.replay.timeline import read_tracks
     from geo_backup.settings import Settings
 
-    hints = Hints(columns=mapping_of(columns) if columns else None, timezone=timezone)
+    hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
     for path in files:
         found = read_tracks(path, hints)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from geo_backup.errors import BadValueError, MapError
+from geo_backup.errors import MapError
 
 app = typer.Typer(
     name="geo-backup",
@@ -55,11 +55,3 @@ def print_rows(title: str, rows: dict[str, Any]) -> None:
         text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), text)
     Console().print(table)
-
-
-def mapping_of(text: str) -> dict[str, str]:
-    """`name=column,...` as it is said to --columns."""
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(middle and name and column for name, middle, column in pairs):
-        raise BadValueError("--columns", "columns", "--columns is a list such as unit_id=vehicle,time=ts,lon=x,lat=y")
-    return {name.strip(): column.strip() for name, _, column in pairs}
