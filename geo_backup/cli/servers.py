@@ -13,7 +13,6 @@ import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -201,36 +200,12 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
-    from geo_backup.demo.vehicles import PING_MS, Fleet
+    from geo_backup.demo.scene import set_scene
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
-        now_ms = node.clock.now_ms()
-        fleet = Fleet(node.network, units, seed, now_ms - PING_MS)  # so that each has a position when the page opens
-        await node.submit(*fleet.registrations(now_ms))
-        await node.submit(*fleet.tick(now_ms, node.live_map))
-
-        async def drive() -> None:
-            while True:
-                live_map = node.live_map
-                wanted = {unit.incident_id for unit in live_map.units.values() if unit.incident_id is not None}
-                fields, fleet.patrol_weights = await node.read_field(partial(_roads_now, wanted))
-                fleet.field_for = fields.get
-                await node.submit(*fleet.tick(node.clock.now_ms(), live_map))
-                await asyncio.sleep(0.2)
-
-        return None, (drive,)
+        return None, (await set_scene(node, units, seed),)
 
     await _compose(settings, compose, browser, f"{units} simulated patrol units")
-
-
-def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], Any]:
-    """What simulated drivers know: the fields of their incidents, and the roads that are closed to patrols."""
-    fields = {
-        incident_id: standing.field_to_keep(incident_id)
-        for incident_id in incident_ids
-        if standing.is_open(incident_id)
-    }
-    return fields, standing.weights("routine")
 
 
 async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> None:
