@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar
+from geo_backup.cli.terminal import LOG_HELP, JsonOption, MapOption, app, progress_bar
 from geo_backup.errors import BadValueError
 
 
@@ -132,7 +132,7 @@ def simulate(
     calls: Annotated[Path | None, typer.Option(help="Recorded calls: CSV, one row a unit's response.")] = None,
     stations: Annotated[Path | None, typer.Option(help="CSV with columns station,lon,lat.")] = None,
     log: Annotated[
-        Path | None, typer.Option(help="Event log, instead of calls and stations: what if others had been sent?")
+        str | None, typer.Option(help=f"{LOG_HELP}. Instead of calls and stations: what if others had been sent?")
     ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
@@ -176,6 +176,7 @@ def simulate(
         found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
         asked, wrong, posts = found.calls, dict(found.wrong), read_stations(_lines("--stations", stations))
     else:
+        assert log is not None
         logged = _logged(log)
         asked, posts, fleet = logged.calls, logged.stations, dict(logged.fleet)
         if logged.unassigned:
@@ -228,7 +229,7 @@ def drill(
     print_score(found)
 
 
-def _logged(log: Any) -> Any:
+def _logged(log: str) -> Any:
     from geo_backup.eventlog import open_log
     from geo_backup.lab.logged import read_log
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, report_app
+from geo_backup.cli.terminal import LOG_HELP, JsonOption, LogArgument, MapOption, app, progress_bar, report_app
 from geo_backup.errors import BadValueError
 
 
 @app.command()
 def verify(
-    log: Annotated[Path, typer.Argument(help="Event log to check.")],
+    log: LogArgument,
     map_folder: MapOption,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +50,7 @@ def verify(
 @app.command()
 def explain(
     decision_id: Annotated[str, typer.Argument(help="As the page, the API or the log names it: decision:...")],
-    log: Annotated[Path, typer.Option(help="Event log that holds the decision.")] = Path("geo_backup.sqlite"),
+    log: Annotated[str, typer.Option(help=LOG_HELP)] = "geo_backup.sqlite",
     map_folder: Annotated[
         Path | None, typer.Option("--map", help="Also work the decision out again from its inputs, and compare.")
     ] = None,
@@ -83,7 +83,7 @@ def explain(
 
 @report_app.command("response")
 def report_response(
-    log: Annotated[Path, typer.Argument(help="Event log to report on.")],
+    log: LogArgument,
     by: Annotated[str | None, typer.Option(help="Split by priority, hour or agency.")] = None,
     timezone: Annotated[str, typer.Option(help="IANA zone of the hours.")] = "UTC",
     as_json: JsonOption = False,

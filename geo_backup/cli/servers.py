@@ -24,6 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from geo_backup.cli.terminal import (
+    LOG_HELP,
     JsonOption,
     MapOption,
     NoBrowserOption,
@@ -55,15 +56,14 @@ def demo(
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_demo_") as folder:
-        log = Path(folder) / "demo.sqlite"
-        settings = Settings.of(map_folder or demo_map(), log, port=port, mode="simulated")
+        settings = Settings.of(map_folder or demo_map(), f"{folder}/demo.sqlite", port=port, mode="simulated")
         _run(_demo(settings, units, seed, not no_browser))
 
 
 @app.command()
 def serve(
     map_folder: MapOption,
-    log: Annotated[Path, typer.Option(help="Event log; made when it does not exist.")] = Path("geo_backup.sqlite"),
+    log: Annotated[str, typer.Option(help=f"{LOG_HELP}; made when it does not exist.")] = "geo_backup.sqlite",
     host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback GEO_BACKUP_TOKEN must be set.")] = (
         "127.0.0.1"
     ),
@@ -129,7 +129,7 @@ def replay(
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
-        settings = Settings.of(map_folder, Path(folder) / "0.sqlite", port=port, mode="replay")
+        settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
         _run(_replay(settings, tracks, speed, not no_browser))
 
 
@@ -221,7 +221,7 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
         session = ReplaySession(
             node,
             Player(tracks),
-            lambda: open_log(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
+            lambda: open_log(Path(settings.log).with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
         )
         await session.begin()
         node.clock.set(speed=speed, playing=True)
@@ -236,7 +236,7 @@ async def _serve(settings: Any) -> None:
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         return (ReplaySession(node, None) if settings.mode == "replay" else None), ()
 
-    await _compose(settings, compose, False, f"log {settings.log_file}")
+    await _compose(settings, compose, False, f"log {settings.log}")
 
 
 async def _compose(
@@ -257,7 +257,7 @@ async def _compose(
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
-    log = open_log(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
+    log = open_log(settings.log, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:

@@ -28,6 +28,9 @@ app.add_typer(report_app, name="report")
 say = Console(stderr=True, highlight=False)
 
 MapOption = Annotated[Path, typer.Option("--map", help="Map folder, made by `geo-backup map build`.")]
+LOG_HELP = "Event log: a file, or a URL such as sqlite:///var/log.sqlite"
+"""A URL is a str to typer: as a Path it would lose a slash."""
+LogArgument = Annotated[str, typer.Argument(help=LOG_HELP)]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any free one.")]
 NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
