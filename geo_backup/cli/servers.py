@@ -21,8 +21,8 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 
+from geo_backup.cli import words
 from geo_backup.cli.terminal import (
     LOG_HELP,
     JsonOption,
@@ -30,9 +30,11 @@ from geo_backup.cli.terminal import (
     NoBrowserOption,
     PortOption,
     app,
+    contents,
     demo_map,
     progress_bar,
     say,
+    show,
 )
 from geo_backup.errors import BadValueError
 from geo_backup.formats.recordings import known
@@ -113,18 +115,14 @@ def replay(
     for path in files:
         found = read_tracks(path, hints)
         tracks.extend(found)
-        if words := found.summary():
-            say.print(f"[yellow]{escape(path.name)}:[/] {escape(words)}", soft_wrap=True)
+        if summary := found.summary():
+            say.print(f"[yellow]{escape(path.name)}:[/] {escape(summary)}", soft_wrap=True)
     if to is not None:
         from geo_backup.replay.remote import play_to
 
         with progress_bar() as progress:
-            bar = progress.add_task(f"replay to {to}", total=1.0)
-
-            def show(done: float) -> None:
-                progress.update(bar, completed=done)
-
-            asyncio.run(play_to(to, tracks, speed, show))
+            bar = progress.add_task(words.replaying(to), total=1.0)
+            asyncio.run(play_to(to, tracks, speed, lambda done: progress.update(bar, completed=done)))
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
@@ -162,20 +160,11 @@ def traffic(
     """
     if (file is None) != clear:
         raise BadValueError("FILE", "missing", "name a traffic file, or take the speeds that hold away with --clear")
-    try:
-        data = b"" if file is None else sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
-    loaded = asyncio.run(_traffic(to, data, clear))
+    loaded = asyncio.run(_traffic(to, None if file is None else contents("FILE", file)))
     if as_json:
         print(json.dumps({"traffic": loaded}))
-    elif loaded is None:
-        print("no measured speeds hold any more")
     else:
-        print(
-            f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
-            f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
-        )
+        show(words.traffic(loaded))
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
@@ -205,7 +194,7 @@ async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         return None, (await set_scene(node, units, seed),)
 
-    await _compose(settings, compose, browser, f"{units} simulated patrol units")
+    await _compose(settings, compose, browser, words.simulated(units))
 
 
 async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> None:
@@ -227,7 +216,7 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
         node.clock.set(speed=speed, playing=True)
         return session, (session.run,)
 
-    await _compose(settings, compose, browser, f"{len(tracks)} recorded tracks at {speed:g} x")
+    await _compose(settings, compose, browser, words.replayed(len(tracks), speed))
 
 
 async def _serve(settings: Any) -> None:
@@ -236,7 +225,7 @@ async def _serve(settings: Any) -> None:
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         return (ReplaySession(node, None) if settings.mode == "replay" else None), ()
 
-    await _compose(settings, compose, False, f"log {settings.log}")
+    await _compose(settings, compose, False, words.kept_in(settings.log))
 
 
 async def _compose(
@@ -259,7 +248,7 @@ async def _compose(
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     log = open_log(settings.log, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
-    say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
+    say.print(words.making_ready(network.area.name, network.edges))
     try:
         sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
@@ -275,7 +264,7 @@ async def _compose(
 
     def ready(port: int) -> None:
         url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
-        say.print(f"[bold green]{url}[/]  {what} ({settings.mode}). Ctrl-C ends it.")
+        say.print(words.ready(url, what, settings.mode))
         if browser:
             webbrowser.open(url)
 
@@ -298,7 +287,7 @@ async def _compiled(starting: asyncio.Task[None]) -> None:
         beside = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             with progress_bar() as progress:
-                bar = progress.add_task("Compiling for this machine, once", total=kernels, completed=compiled)
+                bar = progress.add_task(words.COMPILING, total=kernels, completed=compiled)
                 while not starting.done():
                     await asyncio.wait({starting}, timeout=0.25)
                     progress.update(bar, completed=in_cache()[0])
@@ -316,11 +305,12 @@ async def _import_rest() -> None:
     gc.freeze()
 
 
-async def _traffic(url: str, file: bytes, clear: bool) -> dict[str, Any] | None:
+async def _traffic(url: str, file: bytes | None) -> dict[str, Any] | None:
+    """What the server made of a file of speeds; without one it lets those that hold go."""
     from geo_backup.client import Client
 
     async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
-        if not clear:
+        if file is not None:
             return await client.load_traffic(file)
         await client.clear_traffic()
         return None
@@ -337,26 +327,6 @@ async def _watch(url: str, once: bool, as_json: bool) -> None:
                     state = {"seq": world.seq, "mode": world.mode, "units": len(world.units)}
                     print(json.dumps({**state, "incidents": world.incidents, "rankings": world.rankings}), flush=True)
                 else:
-                    live.update(_world_table(world), refresh=True)
+                    live.update(words.world(world), refresh=True)
                 if once:
                     return
-
-
-def _world_table(world: Any) -> Table:
-    link = world.mode if world.connected else "LINK LOST, coming back"
-    table = Table(title=f"{world.area.get('name', '')}  {link}  seq {world.seq}  {len(world.units)} units")
-    for heading in ("incident", "P", "on it", "first", "ETA", "next"):
-        table.add_column(heading)
-    for incident_id, incident in world.incidents.items():
-        ranking = world.rankings.get(incident_id, {"candidates": [], "assigned": []})
-        best = [f"{row['unit_id']} {_minutes(row['eta_s'])}" for row in ranking["candidates"][:4]]
-        on_it = ", ".join(
-            f"{row['unit_id']} {row['state']} {_minutes(row['eta_s'])}".rstrip() for row in ranking["assigned"]
-        )
-        name, _, eta = best[0].partition(" ") if best else ("nobody", "", "")
-        table.add_row(incident_id, str(incident["priority"]), on_it, name, eta, ", ".join(best[1:]))
-    return table
-
-
-def _minutes(seconds: float | None) -> str:
-    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

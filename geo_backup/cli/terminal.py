@@ -1,17 +1,18 @@
-"""What all commands share: the applications they belong to, options that recur, progress and tables."""
+"""What all commands share: the applications they belong to, options that recur, what they read and how they show it."""
 
 from __future__ import annotations
 
+import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from geo_backup.errors import MapError
+from geo_backup.errors import BadValueError, MapError
 
 app = typer.Typer(
     name="geo-backup",
@@ -51,10 +52,26 @@ def progress_bar() -> Progress:
     return Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=say, transient=True)
 
 
-def print_rows(title: str, rows: dict[str, Any]) -> None:
-    """A table of names and values."""
-    table = Table(title=title, show_header=False)
-    for name, value in rows.items():
-        text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
-        table.add_row(name.replace("_", " "), text)
-    Console().print(table)
+def show(*said: str | Table) -> None:
+    """Print lines and tables on standard output."""
+    for one in said:
+        if isinstance(one, str):
+            print(one)
+        else:
+            Console().print(one)
+
+
+def contents(option: str, path: Path | str) -> bytes:
+    """A file that the user named, or standard input for `-`. Raises `BadValueError` when it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def lines(option: str, path: Path | str) -> list[str]:
+    """The lines of a text in UTF-8; as `contents`."""
+    try:
+        return contents(option, path).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error}") from None
