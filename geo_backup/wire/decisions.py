@@ -24,6 +24,7 @@ from geo_backup.backup.odds import p90_ms, p_first
 from geo_backup.backup.standing import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need
+from geo_backup.wire.documents.rankings import EtaParts
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
@@ -166,7 +167,7 @@ class WeighedUnit(TypedDict):
     unit_id: str
     rank: int
     eta_s: float
-    parts: dict[str, float]
+    parts: EtaParts
     distance_m: int
     status: str
     freshness: str
