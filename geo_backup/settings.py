@@ -16,7 +16,8 @@ class Settings:
     """What `serve`, `demo` and `replay` start with."""
 
     map_folder: Path
-    log_file: Path
+    log: str
+    """A file, or the URL of a log; `open_log` knows which there are."""
     host: str = "127.0.0.1"
     port: int = 8000
     mode: Mode = "live"
@@ -27,7 +28,7 @@ class Settings:
     def of(
         cls,
         map_folder: Path,
-        log_file: Path,
+        log: str,
         *,
         host: str = "127.0.0.1",
         port: int = 8000,
@@ -45,7 +46,7 @@ class Settings:
             )
         if token is not None and len(token) < 16:
             raise BadValueError("GEO_BACKUP_TOKEN", "short", "GEO_BACKUP_TOKEN needs at least 16 characters")
-        return cls(map_folder, log_file, host, port, mode, adopt_unknown, token)
+        return cls(map_folder, log, host, port, mode, adopt_unknown, token)
 
     @property
     def url(self) -> str:
