@@ -202,7 +202,7 @@ def units_of(url: str) -> list[Any]:
 
 
 def near_a_unit(page: Any, url: str) -> tuple[float, float]:
-    """A place of the open map that some driving unit reaches soon, but not at once: best within 20 s, else within 30."""
+    """A place of the open map that some driving unit reaches soon, but not at once: best within 20 s, at most 30."""
     units = units_of(url)
     starts = [
         [
@@ -230,7 +230,8 @@ def near_a_unit(page: Any, url: str) -> tuple[float, float]:
                 best = (soonest, place)
         if best is not None and best[0] < 20:
             break
-    assert best is not None and best[0] < 30, "no unit is near any place of the map in view"
+    assert best is not None, "no unit is near any place of the map in view"
+    assert best[0] < 30, "no unit is near any place of the map in view"
     return best[1]
 
 
