@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,7 @@ def demo(
 
     Example: geo-backup demo --units 200
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_demo_") as folder:
@@ -78,6 +80,7 @@ def serve(
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     if clock not in ("live", "replay"):
@@ -105,7 +108,6 @@ def replay(
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
     from geo_backup.replay.timeline import read_tracks
-    from geo_backup.settings import Settings
 
     mapping = mapping_of(columns) if columns else None
     tracks: list[Any] = []
@@ -127,6 +129,9 @@ def replay(
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
+    _fetch_kernels()
+    from geo_backup.settings import Settings
+
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
         settings = Settings.of(map_folder, Path(folder) / "0.sqlite", port=port, mode="replay")
         _run(_replay(settings, tracks, speed, not no_browser))
@@ -175,6 +180,21 @@ def traffic(
             f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
             f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
         )
+
+
+def _fetch_kernels() -> None:
+    """A start begins with what takes it longest: kernels are fetched in a thread, beside all that is imported here.
+
+    Where they have to be compiled first, that waits until it is known that this server can start (see `_compiled`).
+    """
+    gc.disable()  # until the start is over: it would look through modules and kernels, which all stay
+    from geo_backup.roads.kernel import in_cache, without_blas
+    from geo_backup.roads.warm import warm_up
+
+    without_blas()
+    compiled, kernels = in_cache()
+    if compiled == kernels:
+        threading.Thread(target=warm_up, name="kernels").start()
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
@@ -269,7 +289,6 @@ async def _compose(
     what: str,
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
-    gc.disable()  # it would look through modules and kernels, which all stay
     from geo_backup.eventlog import RESERVE_BYTES, open_log
     from geo_backup.node import Node
     from geo_backup.node.clock import Clock
@@ -284,13 +303,11 @@ async def _compose(
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
     try:
-        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
-        await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
+        await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
         from geo_backup.server.app import create_app
 
         await _compiled(starting)
-        del sys.modules["scipy.linalg"]
         steering, beside = await compose(node)
     except BaseException:
         log.close()
