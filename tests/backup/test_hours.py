@@ -64,6 +64,6 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
 
     running(story, path, network=network, clock=clock)
     log = open_log(path, read_only=True)
-    report = verify(network, log.read_all, log.load_snapshot())
+    report = verify(network, log)
     log.close()
     assert (report.rankings, report.wrong) == (3, [])

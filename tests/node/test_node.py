@@ -353,7 +353,7 @@ def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_pa
     running(story, path, network=network)
     log = open_log(path, read_only=True)
     rankings = [one for _, one in log.read_all() if isinstance(one, BackupRecommended) and one.incident_id == "again"]
-    report = replay_verify(network, log.read_all)
+    report = replay_verify(network, log)
     log.close()
     assert len(rankings) == 2
     assert [len(one.candidates) for one in rankings] == [1, 1]
