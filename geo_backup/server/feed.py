@@ -48,16 +48,16 @@ async def feed(socket: WebSocket, node: TheNode, writer: TheWriter, steering: Th
     hello = await _hello(socket)
     if hello is None:
         return
-    if node.viewers >= VIEWERS_MAX:
+    if len(node.viewers) >= VIEWERS_MAX:
         await socket.close(1013, "too many viewers")
         return
-    viewer = node.watch(hello.topics)  # before the snapshot, so that nothing falls between
+    viewer = node.viewers.watch(hello.topics)  # before the snapshot, so that nothing falls between
     sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
     reader = asyncio.create_task(_until_left(socket))
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        node.unwatch(viewer)
+        node.viewers.unwatch(viewer)
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)

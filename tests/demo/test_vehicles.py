@@ -16,7 +16,7 @@ from geo_backup.demo.vehicles import Fleet
 from geo_backup.events import AssignmentChanged, Event, IncidentClosed, IncidentOpened, PositionReported
 from geo_backup.geodesy import distance_m
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.node.node import recommendation
+from geo_backup.node.ranker import recommendation
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
