@@ -91,25 +91,32 @@ NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
 """Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
 
 
+@dataclass(frozen=True)
+class About:
+    """What `area.toml` is to say of a map; None = what the source says of itself."""
+
+    name: str | None = None
+    origin: str | None = None
+    """How the source is named; else by its file's name."""
+    source_date: str | None = None
+    licence: str | None = None
+    attribution: str | None = None
+
+
 def build_map(
     source: str | Path,
     out: Path | str,
     *,
-    name: str | None = None,
-    origin: str | None = None,
-    source_date: str | None = None,
-    licence: str | None = None,
-    attribution: str | None = None,
+    about: About = About(),
     tiles: bool = True,
     water: Path | None = None,
     progress: Progress | None = None,
 ) -> BuildSummary:
     """Read `source` and write the map folder `out`.
 
-    `origin` is how `area.toml` names the source (default: the file's name); date, licence and attribution default to
-    what the source says of itself. `water` is a GeoJSON file of areas that the basemap draws as water, for sources that
-    hold roads alone. An older map at `out` is replaced in one step when the new one is complete; nothing
-    else is overwritten. Raises `MapError` with the remedy when the source cannot be used.
+    `water` is a GeoJSON file of areas that the basemap draws as water, for sources that hold roads alone. An older map
+    at `out` is replaced in one step when the new one is complete; nothing else is overwritten. Raises `MapError` with
+    the remedy when the source cannot be used.
     """
     began = time.perf_counter()
     tell = progress or (lambda stage, share: None)
@@ -118,14 +125,7 @@ def build_map(
     ways, path = read_source(source, lambda share: tell("reading", 0.45 * share))
     tell("joining roads", 0.45)
     assembled = assemble_named(ways, path)
-    network = network_of(
-        assembled,
-        name=name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
-        source=origin or path.name,
-        source_date=source_date if source_date is not None else ways.source_date,
-        licence=licence if licence is not None else ways.licence or "not stated",
-        attribution=attribution if attribution is not None else ways.attribution,
-    )
+    network = _network(assembled, ways, path, about)
     summary = _summary(network, ways, assembled.counts)
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -133,13 +133,13 @@ def build_map(
         work.chmod(0o755)
         tell("writing the network", 0.6)
         network.save(work)
-        said = "left out on request"
+        summary["tiles"] = "left out on request"
         if tiles:
             from geo_backup.cartography.basemap import write_basemap
 
             tell("drawing the basemap", 0.65)
-            said = write_basemap(network, work / "basemap.pmtiles", path if ways.scenery else None, water)
-        summary["tiles"] = said
+            scenery = path if ways.scenery else None
+            summary["tiles"] = write_basemap(network, work / "basemap.pmtiles", scenery, water)
         (work / "area.toml").write_text(area_toml(network, summary), encoding="utf-8", newline="\n")
         folder_bytes = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
         _swap(work, out)
@@ -153,6 +153,17 @@ def build_map(
         peak_memory_mb=peak_memory_mb(),
         folder_bytes=folder_bytes,
         **summary,
+    )
+
+
+def _network(assembled: Assembled, ways: Ways, path: Path, about: About) -> RoadNetwork:
+    return network_of(
+        assembled,
+        name=about.name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
+        source=about.origin or path.name,
+        source_date=about.source_date if about.source_date is not None else ways.source_date,
+        licence=about.licence if about.licence is not None else ways.licence or "not stated",
+        attribution=about.attribution if about.attribution is not None else ways.attribution,
     )
 
 

@@ -33,18 +33,14 @@ def map_build(
 
     Example: geo-backup map build porto.osm.pbf --out maps/porto
     """
-    from geo_backup.cartography.build import build_map
+    from geo_backup.cartography.build import About, build_map
 
     with progress_bar() as progress:
         bar = progress.add_task("reading", total=1.0)
         summary = build_map(
             source,
             out,
-            name=name,
-            origin=origin,
-            source_date=source_date,
-            licence=licence,
-            attribution=attribution,
+            about=About(name, origin, source_date, licence, attribution),
             tiles=not no_tiles,
             water=water,
             progress=lambda stage, done: progress.update(bar, description=stage, completed=done),

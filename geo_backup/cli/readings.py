@@ -8,10 +8,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -19,6 +20,10 @@ from rich.table import Table
 
 from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar
 from geo_backup.errors import BadValueError
+
+if TYPE_CHECKING:
+    from geo_backup.formats.calls import Call
+    from geo_backup.formats.stations import Station
 
 
 @app.command()
@@ -153,32 +158,14 @@ def simulate(
 
     Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
     """
-    from geo_backup.formats.calls import columns_of, read
-    from geo_backup.formats.stations import read_stations
     from geo_backup.lab.compare import compare, prepare, summary
     from geo_backup.lab.plot import draw
-    from geo_backup.lab.policy import POLICIES
     from geo_backup.lab.tables import print_policies
     from geo_backup.roads.network import RoadNetwork
 
-    names = list(dict.fromkeys(policy or POLICIES))
-    for name in names:
-        if name not in POLICIES:
-            raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
+    names = _policies(policy)
     network = RoadNetwork.load(map_folder)
-    if (log is None) == (calls is None) or (log is None) != (stations is not None):
-        raise BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
-    wrong: dict[str, int] = {}
-    fleet: dict[str, str] | None = None
-    if calls is not None and stations is not None:
-        mapping = columns_of(columns) if columns else None
-        found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
-        asked, wrong, posts = found.calls, dict(found.wrong), read_stations(_lines("--stations", stations))
-    else:
-        logged = _logged(log)
-        asked, posts, fleet = logged.calls, logged.stations, dict(logged.fleet)
-        if logged.unassigned:
-            wrong["incident to which nobody was sent"] = logged.unassigned
+    past = _past(calls, stations, log, columns, timezone)
     started = time.perf_counter()
     with progress_bar() as progress:
         bar = progress.add_task("drive times", total=1.0)
@@ -186,16 +173,14 @@ def simulate(
         def show(what: str, done: float) -> None:
             progress.update(bar, description=what, completed=done)
 
-        record, ground, left_out, checked = prepare(network, asked, posts, pace, seed, show, fleet)
+        record, ground, left_out, checked = prepare(network, past.calls, past.stations, pace, seed, show, past.fleet)
         measured = compare(record, ground, names, move_up, show)
-    rows = summary(measured, seed)
-    wall_s = time.perf_counter() - started
     answer = {
-        "policies": rows,
+        "policies": summary(measured, seed),
         "simulated_s": round(record.span_ms / 1_000),
-        "wall_s": round(wall_s, 2),
+        "wall_s": round(time.perf_counter() - started, 2),
         "check": checked,
-        "left_out": {**wrong, **left_out},
+        "left_out": {**past.wrong, **left_out},
     }
     if plot is not None:
         plot.write_text(draw(measured, f"{network.area.name}, {len(record.calls):,} calls"), encoding="utf-8")
@@ -203,6 +188,49 @@ def simulate(
         print(json.dumps(answer))
     else:
         print_policies(answer)
+
+
+def _policies(names: list[str] | None) -> list[str]:
+    from geo_backup.lab.policy import POLICIES
+
+    for name in names or ():
+        if name not in POLICIES:
+            raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
+    return list(dict.fromkeys(names or POLICIES))
+
+
+class _Past(NamedTuple):
+    """What is answered again: calls, where units wait, the kind of each unit if it is known, and what was left out."""
+
+    calls: Sequence[Call]
+    stations: Sequence[Station]
+    fleet: Mapping[str, str] | None
+    wrong: Mapping[str, int]
+
+
+def _past(
+    calls: Path | None, stations: Path | None, log: Path | None, columns: str | None, timezone: str | None
+) -> _Past:
+    if log is not None and calls is None and stations is None:
+        return _past_of_log(log)
+    if calls is None or stations is None or log is not None:
+        raise BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
+    from geo_backup.formats.calls import columns_of, read
+    from geo_backup.formats.stations import read_stations
+
+    mapping = columns_of(columns) if columns else None
+    found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
+    return _Past(found.calls, read_stations(_lines("--stations", stations)), None, found.wrong)
+
+
+def _past_of_log(log: Path) -> _Past:
+    from geo_backup.eventlog import open_log
+    from geo_backup.lab.logged import read_log
+
+    with closing(open_log(log, read_only=True)) as opened:
+        logged = read_log(event for _, event in opened.read_all())
+    wrong = {"incident to which nobody was sent": logged.unassigned} if logged.unassigned else {}
+    return _Past(logged.calls, logged.stations, logged.fleet, wrong)
 
 
 @app.command()
@@ -225,14 +253,6 @@ def drill(
         print(json.dumps(asdict(found)))
         return
     print_score(found)
-
-
-def _logged(log: Any) -> Any:
-    from geo_backup.eventlog import open_log
-    from geo_backup.lab.logged import read_log
-
-    with closing(open_log(log, read_only=True)) as opened:
-        return read_log(event for _, event in opened.read_all())
 
 
 def _lines(option: str, path: Path) -> list[str]:
