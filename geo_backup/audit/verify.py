@@ -11,6 +11,7 @@ from typing import NamedTuple
 from geo_backup import __version__
 from geo_backup.backup.answer import answer
 from geo_backup.backup.question import ask, ask_at_once
+from geo_backup.backup.ranking import rank
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
