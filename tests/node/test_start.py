@@ -66,7 +66,8 @@ from geo_backup.roads.warm import warm_up
 without_blas()
 import geo_backup.cli.servers, geo_backup.node, geo_backup.server.app, geo_backup.server.run
 warm_up()
-print(sorted(name for name in sys.modules if name in ("scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")))
+late = ("scipy.linalg", "scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")
+print([name for name in late if name in sys.modules])
 import scipy.linalg, scipy.optimize
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
