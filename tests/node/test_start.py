@@ -20,6 +20,10 @@ def signatures():
     return {(kernel.py_func.__name__, str(one)) for kernel in KERNELS for one in kernel.signatures}
 warm.warm_up()
 before = signatures()
+called = {name for kernel in KERNELS for name in kernel.py_func.__code__.co_names}
+cold = [kernel.py_func.__name__ for kernel in KERNELS if not kernel.signatures]
+left = set(cold) - called
+assert not left, f"not warmed, and no kernel calls them: {left}"
 import asyncio, sys
 from pathlib import Path
 from tests.running import GOTHENBURG, network_of
