@@ -108,6 +108,7 @@ class Metric:
 def _make(network: RoadNetwork) -> Hierarchy:
     turn_from, turn_to = network.graph.turn_from, network.turn_to.astype(np.uint32)
     start, above, parent = _eliminate(*_neighbours(turn_from, turn_to, network.edges))
+    above = _ascending(start, above)
     # pour in zeros: what stays without a value can never have one, mostly because of one-ways, and is left out
     slot = _slots(turn_from, turn_to, start, above).astype(np.int32)
     up_ms, down_ms = _own(slot, read_only(np.zeros(network.turns, np.int32)), len(above), len(above))
@@ -129,6 +130,13 @@ def _neighbours(turn_from: Array, turn_to: Array, edges: int) -> tuple[Array, Ar
     return start, (pair % edges).astype(np.uint32)
 
 
+def _ascending(start: Array, above: Array) -> Array:
+    """What each edge has, uint32, ascending."""
+    edges = len(start) - 1
+    first = np.repeat(np.arange(edges) * edges, np.diff(start))
+    return (np.sort(first + above) - first).astype(np.uint32)
+
+
 def _kept(start: Array, above: Array, ms: Array) -> tuple[Shortcuts, Array]:
     """The shortcuts that have a value, and the new index of each old one (and of the end of them all)."""
     keep = ms < INF_MS
@@ -141,8 +149,8 @@ def _kept(start: Array, above: Array, ms: Array) -> tuple[Shortcuts, Array]:
 def _eliminate(start: Array, low: Array) -> tuple[Array, Array, Array]:
     """Take the edges out from the last to the first, joining the neighbours each leaves behind.
 
-    Answers `start` uint32[E + 1], `above` uint32 (the ancestors that an edge has shortcuts with, ascending) and
-    `parent` int32[E] (the last of them, or -1).
+    Answers `start` uint32[E + 1], `above` uint32 (the ancestors that an edge has shortcuts with, in any order: a sort
+    in here would be compiled for a second) and `parent` int32[E] (the last of them, or -1).
     """
     n = start.size - 1
     above = np.empty(16 + 4 * low.size, np.uint32)
@@ -158,10 +166,11 @@ def _eliminate(start: Array, low: Array) -> tuple[Array, Array, Array]:
             c = sibling[c]
         if size + need > above.size:
             above = np.concatenate((above, np.empty(above.size + need, np.uint32)))
-        first = size
+        first, last = size, np.int64(-1)
         for i in range(start[v], start[v + 1]):
             seen[low[i]] = v
             above[size] = low[i]
+            last = max(last, np.int64(low[i]))
             size += 1
         # a child's shortcuts lead to v and to others above v
         c = child[v]
@@ -171,14 +180,14 @@ def _eliminate(start: Array, low: Array) -> tuple[Array, Array, Array]:
                 if x < v and seen[x] != v:
                     seen[x] = v
                     above[size] = x
+                    last = max(last, np.int64(x))
                     size += 1
             c = sibling[c]
-        above[first:size].sort()
         begin[v], count[v] = first, size - first
-        if size > first:
-            parent[v] = above[size - 1]
-            sibling[v] = child[parent[v]]
-            child[parent[v]] = v
+        if last >= 0:
+            parent[v] = last
+            sibling[v] = child[last]
+            child[last] = v
     out_start, out = np.zeros(n + 1, np.uint32), np.empty(size, np.uint32)
     at = 0
     for v in range(n):

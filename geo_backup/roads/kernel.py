@@ -9,6 +9,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -59,7 +60,7 @@ def without_blas() -> None:
     if "scipy.linalg" not in sys.modules:
         sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
         try:
-            pass  # it asks once, at its import
+            import_module("numba.np.arraymath")  # it asks once, at its import
         finally:
             del sys.modules["scipy.linalg"]
 

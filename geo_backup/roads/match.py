@@ -158,7 +158,9 @@ def step(
     """
     piece_edges, piece_info, edge_m = grid.piece_edges, grid.piece_info, roads.edge_m
     state, edge, done_m, way = np.empty(16, np.int64), np.empty(16, np.int64), np.empty(16), np.empty(16)
-    states, best, reach_m = np.int64(0), belief0[: 2 * found0].min(), 0.0
+    states, best, reach_m = np.int64(0), np.inf, 0.0
+    for i in range(2 * found0):
+        best = min(best, belief0[i])
     for j in range(2 * found):
         if belief[j] < np.inf:
             state[states], edge[states] = j, piece_edges[piece[j >> 1], j & 1]

@@ -33,7 +33,7 @@ def warm_search() -> None:
     weights = weigh(network, PROFILES["response"])
     nan = np.array([np.nan])
     points = snap_units(network, np.array([0.001]), np.array([0.0]), nan, nan, rules)
-    snap_place(network, 0.0, 0.0004, rules)  # off the road, where the street has no other side to be asked for
+    snap_place(network, -0.0006, 0.0, rules)  # off the road, before its end: there is no other side to be asked for
     field = ArrivalField.build(weights, snap_place(network, 0.003, 0.0, rules))
     eta, which = field.etas_ms(points)
     search.k_smallest(eta, 1)

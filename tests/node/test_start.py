@@ -20,6 +20,10 @@ def signatures():
     return {(kernel.py_func.__name__, str(one)) for kernel in KERNELS for one in kernel.signatures}
 warm.warm_up()
 before = signatures()
+called = {name for kernel in KERNELS for name in kernel.py_func.__code__.co_names}
+cold = [kernel.py_func.__name__ for kernel in KERNELS if not kernel.signatures]
+left = set(cold) - called
+assert not left, f"not warmed, and no kernel calls them: {left}"
 import asyncio, sys
 from pathlib import Path
 from tests.running import GOTHENBURG, network_of
@@ -66,7 +70,8 @@ from geo_backup.roads.warm import warm_up
 without_blas()
 import geo_backup.cli.servers, geo_backup.node, geo_backup.server.app, geo_backup.server.run
 warm_up()
-print(sorted(name for name in sys.modules if name in ("scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")))
+late = ("scipy.linalg", "scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")
+print([name for name in late if name in sys.modules])
 import scipy.linalg, scipy.optimize
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
