@@ -18,12 +18,9 @@ from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
 from tests.running import Server
 from tests.server.test_contract import new_unit, problem
 
-DESCRIPTORS = 256
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("door") / "log.sqlite", descriptors=DESCRIPTORS).start()
+@pytest.fixture(scope="module", params=[256, pytest.param(1_024, marks=pytest.mark.long)], ids="{} descriptors".format)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("door") / "log.sqlite", descriptors=request.param).start()
     yield server
     server.stop()
     assert "Traceback" not in server.said()
@@ -57,7 +54,7 @@ def press(server: Server, unit_id: str) -> str:
 def test_sockets_that_say_nothing_do_not_shut_out_an_emergency(server: Server, http: httpx.Client, said: bytes) -> None:
     unit_id = new_unit(http)
     with contextlib.ExitStack() as held:
-        for _ in range(DESCRIPTORS + 76):
+        for _ in range(server.descriptors + 76):
             link = held.enter_context(dial(server))
             with contextlib.suppress(OSError):  # it had to give way already
                 link.sendall(said)
@@ -68,7 +65,7 @@ def test_unfinished_bodies_do_not_shut_out_an_emergency(server: Server, http: ht
     unit_id = new_unit(http)
     head = b"POST /v1/positions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{"
     with contextlib.ExitStack() as held:
-        for _ in range(DESCRIPTORS + 76):
+        for _ in range(server.descriptors + 76):
             held.enter_context(dial(server)).sendall(head)
         press(server, unit_id)
 
@@ -133,7 +130,7 @@ def test_a_feed_that_never_says_hello_gives_way(server: Server, http: httpx.Clie
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     with contextlib.ExitStack() as held:
-        for _ in range(DESCRIPTORS + 76):
+        for _ in range(server.descriptors + 76):
             held.enter_context(dial(server)).sendall(hand)
         press(server, unit_id)
 
