@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geo_backup.errors import BadValueError
 from geo_backup.node.clock import Mode
-from geo_backup.server.access import LOOPBACK
+from geo_backup.server.bounds import LOOPBACK
 
 
 @dataclass(frozen=True)

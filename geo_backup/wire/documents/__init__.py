@@ -27,6 +27,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.people import Session, Speaker, Ticket
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
@@ -61,6 +62,9 @@ from geo_backup.wire.documents.units import (
 from geo_backup.wire.documents.ways import Etas, Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "Session",
+    "Speaker",
+    "Ticket",
     "Agreement",
     "AgreementList",
     "agreement",
