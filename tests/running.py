@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.server.run import bind, serve
+from geo_backup.server.watch import keep_watch
 
 ROOT = Path(__file__).resolve().parent.parent
 GOTHENBURG = ROOT / "maps" / "gothenburg"
@@ -232,7 +233,8 @@ class ServerInThread(Server):
             roster=self.roster,
             steering=steering,
         )
-        await serve(node, app, listener, beside=(until_told,), on_ready=ready)
+        watch = partial(keep_watch, node, app.state.speakers)
+        await serve(node, app, listener, beside=(until_told, watch), on_ready=ready)
 
 
 def events_in(log: Path) -> list[Event]:

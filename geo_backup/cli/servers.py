@@ -287,7 +287,9 @@ async def _compose(
         sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
+        from geo_backup.people import Roster
         from geo_backup.server.app import create_app
+        from geo_backup.server.watch import keep_watch
 
         await _compiled(starting)
         del sys.modules["scipy.linalg"]
@@ -296,19 +298,32 @@ async def _compose(
         log.close()
         raise
 
+    from geo_backup.server.speaker import OPEN_MANNER
+
     def ready(port: int) -> None:
         url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
         say.print(f"[bold green]{url}[/]  {what} ({settings.mode}). Ctrl-C ends it.")
+        if speakers.open and settings.mode == "live":
+            say.print(f"[yellow]Open:[/] {OPEN_MANNER}.", soft_wrap=True)
         if browser:
             webbrowser.open(url)
 
     hosts = () if settings.host in ("0.0.0.0", "::") else (settings.host,)
+    roster = None if settings.roster_file is None else Roster(settings.roster_file)
     server = create_app(
-        node, adopt_unknown=settings.adopt_unknown, token=settings.token, hosts=hosts, steering=steering
+        node,
+        adopt_unknown=settings.adopt_unknown,
+        token=settings.token,
+        roster=roster,
+        hosts=hosts,
+        steering=steering,
     )
+    speakers = server.state.speakers
     gc.freeze()
     gc.enable()
-    await serve(node, server, listener, beside=(*beside, _import_rest), on_ready=ready)
+    await serve(
+        node, server, listener, beside=(*beside, _import_rest, partial(keep_watch, node, speakers)), on_ready=ready
+    )
 
 
 async def _compiled(starting: asyncio.Task[None]) -> None:

@@ -55,6 +55,16 @@ CREATE TABLE acts (
 """
 
 
+def now_ms() -> int:
+    """The wall clock (UTC epoch)."""
+    return time.time_ns() // 1_000_000
+
+
+def roster_beside(log: Path) -> Path:
+    """Where the roster of a log lies: `porto.sqlite` has `porto.people.sqlite` beside it."""
+    return log.with_name(f"{log.stem}.people.sqlite")
+
+
 class SignInError(GeoBackupError):
     """Somebody may not sign in; `reason` is a code, the text what a person may be told."""
 
@@ -104,7 +114,7 @@ class Token:
 class Roster:
     """The file; see the module. `now_ms` is the wall clock (UTC epoch)."""
 
-    def __init__(self, path: Path, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, path: Path, *, now_ms: Callable[[], int] = now_ms) -> None:
         self.path, self._now_ms = path, now_ms
         self._guard = threading.RLock()
         self._known: dict[str, tuple[Principal, bool] | None] = {}
@@ -137,6 +147,11 @@ class Roster:
             row = self._sql.execute(f"SELECT hash FROM {table} WHERE {key} = ?", (who.session,)).fetchone()
         known = self._of(row[0]) if row is not None else None
         return known[0] if known is not None else None
+
+    def is_console(self, who: Principal) -> bool:
+        """Whether somebody's sessions do not end for want of typing."""
+        person = self.person(who.id) if who.kind == "person" else None
+        return person is not None and person.console
 
     def at_console(self, shown: str) -> bool:
         """Whether a session is one that does not end for want of typing."""
@@ -440,11 +455,17 @@ class Roster:
 
     # ---- for the log
 
-    def acts(self, after: int) -> list[Act]:
-        """What was changed past an act's number, oldest first, at most a thousand."""
+    def acts(self) -> list[Act]:
+        """What was changed and is not in the log yet, oldest first, at most a thousand."""
         with self._guard:
-            rows = self._sql.execute("SELECT * FROM acts WHERE number > ? ORDER BY number LIMIT 1000", (after,))
+            (logged,) = self._sql.execute("PRAGMA user_version").fetchone()
+            rows = self._sql.execute("SELECT * FROM acts WHERE number > ? ORDER BY number LIMIT 1000", (logged,))
             return [Act(*row) for row in rows]
+
+    def logged(self, number: int) -> None:
+        """All acts up to this one are in the log."""
+        with self._writing():
+            self._sql.execute(f"PRAGMA user_version={int(number)}")
 
     def _act(self, by: str, act: str, whom: str, words: str) -> None:
         row = (self._now_ms(), by, act, whom, words)

@@ -36,6 +36,7 @@ Right = Literal[
     "measure",
 ]
 Reach = Literal["all", "own"]
+CLEARING = "`clear_emergency` as a supervisor"
 Refused = tuple[int, str, list[dict[str, str]]]
 """Status, words, and errors as problem documents have them."""
 NOT_SIGNED_IN = (
@@ -48,7 +49,6 @@ class Words(NamedTuple):
     """A right as people read it."""
 
     what: str
-    why: str = ""
 
 
 RIGHTS: Mapping[Right, Words] = MappingProxyType(
@@ -60,16 +60,16 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
         "respond": Words("set a unit's status, crew and progress, end its emergency with its word"),
-        "take": Words("acknowledge an emergency", "consoles stop sounding"),
-        "dispatch": Words("open, change and close incidents, ask for backup, send units"),
+        "take": Words("acknowledge an emergency"),
+        "dispatch": Words("open, change and close incidents, ask for backup, send units, make and begin plans"),
         "close_roads": Words("close roads and open them again"),
         "traffic": Words("load and clear measured speeds"),
-        "clear": Words("end another's emergency, with a reason", "the danger must be over"),
-        "lead": Words("make, approve, begin and cancel plans, approve mutual aid"),
+        "clear": Words("end another's emergency, with a reason"),
+        "lead": Words("approve plans and mutual aid"),
         "fleet": Words("register, hide and retire units, set their words"),
         "setup": Words("change rules, beats, demand and agreements"),
         "steer": Words("play, pause and seek a replay"),
-        "read_log": Words("read the log", "without tracks; an analyst late and under other names"),
+        "read_log": Words("read the log: without tracks; for an analyst late, and under other names"),
         "measure": Words("read the metrics"),
     }
 )
@@ -194,10 +194,10 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "clear_traffic": "traffic",
         "steer_replay": "steer",
         # what a supervisor answers for
-        "make_plan": "lead",
+        "make_plan": "dispatch",
         "approve_plan": "lead",
-        "activate_plan": "lead",
-        "cancel_plan": "lead",
+        "activate_plan": "dispatch",
+        "cancel_plan": "dispatch",
         "approve_aid": "lead",
         "register_unit": "fleet",
         "retire_unit": "fleet",
@@ -253,3 +253,24 @@ def refusal_of(who: Principal | None, right: Right | None) -> Refused | None:
 def topics_of(who: Principal) -> frozenset[str]:
     """The topics of the feed that somebody may follow."""
     return frozenset(topic for topic, right in TOPICS.items() if reach(who, right) is not None)
+
+
+def table() -> str:
+    """The rights of each role as a table in Markdown, as `ACCESS.md` has it."""
+    head = ["", *(role.replace("_", " ") for role in ROLES)]
+    rows = [head, ["---"] * len(head)]
+    marks = {"all": "yes", "own": "own", None: ""}
+    for right, words in RIGHTS.items():
+        rows.append([words.what, *(marks[GRANTS[role].get(right)] for role in ROLES)])
+    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |").replace("|  |", "| |") for row in rows)
+
+
+def operations() -> str:
+    """What each right opens, as a table in Markdown."""
+    rows = ["| right | opens |", "| --- | --- |"]
+    for right, words in RIGHTS.items():
+        names = [f"`{name}`" for name, asked in OPERATIONS.items() if asked == right]
+        names += [f"the feed's `{topic}`" for topic, asked in TOPICS.items() if asked == right]
+        rows.append(f"| {words.what} | {', '.join(names) or CLEARING} |")
+    free = ", ".join(f"`{name}`" for name, asked in OPERATIONS.items() if asked is None)
+    return "\n".join([*rows, f"| for everybody | {free} |"])

@@ -108,6 +108,8 @@ class Speakers:
         """By hash: until when, whose, and for what."""
         self._links: dict[str, tuple[float, Principal]] = {}
         """Sessions that a one-time link began, by hash; they end with the process."""
+        self._active: dict[str, tuple[float, Principal]] = {}
+        """By session: when its person last typed or clicked."""
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
         self.refused: dict[str, int] = {}
         """Wrong tokens by source since `take_refused` was last called."""
@@ -208,6 +210,28 @@ class Speakers:
         """Whether a session is exempt from ending when nobody types."""
         return self.roster is not None and self.roster.at_console(shown)
 
+    def is_active(self, who: Principal) -> None:
+        """Somebody typed or clicked."""
+        if who.kind == "person" or who.session.startswith("link-"):
+            self._active[who.session] = (self._now_s(), who)
+
+    def end_idle(self, idle_s: float) -> list[Principal]:
+        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were."""
+        now_s = self._now_s()
+        idle = [who for since_s, who in self._active.values() if now_s - since_s > idle_s]
+        ended = []
+        for who in idle:
+            del self._active[who.session]
+            links = [hashed for hashed, (_, one) in self._links.items() if one.session == who.session]
+            for hashed in links:
+                del self._links[hashed]
+            if not links and self.roster is not None:
+                if self.roster.is_console(who):
+                    continue
+                self.roster.sign_out(who.session)
+            ended.append(who)
+        return ended
+
     def take_refused(self) -> dict[str, int]:
         """Wrong tokens by source since this was last asked."""
         refused, self.refused = self.refused, {}
@@ -271,6 +295,8 @@ class Speaking:
                 found = Refusal(
                     403, f"a page shows `{CSRF_HEADER}` with its session's cookie; GET /v1/session tells it"
                 )
+            elif by_cookie:
+                self.speakers.is_active(found)
         if isinstance(found, Refusal) and scope["type"] == "http" and found.status != 401:
             await answer(found.status, found.words)(scope, receive, send)
             return

@@ -165,10 +165,11 @@ def test_every_change_is_an_act(roster: Roster) -> None:
     roster.change("lind", roles=("supervisor",), by="person:adm")
     roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="person:adm")
     roster.revoke("cad", by="person:adm")
-    acts = roster.acts(after=0)
+    acts = roster.acts()
     assert [act.act for act in acts] == ["person_added", "person_changed", "token_issued", "token_revoked"]
     assert acts[1].by == "person:adm"
-    assert [act.act for act in roster.acts(after=acts[2].number)] == ["token_revoked"]
+    roster.logged(acts[2].number)
+    assert [act.act for act in roster.acts()] == ["token_revoked"]
 
 
 def test_no_other_database_is_taken_for_a_roster(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from geo_backup.feed import TOPICS
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from geo_backup.people import ROLES, Principal, Roster
+from geo_backup.server import access
 from geo_backup.server import app as application
 from geo_backup.server.access import GRANTS, OPERATIONS, RIGHTS, reach
 from geo_backup.server.access import TOPICS as TOPIC_RIGHTS
@@ -28,6 +29,7 @@ from geo_backup.server.speaker import COOKIE
 from tests.node.test_node import street
 from tests.running import CENTRE, ServerInThread, events_in, eventually
 from tests.server.test_contract import at
+from tests.told import Told
 
 PASSWORD = "correct horse battery"
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
@@ -296,6 +298,7 @@ def test_a_person_signs_in_on_the_page(guarded: ServerInThread, roster: Roster) 
         "lind", name="Eva Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="test"
     )
     with httpx.Client(base_url=guarded.url, trust_env=False, timeout=30) as http:
+        Told.of(http)
         assert http.get("/v1/session").json()["speaker"] is None
         assert http.get("/v1/units").status_code == 401
         wrong = http.post("/v1/session", json={"person_id": "lind", "password": "wrong"})
@@ -354,3 +357,9 @@ def test_wrong_tokens_are_slowed_and_good_ones_are_not(guarded: ServerInThread, 
         assert set(answers[:15]) == {401}
         assert set(answers[20:]) == {429}
         assert right.get("/v1/units").status_code == 200
+
+
+def test_the_paper_shows_the_table_that_holds() -> None:
+    paper = (Path(access.__file__).parent / "ACCESS.md").read_text()
+    assert access.table() in paper
+    assert access.operations() in paper

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from websockets.sync.client import connect
 
 from geo_backup.server import problems
-from geo_backup.server.access import BODY_MAX
+from geo_backup.server.bounds import BODY_MAX
 from tests.running import Server
 from tests.server.test_contract import new_unit, problem, report, unit_body
 
