@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from geo_backup import __version__
-from geo_backup.backup.answer import answer, ask, ask_at_once
-from geo_backup.backup.standing import Standing, View, view
+from geo_backup.backup.answer import answer
+from geo_backup.backup.question import ask, ask_at_once
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply
@@ -78,7 +81,7 @@ def verify(
             report.rankings += 1
             standing = Standing(network)
             standing.update(view(live_map, as_of_ms))
-            if standing.rank(incident_id).digest() != recorded:
+            if rank(standing, incident_id).digest() != recorded:
                 report.wrong.append(f"the ranking of incident {incident_id} at seq {seq} differs")
         for decision in decided.pop(seq, ()):
             report.decisions += 1

@@ -13,19 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.backup.admission import admit, victims
-from geo_backup.backup.fleet import (
-    ASSIGNABLE,
-    CODE,
-    STATUSES,
-    IncidentRow,
-    UnitTable,
-)
+from geo_backup.backup.fleet import ASSIGNABLE, CODE, STATUSES, UnitTable
+from geo_backup.backup.readings import drive_times
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import fits
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import IncidentRow
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.profile import hour_of
 from geo_backup.roads.snap import RoadPoints
 
 
@@ -165,7 +163,33 @@ class Ranking:
         return tuple(out)
 
 
-def rank(
+def rank(standing: Standing, incident_id: str) -> Ranking:
+    """Everybody's place in the queue for one incident, as of the last view. Raises `KeyError` when it is not open."""
+    now, field = standing.now, standing.field(incident_id)
+    incident = now.incidents[incident_id]
+    warnings = {
+        "INCIDENT_IN_CLOSURE": bool(standing.waived(incident_id)),
+        "PROFILE_UNKNOWN": incident.profile not in standing.profiles,
+        "INCIDENT_OFF_MAP": field is None,
+        "INCIDENT_OFF_MAIN_NETWORK": field is not None and not field.target.on_main,
+    }
+    agreements: Sequence[AgreementMade] = now.agreements
+    if any(one.hours for one in agreements):
+        hour = hour_of(now.as_of_ms, standing.network.area.timezone)
+        agreements = [one for one in agreements if not one.hours or hour in one.hours]
+    return rank_fleet(
+        standing.table,
+        incident,
+        field,
+        as_of_seq=now.seq,
+        as_of_ms=now.as_of_ms,
+        warnings=tuple(name for name, holds in warnings.items() if holds),
+        others=now.incidents,
+        agreements=agreements,
+    )
+
+
+def rank_fleet(
     table: UnitTable,
     incident: IncidentRow,
     field: ArrivalField | None,
@@ -184,10 +208,7 @@ def rank(
     wrong, on_call = _skills(table, incident)
     taken_from, victim = victims(table, incident, others or {})
     occupied = _occupied(table, incident)
-    if field is None:
-        drive_ms, which = np.full(len(fresh), INF_MS, np.int32), np.full(len(fresh), -1, np.int8)
-    else:
-        drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
+    drive_ms, which = drive_times(table, field, as_of_ms)
     turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
     reached = drive_ms < INF_MS
     eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
@@ -206,6 +227,7 @@ def rank(
         ("WRONG_CAPABILITY", wrong),
         ("NOT_ASSIGNABLE_STATUS", ~assignable | table.emergency),
         ("ALREADY_ASSIGNED", table.busy & ~victim & (not incident.apart)),
+        ("HIDDEN", table.hidden),
     ):
         reason[applies] = REASON[name]
     aid = np.zeros(len(fresh), np.bool_)

@@ -19,17 +19,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from geo_backup.backup.answer import (
-    Question,
-    Told,
-    answer,
-    arrives,
-    ask_all,
-    ask_at_once,
-    swaps,
-    whole_view,
-)
+from geo_backup.backup.answer import Told, answer, swaps
 from geo_backup.backup.choice import Choice
+from geo_backup.backup.question import Question, arrives, ask_all, ask_at_once, whole_view
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import LogError, UnknownIdError
 from geo_backup.eventlog import EventLog

@@ -19,10 +19,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from geo_backup import __version__
-from geo_backup.backup.closures import cut_by
-from geo_backup.backup.ranking import Ranking
+from geo_backup.backup.city import prepare
+from geo_backup.backup.driving import cut_by
+from geo_backup.backup.ranking import Ranking, rank
+from geo_backup.backup.readings import cut_off
 from geo_backup.backup.run_card import cards_of
-from geo_backup.backup.standing import Standing, View, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import View, view
 from geo_backup.errors import LogError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (
@@ -170,7 +173,7 @@ class Node:
     def _make_ready(self) -> None:
         warm_up()
         Pieces.of(self.network)
-        self._standing.prepare()
+        prepare(self._standing)
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log.
@@ -632,7 +635,7 @@ def _rank_all(
 ) -> list[tuple[str, documents.Ranking, BackupRecommended]]:
     out = []
     for incident_id in incident_ids:
-        ranking = standing.rank(incident_id)
+        ranking = rank(standing, incident_id)
         limit = standing.table.rules.limit.ranking_frame
         out.append((incident_id, documents.ranking(ranking, limit, frame=True), recommendation(ranking, limit)))
     return out
@@ -640,9 +643,9 @@ def _rank_all(
 
 def whole_ranking(standing: Standing, incident_id: str, limit: int) -> documents.Ranking:
     """The ranking of an incident with all that it says of those who cannot come."""
-    ranking = standing.rank(incident_id)
+    ranking = rank(standing, incident_id)
     cannot = [unit_id for unit_id, reason in ranking.excluded() if reason in ("UNREACHABLE", "OUTSIDE_HORIZON")]
-    return documents.ranking(ranking, limit, cut_off=standing.cut_off(incident_id, cannot))
+    return documents.ranking(ranking, limit, cut_off=cut_off(standing, incident_id, cannot))
 
 
 def recommendation(ranking: Ranking, limit: int) -> BackupRecommended:

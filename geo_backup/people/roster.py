@@ -60,8 +60,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def roster_beside(log: Path) -> Path:
-    """Where the roster of a log lies: `porto.sqlite` has `porto.people.sqlite` beside it."""
+def roster_beside(log: str | Path) -> Path:
+    """Where the roster of a log lies, by its path or URL: `porto.sqlite` has `porto.people.sqlite` beside it."""
+    log = Path(str(log).rpartition("://")[2])
     return log.with_name(f"{log.stem}.people.sqlite")
 
 

@@ -11,7 +11,7 @@ import orjson
 from fastapi import Depends, Query
 
 from geo_backup.backup.advice import moves, staging
-from geo_backup.backup.city import beats_of
+from geo_backup.backup.city import beats_of, city_now
 from geo_backup.backup.demand import learned, of_roads, week_hour
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError, LogError
@@ -97,7 +97,7 @@ async def get_cover(node: TheNode, agency: Agency = "") -> Told[documents.Cover]
     units of an agency where one is named."""
 
     def question(now: Standing) -> documents.Cover:
-        return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms, agency)
+        return documents.cover(city_now(now), now.table.ids, now.now.as_of_ms, agency)
 
     return await asked(node, ("cover", agency), question)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geo_backup.backup.standing import off_road_m
+from geo_backup.backup.readings import off_road_m
 from geo_backup.events import (
     IncidentChanged,
     IncidentClosed,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from geo_backup.backup.standing import Standing
-from geo_backup.eventlog import open_log, sqlite
-from geo_backup.events import EmergencyDeclared, RulesAdopted, UnitRegistered
+from geo_backup.eventlog import Limits, open_log
+from geo_backup.events import EmergencyDeclared, Event, RulesAdopted, UnitRegistered
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.node import Node
@@ -40,12 +40,13 @@ def served(
     path: Path,
     *,
     reserve_bytes: int = 0,
+    limits: Limits = Limits(),
     adopt_unknown: bool = False,
 ) -> None:
     """Tell a story to a node and its server in this process."""
 
     async def run() -> None:
-        log = open_log(path, reserve_bytes=reserve_bytes)
+        log = open_log(path, reserve_bytes=reserve_bytes, limits=limits)
         node = Node(street(), log, Clock("live"))
         await node.start()
         transport = httpx.ASGITransport(create_app(node, adopt_unknown=adopt_unknown))
@@ -147,8 +148,6 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node_module, "OFFER_AGAIN_S", 0.1)
-    monkeypatch.setattr(sqlite, "FULL_FOR_S", 0.2)
-    monkeypatch.setattr(sqlite, "LOOK_FOR_ROOM_S", 0.05)
     path, ballast = small_disk / "log.sqlite", small_disk / "ballast"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
@@ -179,15 +178,13 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         assert [who["by"] for who in seen["emergency"]["acknowledged"]] == ["desk 2"]
         assert (await http.get("/readyz")).status_code == 200
 
-    live_map = telling(story, path)
+    live_map = telling(story, path, limits=Limits(full_for_s=0.2, look_for_room_s=0.05))
     assert live_map.incidents["e1"].emergency is not None
     first, _second = presses(path)
     assert first.emergency_id == "e1"
 
 
-def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "SLOW_AFTER_S", 0.2)
-    monkeypatch.setattr(sqlite, "SLOW_FOR_S", 0.2)
+def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
@@ -202,21 +199,30 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytes
         assert node.value("incidents", incident_id)["recorded"]
         assert node.value("incidents", incident_id)["emergency"]["presses"] == 1
 
-    telling(story, path)
+    telling(story, path, limits=Limits(slow_after_s=0.2, slow_for_s=0.2))
     assert len(presses(path)) == 1
 
 
-def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(tmp_path: Path) -> None:
+def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "log.sqlite"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        with nothing_is_written(path):
-            first = asyncio.create_task(http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"}))
-            await in_time(lambda: node.log.waiting_s > 0)
-            pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
-            assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
-        assert (await first).status_code == 201
+        append, may_go = node.log.append, asyncio.Event()
+
+        async def the_press_last(events: Sequence[Event], *, urgent: bool = False) -> list[int]:
+            if urgent:
+                await may_go.wait()
+            return await append(events, urgent=urgent)
+
+        monkeypatch.setattr(node.log, "append", the_press_last)
+        pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
+        assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
+        other = await http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"})
+        assert other.status_code == 201
+        may_go.set()
         await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
         assert node.value("incidents", "e1")["emergency"] is None
         assert node.value("incidents", "e1-again")["emergency"]["alarms"]
@@ -315,7 +321,7 @@ def test_an_emergency_does_not_fail_for_a_ranking_s_sake(tmp_path: Path, monkeyp
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        for name in ("update", "rank"):
+        for name in ("update", "field"):
             monkeypatch.setattr(Standing, name, broken)
         monkeypatch.setattr(emergencies, "snap_place", broken)
         viewer = node.watch(["incidents"])

@@ -17,7 +17,7 @@ import pytest
 
 from geo_backup.audit.verify import verify as replay_verify
 from geo_backup.errors import LogError, WrongMapError
-from geo_backup.eventlog import open_log
+from geo_backup.eventlog import Limits, open_log
 from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, NetworkAdopted, PositionReported
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
@@ -43,12 +43,13 @@ def running(
     *,
     network: RoadNetwork | None = None,
     clock: Clock | None = None,
+    limits: Limits = Limits(),
     within_s: float = 30.0,
 ) -> None:
     """Tell a story to a node that runs in this process."""
 
     async def run() -> None:
-        log = open_log(path)
+        log = open_log(path, limits=limits)
         node = Node(network or street(), log, clock or Clock("live"))
         try:
             await node.start()

@@ -5,6 +5,7 @@ The types are what mypy holds the server to and what `/openapi.json` publishes.
 
 from __future__ import annotations
 
+from geo_backup.backup.readings import Etas
 from geo_backup.wire.documents.aid import Agreement, AgreementList, agreement
 from geo_backup.wire.documents.closures import ClosedRoads, Closure, ClosureList, Road, RoadsNear, closure, road
 from geo_backup.wire.documents.cover import (
@@ -59,7 +60,7 @@ from geo_backup.wire.documents.units import (
     unit,
     unit_feature,
 )
-from geo_backup.wire.documents.ways import Etas, Reach, Route, Staging, reach, route, staging
+from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
     "Session",
