@@ -28,6 +28,8 @@ from geo_backup.roads.kernel import INF_MS
 from geo_backup.rules import Rules
 
 MILLION = 1_000_000
+PARTS = ("eta_ms", "turnout_ms", "clear_ms", "first_leg_ms", "drive_ms", "last_leg_ms", "warnings", "preempts")
+"""What a candidate's time is made of."""
 OTHER_BEAT = 100
 """Preference of units that are not of the incident's beat: more than any substitute."""
 
@@ -245,15 +247,8 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
                 rank=rank_of[row],
                 match=match_of(unit.capabilities),
                 score_ms=int(request.eta_ms[row]),
-                eta_ms=one.eta_ms,
-                turnout_ms=one.turnout_ms,
-                clear_ms=one.clear_ms,
-                first_leg_ms=one.first_leg_ms,
-                drive_ms=one.drive_ms,
-                last_leg_ms=one.last_leg_ms,
                 distance_m=round(one.distance_m),
-                warnings=one.warnings,
-                preempts=one.preempts,
+                **{name: getattr(one, name) for name in PARTS},
             )
         units.append(weighed)
     return replace(question, rows=rows, units=tuple(units))

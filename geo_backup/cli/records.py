@@ -32,7 +32,7 @@ def verify(
     network = RoadNetwork.load(map_folder)
     with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
         bar = progress.add_task(words.VERIFYING, total=None)
-        report = check(network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n))
+        report = check(network, opened, lambda n: progress.update(bar, completed=n))
     if as_json:
         print(json.dumps(asdict(report)))
     else:
@@ -60,7 +60,7 @@ def explain(
     from geo_backup.roads.network import RoadNetwork
 
     with closing(open_log(log, read_only=True)) as opened:
-        found = decision_of(opened.read_all, decision_id)
+        found = decision_of(opened, decision_id)
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,7 @@ def demo(
 
     Example: geo-backup demo --units 200
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_demo_") as folder:
@@ -80,6 +82,7 @@ def serve(
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     if clock not in ("live", "replay"):
@@ -109,7 +112,6 @@ def replay(
     from geo_backup.formats.columns import columns_of
     from geo_backup.formats.tracks import Hints
     from geo_backup.replay.timeline import read_tracks
-    from geo_backup.settings import Settings
 
     hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
@@ -127,6 +129,9 @@ def replay(
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
+    _fetch_kernels()
+    from geo_backup.settings import Settings
+
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
         settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
         _run(_replay(settings, tracks, speed, not no_browser))
@@ -166,6 +171,21 @@ def traffic(
         print(json.dumps({"traffic": loaded}))
     else:
         show(words.traffic(loaded))
+
+
+def _fetch_kernels() -> None:
+    """A start begins with what takes it longest: kernels are fetched in a thread, beside all that is imported here.
+
+    Where they have to be compiled first, that waits until it is known that this server can start (see `_compiled`).
+    """
+    gc.disable()  # until the start is over: it would look through modules and kernels, which all stay
+    from geo_backup.roads.kernel import in_cache, without_blas
+    from geo_backup.roads.warm import warm_up
+
+    without_blas()
+    compiled, kernels = in_cache()
+    if compiled == kernels:
+        threading.Thread(target=warm_up, name="kernels").start()
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
@@ -236,7 +256,6 @@ async def _compose(
     what: str,
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
-    gc.disable()  # it would look through modules and kernels, which all stay
     from geo_backup.eventlog import RESERVE_BYTES, open_log
     from geo_backup.node import Node
     from geo_backup.node.clock import Clock
@@ -251,15 +270,13 @@ async def _compose(
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(words.making_ready(network.area.name, network.edges))
     try:
-        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
-        await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
+        await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
         from geo_backup.people import Roster
         from geo_backup.server.app import create_app
         from geo_backup.server.watch import keep_watch
 
         await _compiled(starting)
-        del sys.modules["scipy.linalg"]
         steering, beside = await compose(node)
     except BaseException:
         log.close()

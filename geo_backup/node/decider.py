@@ -184,7 +184,7 @@ class Decider:
             return await asyncio.shield(other)  # it was asked for something else meanwhile
         if log is not self._node.log:
             raise LogError("the replay jumped meanwhile; send it again")
-        await self._node.submit(event)
+        await self._node.record(event)
         return await self.decision(event.event_id)
 
     # ---- the best answer, and looking again
@@ -309,7 +309,7 @@ class Decider:
 
     async def _record(self, events: Collection[DecisionMade], log: EventLog) -> None:
         if log is self._node.log:  # else the replay jumped meanwhile: they are of another world
-            await self._node.submit(*events)
+            await self._node.record(*events, apart=True)
 
     def _stands(self, due: _Due) -> bool:
         """Whether a quick answer is still the one of its incident."""

@@ -71,10 +71,10 @@ async def feed(
             code, words = (CLOSE_NOBODY, "sign in first") if who is None else (CLOSE_NO_RIGHT, "not for your roles")
             await socket.close(code, words)
         return
-    if node.viewers >= VIEWERS_MAX:
+    if len(node.viewers) >= VIEWERS_MAX:
         await socket.close(1013, "too many viewers")
         return
-    viewer = node.watch(topics)  # before the snapshot, so that nothing falls between
+    viewer = node.viewers.watch(topics)  # before the snapshot, so that nothing falls between
     window = Window(node, writer, Sight.of(who), topics)
     if who.kind != "anyone":
         await audit(node, _looked(node, socket, who, window))
@@ -83,7 +83,7 @@ async def feed(
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        node.unwatch(viewer)
+        node.viewers.unwatch(viewer)
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)

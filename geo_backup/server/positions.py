@@ -50,7 +50,7 @@ async def report_positions(
         if index % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
             await asyncio.sleep(0)
         report.read(index, row)
-    writing = asyncio.ensure_future(node.submit(*report.events))
+    writing = asyncio.ensure_future(node.record(*report.events, apart=True))
     called, not_called = await _call(report, writing)
     try:
         outcomes = await writing
@@ -124,7 +124,7 @@ class _Report:
             "accepted": sum(index >= 0 for index in self._index_of),
             "refused": self._refused,
             "ignored": ignored,
-            "seq": outcomes[-1].seq if outcomes else None,
+            "seq": max((outcome.seq for outcome in outcomes), default=0) or None,
         }
         if self._unknown:
             taken["unknown"] = self._unknown

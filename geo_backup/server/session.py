@@ -142,7 +142,7 @@ async def signed_in(node: Node, who: Principal, source: str, way: Literal["passw
 async def audit(node: Node, event: Event) -> None:
     """Record an audit fact; a disk that takes nothing keeps nobody out of their desk."""
     try:
-        await node.submit(event)
+        await node.record(event)
     except LogError as error:
         log_.error("not on record: %s (%s)", event, error)
 

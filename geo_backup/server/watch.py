@@ -24,10 +24,10 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
         await asyncio.sleep(LOOK_S)
         try:
             await _take_over(node, speakers)
-            await node.submit(*_idle(node, speakers))
+            await node.record(*_idle(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()
-                await node.submit(*_refused(node, speakers))
+                await node.record(*_refused(node, speakers))
         except LogError as error:  # it is looked at again
             log_.warning("the audit waits for the log: %s", error)
 
@@ -50,7 +50,7 @@ async def _take_over(node: Node, speakers: Speakers) -> None:
         )
         for act in acts
     ]
-    await node.submit(*changed)
+    await node.record(*changed)
     await asyncio.to_thread(roster.logged, acts[-1].number)
 
 

@@ -19,8 +19,7 @@ from geo_backup.eventlog import Limits, open_log
 from geo_backup.events import EmergencyDeclared, Event, RulesAdopted, UnitRegistered
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.node import Node
-from geo_backup.node import node as node_module
+from geo_backup.node import Node, alarms
 from geo_backup.node.clock import Clock
 from geo_backup.server import adoption, emergencies
 from geo_backup.server.app import create_app
@@ -147,7 +146,7 @@ def test_a_full_disk_has_room_for_an_emergency_and_alarms_the_desk(
 def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is_room(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_module, "OFFER_AGAIN_S", 0.1)
+    monkeypatch.setattr(alarms, "OFFER_AGAIN_S", 0.1)
     path, ballast = small_disk / "log.sqlite", small_disk / "ballast"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
@@ -156,7 +155,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         problem(await fill_log(http, small_disk), 503)
         while (await http.put("/v1/units/P1", json=unit_body())).status_code != 503:
             pass  # not a single fact fits
-        viewer = node.watch(["incidents"])
+        viewer = node.viewers.watch(["incidents"])
         pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
         assert (pressed["incident_id"], pressed["recorded"], pressed["emergency"]["alarms"]) == ("e1", False, True)
         row = {"unit_id": "P1", "fix_time": at(), **HERE, "alarm": "sos"}
@@ -223,7 +222,7 @@ def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(
         other = await http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"})
         assert other.status_code == 201
         may_go.set()
-        await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
+        await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node.alarms))
         assert node.value("incidents", "e1")["emergency"] is None
         assert node.value("incidents", "e1-again")["emergency"]["alarms"]
         await in_time(lambda: "emergency_unrecorded" not in {one.name for one in node.health.conditions})
@@ -324,7 +323,7 @@ def test_an_emergency_does_not_fail_for_a_ranking_s_sake(tmp_path: Path, monkeyp
         for name in ("update", "field"):
             monkeypatch.setattr(Standing, name, broken)
         monkeypatch.setattr(emergencies, "snap_place", broken)
-        viewer = node.watch(["incidents"])
+        viewer = node.viewers.watch(["incidents"])
         pressed = await http.post("/v1/emergencies", json={"unit_id": "P1", **HERE})
         assert pressed.status_code == 201
         assert (pressed.json()["recorded"], pressed.json()["warnings"]) == (True, ["OFF_ROAD_UNKNOWN"])

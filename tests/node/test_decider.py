@@ -73,7 +73,7 @@ def made(log: Path) -> list[DecisionMade]:
     opened_log = open_log(log, read_only=True)
     try:
         found = [event for _, event in opened_log.read_all() if isinstance(event, DecisionMade)]
-        report = verify(street(), opened_log.read_all, opened_log.load_snapshot())
+        report = verify(street(), opened_log)
     finally:
         opened_log.close()
     assert report.wrong == []
