@@ -221,6 +221,9 @@ OF_ONE_AGENCY = frozenset({"adopt_rules", "register_unit", "retire_unit", "set_w
                            "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
 """What they change belongs to an agency: whoever serves another one may not."""
 
+RECORDED: frozenset[Right] = frozenset({"look", "look_ahead"})
+"""Whoever reads by these is named in the log: they show where units are."""
+
 TOPICS: Mapping[str, Right] = MappingProxyType(
     {"units": "look", "positions": "look", "incidents": "look", "rankings": "look", "closures": "look_around"}
 )

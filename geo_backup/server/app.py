@@ -27,6 +27,7 @@ from geo_backup.server import (
     feed,
     guard,
     health,
+    history,
     incidents,
     openapi,
     page,
@@ -49,7 +50,7 @@ from geo_backup.server.tries import Tries
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, feed, page),
+    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, history, feed, page),
 )
 
 

@@ -18,15 +18,14 @@ from geo_backup.events import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.people import Principal
+from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
 from geo_backup.server.problems import pointer
-from geo_backup.server.session import audit
-from geo_backup.server.sight import Sight
+from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
-from geo_backup.server.writes import new_id
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
@@ -99,17 +98,7 @@ async def feed(
 
 def _looked(node: Node, socket: WebSocket, who: Principal, window: Window) -> Looked:
     """For the record: who follows what, and how far they see."""
-    sight = window.sight
-    return Looked(
-        event_id=new_id("looked"),
-        received_ms=node.clock.now_ms(),
-        said_by=who.said_by,
-        what="feed",
-        scope=tuple(sorted(window.topics)),
-        session=who.session,
-        source=address_of(socket),
-        clear=f"{sight.agency} {'desk' if sight.desk else 'partner' if sight.partner else 'own units'}",
-    )
+    return looked(node, who, "feed", tuple(sorted(window.topics)), address_of(socket))
 
 
 async def _until_left(socket: WebSocket) -> None:

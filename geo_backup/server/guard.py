@@ -19,10 +19,19 @@ from geo_backup.live_map import LiveMap
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.principal import CENTRE
-from geo_backup.server.access import FOR_ALL_AGENCIES, OF_ONE_AGENCY, OPERATIONS, Right, reach, refusal_of, units_of
+from geo_backup.people.sight import GONE, Sight
+from geo_backup.server.access import (
+    FOR_ALL_AGENCIES,
+    OF_ONE_AGENCY,
+    OPERATIONS,
+    RECORDED,
+    Right,
+    reach,
+    refusal_of,
+    units_of,
+)
 from geo_backup.server.problems import answer
-from geo_backup.server.sight import GONE, Sight
-from geo_backup.server.speaker import speaker_of
+from geo_backup.server.speaker import SAFE, speaker_of
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire.route import Answer, Guarded
 
@@ -55,8 +64,11 @@ class Guard:
         if right is None or who is None or who.kind == "anyone":
             await handle(scope, receive, send)
             return
+        if right in RECORDED and scope["method"] in SAFE:
+            client = scope.get("client")
+            scope["app"].state.speakers.notes(who, right, client[0] if client else "")
         sight, far = Sight.of(who), reach(who, right)
-        if far == "all" and sight.whole(self.node.live_map):
+        if right == "read_log" or (far == "all" and sight.whole(self.node.live_map)):  # the log has a cut of its own
             await handle(scope, receive, send)
             return
         beyond = self._beyond(scope, who, sight, right)

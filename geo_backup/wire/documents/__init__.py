@@ -28,7 +28,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
-from geo_backup.wire.documents.people import Session, Speaker, Ticket
+from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
@@ -63,6 +63,7 @@ from geo_backup.wire.documents.units import (
 from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "LogPage",
     "Session",
     "Speaker",
     "Ticket",
