@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,7 @@ from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
 
@@ -111,7 +113,7 @@ async def _until_left(socket: WebSocket) -> None:
 async def _hello(socket: WebSocket) -> Hello | None:
     try:
         text = await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN_S)
-        hello = Hello.model_validate(orjson.loads(text))
+        hello = Hello.model_validate(parse(text))
         unknown = [name for name in hello.topics if name not in TOPICS]
         if not unknown:
             return hello
@@ -125,7 +127,7 @@ async def _hello(socket: WebSocket) -> Hello | None:
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"{pointer(first['loc'])}: {first['msg']}"
-    except orjson.JSONDecodeError as error:
+    except json.JSONDecodeError as error:
         problem = f"hello is not JSON: {error}"
     with suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
         await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())
