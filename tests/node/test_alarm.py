@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -32,6 +32,7 @@ from tests.stories import opened, unit
 
 LON, LAT = place(300, 0)
 HERE = {"lon": LON, "lat": LAT}
+Fact = TypeVar("Fact", bound=Event)
 
 
 def served(
@@ -69,9 +70,10 @@ def telling(story: Callable[[Node, httpx.AsyncClient], Awaitable[None]], path: P
     return live_map
 
 
-def presses(path: Path) -> list[EmergencyDeclared]:
+def facts(path: Path, kind: type[Fact]) -> list[Fact]:
+    """All facts of a kind in a log."""
     log = open_log(path, read_only=True)
-    found = [event for _, event in log.read_all() if isinstance(event, EmergencyDeclared)]
+    found = [event for _, event in log.read_all() if isinstance(event, kind)]
     log.close()
     return found
 
@@ -179,7 +181,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
 
     live_map = telling(story, path, limits=Limits(full_for_s=0.2, look_for_room_s=0.05))
     assert live_map.incidents["e1"].emergency is not None
-    first, _second = presses(path)
+    first, _second = facts(path, EmergencyDeclared)
     assert first.emergency_id == "e1"
 
 
@@ -199,7 +201,7 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path) -> None:
         assert node.value("incidents", incident_id)["emergency"]["presses"] == 1
 
     telling(story, path, limits=Limits(slow_after_s=0.2, slow_for_s=0.2))
-    assert len(presses(path)) == 1
+    assert len(facts(path, EmergencyDeclared)) == 1
 
 
 def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(
@@ -282,7 +284,10 @@ def test_a_press_is_not_refused_for_a_used_id_a_full_list_or_open_incidents(tmp_
             url = f"/v1/emergencies/{standing['incident_id']}/clear"
             assert (await http.post(url, json=body)).status_code == 200
 
-    telling(story, tmp_path / "log.sqlite", adopt_unknown=True)
+    path = tmp_path / "log.sqlite"
+    telling(story, path, adopt_unknown=True)
+    registered = [event.unit_id for event in facts(path, UnitRegistered)]
+    assert registered == ["P1", "P2", "X9"], "X9 by name: it was not adopted into a full list"
 
 
 def test_one_client_cannot_fill_the_list_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

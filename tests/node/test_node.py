@@ -97,7 +97,7 @@ def verify(path: Path) -> tuple[int, dict[str, Any]]:
 
 def everything(server: Server) -> list[Any]:
     """All that a server tells of its live map, ages aside."""
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         documents = [http.get(path).json() for path in ("/v1/units", "/v1/incidents", "/v1/closures")]
     for feature in documents[0]["features"]:
         del feature["properties"]["age_s"], feature["properties"]["freshness"]
@@ -106,7 +106,7 @@ def everything(server: Server) -> list[Any]:
 
 def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -> None:
     server = Server(tmp_path / "log.sqlite").start()
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         units = [new_unit(http, place) for place in (NORTH, SOUTH, [11.97, 57.70])]
         new_unit(http)
         incident_id = new_incident(http)
