@@ -93,8 +93,10 @@ def test_no_secret_goes_by_an_address(server: ServerInThread, page: httpx.Client
 def test_two_requests_in_one_are_told_apart_or_refused(server: ServerInThread) -> None:
     """Header smuggling: a length and chunks at once, a length twice, a header folded."""
     whole = [
-        b"POST /v1/positions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        (
+            b"POST /v1/positions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
         b"POST /v1/positions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
         b"GET /v1/units HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\r\n Authorization: Bearer x\r\n\r\n",
         b"GET /v1/units HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization : Bearer x\r\n\r\n",
