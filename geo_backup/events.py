@@ -118,6 +118,8 @@ class UnitRegistered(Event):
     capabilities: tuple[str, ...] = ()
     home: tuple[float, float] | None = None
     source: Source = "live"
+    hidden: bool = False
+    """An undercover unit: only its agency's supervisors know of it, and it is never sent by a recommendation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -526,6 +528,67 @@ class RulesAdopted(Event):
     kind: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn(Event):
+    """`said_by` came in: by password, by an identity provider, by a link.
+
+    This and the next are for the audit; they change nothing on the live map.
+    """
+
+    session: str
+    source: str
+    """The address they came from."""
+    way: Literal["password", "oidc", "link"]
+    roles: tuple[str, ...] = ()
+    agency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut(Event):
+    """A session ended."""
+
+    session: str
+    why: Literal["left", "idle", "over", "revoked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInRefused(Event):
+    """Somebody was not let in: a wrong password, somebody locked out, or tokens that do not hold, by the minute."""
+
+    source: str
+    reason: str
+    whom: str = ""
+    """The name that was given, where it is somebody's."""
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked(Event):
+    """`said_by` looked: what they followed or read, how far they could see, and until when."""
+
+    what: Literal["feed", "answers", "history", "log", "export", "replay"]
+    scope: tuple[str, ...]
+    """Topics of a feed, rights that answers were asked by, positions of the log that were read."""
+    session: str = ""
+    source: str = ""
+    until_ms: int | None = None
+    """When a feed ended; of answers, until when further ones are not recorded. None: a feed began."""
+    agency: str = ""
+    roles: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    """What their sight follows from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessChanged(Event):
+    """The roster of people and tokens was changed."""
+
+    act: str
+    whom: str
+    words: str = ""
+    at_ms: int = 0
+
+
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -561,6 +624,11 @@ KINDS: Mapping[str, type[Event]] = {
         NetworkAdopted,
         SpeedsAdopted,
         RulesAdopted,
+        SignedIn,
+        SignedOut,
+        SignInRefused,
+        Looked,
+        AccessChanged,
     )
 }
 """Every kind by the name it has in the log."""

@@ -163,6 +163,14 @@ class LimitRules:
 
 
 @dataclass(frozen=True)
+class SessionRules:
+    """How long people stay signed in."""
+
+    idle_ms: int = number(1_800_000, 60_000, 43_200_000)  # [CJIS Security Policy 5.9: at most 30 min]
+    """Without a key or a click; consoles in secure rooms are exempt."""
+
+
+@dataclass(frozen=True)
 class BackupRules:
     """Who is taken for a request for backup, and from where."""
 
@@ -275,6 +283,7 @@ class Rules:
     turnout: TurnoutRules = field(default_factory=TurnoutRules)
     snap: SnapRules = field(default_factory=SnapRules)
     limit: LimitRules = field(default_factory=LimitRules)
+    session: SessionRules = field(default_factory=SessionRules)
     backup: BackupRules = field(default_factory=BackupRules)
     swap: SwapRules = field(default_factory=SwapRules)
     cover: CoverRules = field(default_factory=CoverRules)
@@ -352,6 +361,7 @@ class Rules:
     def rules_id(self) -> str:
         """Sixteen hex digits that name these exact numbers."""
         numbers = asdict(self)
+        del numbers["session"]  # no ranking hangs on it
         if not self.kinds:  # so that rules from before there was such a thing keep their name
             del numbers["kinds"]
         return hashlib.sha256(repr(sorted(numbers.items())).encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,10 +31,12 @@ from geo_backup.eventlog import open_log
 from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
+from geo_backup.people import Roster
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.server.run import bind, serve
+from geo_backup.server.watch import keep_watch
 
 ROOT = Path(__file__).resolve().parent.parent
 GOTHENBURG = ROOT / "maps" / "gothenburg"
@@ -156,6 +158,8 @@ def network_of(folder: Path) -> RoadNetwork:
 class ServerInThread(Server):
     """The node, application and port of `geo-backup serve` in this process; `more` and `env` as on the command line."""
 
+    roster: Roster | None = None
+
     _ready: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -226,9 +230,11 @@ class ServerInThread(Server):
             node,
             adopt_unknown="--adopt-unknown" in self.more,
             token=self.env.get("GEO_BACKUP_TOKEN"),
+            roster=self.roster,
             steering=steering,
         )
-        await serve(node, app, listener, beside=(until_told,), on_ready=ready)
+        watch = partial(keep_watch, node, app.state.speakers)
+        await serve(node, app, listener, beside=(until_told, watch), on_ready=ready)
 
 
 def events_in(log: Path) -> list[Event]:

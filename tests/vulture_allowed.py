@@ -96,3 +96,6 @@ _.free_units
 _.last_unit
 _.has_basemap
 _.not_declared
+_.speaker
+_.rights
+_.csrf

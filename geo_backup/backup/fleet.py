@@ -71,6 +71,7 @@ class UnitTable:
         self.speed_mps = np.zeros(n, np.float32)
         self.staffed = np.ones(n, np.bool_)
         self.emergency = np.zeros(n, np.bool_)
+        self.hidden = np.zeros(n, np.bool_)
         self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
         self.rest_until_ms = np.zeros(n, np.int64)
         self.turnout_ms, self.clear_ms = np.zeros((2, n), np.int32)
@@ -91,7 +92,7 @@ class UnitTable:
             freshness = self.rules.of_kind(row.kind).freshness
             self.limits_ms[:, r] = limits_ms(freshness, row.parked)
             self.trusted_ms[r] = freshness.live_moving_ms
-            self.staffed[r], self.emergency[r] = row.staffed, row.emergency
+            self.staffed[r], self.emergency[r], self.hidden[r] = row.staffed, row.emergency, row.hidden
             turnout = self.rules.of(row.agency).turnout
             self.turnout_ms[r] = turnout.on_station_ms if row.status == "on_station" else turnout.mobile_ms
             self.clear_ms[r] = turnout.on_scene_clear_ms if row.status == "on_scene" else 0
@@ -126,7 +127,7 @@ class UnitTable:
 
     def free(self, as_of_ms: int) -> Array:
         """bool[N]: units that the next call would find free."""
-        idle = np.isin(self.status, [CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency
+        idle = np.isin(self.status, [CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency & ~self.hidden
         rested = (self.rest_until_ms <= as_of_ms) & (self.shift_ends_ms > as_of_ms) & self.staffed
         out: Array = idle & rested & self.placed & (self.freshness(as_of_ms) < LOST)
         return out

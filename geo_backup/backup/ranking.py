@@ -205,6 +205,7 @@ def rank_fleet(
         ("WRONG_CAPABILITY", wrong),
         ("NOT_ASSIGNABLE_STATUS", ~assignable | table.emergency),
         ("ALREADY_ASSIGNED", table.busy & ~victim & (not incident.apart)),
+        ("HIDDEN", table.hidden),
     ):
         reason[applies] = REASON[name]
     aid = np.zeros(len(fresh), np.bool_)

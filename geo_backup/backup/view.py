@@ -32,6 +32,8 @@ class UnitRow(NamedTuple):
     calls: int = 0
     emergency: bool = False
     """Its own officer is in danger."""
+    hidden: bool = False
+    """Undercover: never sent by a recommendation, and no part of the cover."""
 
     @classmethod
     def of(cls, unit: Unit) -> UnitRow:

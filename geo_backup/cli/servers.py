@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -271,7 +272,9 @@ async def _compose(
     try:
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
+        from geo_backup.people import Roster
         from geo_backup.server.app import create_app
+        from geo_backup.server.watch import keep_watch
 
         await _compiled(starting)
         steering, beside = await compose(node)
@@ -279,19 +282,32 @@ async def _compose(
         log.close()
         raise
 
+    from geo_backup.server.speaker import OPEN_MANNER
+
     def ready(port: int) -> None:
         url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
         say.print(words.ready(url, what, settings.mode))
+        if speakers.open and settings.mode == "live":
+            say.print(words.open_manner(OPEN_MANNER), soft_wrap=True)
         if browser:
             webbrowser.open(url)
 
     hosts = () if settings.host in ("0.0.0.0", "::") else (settings.host,)
+    roster = None if settings.roster_file is None else Roster(settings.roster_file)
     server = create_app(
-        node, adopt_unknown=settings.adopt_unknown, token=settings.token, hosts=hosts, steering=steering
+        node,
+        adopt_unknown=settings.adopt_unknown,
+        token=settings.token,
+        roster=roster,
+        hosts=hosts,
+        steering=steering,
     )
+    speakers = server.state.speakers
     gc.freeze()
     gc.enable()
-    await serve(node, server, listener, beside=(*beside, _import_rest), on_ready=ready)
+    await serve(
+        node, server, listener, beside=(*beside, _import_rest, partial(keep_watch, node, speakers)), on_ready=ready
+    )
 
 
 async def _compiled(starting: asyncio.Task[None]) -> None:

@@ -127,6 +127,10 @@ def ready(url: str, what: str, mode: str) -> str:
     return f"[bold green]{url}[/]  {what} ({mode}). Ctrl-C ends it."
 
 
+def open_manner(why: str) -> str:
+    return f"[yellow]Open:[/] {why}."
+
+
 def simulated(units: int) -> str:
     return f"{units} simulated patrol units"
 

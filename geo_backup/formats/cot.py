@@ -54,8 +54,10 @@ class CotEvent(NamedTuple):
 
 def parse(data: bytes) -> CotEvent:
     """Read one `<event>`. Raises `BadValueError` that names the attribute; entities and document types are refused."""
-    if b"<!" in data:
-        raise BadValueError("/", "xml", "a CoT event has no document type, entities or comments; send the event alone")
+    if b"<!" in data or b"\0" in data:  # in UTF-16 a `<!` has another look
+        raise BadValueError(
+            "/", "xml", "a CoT event has no document type, entities or comments; and is UTF-8; send the event alone"
+        )
     try:
         event = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:

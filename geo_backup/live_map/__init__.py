@@ -70,6 +70,11 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.NetworkAdopted: (never, ground.network),
     ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
     ev.RulesAdopted: (ground.refuse_rules, ground.rules),
+    ev.SignedIn: (never, changes_nothing),
+    ev.SignedOut: (never, changes_nothing),
+    ev.SignInRefused: (never, changes_nothing),
+    ev.Looked: (never, changes_nothing),
+    ev.AccessChanged: (never, changes_nothing),
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 

@@ -73,6 +73,8 @@ class Unit:
     """Incidents it was sent to since its crew last came aboard."""
     emergency_id: str | None = None
     """The emergency that its officer is in."""
+    hidden: bool = False
+    """Undercover: its agency's supervisors alone know of it."""
     word: tuple[str, str] | None = None
     """Salt and digest of the word that ends its emergency."""
 
@@ -247,6 +249,8 @@ class LiveMap:
     plans: dict[str, Plan] = field(default_factory=dict)
     beats: Mapping[str, Any] | None = None
     demand: DemandAdopted | None = None
+    hidden: int = 0
+    """How many units are hidden."""
     decisions: dict[str, int] = field(default_factory=dict)
     """Where in the log each of the last `DECISIONS_KEPT` decisions stands."""
 

@@ -32,9 +32,12 @@ def registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
     unit = live_map.units.get(event.unit_id)
     if unit is None:
         live_map.units[event.unit_id] = new(live_map, event)
+        live_map.hidden += event.hidden
     else:
         unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
         unit.capabilities, unit.home, unit.source = event.capabilities, event.home, event.source
+        live_map.hidden += event.hidden - unit.hidden
+        unit.hidden = event.hidden
     return Delta(units=(event.unit_id,))
 
 
@@ -55,6 +58,7 @@ def new(live_map: LiveMap, event: UnitRegistered) -> Unit:
             if incident.pinned and incident.for_unit_id == event.unit_id
         ),
         emergency_id=_emergency_of(live_map, event.unit_id),
+        hidden=event.hidden,
     )
 
 
@@ -112,6 +116,7 @@ def refuse_retirement(live_map: LiveMap, event: UnitRetired) -> str | None:
 
 def retired(live_map: LiveMap, event: UnitRetired) -> Delta:
     unit = live_map.units[event.unit_id]
+    live_map.hidden -= unit.hidden
     touched: tuple[str, ...] = ()
     for drill in live_map.open_incidents():
         part = drill.assignments.get(unit.unit_id)

@@ -162,7 +162,9 @@ class Decider:
         def made(task: asyncio.Task[DecisionMade]) -> None:
             if self._asked.get(request_id) is task:
                 del self._asked[request_id]
-            if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, KeyError):
+            error = None if task.cancelled() else task.exception()
+            # an incident that was closed meanwhile has no answer, and nobody waits for one
+            if error is not None and not isinstance(error, KeyError | UnknownIdError):
                 log_.error("no first answer to the request %s", request_id, exc_info=error)
             self._bell.set()
 

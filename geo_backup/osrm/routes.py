@@ -26,6 +26,7 @@ from geo_backup.roads import ends, journey
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.nearest import nearest_roads
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
+from geo_backup.wire.route import Guarded
 from geo_backup.wire.told import Told
 
 BEYOND = ("match", "trip", "tile")
@@ -53,7 +54,7 @@ SERVICES = ("table", "route", "nearest")
 
 REFUSALS: dict[int | str, dict[str, Any]] = {400: {"description": "OSRM's `code`, and `message`"}}
 
-routes = APIRouter(tags=["OSRM"])
+routes = APIRouter(tags=["OSRM"], route_class=Guarded)
 
 
 def _get(service: str, options: Mapping[str, str]) -> dict[str, Any]:

@@ -1,125 +1,286 @@
-"""Who may speak to the server: a token when it listens beyond loopback, and only its own page from a browser."""
+"""Who may do what: the one table of roles, and of what each route and each topic of the feed asks for.
+
+A route without a row here stops the server from being made, so that nothing is ever open for want of a thought.
+`ACCESS.md` beside this file shows the table as people read it; a test holds the two together.
+
+A grant has a reach. `all`: whatever one sees (see `sight`), of one's own agency where it changes something. `own`: the
+units that one speaks for, and what these are on.
+"""
 
 from __future__ import annotations
 
-import hmac
-from http.cookies import SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
-from fastapi.exceptions import HTTPException
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from geo_backup.people import ROLES, Principal, Role
 
-from geo_backup.server.problems import answer
-
-COOKIE = "geo_backup_token"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-BODY_MAX = 2_000_000
-FILE_MAX = 16_000_000
-FILES = ("/v1/traffic", "/v1/demand", "/v1/beats")
-"""Paths that take a whole file."""
-FILES_AT_ONCE = 4
-"""Files that are taken in at a time."""
-SMALL_BODY = 65_536
-"""A body up to this size is always taken in: an emergency is never refused for those of others."""
-BODIES_MAX = 128_000_000
-"""Bytes of larger bodies that are held at a time."""
-OPEN_PATHS = ("/healthz", "/readyz")
-
-
-class Access:
-    """ASGI middleware that checks Host, Origin, token and body size before anything else sees the request."""
-
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: tuple[str, ...]) -> None:
-        self.app, self.token, self.hosts = app, token, (*LOOPBACK, *hosts)
-        self._files = 0
-        self._held = 0
-        """Bytes of bodies under way."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        refusal = self.refusal(scope)
-        if refusal is None:
-            if scope["type"] == "http":
-                await self._counted(scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 4401 if refusal[0] == 401 else 4403, "reason": refusal[1]})
-        else:
-            await answer(*refusal)(scope, receive, send)
-
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a request whose body is counted while it comes in, and cut off at a limit: its own, or that of all
-        bodies together."""
-        is_file = scope["method"] == "PUT" and scope["path"] in FILES
-        if is_file and self._files >= FILES_AT_ONCE:
-            await answer(503, f"{FILES_AT_ONCE} files are being taken in; send this one again later")(
-                scope, receive, send
-            )
-            return
-        most, got = _most(scope), 0
-
-        async def counted() -> Message:
-            nonlocal got
-            message = await receive()
-            more = len(message.get("body", b""))
-            got, self._held = got + more, self._held + more
-            # the one error that FastAPI lets through while it reads a body
-            if got > most:
-                raise HTTPException(413, _too_large(most))
-            if got > SMALL_BODY and self._held > BODIES_MAX:
-                raise HTTPException(503, "much is being sent at once; send this again in a few seconds")
-            return message
-
-        self._files += is_file
-        try:
-            await self.app(scope, counted, send)
-        finally:
-            self._files -= is_file
-            self._held -= got
-
-    def refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """(status, words) when the request is not to be served."""
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        name = _host_name(host)
-        if self.token is None and name not in self.hosts:
-            return 403, f"this server does not answer for the host {name!r}"
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
-            return 403, f"the origin {origin} is not this server's own page"
-        try:
-            if int(headers.get("content-length", "0")) > _most(scope):
-                return 413, _too_large(_most(scope))
-        except ValueError:
-            return 400, "Content-Length is not a number"
-        if self.token is None or scope["path"] in OPEN_PATHS:
-            return None
-        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if scope["path"] == "/" else ""
-        for text in (given, cookie.value if cookie else "", query):
-            if hmac.compare_digest(text.encode(), self.token.encode()):
-                return None
-        return 401, "send the server's token as `Authorization: Bearer ...`, or open the page with ?token=..."
+Right = Literal[
+    "look",
+    "look_ahead",
+    "look_around",
+    "drive_times",
+    "report",
+    "press",
+    "take",
+    "respond",
+    "dispatch",
+    "close_roads",
+    "traffic",
+    "clear",
+    "lead",
+    "fleet",
+    "setup",
+    "steer",
+    "read_log",
+    "measure",
+]
+Reach = Literal["all", "own"]
+CLEARING = "`clear_emergency` as a supervisor"
+Refused = tuple[int, str, list[dict[str, str]]]
+"""Status, words, and errors as problem documents have them."""
+NOT_SIGNED_IN = (
+    "say who you are: sign in on the page, or send a token as `Authorization: Bearer ...` "
+    "(`geo-backup tokens issue` makes one)"
+)
 
 
-def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:  # brackets that do not match
-        return ""
+class Words(NamedTuple):
+    """A right as people read it."""
+
+    what: str
 
 
-def _most(scope: Scope) -> int:
-    """Bytes that the body of a request may have."""
-    return FILE_MAX if scope["path"] in FILES else BODY_MAX
+RIGHTS: Mapping[Right, Words] = MappingProxyType(
+    {
+        "look": Words("see units, incidents, emergencies and rankings"),
+        "look_ahead": Words("see decisions, cover, staging and plans"),
+        "look_around": Words("see closures, traffic, rules, beats, run cards and agreements"),
+        "drive_times": Words("ask for ETAs and routes between places"),
+        "report": Words("report positions"),
+        "press": Words("declare an officer's emergency"),
+        "respond": Words("set a unit's status, crew and progress, end its emergency with its word"),
+        "take": Words("acknowledge an emergency"),
+        "dispatch": Words("open, change and close incidents, ask for backup, send units, make and begin plans"),
+        "close_roads": Words("close roads and open them again"),
+        "traffic": Words("load and clear measured speeds"),
+        "clear": Words("end another's emergency, with a reason"),
+        "lead": Words("approve plans and mutual aid"),
+        "fleet": Words("register, hide and retire units, set their words"),
+        "setup": Words("change rules, beats, demand and agreements"),
+        "steer": Words("play, pause and seek a replay"),
+        "read_log": Words("read the log: without tracks; for an analyst late, and under other names"),
+        "measure": Words("read the metrics"),
+    }
+)
+
+GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
+    {
+        "device": {"report": "own", "press": "own"},
+        "field_unit": {
+            "report": "own",
+            "press": "own",
+            "respond": "own",
+            "look": "own",
+            "look_around": "all",
+            "drive_times": "all",
+        },
+        "viewer": {"look": "all", "look_ahead": "all", "look_around": "all", "drive_times": "all"},
+        "dispatcher": {
+            "look": "all",
+            "look_ahead": "all",
+            "look_around": "all",
+            "drive_times": "all",
+            "report": "all",
+            "press": "all",
+            "respond": "all",
+            "take": "all",
+            "dispatch": "all",
+            "close_roads": "all",
+            "traffic": "all",
+            "steer": "all",
+        },
+        "supervisor": {
+            "look": "all",
+            "look_ahead": "all",
+            "look_around": "all",
+            "drive_times": "all",
+            "report": "all",
+            "press": "all",
+            "respond": "all",
+            "take": "all",
+            "dispatch": "all",
+            "close_roads": "all",
+            "traffic": "all",
+            "steer": "all",
+            "clear": "all",
+            "lead": "all",
+            "fleet": "all",
+            "setup": "all",
+            "measure": "all",
+        },
+        "aid_partner": {"look": "all", "look_around": "all", "drive_times": "all"},
+        "analyst": {"look_around": "all", "drive_times": "all", "read_log": "all"},
+        "auditor": {"look_around": "all", "read_log": "all"},
+        "admin": {"measure": "all"},
+    }
+)
+
+OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
+    {
+        # nobody need say who they are
+        "get_page": None,
+        "get_docs": None,
+        "get_health": None,
+        "get_readiness": None,
+        "sign_in": None,
+        "sign_out": None,
+        "get_session": None,
+        "stay_signed_in": None,
+        "make_ticket": None,
+        "begin_oidc": None,
+        "end_oidc": None,
+        # what there is to see
+        "list_units": "look",
+        "get_unit": "look",
+        "get_unit_reach": "look",
+        "list_incidents": "look",
+        "get_incident": "look",
+        "list_emergencies": "look",
+        "get_ranking": "look",
+        "get_route": "look",
+        "get_reach": "look",
+        "get_replay": "look",
+        "get_decision": "look_ahead",
+        "get_cover": "look_ahead",
+        "list_moves": "look_ahead",
+        "find_staging": "look_ahead",
+        "list_plans": "look_ahead",
+        "get_plan": "look_ahead",
+        "get_basemap": "look_around",
+        "list_closures": "look_around",
+        "get_closed_roads": "look_around",
+        "find_roads_near": "look_around",
+        "get_traffic": "look_around",
+        "get_rules": "look_around",
+        "get_beats": "look_around",
+        "list_run_cards": "look_around",
+        "list_agreements": "look_around",
+        "ask_etas": "drive_times",
+        "osrm_table": "drive_times",
+        "osrm_route": "drive_times",
+        "osrm_nearest": "drive_times",
+        "osrm_table_body": "drive_times",
+        "osrm_beyond": "drive_times",
+        "osrm_route_body": "drive_times",
+        # what the field says
+        "report_positions": "report",
+        "take_cot_event": "report",
+        "declare_emergency": "press",
+        "set_status": "respond",
+        "set_crew": "respond",
+        "move_assignment": "respond",
+        "clear_emergency": "respond",
+        # what a desk does
+        "acknowledge_emergency": "take",
+        "open_incident": "dispatch",
+        "change_incident": "dispatch",
+        "close_incident": "dispatch",
+        "assign_unit": "dispatch",
+        "ask_for_backup": "dispatch",
+        "add_closure": "close_roads",
+        "lift_closure": "close_roads",
+        "adopt_traffic": "traffic",
+        "clear_traffic": "traffic",
+        "steer_replay": "steer",
+        # what a supervisor answers for
+        "make_plan": "dispatch",
+        "approve_plan": "lead",
+        "activate_plan": "dispatch",
+        "cancel_plan": "dispatch",
+        "approve_aid": "lead",
+        "register_unit": "fleet",
+        "retire_unit": "fleet",
+        "set_word": "fleet",
+        "adopt_rules": "setup",
+        "adopt_beats": "setup",
+        "adopt_demand": "setup",
+        "make_agreement": "setup",
+        "end_agreement": "setup",
+        # what is kept
+        "read_log": "read_log",
+        "get_metrics": "measure",
+    }
+)
+"""What each operation asks for; None: nothing."""
+
+FOR_ALL_AGENCIES = frozenset({"adopt_beats", "adopt_demand", "adopt_traffic", "clear_traffic", "steer_replay"})
+"""What they change holds for every agency: they are for those who serve the whole centre."""
+OF_ONE_AGENCY = frozenset({"adopt_rules", "register_unit", "retire_unit", "set_word", "set_status", "set_crew",
+                           "clear_emergency", "change_incident", "close_incident", "make_agreement", "end_agreement",
+                           "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
+"""What they change belongs to an agency: whoever serves another one may not."""
+
+RECORDED: frozenset[Right] = frozenset({"look", "look_ahead"})
+"""Whoever reads by these is named in the log: they show where units are."""
+
+TOPICS: Mapping[str, Right] = MappingProxyType(
+    {"units": "look", "positions": "look", "incidents": "look", "rankings": "look", "closures": "look_around"}
+)
+"""What each topic of the feed asks for."""
 
 
-def _too_large(most: int) -> str:
-    return f"a request here may be at most {most} bytes"
+def reach(who: Principal, right: Right | None) -> Reach | None:
+    """How far somebody's right goes by the widest of their roles; None: they do not have it."""
+    if right is None:
+        return "all"
+    found = {GRANTS[role].get(right) for role in who.roles}
+    return "all" if "all" in found else "own" if "own" in found else None
+
+
+def units_of(who: Principal, right: Right) -> frozenset[str] | None:
+    """The units that somebody's right is bound to; None: to none."""
+    return None if reach(who, right) == "all" else who.units
+
+
+def who_may(right: Right) -> list[Role]:
+    """The roles that have a right."""
+    return [role for role in ROLES if right in GRANTS[role]]
+
+
+def refusal_of(who: Principal | None, right: Right | None) -> Refused | None:
+    """Why somebody may not ask for what needs a right: status, words, and errors as problem documents have them."""
+    if right is None or (who is not None and reach(who, right) is not None):
+        return None
+    if who is None:
+        return 401, NOT_SIGNED_IN, [{"field": "", "reason": "not_signed_in", "message": NOT_SIGNED_IN}]
+    may = " or ".join(who_may(right)).replace("_", " ")
+    are = ", ".join(sorted(who.roles)).replace("_", " ") or "without a role"
+    words = f"to {RIGHTS[right].what} is for a {may}; you are {are}"
+    return 403, words, [{"field": "", "reason": "not_your_right", "message": words}]
+
+
+def topics_of(who: Principal) -> frozenset[str]:
+    """The topics of the feed that somebody may follow."""
+    return frozenset(topic for topic, right in TOPICS.items() if reach(who, right) is not None)
+
+
+def table() -> str:
+    """The rights of each role as a table in Markdown, as `ACCESS.md` has it."""
+    head = ["", *(role.replace("_", " ") for role in ROLES)]
+    rows = [head, ["---"] * len(head)]
+    marks = {"all": "yes", "own": "own", None: ""}
+    for right, words in RIGHTS.items():
+        rows.append([words.what, *(marks[GRANTS[role].get(right)] for role in ROLES)])
+    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |").replace("|  |", "| |") for row in rows)
+
+
+def operations() -> str:
+    """What each right opens, as a table in Markdown."""
+    rows = ["| right | opens |", "| --- | --- |"]
+    for right, words in RIGHTS.items():
+        names = [f"`{name}`" for name, asked in OPERATIONS.items() if asked == right]
+        names += [f"the feed's `{topic}`" for topic, asked in TOPICS.items() if asked == right]
+        rows.append(f"| {words.what} | {', '.join(names) or CLEARING} |")
+    free = ", ".join(f"`{name}`" for name, asked in OPERATIONS.items() if asked is None)
+    return "\n".join([*rows, f"| for everybody | {free} |"])

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 ADOPTED_AT_ONCE = 2_000
 ADOPTED_PER_MINUTE = 600
@@ -56,7 +56,7 @@ class Adoption:
         return True
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Whom a request comes from; of IPv6 the network, since a client has all of its addresses."""
     host = request.client.host if request.client is not None else ""
     try:

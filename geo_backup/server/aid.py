@@ -6,6 +6,7 @@ from geo_backup.events import AgreementEnded, AgreementMade, AidApproved
 from geo_backup.server.answers import told
 from geo_backup.server.given import AgreementId, IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import named
 from geo_backup.server.writes import incident_of, new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AidApproval, NewAgreement
@@ -76,7 +77,7 @@ async def approve_aid(node: TheNode, incident_id: IncidentId, body: AidApproval)
             received_ms=node.clock.now_ms(),
             incident_id=incident_id,
             agency=body.agency,
-            by=body.by,
+            by=named(body.by),
         ),
     )
     return told(documents.incident(incident_of(node, incident_id)))

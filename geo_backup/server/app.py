@@ -13,6 +13,7 @@ from geo_backup.dashboard import DIST
 from geo_backup.node import Node
 from geo_backup.osrm import routes as osrm
 from geo_backup.osrm.questions import Refusal
+from geo_backup.people import Roster
 from geo_backup.server import (
     aid,
     assignments,
@@ -24,7 +25,9 @@ from geo_backup.server import (
     emergencies,
     etas,
     feed,
+    guard,
     health,
+    history,
     incidents,
     openapi,
     page,
@@ -34,18 +37,20 @@ from geo_backup.server import (
     readings,
     replay,
     rules,
+    session,
     traffic,
     units,
 )
-from geo_backup.server.access import Access
 from geo_backup.server.adoption import Adoption
+from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.given import Steering
+from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, feed, page),
+    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, history, feed, page),
 )
 
 
@@ -54,27 +59,36 @@ def create_app(
     *,
     adopt_unknown: bool = False,
     token: str | None = None,
+    roster: Roster | None = None,
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
 ) -> FastAPI:
-    """The ASGI application of a started node. `hosts`: names it answers to besides loopback."""
+    """The ASGI application of a started node.
+
+    `token` opens everything; `roster` holds the people, devices and programs that may speak here. With neither,
+    everybody may do everything, and the server answers to loopback and `hosts` only.
+    """
+    speakers = Speakers(roster, token)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
 
     app = FastAPI(title="geo_backup", version=__version__, lifespan=life, redoc_url=None, docs_url=None)
-    app.state.node, app.state.steering, app.state.token = node, steering, token
+    app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)
+    app.state.guard = guard.Guard(node)
     for room in ROOMS:
+        guard.check(room.routes.routes)
         app.include_router(room.routes)
     openapi.install(app, [room.routes for room in ROOMS])
     app.mount("/docs", StaticFiles(directory=str(page.DOCS)), name="docs")
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
-    app.add_middleware(Access, token=token, hosts=hosts)
+    app.add_middleware(Speaking, speakers=speakers)
+    app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
     return app

@@ -11,11 +11,14 @@ from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, Event, PositionReported
 from geo_backup.formats import cot
 from geo_backup.node import ALARM_WITHIN_S, Node
+from geo_backup.server.access import units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import declare, refuse_clear
 from geo_backup.server.given import TheAdoption, TheNode, Xml, routes_of
+from geo_backup.server.positions import NOT_YOURS
 from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import said_by, speaking
 from geo_backup.server.writes import adoption_of
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
@@ -43,6 +46,9 @@ async def take_cot_event(
         return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
     events: list[Event] = []
     unit_id = _unit_named(node, adoption, event, address_of(request), events)
+    mine = units_of(speaking(), "report")
+    if mine is not None and unit_id not in mine:
+        raise Problem(403, NOT_YOURS)
     if event.kind == "cancel":
         unit = node.live_map.units.get(unit_id)
         emergency_id = unit.emergency_id if unit is not None else None
@@ -53,7 +59,11 @@ async def take_cot_event(
     if event.fix is not None:
         events.append(
             PositionReported(
-                received_ms=node.clock.now_ms(), said_by="unit", unit_id=unit_id, fix=event.fix, device_id="cot"
+                received_ms=node.clock.now_ms(),
+                said_by=said_by("unit"),
+                unit_id=unit_id,
+                fix=event.fix,
+                device_id="cot",
             )
         )
     writing = asyncio.ensure_future(node.record(*events, apart=True))

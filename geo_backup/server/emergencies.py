@@ -29,10 +29,12 @@ from geo_backup.live_map import Incident, Unit, freshness
 from geo_backup.live_map.extent import null_island
 from geo_backup.node import ALARM_WITHIN_S, Node
 from geo_backup.roads.snap import snap_place
+from geo_backup.server.access import refusal_of, units_of
 from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import named, said_by, signed, speaking
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
@@ -72,6 +74,9 @@ async def declare_emergency(
     otherwise than it was asked for."""
     if (body.lon is None) != (body.lat is None):
         raise bad_value("/lon" if body.lon is None else "/lat", "missing", "send both lon and lat, or neither")
+    mine = units_of(speaking(), "press")
+    if mine is not None and body.unit_id not in mine:
+        raise Problem(403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {body.unit_id}")
     place = (body.lon, body.lat) if body.lon is not None and body.lat is not None else None
     pressed = await declare(
         node,
@@ -95,7 +100,7 @@ async def acknowledge_emergency(
         event_id=new_id("acknowledged"),
         received_ms=node.clock.now_ms(),
         emergency_id=emergency_id,
-        by=body.by,
+        by=named(body.by),
     )
     await _alarm(node, acknowledged)
     return told(documents.incident(*_emergency_of(node, emergency_id)))
@@ -111,10 +116,18 @@ async def clear_emergency(
         raise Problem(409, f"emergency {emergency_id!r} is over already")
     unit_id = incident.for_unit_id or ""
     if body.by == "supervisor":
-        if not body.who.strip() or not body.reason.strip():
-            field = "/reason" if body.who.strip() else "/who"
+        may_not = refusal_of(speaking(), "clear")
+        if may_not is not None:
+            await refuse_clear(node, emergency_id, by="supervisor", who=speaking().said_by)
+            raise Problem(*may_not)
+        says_who = bool(body.who.strip()) or speaking().kind == "person"
+        if not says_who or not body.reason.strip():
+            field = "/reason" if says_who else "/who"
             raise bad_value(field, "missing", "a supervisor says who they are and why it is over")
     else:
+        mine = units_of(speaking(), "respond")
+        if mine is not None and unit_id not in mine:
+            raise Problem(403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {unit_id}")
         if body.word is None:
             raise bad_value("/word", "missing", "the unit ends its emergency with its word; PUT /v1/units/{id}/word")
         tries.count(emergency_id)
@@ -128,10 +141,10 @@ async def clear_emergency(
     cleared = EmergencyCleared(
         event_id=new_id("cleared"),
         received_ms=node.clock.now_ms(),
-        said_by="unit" if body.by == "unit" else "desk",
+        said_by=said_by("unit" if body.by == "unit" else "desk"),
         emergency_id=emergency_id,
         by=body.by,
-        who=body.who if body.by == "supervisor" else unit_id,
+        who=named(body.who or None) if body.by == "supervisor" else unit_id,
         reason=body.reason,
     )
     await _alarm(node, cleared)
@@ -201,7 +214,7 @@ async def declare(
     event = EmergencyDeclared(
         event_id=new_id("pressed"),
         received_ms=now_ms,
-        said_by="desk" if source == "desk" else "unit",
+        said_by=said_by("desk" if source == "desk" else "unit"),
         emergency_id=emergency_id if emergency_id and node.alarms.incident(emergency_id) is None else new_id("e"),
         unit_id=unit_id,
         lon=lon,
@@ -255,7 +268,7 @@ async def _alarm(node: Node, event: EmergencyAcknowledged | EmergencyCleared | E
     """Log what is said of an emergency; it holds even while it cannot be recorded. `Problem` where it may not be."""
     seen = node.alarms.incident(event.emergency_id)
     unit_id = seen[0].for_unit_id if seen is not None else None
-    settled([await node.alarms.take(unit_id or event.emergency_id, event)])
+    settled([await node.alarms.take(unit_id or event.emergency_id, signed(event))])
 
 
 async def _adopt(node: Node, unit_id: str, adoption: Adoption, client: str) -> bool:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
+from geo_backup.events import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
-from geo_backup.server.frames import FrameWriter
-from geo_backup.server.given import Steering, TheNode, TheSteering, TheWriter
+from geo_backup.people import Principal
+from geo_backup.people.sight import Sight
+from geo_backup.server.access import topics_of
+from geo_backup.server.adoption import address_of
+from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
 from geo_backup.server.problems import pointer
+from geo_backup.server.session import audit, looked
+from geo_backup.server.speaker import speaker_of
+from geo_backup.server.window import Window
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
 
@@ -26,6 +38,8 @@ HELLO_WITHIN_S = 5.0
 HEARTBEAT_S = 5.0
 VIEWERS_MAX = 1_000
 CLOSE_BAD_HELLO = 4400
+CLOSE_NOBODY = 4401
+CLOSE_NO_RIGHT = 4403
 
 
 class Resume(Request):
@@ -37,22 +51,35 @@ class Hello(Request):
     type: Annotated[str, Field(pattern="^hello$")]
     topics: Annotated[list[str], Field(default_factory=lambda: list(TOPICS), max_length=2 * len(TOPICS))]
     resume: Resume | None = None
+    ticket: Annotated[str, Field(max_length=128)] = ""
 
 
 routes = APIRouter()
 
 
 @routes.websocket("/v1/feed")
-async def feed(socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering) -> None:
+async def feed(
+    socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering, speakers: TheSpeakers
+) -> None:
     await socket.accept()
     hello = await _hello(socket)
     if hello is None:
         return
+    who = speakers.take_ticket(hello.ticket) if hello.ticket else speaker_of(socket.scope)
+    topics = topics_of(who) & frozenset(hello.topics) if who is not None else frozenset()
+    if who is None or (hello.topics and not topics):
+        with suppress(WebSocketDisconnect, RuntimeError):
+            code, words = (CLOSE_NOBODY, "sign in first") if who is None else (CLOSE_NO_RIGHT, "not for your roles")
+            await socket.close(code, words)
+        return
     if len(node.viewers) >= VIEWERS_MAX:
         await socket.close(1013, "too many viewers")
         return
-    viewer = node.viewers.watch(hello.topics)  # before the snapshot, so that nothing falls between
-    sender = asyncio.create_task(_send(node, socket, viewer, hello, writer, steering))
+    viewer = node.viewers.watch(topics)  # before the snapshot, so that nothing falls between
+    window = Window(node, writer, Sight.of(who), topics)
+    if who.kind != "anyone":
+        await audit(node, _looked(node, socket, who, window))
+    sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, partial(speakers.holds, who)))
     reader = asyncio.create_task(_until_left(socket))
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -61,12 +88,19 @@ async def feed(socket: WebSocket, node: TheNode, writer: TheWriter, steering: Th
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)
+        if who.kind != "anyone":
+            await audit(node, replace(_looked(node, socket, who, window), until_ms=node.clock.now_ms()))
     if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):
         # better a viewer that comes back by itself than one that waits in silence
         log_.error("a viewer's feed failed", exc_info=ends[0])
     if reader.cancelled():
         with suppress(WebSocketDisconnect, RuntimeError):
             await socket.close(1011)
+
+
+def _looked(node: Node, socket: WebSocket, who: Principal, window: Window) -> Looked:
+    """For the record: who follows what, and how far they see."""
+    return looked(node, who, "feed", tuple(sorted(window.topics)), address_of(socket))
 
 
 async def _until_left(socket: WebSocket) -> None:
@@ -79,7 +113,7 @@ async def _until_left(socket: WebSocket) -> None:
 async def _hello(socket: WebSocket) -> Hello | None:
     try:
         text = await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN_S)
-        hello = Hello.model_validate(orjson.loads(text))
+        hello = Hello.model_validate(parse(text))
         unknown = [name for name in hello.topics if name not in TOPICS]
         if not unknown:
             return hello
@@ -93,7 +127,7 @@ async def _hello(socket: WebSocket) -> Hello | None:
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"{pointer(first['loc'])}: {first['msg']}"
-    except orjson.JSONDecodeError as error:
+    except json.JSONDecodeError as error:
         problem = f"hello is not JSON: {error}"
     with suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
         await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())
@@ -102,12 +136,18 @@ async def _hello(socket: WebSocket) -> Hello | None:
 
 
 async def _send(
-    node: Node, socket: WebSocket, viewer: Viewer, hello: Hello, writer: FrameWriter, steering: Steering | None
+    node: Node,
+    socket: WebSocket,
+    viewer: Viewer,
+    hello: Hello,
+    window: Window,
+    steering: Steering | None,
+    now: Callable[[], Principal | None],
 ) -> None:
     outbox, loop = viewer.outbox, asyncio.get_running_loop()
-    topics, rules = outbox.topics, node.live_map.rules
+    rules, who = node.live_map.rules, now()
     missed = node.since(hello.resume.epoch, hello.resume.after) if hello.resume is not None else None
-    if missed is None:
+    if missed is None or not window.sight.whole(node.live_map):  # nobody knows what this viewer was shown
         outbox.snapshot_due = True
     else:
         # what was missed follows in a frame: until then the viewer is no further than it says it was
@@ -123,10 +163,10 @@ async def _send(
         wake_at = min(beat_at, clock_at) if steering is not None else beat_at
         await rung(viewer.bell, max(wake_at - loop.time(), 0.0))
         viewer.bell.clear()
-        if outbox.snapshot_due:
+        if outbox.snapshot_due or window.stale:
             outbox.snapshot_due, rules = False, node.live_map.rules
             outbox.take()
-            await socket.send_text(await writer.snapshot(topics))
+            await socket.send_text(await window.snapshot())
             told = known = None
         if known is not node.health.conditions and (known is not None or node.health.conditions):
             known = node.health.conditions
@@ -137,10 +177,13 @@ async def _send(
             limits = documents.freshness_limits(rules)
             await socket.send_text(orjson.dumps({"type": "freshness", "freshness": limits}).decode())
         frames = outbox.take()
-        text = writer.frame(topics, frames) if frames else None
+        text = window.frame(frames) if frames else None
         if text is not None:
             node.counters["frames"] += 1
             await socket.send_text(text)
+        if loop.time() >= beat_at and now() != who:
+            await socket.close(CLOSE_NOBODY, "the session is over, or its rights have changed: sign in again")
+            return
         if loop.time() >= beat_at:
             beat_at = loop.time() + HEARTBEAT_S
             beat = {"type": "heartbeat", "seq": node.live_map.seq, "server_time": to_text(node.clock.now_ms())}

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Protocol, cast
 
-from fastapi import APIRouter, Depends, Path, Request
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.requests import HTTPConnection
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
+from geo_backup.wire.body import StrictRequest
 from geo_backup.wire.documents import ReplayState
+from geo_backup.wire.route import Guarded
 from geo_backup.wire.told import Taken
 
 
@@ -52,6 +54,10 @@ async def _steering(asked: HTTPConnection) -> Steering | None:
     return cast("Steering | None", asked.app.state.steering)
 
 
+async def _speakers(asked: HTTPConnection) -> Speakers:
+    return cast("Speakers", asked.app.state.speakers)
+
+
 async def read(request: Request) -> bytes:
     """The body as it came, for a handler that reads it itself."""
     return await request.body()
@@ -66,6 +72,8 @@ TheSteering = Annotated[Steering | None, Depends(_steering)]
 Csv = Annotated[bytes, Depends(read), Taken(str, "text/csv")]
 Xml = Annotated[bytes, Depends(read), Taken(str, "application/xml")]
 
+TheSpeakers = Annotated[Speakers, Depends(_speakers)]
+
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
 EmergencyId = Annotated[str, Path(pattern=ID_PATTERN)]
@@ -74,12 +82,21 @@ AgreementId = Annotated[str, Path(pattern=ID_PATTERN)]
 PlanId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
-class Typed(APIRoute):
+class Typed(Guarded):
     """A route whose answer goes out as it is: its type is for mypy and for `/openapi.json`, and is not built before
     somebody asks for that."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         super().__init__(path, endpoint, **{**given, "response_model": None})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Handlers are given bodies that were strictly read."""
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strictly
 
 
 def routes_of(tag: str, prefix: str = "/v1") -> APIRouter:

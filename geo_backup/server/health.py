@@ -14,7 +14,7 @@ from geo_backup import __version__
 from geo_backup.node import Node
 from geo_backup.node.health import NAMES
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheNode, routes_of
+from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
@@ -23,8 +23,8 @@ routes = routes_of("Server", prefix="")
 
 
 @routes.get("/healthz")
-async def get_health(node: TheNode) -> Told[documents.Health]:
-    """What runs here."""
+async def get_health(node: TheNode, speakers: TheSpeakers) -> Told[documents.Health]:
+    """What runs here. `open`: nobody is configured, and whoever reaches it may do everything."""
     return told(
         {
             "status": "degraded" if node.health.conditions else "ok",
@@ -37,6 +37,7 @@ async def get_health(node: TheNode) -> Told[documents.Health]:
             "rules_id": node.live_map.rules.rules_id,
             "area": node.network.area.name,
             "profiles": list(node.profiles),
+            "open": speakers.open,
         }
     )
 

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from geo_backup.osrm.documents import OsrmRefusal
-from geo_backup.server.access import OPEN_PATHS
+from geo_backup.server.access import OPERATIONS
 from geo_backup.wire import documents
 from geo_backup.wire.glossary import entry
 from geo_backup.wire.told import Taken, Told
@@ -56,6 +56,7 @@ TAGS = {
     "Rules": "Every number people argue about.",
     "Drive times": "For systems that keep their own units.",
     "OSRM": "OSRM's HTTP API on this map, closures included.",
+    "People": "Who is signed in.",
     "Server": "What runs here.",
 }
 
@@ -143,12 +144,13 @@ def _refuse(operation: Schema, route: APIRoute) -> None:
         operation["responses"].pop("422", None)
         operation["responses"]["400"]["content"] = REFUSAL
         return
-    may = {403} if route.path in OPEN_PATHS else set(ALWAYS)
+    free = OPERATIONS[route.name] is None
+    may = {403} if free else set(ALWAYS)
     if "requestBody" in operation:
         may |= set(BODY)
     if operation.get("parameters"):
         may.add(422)
-    if route.path in OPEN_PATHS:
+    if free:
         operation["security"] = []
     responses = operation["responses"]
     for status in sorted({*may, *(int(code) for code in responses if code[0] in "45")}):

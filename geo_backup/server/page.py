@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from importlib.resources import files
 
 from fastapi import Request
@@ -10,9 +9,9 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from geo_backup.dashboard import DIST
-from geo_backup.server.access import COOKIE
-from geo_backup.server.given import TheNode, routes_of
+from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem
+from geo_backup.server.session import open_link
 
 DOCS = files("fastapi_offline") / "static"
 """Swagger UI as files: the pages of the interface need no network."""
@@ -32,16 +31,15 @@ async def get_basemap(node: TheNode) -> Response:
 
 
 @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-async def get_page(request: Request) -> Response:
-    """The dashboard; opened with the server's token, the browser keeps it."""
+async def get_page(node: TheNode, speakers: TheSpeakers, request: Request, ticket: str = "") -> Response:
+    """The dashboard; a one-time link (`/?ticket=...`) opens it signed in."""
+    if ticket:
+        return await open_link(node, speakers, request, ticket)
     index = DIST / "index.html"
     response: Response = FileResponse(index) if index.exists() else HTMLResponse(NO_PAGE, 503)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    token = request.app.state.token
-    if token is not None and hmac.compare_digest(request.query_params.get("token", "").encode(), token.encode()):
-        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
     return response
 
 

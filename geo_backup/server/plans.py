@@ -21,6 +21,7 @@ from geo_backup.node import Node
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import PlanId, TheNode, routes_of
 from geo_backup.server.problems import bad_value, may
+from geo_backup.server.speaker import named
 from geo_backup.server.writes import ask, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
@@ -84,7 +85,9 @@ async def get_plan(node: TheNode, plan_id: PlanId) -> Told[documents.Plan]:
 @routes.post("/plans/{plan_id}/approve", responses=may(404, 409))
 async def approve_plan(node: TheNode, plan_id: PlanId, body: ByWhom) -> Told[documents.Plan]:
     """A supervisor says yes; only then it can be activated."""
-    event = PlanApproved(event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=body.by)
+    event = PlanApproved(
+        event_id=new_id("plan-approved"), received_ms=node.clock.now_ms(), plan_id=plan_id, by=named(body.by)
+    )
     await record(node, event)
     return told(documents.plan(_plan_of(node, plan_id)))
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from typing import Annotated
 
-import orjson
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
 from geo_backup.errors import LogError
 from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported
 from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
+from geo_backup.server.access import units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
 from geo_backup.server.given import TheAdoption, TheNode, read, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
+from geo_backup.server.speaker import said_by, speaking
 from geo_backup.server.writes import REFUSALS, adoption_of
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.documents import NotDeclared
 from geo_backup.wire.requests import Position, Positions
 from geo_backup.wire.told import Taken, Told
@@ -30,6 +33,7 @@ log_ = logging.getLogger("geo_backup.server")
 
 ROWS_AT_ONCE = 50
 """Positions that are checked before the event loop looks at everything else."""
+NOT_YOURS = "not_yours: this token speaks for other units"
 UNKNOWN_UNIT = "unknown_unit: register it with PUT /v1/units/{id}, or start the server with --adopt-unknown"
 
 routes = routes_of("Units")
@@ -68,6 +72,9 @@ class _Report:
         self.pressed: dict[str, Place | None] = {}
         """Whose button, and where."""
         self._now_ms = node.clock.now_ms()
+        self._said_by = said_by("unit")
+        self._mine = units_of(speaking(), "report")
+        """Units that the sender speaks for; None: any."""
         self._index_of: list[int] = []
         """Of each event among the rows; -1 for a registration."""
         self._refused: list[documents.RefusedRow] = []
@@ -86,6 +93,9 @@ class _Report:
             # a garbled position does not silence a cry for help
             if isinstance(row, dict) and row.get("alarm") == "sos" and self._may_call(row.get("unit_id")):
                 self.pressed.setdefault(row["unit_id"], None)
+            return
+        if self._mine is not None and position.unit_id not in self._mine:
+            self._refuse(index, NOT_YOURS, f"/positions/{index}/unit_id")
             return
         if position.alarm == "sos" and self._may_call(position.unit_id):
             self.pressed[position.unit_id] = (position.lon, position.lat)
@@ -133,7 +143,11 @@ class _Report:
     def _may_call(self, unit_id: object) -> bool:
         """Whether a unit may call for help: it is registered, or would be adopted."""
         named = isinstance(unit_id, str) and re.fullmatch(ID_PATTERN, unit_id) is not None
-        return named and (self.adoption is not None or unit_id in self.node.live_map.units)
+        return (
+            named
+            and (self._mine is None or unit_id in self._mine)
+            and (self.adoption is not None or unit_id in self.node.live_map.units)
+        )
 
     def _not_listed(self, unit_id: str) -> str | None:
         """Why a unit's position cannot be taken; None when it is registered, or adopted here."""
@@ -163,7 +177,7 @@ class _Report:
         self.events.append(
             PositionReported(
                 received_ms=received_ms,
-                said_by="unit",
+                said_by=self._said_by,
                 unit_id=said.unit_id,
                 fix=fix,
                 device_id=said.device_id or "",
@@ -193,8 +207,8 @@ async def _call(report: _Report, writing: asyncio.Future[list[Outcome]]) -> tupl
 
 def _rows(body: bytes, limit: int) -> list[object]:
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        document = parse(body)
+    except json.JSONDecodeError as error:
         raise not_json(body, error) from None
     if not isinstance(document, dict) or set(document) != {"positions"} or not isinstance(document["positions"], list):
         raise bad_value("/positions", "missing", 'send {"positions": [...]} and nothing else')

@@ -75,6 +75,7 @@ async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -
             capabilities=tuple(body.capabilities),
             home=(home[0], home[1]) if home is not None else None,
             source=node.clock.mode,
+            hidden=body.hidden,
         ),
     )
     return told(documents.unit(unit_of(node, unit_id)), status)

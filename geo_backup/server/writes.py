@@ -10,6 +10,7 @@ from geo_backup.events import Event, UnitRegistered
 from geo_backup.live_map import Incident, Unit, refusal
 from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
+from geo_backup.server.speaker import said_by, signed
 
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
@@ -60,7 +61,7 @@ def adoption_of(node: Node, unit_id: str) -> UnitRegistered:
     return UnitRegistered(
         event_id=new_id("adopted"),
         received_ms=node.clock.now_ms(),
-        said_by="node",
+        said_by=said_by("node"),
         unit_id=unit_id,
         callsign=unit_id,
         agency="unknown",
@@ -85,7 +86,7 @@ def ask(node: Node, *events: Event) -> None:
 async def record(node: Node, *events: Event) -> Outcome:
     """Log events, all or none, and fold them. Raises `Problem` when one may not be: then nothing was logged, unless
     what stood changed at this very moment."""
-    return settled(await node.record(*events))
+    return settled(await node.record(*map(signed, events)))
 
 
 def settled(outcomes: Sequence[Outcome]) -> Outcome:
@@ -106,11 +107,21 @@ def was_taken(problem: Problem) -> bool:
     return any(error["reason"] == "id_taken" for error in problem.errors)
 
 
+def no_unit(unit_id: str) -> UnknownIdError:
+    """There is none, or none that whoever asks may know of."""
+    return UnknownIdError(f"there is no unit {unit_id!r}; register it with PUT /v1/units/{{id}}")
+
+
+def no_incident(incident_id: str) -> UnknownIdError:
+    """There is none, or none that whoever asks may know of."""
+    return UnknownIdError(f"there is no incident {incident_id!r}")
+
+
 def unit_of(node: Node, unit_id: str) -> Unit:
     """The unit, or `UnknownIdError`."""
     unit = node.live_map.units.get(unit_id)
     if unit is None:
-        raise UnknownIdError(f"there is no unit {unit_id!r}; register it with PUT /v1/units/{{id}}")
+        raise no_unit(unit_id)
     return unit
 
 
@@ -118,7 +129,7 @@ def incident_of(node: Node, incident_id: str) -> Incident:
     """The incident, open or closed, or `UnknownIdError`."""
     incident = node.live_map.incidents.get(incident_id)
     if incident is None:
-        raise UnknownIdError(f"there is no incident {incident_id!r}")
+        raise no_incident(incident_id)
     return incident
 
 

@@ -115,14 +115,14 @@ def test_too_many_large_questions_are_told_to_come_again(tmp_path: Path, monkeyp
 def test_only_so_many_files_are_taken_in_at_once_and_a_press_always_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geo_backup.server.access.BODIES_MAX", 0)
+    monkeypatch.setattr("geo_backup.server.bounds.BODIES_MAX", 0)
 
     async def story(node: Node) -> None:
         await fleet(node, 1)
         async with asking(node) as http:
             assert (await http.post("/v1/emergencies", json={"unit_id": "U0"})).status_code == 201
             problem(await http.put("/v1/beats", content=beats(10_000)), 503)
-            monkeypatch.setattr("geo_backup.server.access.BODIES_MAX", 1 << 30)
+            monkeypatch.setattr("geo_backup.server.bounds.BODIES_MAX", 1 << 30)
             many = await asyncio.gather(*(http.put("/v1/beats", content=beats(1_000)) for _ in range(10)))
             assert [answer.status_code for answer in many].count(200) == 4
             assert [answer.status_code for answer in many].count(503) == 6

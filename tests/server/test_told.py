@@ -34,8 +34,9 @@ def at(s: float = 0.0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=s)).isoformat(timespec="milliseconds")
 
 
-ELSEWHERE = {"adopt_traffic", "clear_traffic", "get_replay", "steer_replay"}
-"""This map has no node ids, and this server no replay: `test_traffic.py` and the test below hold these."""
+ELSEWHERE = {"adopt_traffic", "clear_traffic", "get_replay", "steer_replay", "sign_in"}
+"""This map has no node ids, this server no replay and nobody who could sign in: `test_traffic.py`, `test_access.py` and
+the test below hold these."""
 
 
 def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
@@ -60,8 +61,11 @@ def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
     _emergencies(ask)
     _ground(ask)
     ask("DELETE", "/v1/units/P3")
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/session", "/v1/log"):
         ask("GET", path)
+    for path in ("/v1/session/active", "/v1/session/ticket"):
+        ask("POST", path)
+    ask("DELETE", "/v1/session")
     assert http.get("/v1/replay").status_code == http.post("/v1/replay", json={}).status_code == 409
     seen = {name for name, status in told.seen if status < 300}
     every = {one["operationId"] for methods in told.spec["paths"].values() for one in methods.values()}

@@ -28,6 +28,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
@@ -62,6 +63,10 @@ from geo_backup.wire.documents.units import (
 from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "LogPage",
+    "Session",
+    "Speaker",
+    "Ticket",
     "Agreement",
     "AgreementList",
     "agreement",

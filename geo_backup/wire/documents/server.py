@@ -52,6 +52,7 @@ class Health(TypedDict):
     rules_id: str
     area: str
     profiles: list[str]
+    open: bool
 
 
 class Area(TypedDict):

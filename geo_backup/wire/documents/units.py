@@ -34,6 +34,7 @@ class Unit(TypedDict):
     incident_id: str | None
     emergency_id: str | None
     off_map: bool
+    hidden: NotRequired[bool]
     calls: int
     crew: list[Aboard] | None
     shift_ends: str | None
@@ -124,7 +125,7 @@ class PositionsTaken(TypedDict):
 
 def unit(unit: live_map.Unit) -> Unit:
     """A unit in the feed: everything but its position."""
-    return {
+    told: Unit = {
         "unit_id": unit.unit_id,
         "callsign": unit.callsign,
         "agency": unit.agency,
@@ -141,6 +142,9 @@ def unit(unit: live_map.Unit) -> Unit:
         "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),
         "rest_until": None if unit.rest_until_ms is None else to_text(unit.rest_until_ms),
     }
+    if unit.hidden:
+        told["hidden"] = True
+    return told
 
 
 def position(unit: live_map.Unit) -> list[float | None] | None:

@@ -13,12 +13,14 @@ from geo_backup.wire.requests.incidents import (
     NewAssignment,
     NewIncident,
 )
+from geo_backup.wire.requests.people import SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request
 from geo_backup.wire.requests.units import CrewReport, MemberRow, Position, Positions, StatusChange, UnitDescription
 
 __all__ = [
+    "SignIn",
     "AidApproval",
     "NewAgreement",
     "NewClosure",

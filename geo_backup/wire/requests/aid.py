@@ -23,8 +23,11 @@ class NewAgreement(Request):
         Field(max_length=24, default_factory=list, description="Hours of the local day in which it holds; none: all."),
     ]
     positions: Annotated[
-        Literal["exact"],
-        Field(description="How exactly partners see the units. Nothing else is enforced, so nothing else is taken."),
+        Literal["exact", "rounded", "assigned"],
+        Field(
+            description="What the borrower's people see of the lender's units that are not on its incidents: their "
+            "places, these to about a kilometre, or no places."
+        ),
     ] = "exact"
 
 
@@ -32,4 +35,4 @@ class AidApproval(Request):
     """Mutual aid of an agency, approved for one incident."""
 
     agency: Word
-    by: Word
+    by: Word | None = None

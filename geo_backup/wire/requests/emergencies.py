@@ -21,9 +21,9 @@ class EmergencyCall(Request):
 
 
 class Acknowledgement(Request):
-    """A desk has an emergency in hand."""
+    """A desk has an emergency in hand. `by` names the desk; who is signed in need not say it."""
 
-    by: Word
+    by: Word | None = None
 
 
 class EmergencyClear(Request):

@@ -39,7 +39,7 @@ class NewPlan(Request):
 class ByWhom(Request):
     """Who says yes."""
 
-    by: Word
+    by: Word | None = None
 
 
 class PlanReason(Request):

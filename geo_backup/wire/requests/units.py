@@ -41,6 +41,7 @@ class UnitDescription(Request):
     kind: Word
     capabilities: Annotated[list[Word], Field(max_length=64)]
     home: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    hidden: bool = False
 
 
 class StatusChange(Request):

@@ -1,0 +1,251 @@
+"""Commands for who may speak to a server: people and tokens, in the roster beside its log."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geo_backup.cli.terminal import JsonOption, app, say
+from geo_backup.errors import BadValueError
+
+if TYPE_CHECKING:
+    from geo_backup.people import Roster
+
+people_app = typer.Typer(help="Who may sign in to a server.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
+tokens_app = typer.Typer(help="Tokens of devices and programs.", no_args_is_help=True)
+app.add_typer(tokens_app, name="tokens")
+
+LogOption = Annotated[Path, typer.Option("--log", help="The server's log; the roster lies beside it.")]
+RoleOption = Annotated[
+    list[str],
+    typer.Option("--role", help="device, field_unit, viewer, dispatcher, supervisor, aid_partner, analyst, auditor "
+                 "or admin; name several by repeating it."),
+]  # fmt: skip
+UnitOption = Annotated[list[str], typer.Option("--unit", help="A unit it speaks for; may be repeated.")]
+AgencyOption = Annotated[str, typer.Option(help="The agency; * for those who serve all agencies of a centre.")]
+LOG = Path("geo_backup.sqlite")
+
+
+@people_app.command("add")
+def add_person(
+    person_id: Annotated[str, typer.Argument(help="How the log names them, such as lind; never used again.")],
+    roles: RoleOption,
+    log: LogOption = LOG,
+    name: Annotated[str, typer.Option(help="Their name; it is kept beside the log, not in it.")] = "",
+    agency: AgencyOption = "*",
+    units: UnitOption = [],  # noqa: B006  typer's way to say that none is named
+    console: Annotated[
+        bool, typer.Option("--console", help="Stay signed in when nobody types: a secure room.")
+    ] = False,
+    no_code: Annotated[bool, typer.Option("--no-code", help="No one-time codes: the password alone signs in.")] = False,
+) -> None:
+    """Add somebody who may sign in. The password is asked for, or read from standard input.
+
+    Example: geo-backup people add lind --name "Eva Lind" --role dispatcher
+    """
+    password = _password()
+    with closing(_roster(log)) as roster:
+        secret = roster.add(
+            person_id,
+            name=name or person_id,
+            agency=agency,
+            roles=roles,
+            password=password,
+            units=units,
+            with_code=not no_code,
+            console=console,
+            by=_me(),
+        )
+    say.print(f"{person_id} may sign in as {', '.join(roles)}.")
+    if secret is not None:
+        _show_code(person_id, secret)
+
+
+@people_app.command("role")
+def change_role(
+    person_id: str,
+    roles: RoleOption,
+    log: LogOption = LOG,
+    units: UnitOption = [],  # noqa: B006
+) -> None:
+    """Give somebody other roles; it holds at once, in standing sessions too.
+
+    Example: geo-backup people role lind --role supervisor
+    """
+    with closing(_roster(log)) as roster:
+        roster.change(person_id, roles=roles, units=units or None, by=_me())
+    say.print(f"{person_id} is {', '.join(roles)} now.")
+
+
+@people_app.command("password")
+def set_password(person_id: str, log: LogOption = LOG) -> None:
+    """Set a new password; standing sessions end.
+
+    Example: geo-backup people password lind
+    """
+    password = _password()
+    with closing(_roster(log)) as roster:
+        roster.set_password(person_id, password, by=_me())
+    say.print(f"{person_id} has a new password.")
+
+
+@people_app.command("lock")
+def lock_person(person_id: str, log: LogOption = LOG) -> None:
+    """Keep somebody out, and end their sessions.
+
+    Example: geo-backup people lock lind
+    """
+    with closing(_roster(log)) as roster:
+        roster.lock(person_id, by=_me())
+    say.print(f"{person_id} is locked; `geo-backup people unlock {person_id}` lets them in again.")
+
+
+@people_app.command("unlock")
+def unlock_person(person_id: str, log: LogOption = LOG) -> None:
+    """Let somebody in again: one who was locked, or whom wrong tries locked out.
+
+    Example: geo-backup people unlock lind
+    """
+    with closing(_roster(log)) as roster:
+        roster.unlock(person_id, by=_me())
+    say.print(f"{person_id} may sign in again.")
+
+
+@people_app.command("remove")
+def remove_person(person_id: str, log: LogOption = LOG) -> None:
+    """Forget somebody's name and secrets. Their id stays taken, since the log names it.
+
+    Example: geo-backup people remove lind
+    """
+    with closing(_roster(log)) as roster:
+        roster.remove(person_id, by=_me())
+    say.print(f"{person_id} is gone; the id is not used again.")
+
+
+@people_app.command("list")
+def list_people(log: LogOption = LOG, as_json: JsonOption = False) -> None:
+    """Everybody who may sign in, and who is locked out.
+
+    Example: geo-backup people list
+    """
+    with closing(_roster(log)) as roster:
+        people, out = roster.people(), roster.locked_out()
+    if as_json:
+        rows = [{**asdict(one), "roles": sorted(one.roles), "units": sorted(one.units)} for one in people]
+        print(json.dumps({"people": rows, "locked_out": [{"person_id": one, "source": src} for one, src in out]}))
+        return
+    if not people:
+        say.print("Nobody may sign in yet: geo-backup people add NAME --role dispatcher")
+        return
+    table = Table("person", "name", "agency", "roles", "units", "code", "")
+    for one in people:
+        shut = (
+            "locked" if one.locked else ", ".join(f"locked out from {src}" for who, src in out if who == one.person_id)
+        )
+        code = "yes" if one.has_code else "no"
+        table.add_row(one.person_id, one.name, one.agency, _words(one.roles), _words(one.units), code, shut)
+    Console().print(table)
+
+
+@tokens_app.command("issue")
+def issue_token(
+    token_id: Annotated[str, typer.Argument(help="How the log names it, such as cad or AVL-17; never used again.")],
+    roles: RoleOption,
+    log: LogOption = LOG,
+    kind: Annotated[str, typer.Option(help="device or program.")] = "program",
+    agency: AgencyOption = "*",
+    units: UnitOption = [],  # noqa: B006
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="How long it holds.")] = 365,
+) -> None:
+    """Issue a token. It is shown this once, on standard output; only its hash is kept.
+
+    Example: geo-backup tokens issue AVL-17 --kind device --role device --unit P-17
+    """
+    from geo_backup.people.roster import now_ms
+
+    until_ms = now_ms() + int(timedelta(days=days).total_seconds() * 1000)
+    with closing(_roster(log)) as roster:
+        chosen: Any = kind
+        token = roster.issue(token_id, chosen, agency=agency, roles=roles, units=units, until_ms=until_ms, by=_me())
+    say.print(f"{token_id} is a {kind} of {agency}: {', '.join(roles)}, for {days} days. This is shown once:")
+    print(token)
+
+
+@tokens_app.command("revoke")
+def revoke_token(token_id: str, log: LogOption = LOG) -> None:
+    """Take a token back; a running server lets go of it within seconds.
+
+    Example: geo-backup tokens revoke AVL-17
+    """
+    with closing(_roster(log)) as roster:
+        roster.revoke(token_id, by=_me())
+    say.print(f"{token_id} holds no more.")
+
+
+@tokens_app.command("list")
+def list_tokens(log: LogOption = LOG, as_json: JsonOption = False) -> None:
+    """All tokens, without their secrets.
+
+    Example: geo-backup tokens list
+    """
+    from geo_backup.wire.times import to_text
+
+    with closing(_roster(log)) as roster:
+        tokens = roster.tokens()
+    if as_json:
+        print(json.dumps([{**asdict(one), "roles": sorted(one.roles), "units": sorted(one.units)} for one in tokens]))
+        return
+    table = Table("token", "kind", "agency", "roles", "units", "until", "")
+    for one in tokens:
+        until = "" if one.until_ms is None else to_text(one.until_ms)[:10]
+        shut = "revoked" if one.revoked else ""
+        table.add_row(one.token_id, one.kind, one.agency, _words(one.roles), _words(one.units), until, shut)
+    Console().print(table)
+
+
+def _roster(log: Path) -> Roster:
+    from geo_backup.people import Roster, roster_beside
+
+    return Roster(roster_beside(log))
+
+
+def _words(names: Any) -> str:
+    return ", ".join(sorted(names)).replace("_", " ")
+
+
+def _me() -> str:
+    """Who types: the account on this machine, since the command line asks for no other."""
+    return f"account:{getpass.getuser()}"
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise BadValueError("password", "differs", "the two are not the same; nothing was changed")
+    return password
+
+
+def _show_code(person_id: str, secret: str) -> None:
+    """The secret of the one-time codes, as a picture that an authenticator app reads."""
+    import segno
+
+    from geo_backup.people.secret import code_uri
+
+    uri = code_uri(secret, person_id)
+    say.print("One-time codes: scan this with an authenticator app (or type the secret). It is shown once.")
+    if sys.stderr.isatty():
+        segno.make(uri, error="l").terminal(out=sys.stderr, compact=True)
+    print(uri)

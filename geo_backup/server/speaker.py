@@ -1,0 +1,337 @@
+"""Who is speaking: from what a request shows (a token, a session's cookie) to a principal, before anything is read.
+
+`Speaking` is the ASGI middleware that finds it out; handlers and facts learn it from `speaking()` and `said_by()`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from http.cookies import CookieError, SimpleCookie
+from typing import TypeVar
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geo_backup.events import Event
+from geo_backup.people import ANYONE, ROLES, Principal, Roster
+from geo_backup.people.secret import new_token, token_hash
+from geo_backup.server.problems import answer, bad_value
+
+log_ = logging.getLogger("geo_backup.access")
+
+COOKIE = "geo_backup_session"
+CSRF_HEADER = "x-csrf-token"
+SAFE = ("GET", "HEAD", "OPTIONS")
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+WRONG_PER_MINUTE = 20
+"""Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
+SOURCES_KEPT = 4_096
+TICKET_S = 30.0
+LOOKED_S = 900.0
+"""That somebody reads answers is recorded once in so long, not each time."""
+LINK_S = 300.0
+LINKED_S = 12 * 3600.0
+TICKETS_KEPT = 10_000
+OPEN_MANNER = (
+    "nobody is configured: whoever reaches this port may do everything, and the log does not know who they were; "
+    "`geo-backup people add` changes that"
+)
+
+_SPEAKING: ContextVar[Principal] = ContextVar("speaking", default=ANYONE)
+
+E = TypeVar("E", bound=Event)
+
+
+def speaking() -> Principal:
+    """Who said what this request says."""
+    return _SPEAKING.get()
+
+
+def said_by(channel: str) -> str:
+    """How a fact of this request names who said it; where nobody is configured, the channel that it came by."""
+    who = _SPEAKING.get()
+    return channel if who.kind == "anyone" else who.said_by
+
+
+def named(by: str | None) -> str:
+    """Who decided, for a fact that names them: who speaks, and beside them whom they speak for, as on the radio.
+
+    Raises `Problem` 422 where nobody is configured and the request does not say who it is either.
+    """
+    who = _SPEAKING.get()
+    if who.kind == "anyone":
+        if by is None:
+            raise bad_value("/by", "missing", "say who decides: nobody is signed in here")
+        return by
+    return who.said_by if by in (None, who.id, who.name) else f"{by}, says {who.said_by}"
+
+
+def signed(event: E) -> E:
+    """An event with the name of who said it. Whatever a handler put there gives way to it."""
+    who = _SPEAKING.get()
+    return event if who.kind == "anyone" else replace(event, said_by=who.said_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why somebody is not let in, in words."""
+
+    status: int
+    words: str
+
+
+def speaker_of(scope: Scope) -> Principal | None:
+    """Who speaks in a request, as `Speaking` found it out; None: nobody said."""
+    who = scope.get("state", {}).get("who")
+    return who if isinstance(who, Principal) else None
+
+
+class Speakers:
+    """Everybody who may speak here: the roster, the server's own token, and tickets that hold for one use.
+
+    With neither a token nor anybody on the roster the server keeps its open manner: everybody is `ANYONE`.
+    """
+
+    def __init__(
+        self, roster: Roster | None = None, token: str | None = None, *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.roster = roster
+        self._token = token_hash(token) if token is not None else None
+        self._now_s = now_s
+        self._secret = roster.secret() if roster is not None else secrets.token_bytes(32)
+        self._tickets: OrderedDict[str, tuple[float, Principal, str]] = OrderedDict()
+        """By hash: until when, whose, and for what."""
+        self._links: dict[str, tuple[float, Principal]] = {}
+        """Sessions that a one-time link began, by hash; they end with the process."""
+        self._active: dict[str, tuple[float, Principal]] = {}
+        """By session: when its person last typed or clicked."""
+        self._looked: dict[tuple[str, str, str], float] = {}
+        self.lookers: list[tuple[Principal, str, str]] = []
+        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
+        self.refused: dict[str, int] = {}
+        """Wrong tokens by source since `take_refused` was last called."""
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody is configured."""
+        return self._token is None and (self.roster is None or self.roster.empty())
+
+    def of(self, headers: Headers, source: str) -> Principal | Refusal | None:
+        """Who shows what these headers show; None: nothing is shown."""
+        if self.open:
+            if any(name in headers for name in FORWARDED):
+                words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
+                return Refusal(403, words)
+            return ANYONE
+        shown, _ = self.shown(headers)
+        if not shown:
+            return None
+        who = self.who(shown)
+        return who if who is not None else self.is_wrong(source)
+
+    def shown(self, headers: Headers) -> tuple[str, bool]:
+        """The token or session that headers show, and whether it came as a cookie, by the browser's own doing."""
+        given = headers.get("authorization", "")
+        if given[:7].lower() == "bearer ":
+            return given[7:].strip(), False
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            cookie = None
+        return (cookie.value, True) if cookie is not None else ("", False)
+
+    def who(self, shown: str) -> Principal | None:
+        """Whose token or session this is, if it holds now."""
+        hashed = token_hash(shown)
+        if self._token is not None and hmac.compare_digest(hashed, self._token):
+            return SERVER
+        begun = self._links.get(hashed)
+        if begun is not None:
+            return begun[1] if self._now_s() < begun[0] else None
+        return self.roster.who(shown) if self.roster is not None else None
+
+    def link(self, who: Principal) -> str:
+        """The secret of a link that opens the page once, as somebody, within five minutes."""
+        return self._ticket(who, "link", LINK_S)
+
+    def open_link(self, ticket: str) -> str | None:
+        """The session that a link begins; None when it was used before, or too late."""
+        who = self._take(ticket, "link")
+        if who is None:
+            return None
+        return self.begin(who)
+
+    def ticket(self, who: Principal) -> str:
+        """A ticket with which the feed is opened once, within 30 s, where neither header nor cookie can be sent."""
+        return self._ticket(who, "feed", TICKET_S)
+
+    def take_ticket(self, ticket: str) -> Principal | None:
+        """Whose ticket for the feed this is; it is used up."""
+        return self._take(ticket, "feed")
+
+    def holds(self, who: Principal) -> Principal | None:
+        """Somebody as they are now, whose session or token was shown a while ago; None when it is over."""
+        if who.kind == "anyone":
+            return who if self.open else None
+        if who is SERVER:
+            return SERVER if self._token is not None else None
+        if who.session.startswith("link-"):
+            alive = [one for until_s, one in self._links.values() if one.session == who.session]
+            return alive[0] if alive else None
+        return self.roster.again(who) if self.roster is not None else None
+
+    def sign_out(self, shown: str, who: Principal) -> None:
+        """End a session."""
+        if self._links.pop(token_hash(shown), None) is None and self.roster is not None and who.kind == "person":
+            self.roster.sign_out(who.session)
+
+    @property
+    def ways(self) -> list[str]:
+        """How somebody may sign in here."""
+        if self.open:
+            return []
+        people = self.roster is not None and bool(self.roster.people())
+        return [*(["password"] if people else []), "token"]
+
+    def begin(self, who: Principal) -> str:
+        """A session of somebody who showed a token on the page; it ends with the process."""
+        shown = new_token()
+        session = replace(who, session=f"link-{secrets.token_hex(6)}")
+        now_s = self._now_s()
+        for hashed in [hashed for hashed, (until_s, _) in self._links.items() if until_s < now_s]:
+            del self._links[hashed]
+        self._links[token_hash(shown)] = (now_s + LINKED_S, session)
+        return shown
+
+    def at_console(self, shown: str) -> bool:
+        """Whether a session is exempt from ending when nobody types."""
+        return self.roster is not None and self.roster.at_console(shown)
+
+    def is_active(self, who: Principal) -> None:
+        """Somebody typed or clicked."""
+        if who.kind == "person" or who.session.startswith("link-"):
+            self._active[who.session] = (self._now_s(), who)
+
+    def end_idle(self, idle_s: float) -> list[Principal]:
+        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were."""
+        now_s = self._now_s()
+        idle = [who for since_s, who in self._active.values() if now_s - since_s > idle_s]
+        ended = []
+        for who in idle:
+            del self._active[who.session]
+            links = [hashed for hashed, (_, one) in self._links.items() if one.session == who.session]
+            for hashed in links:
+                del self._links[hashed]
+            if not links and self.roster is not None:
+                if self.roster.is_console(who):
+                    continue
+                self.roster.sign_out(who.session)
+            ended.append(who)
+        return ended
+
+    def notes(self, who: Principal, right: str, source: str) -> None:
+        """Somebody was answered what is recorded: once in `LOOKED_S` for each session and right."""
+        now_s, key = self._now_s(), (who.said_by, who.session, right)
+        if now_s < self._looked.get(key, float("-inf")):
+            return
+        if len(self._looked) >= TICKETS_KEPT:
+            self._looked = {one: until_s for one, until_s in self._looked.items() if until_s > now_s}
+        self._looked[key] = now_s + LOOKED_S
+        self.lookers.append((who, right, source))
+
+    def pseudonym(self, name: str) -> str:
+        """A name that stands for another, the same as long as the roster lives, and told by nobody."""
+        return "x-" + hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:12]
+
+    def take_lookers(self) -> list[tuple[Principal, str, str]]:
+        """Who looked by which right and from where, since this was last asked."""
+        lookers, self.lookers = self.lookers, []
+        return lookers
+
+    def take_refused(self) -> dict[str, int]:
+        """Wrong tokens by source since this was last asked."""
+        refused, self.refused = self.refused, {}
+        return refused
+
+    def _ticket(self, who: Principal, use: str, lasts_s: float) -> str:
+        shown = new_token()
+        self._tickets[token_hash(shown)] = (self._now_s() + lasts_s, who, use)
+        if len(self._tickets) > TICKETS_KEPT:
+            self._tickets.popitem(last=False)
+        return shown
+
+    def _take(self, ticket: str, use: str) -> Principal | None:
+        until_s, who, of = self._tickets.pop(token_hash(ticket), (0.0, ANYONE, ""))
+        return who if of == use and self._now_s() < until_s else None
+
+    def is_wrong(self, source: str) -> Refusal:
+        """Count a token that does not hold, and say so."""
+        now_s = self._now_s()
+        times = self._wrong.setdefault(source, deque(maxlen=WRONG_PER_MINUTE))
+        self._wrong.move_to_end(source)
+        if len(self._wrong) > SOURCES_KEPT:
+            self._wrong.popitem(last=False)
+        if len(self.refused) < SOURCES_KEPT:
+            self.refused[source] = self.refused.get(source, 0) + 1
+        many = len(times) == WRONG_PER_MINUTE and now_s - times[0] < 60.0
+        if not many:
+            times.append(now_s)
+            if len(times) == WRONG_PER_MINUTE:
+                log_.warning("%s shows wrong tokens: it is answered 429 for a minute", source)
+        if many:
+            return Refusal(429, "too many wrong tokens from here; wait a minute. A token that holds is still taken")
+        return Refusal(401, "this token or session does not hold: it is wrong, over or revoked; sign in again")
+
+
+SERVER = Principal("program", "server", "*", frozenset(ROLES), name="GEO_BACKUP_TOKEN")
+"""Whoever has the server's one token: it opens everything."""
+
+
+def csrf_of(shown: str) -> str:
+    """What a page shows beside its cookie with everything that changes something; another origin cannot know it."""
+    return hashlib.sha256(b"csrf " + shown.encode()).hexdigest()[:32]
+
+
+class Speaking:
+    """ASGI middleware: finds out who speaks, and refuses a session's cookie without the page's own word beside it."""
+
+    def __init__(self, app: ASGIApp, *, speakers: Speakers) -> None:
+        self.app, self.speakers = app, speakers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        client = scope.get("client")
+        found = self.speakers.of(headers, client[0] if client else "")
+        if isinstance(found, Principal) and scope["type"] == "http" and scope["method"] not in SAFE:
+            shown, by_cookie = self.speakers.shown(headers)
+            if by_cookie and not hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), csrf_of(shown).encode()):
+                found = Refusal(
+                    403, f"a page shows `{CSRF_HEADER}` with its session's cookie; GET /v1/session tells it"
+                )
+            elif by_cookie:
+                self.speakers.is_active(found)
+        if isinstance(found, Refusal) and scope["type"] == "http" and found.status != 401:
+            await answer(found.status, found.words)(scope, receive, send)
+            return
+        if isinstance(found, Refusal) and scope["type"] == "websocket":
+            await receive()
+            code = 4401 if found.status == 401 else 4403
+            await send({"type": "websocket.close", "code": code, "reason": found.words[:120]})
+            return
+        scope.setdefault("state", {})["who"] = found  # a wrong token is refused where something is asked for
+        mark = _SPEAKING.set(found if isinstance(found, Principal) else ANYONE)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            _SPEAKING.reset(mark)

@@ -1,0 +1,94 @@
+"""The watch beside a server: what happens at its door goes on record, and sessions that nobody uses end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from geo_backup.errors import LogError
+from geo_backup.events import AccessChanged, Event, SignedOut, SignInRefused
+from geo_backup.node import Node
+from geo_backup.server.session import looked
+from geo_backup.server.speaker import LOOKED_S, Speakers
+
+log_ = logging.getLogger("geo_backup.access")
+
+LOOK_S = 1.0
+REFUSED_EVERY_S = 60.0
+
+
+async def keep_watch(node: Node, speakers: Speakers) -> None:
+    """As long as the server runs."""
+    loop = asyncio.get_running_loop()
+    told_at = loop.time()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            await _take_over(node, speakers)
+            await node.record(*_idle(node, speakers), *_lookers(node, speakers))
+            if loop.time() - told_at >= REFUSED_EVERY_S:
+                told_at = loop.time()
+                await node.record(*_refused(node, speakers))
+        except LogError as error:  # it is looked at again
+            log_.warning("the audit waits for the log: %s", error)
+
+
+async def _take_over(node: Node, speakers: Speakers) -> None:
+    """What command lines and pages changed in the roster, into the log."""
+    roster = speakers.roster
+    acts = roster.acts() if roster is not None else []
+    if roster is None or not acts:
+        return
+    changed = [
+        AccessChanged(
+            event_id=f"access:{act.at_ms}:{act.number}",
+            received_ms=node.clock.now_ms(),
+            said_by=act.by,
+            act=act.act,
+            whom=act.whom,
+            words=act.words,
+            at_ms=act.at_ms,
+        )
+        for act in acts
+    ]
+    await node.record(*changed)
+    await asyncio.to_thread(roster.logged, acts[-1].number)
+
+
+def _idle(node: Node, speakers: Speakers) -> list[Event]:
+    """Sessions at whose page nobody has typed or clicked for too long."""
+    return [
+        SignedOut(
+            event_id=f"idle:{who.session}",
+            received_ms=node.clock.now_ms(),
+            said_by=who.said_by,
+            session=who.session,
+            why="idle",
+        )
+        for who in speakers.end_idle(node.live_map.rules.session.idle_ms / 1000)
+    ]
+
+
+def _lookers(node: Node, speakers: Speakers) -> list[Event]:
+    """Who read answers over HTTP, once in a while."""
+    until_ms = node.clock.now_ms() + round(LOOKED_S * 1000)
+    return [
+        replace(looked(node, who, "answers", (right,), source), until_ms=until_ms)
+        for who, right, source in speakers.take_lookers()
+    ]
+
+
+def _refused(node: Node, speakers: Speakers) -> list[Event]:
+    now_ms = node.clock.now_ms()
+    return [
+        SignInRefused(
+            event_id=f"refused:{now_ms}:{n}",
+            received_ms=now_ms,
+            said_by="node",
+            source=source,
+            reason="wrong_token",
+            times=times,
+        )
+        for n, (source, times) in enumerate(speakers.take_refused().items())
+    ]

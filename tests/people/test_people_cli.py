@@ -1,0 +1,73 @@
+"""The commands for people and tokens, and a server that minds them while it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import Server, events_in, eventually
+
+PASSWORD = "correct horse battery"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def command(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", "geo_backup", *arguments, "--log", str(tmp_path / "log.sqlite")]
+        return subprocess.run(whole, input=said, capture_output=True, text=True, check=False, timeout=60)
+
+    return command
+
+
+def test_a_server_minds_its_roster_while_it_runs(tmp_path: Path, run: Run) -> None:
+    """It begins open; the first person closes it; a token comes and goes; all of it stands in the log."""
+    server = Server(tmp_path / "log.sqlite").start()
+    try:
+        assert "Open:" in server.said()
+        assert httpx.get(f"{server.url}/healthz", trust_env=False).json()["open"] is True
+        proxied = httpx.get(f"{server.url}/v1/units", headers={"X-Forwarded-For": "8.8.8.8"}, trust_env=False)
+        assert proxied.status_code == 403
+        made = run("people", "add", "lind", "--role", "dispatcher", "--name", "Eva Lind", said=f"{PASSWORD}\n")
+        assert made.returncode == 0, made.stderr
+        assert made.stdout.startswith("otpauth://totp/")
+
+        def status(token: str = "") -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return httpx.get(f"{server.url}/v1/units", headers=headers, trust_env=False).status_code
+
+        eventually(lambda: status() == 401, "the server to close")
+        token = run("tokens", "issue", "cad", "--role", "dispatcher").stdout.strip()
+        eventually(lambda: status(token) == 200, "the token to hold")
+        assert run("tokens", "revoke", "cad").returncode == 0
+        eventually(lambda: status(token) == 401, "the token to end")
+        eventually(lambda: len(_acts(tmp_path)) == 3, "the acts in the log")
+    finally:
+        server.stop()
+    assert _acts(tmp_path) == ["person_added", "token_issued", "token_revoked"]
+    assert PASSWORD.encode() not in (tmp_path / "log.sqlite").read_bytes()
+
+
+def _acts(folder: Path) -> list[str]:
+    return [event.act for event in events_in(folder / "log.sqlite") if hasattr(event, "act")]
+
+
+def test_people_are_listed_changed_and_refused_in_words(run: Run) -> None:
+    assert "roles are" in run("people", "add", "x", "--role", "king", said=f"{PASSWORD}\n").stderr
+    assert "at least 12" in run("people", "add", "x", "--role", "viewer", said="short\n").stderr
+    assert run("people", "add", "berg", "--role", "viewer", "--no-code", said=f"{PASSWORD}\n").returncode == 0
+    assert run("people", "role", "berg", "--role", "supervisor").returncode == 0
+    assert run("people", "lock", "berg").returncode == 0
+    listed = json.loads(run("people", "list", "--json").stdout)["people"]
+    assert [(one["person_id"], one["roles"], one["locked"]) for one in listed] == [("berg", ["supervisor"], True)]
+    assert "password" not in listed[0]
+    assert run("people", "unlock", "berg").returncode == 0
+    assert "nobody is called" in run("people", "lock", "nobody").stderr
+    assert "which units" in run("tokens", "issue", "d", "--kind", "device", "--role", "device").stderr
+    assert "berg" in run("people", "list").stdout
