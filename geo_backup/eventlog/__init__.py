@@ -16,11 +16,14 @@ ENGINES = {"sqlite": ("geo_backup.eventlog.sqlite", "SqliteLog")}
 """Module and class by the scheme of the URL; a path without one is a file of the first."""
 
 
-def open_log(url: str | Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES) -> EventLog:
+def open_log(
+    url: str | Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES, key_file: Path | None = None
+) -> EventLog:
     """Open the log that a URL (`sqlite:///var/log.sqlite`) or a path names, made anew if there is none.
 
     `read_only` opens also a log that another process is writing, and makes none. `reserve_bytes` is the room kept
-    beside it for emergencies. Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
+    beside it for emergencies, `key_file` what its links are signed with (`<log>.key` when nobody names one; made at the
+    first start). Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
     newer version, and one that another process holds for writing.
     """
     scheme, _, place = str(url).rpartition("://")
@@ -28,7 +31,7 @@ def open_log(url: str | Path, *, read_only: bool = False, reserve_bytes: int = R
     if not module:
         raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
     engine: Callable[..., EventLog] = getattr(import_module(module), name).open
-    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes)
+    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes, key_file=key_file)
 
 
 def is_log(head: bytes) -> bool:

@@ -22,15 +22,16 @@ from pathlib import Path
 from typing import IO
 
 from geo_backup.errors import LogError, LogFullError
+from geo_backup.eventlog.chain import Row
 from geo_backup.eventlog.port import LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
+from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,
     ADD_FIX,
     BATCH_EVENTS,
     Batch,
-    Row,
     encoded,
     epoch_of,
     last_seq,
@@ -103,8 +104,17 @@ class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
     epoch: str
+    _chain: SqliteChain
+    """The writer thread's; who only reads has none."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: IO[bytes] | None,
+        reserve: int = 0,
+        key_file: Path | None = None,
+    ) -> None:
         self.path = path
         self.epoch = epoch_of(connection)
         self.read_only = lock is None
@@ -124,6 +134,9 @@ class SqliteLog:
         self._closed = False
         self._broken: LogError | None = None
         self._last = last_seq(connection)
+        if lock is not None:
+            self._chain = SqliteChain(path, connection, key_file)
+            self._last = self._chain.last_seq
         self._tail: deque[tuple[int, Batch]] = deque()
         """Batches with their weight."""
         self._tail_bytes = 0
@@ -137,7 +150,13 @@ class SqliteLog:
             self._writer.start()
 
     @staticmethod
-    def open(path: Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES) -> SqliteLog:
+    def open(
+        path: Path,
+        *,
+        read_only: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
+        key_file: Path | None = None,
+    ) -> SqliteLog:
         """Open the log at `path`, made anew if there is none; see `open_log`."""
         if read_only and not path.exists():
             raise LogError(f"there is no log at {path}")
@@ -151,7 +170,7 @@ class SqliteLog:
                 connection = connect(path, "ro" if read_only else "rw")
                 try:
                     prepare(path, connection, writing=not read_only)
-                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes)
+                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes, key_file)
                 except BaseException:
                     connection.close()
                     raise
@@ -265,13 +284,14 @@ class SqliteLog:
 
     def _write(self) -> None:
         """The writer thread: until closed, take all that waits, commit it, answer."""
+        self._seal()
         while True:
             with self._guard:
                 while not self._waiting and not self._urgent and not self._closed:
-                    if not self._guard.wait(LOOK_FOR_ROOM_S if self._full else None):
-                        break  # nobody writes, and the disk is to be looked at all the same
+                    if not self._guard.wait(LOOK_FOR_ROOM_S if self._full else self._chain.due_in_s):
+                        break  # nobody writes: the disk is to be looked at, or the chain to be sealed, all the same
                 if self._closed and not self._waiting and not self._urgent:
-                    return
+                    break
                 urgent = bool(self._urgent)
                 queue: deque[_Append | _Snapshot] | deque[_Append] = self._urgent if urgent else self._waiting
                 group: list[_Append] = []
@@ -292,6 +312,8 @@ class SqliteLog:
                 self._look_for_room()
             if group:
                 self._commit(group, urgent)
+            elif self._chain.due and not self._full:
+                self._seal()
             for snapshot in snapshots:
                 self._commit_snapshot(snapshot)
             with self._guard:
@@ -299,6 +321,19 @@ class SqliteLog:
                 if self._committing_s is not None and now_s - self._committing_s > SLOW_AFTER_S:
                     self._slow_s = now_s
                 self._committing_s = None
+        self._chain.close()
+
+    def _seal(self) -> None:
+        """Bring the chain up to the end of the log, in a transaction of its own."""
+        try:
+            self._chain.begin()
+            if self._chain.due:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._chain.seal_segment()
+                self._connection.execute("COMMIT")
+                self._chain.committed((), (), 0)
+        except Exception as error:
+            self._failure(error)
 
     def _look_for_room(self) -> None:
         """Whether the disk is full no more: nothing failed lately, the reserve can be had, and some room beside it."""
@@ -327,7 +362,7 @@ class SqliteLog:
     def _commit(self, group: list[_Append], urgent: bool) -> None:
         try:
             self._check_writable(urgent)
-            batch = self._transaction(group)
+            batch = self._transaction(group, urgent)
         except Exception as error:
             failure = self._failure(error)
             if urgent and isinstance(failure, LogFullError) and self._let_go():
@@ -353,7 +388,7 @@ class SqliteLog:
         if not urgent and not self._reserve.held:
             raise full_error(self.path)
 
-    def _transaction(self, group: list[_Append]) -> Batch:
+    def _transaction(self, group: list[_Append], urgent: bool) -> Batch:
         """Write all appends of the group; the answer is what is new in the log."""
         connection, seq = self._connection, self._last
         batch: Batch = []
@@ -361,6 +396,8 @@ class SqliteLog:
         new_facts: list[Row] = []
         new_ids: dict[str, int] = {}
         connection.execute("BEGIN IMMEDIATE")
+        if self._chain.due and not urgent and not self._full:
+            self._chain.seal_segment()
         for item in group:
             item.seqs = []
             for event, row in zip(item.events, item.rows, strict=True):
@@ -377,6 +414,7 @@ class SqliteLog:
         connection.executemany(ADD_FIX, new_fixes)
         connection.executemany(ADD_FACT, new_facts)
         connection.execute("COMMIT")
+        self._chain.committed(new_fixes, new_facts, seq)
         return batch
 
     def _commit_snapshot(self, snapshot: _Snapshot) -> None:
@@ -386,13 +424,18 @@ class SqliteLog:
                 raise LogError(f"a snapshot at {snapshot.seq} is past the end of the log, {self._last}")
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
-            row = (snapshot.seq, snapshot.data, hashlib.sha256(snapshot.data).hexdigest())
+            digest = hashlib.sha256(snapshot.data)
+            row = (snapshot.seq, snapshot.data, digest.hexdigest())
+            self._chain.seal_segment()
+            self._chain.link("checkpoint", Span(snapshot.seq, snapshot.seq), content=digest.digest())
             connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", row)
             connection.execute(
                 "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
                 (SNAPSHOTS_KEPT,),
             )
             connection.execute("COMMIT")
+            self._chain.committed((), (), 0)
+            self._chain.sync()
         except Exception as error:
             snapshot.error = self._failure(error)
         finally:
@@ -403,6 +446,7 @@ class SqliteLog:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        self._chain.undone()
         if isinstance(error, LogFullError) or is_full(error):
             self._fill_up()
             return full_error(self.path)
