@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 import json
+import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from geo_backup.cli.terminal import JsonOption, audit_app, progress_bar
+from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
+from geo_backup.errors import BadValueError
+from geo_backup.events import TIME_MS, Event, HoldLifted, HoldPlaced
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", envvar="GEO_BACKUP_LOG_KEY", help="Key file; LOG.key when none is named.")
 ]
+ByOption = Annotated[str, typer.Option(help="Who says so.")]
+DAYS = "Days that {} stay."
 
 
 @audit_app.command("verify")
@@ -63,3 +73,121 @@ def audit_key(log: LogArgument, key: KeyOption = None) -> None:
     from geo_backup.eventlog.sqlite_chain import key_path
 
     print(Signer.of(key or key_path(log)).public)
+
+
+@log_app.command("purge")
+def log_purge(
+    log: LogArgument,
+    raw_fixes_days: Annotated[int, typer.Option(min=1, help=DAYS.format("positions of units on no incident"))] = 90,
+    tracks_days: Annotated[int, typer.Option(min=1, help=DAYS.format("positions of units on an incident"))] = 1_826,
+    decisions_days: Annotated[int, typer.Option(min=1, help=DAYS.format("incidents and decisions"))] = 1_826,
+    audit_days: Annotated[int, typer.Option(min=1, help=DAYS.format("records of who did what"))] = 1_826,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take out of a log what is older than its class may stay, but for legal holds; the chain still proves the rest.
+
+    Stop its server first; --dry-run may run beside it.
+
+    Example: geo-backup log purge geo_backup.sqlite --raw-fixes-days 30 --dry-run
+    """
+    from geo_backup.eventlog.retention import Terms, purge, purged_fact
+
+    now_ms = time.time_ns() // 1_000_000
+    terms = Terms(raw_fixes_days, tracks_days, decisions_days, audit_days)
+    with progress_bar() as progress:
+        bar = progress.add_task("purge", total=None)
+        done = purge(
+            log,
+            terms,
+            now_ms,
+            dry_run=dry_run,
+            key_file=key,
+            progress=lambda n, total: progress.update(bar, completed=n, total=total),
+        )
+    if done.events and not dry_run:
+        _record(log, key, purged_fact(done, terms, now_ms, getpass.getuser()))
+    if as_json:
+        print(json.dumps({**asdict(done), "dry_run": dry_run}))
+        return
+    table = Table(title="would go" if dry_run else "purged")
+    for heading in ("class", "days", "goes" if dry_run else "gone", "stays"):
+        table.add_column(heading)
+    for name, days in terms._asdict().items():
+        table.add_row(name.replace("_", " "), str(days), f"{done.counts[name]:,}", f"{done.kept[name]:,}")
+    Console().print(table)
+    print(f"up to event {done.until_seq:,}, the newest checkpoint; {done.held:,} old events stay by legal hold")
+
+
+@log_app.command("hold")
+def log_hold(
+    log: LogArgument,
+    hold_id: Annotated[str, typer.Argument(help="A name for the hold, by which it is lifted.")],
+    incident: Annotated[str, typer.Option(help="Incident that is kept, with the tracks of its units.")] = "",
+    unit: Annotated[str, typer.Option(help="Unit of which everything is kept.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="ISO time from which the unit is kept.")] = "",
+    end: Annotated[str, typer.Option("--to", help="ISO time until which the unit is kept.")] = "",
+    reason: Annotated[str, typer.Option(help="Case or court order.")] = "",
+    by: ByOption = "",
+    key: KeyOption = None,
+) -> None:
+    """Keep what a log holds of an incident, or of a unit between two times, whatever its age. Stop its server first.
+
+    Example: geo-backup log hold geo_backup.sqlite case-7 --incident i1 --reason "court order 4711"
+    """
+    if bool(incident) == bool(unit):
+        raise BadValueError("--incident", "missing", "name an incident with --incident, or a unit with --unit")
+    now_ms = time.time_ns() // 1_000_000
+    placed = HoldPlaced(
+        received_ms=now_ms,
+        hold_id=hold_id,
+        incident_id=incident,
+        unit_id=unit,
+        from_ms=_time("--from", begin) if begin else TIME_MS[0],
+        to_ms=_time("--to", end) if end else TIME_MS[1],
+        by=by or getpass.getuser(),
+        reason=reason,
+    )
+    _record(log, key, placed)
+    print(f"held: {hold_id}")
+
+
+@log_app.command("release")
+def log_release(
+    log: LogArgument,
+    hold_id: Annotated[str, typer.Argument(help="The hold's name.")],
+    reason: Annotated[str, typer.Option(help="Why it ends.")] = "",
+    by: ByOption = "",
+    key: KeyOption = None,
+) -> None:
+    """End a legal hold: what it kept is purged when it is old enough. Stop the log's server first.
+
+    Example: geo-backup log release geo_backup.sqlite case-7 --reason "case closed"
+    """
+    now_ms = time.time_ns() // 1_000_000
+    _record(log, key, HoldLifted(received_ms=now_ms, hold_id=hold_id, by=by or getpass.getuser(), reason=reason))
+    print(f"lifted: {hold_id}")
+
+
+def _time(option: str, text: str) -> int:
+    from geo_backup.wire.times import to_ms
+
+    try:
+        return to_ms(text)
+    except ValueError as error:
+        raise BadValueError(option, "time", f"{option} {error}") from None
+
+
+def _record(log: Path, key: Path | None, event: Event) -> None:
+    """Put one fact into a log that no server writes."""
+    from geo_backup.eventlog import open_log
+
+    if not log.exists():
+        raise BadValueError("LOG", "missing", f"there is no log at {log}")
+
+    async def append() -> None:
+        with closing(open_log(log, reserve_bytes=0, key_file=key)) as opened:
+            await opened.append([event])
+
+    asyncio.run(append())

@@ -21,7 +21,7 @@ from geo_backup.eventlog.end import End, end_path, read_end
 from geo_backup.eventlog.signing import fits, public_of
 from geo_backup.eventlog.sqlite_chain import Span, key_path
 from geo_backup.eventlog.sqlite_file import connect, explained, prepare
-from geo_backup.eventlog.sqlite_rows import epoch_of, last_link, last_seq, links_from, rows_between
+from geo_backup.eventlog.sqlite_rows import epoch_of, has_chain, last_link, last_seq, links_from, rows_between
 
 WRONG_MAX = 50
 """Of a log that is wrong all over, so many findings are told."""
@@ -78,7 +78,7 @@ def prove(
     with explained(path), closing(connect(path, "ro")) as connection:
         prepare(path, connection, writing=False)
         connection.execute("BEGIN")
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'links'").fetchone():
+        if not has_chain(connection):
             noted = "an older geo_backup wrote it, without a chain: it gets one when it is opened for writing"
             return Proof(events=last_seq(connection), epoch=epoch_of(connection), noted=[noted])
         return _Walk(connection, path.name, keys).run(said, progress)
@@ -95,8 +95,7 @@ class _Walk:
         self.chained = 0
         self.begun: dict[str, Any] = {}
         self.checkpoints: dict[int, bytes] = {}
-        lost = connection.execute("SELECT first_seq, last_seq FROM links WHERE kind = 'loss'")
-        self.lost = [Span(*row) for row in lost]
+        self.lost = connection.execute("SELECT first_seq, last_seq, number FROM links WHERE kind = 'loss'").fetchall()
 
     def run(self, end: End | None, progress: Callable[[int, int], None] | None) -> Proof:
         proof, last = self.proof, last_seq(self.connection)
@@ -185,7 +184,7 @@ class _Walk:
         leaves.add(fixes, facts)
         if content(leaves.hashes() + hashes) == link.content and present + purged == link.events:
             return
-        if any(one.first <= span.last and span.first <= one.last for one in self.lost):
+        if any(first <= span.last and span.first <= last and number > link.number for first, last, number in self.lost):
             self.proof.noted.append(f"what is left of {span} cannot be checked, since events among them were lost")
             return
         self.proof.say_wrong(self._what_differs(link, span, [row[0] for row in (*fixes, *facts)], purged))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import shutil
 import sqlite3
 import threading
@@ -25,6 +26,7 @@ from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog.chain import Row
 from geo_backup.eventlog.port import LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
+from geo_backup.eventlog.salvage import recover_tail
 from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
@@ -40,6 +42,8 @@ from geo_backup.eventlog.sqlite_rows import (
     weight_of,
 )
 from geo_backup.events import BeatsAdopted, ClosureAdded, DemandAdopted, Event, PositionReported, SpeedsAdopted
+
+log_ = logging.getLogger("geo_backup.eventlog")
 
 WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
@@ -167,6 +171,9 @@ class SqliteLog:
             with explained(path):
                 if not read_only:
                     make_private(path)
+                    back = recover_tail(path)
+                    if back:
+                        log_.warning("%s: %s events were put back from its damaged -wal file", path.name, f"{back:,}")
                 connection = connect(path, "ro" if read_only else "rw")
                 try:
                     prepare(path, connection, writing=not read_only)

@@ -51,6 +51,20 @@ class Span(NamedTuple):
         return f"event {self.first:,}" if self.size == 1 else f"events {self.first:,} to {self.last:,}"
 
 
+def gaps(connection: sqlite3.Connection, first: int, last: int) -> list[Span]:
+    """Where from `first` to `last` no event stands."""
+    found: list[Span] = []
+    query = (
+        "SELECT seq FROM fixes WHERE seq BETWEEN ?1 AND ?2 UNION ALL SELECT seq FROM facts WHERE seq BETWEEN ?1 AND ?2"
+        " ORDER BY seq"
+    )
+    for (seq,) in (*connection.execute(query, (first, last)), (last + 1,)):
+        if seq > first:
+            found.append(Span(first, seq - 1))
+        first = seq + 1
+    return found
+
+
 def key_path(log: Path) -> Path:
     """Where the key of the installation is when nobody names another place."""
     return log.with_name(log.name + ".key")
@@ -76,7 +90,8 @@ class SqliteChain:
         self._begun = self._written = False
         self._drafted: list[Link] = []
         self._reached = self._chained
-        self._found = self._lost = Span(1, 0)
+        self._found = Span(1, 0)
+        self._lost: list[Span] = []
         end = read_end(end_path(path))
         self._end = EndFile(end_path(path), self._epoch)
         self._compare(end)
@@ -92,18 +107,17 @@ class SqliteChain:
             log_.warning(words, name, f"{end.reached:,}", f"{last:,}")
             self._end.clear()
         else:
-            if max(end.reached, self._chained) > last:
-                self._lost = Span(last + 1, max(end.reached, self._chained))
-                self._lost = self._lost._replace(first=max(self._lost.first, self._chained + 1))
-                self.last_seq = self._lost.last
+            reached = max(end.reached, self._chained)
+            self._lost = gaps(self._connection, self._chained + 1, reached)
+            self.last_seq = max(last, reached)
             if end.seal.state == "closed" and end.seal.seq < last:
                 self._found = Span(end.seal.seq + 1, last)
-        if self._lost.size:
+        if self._lost:
             words = (
-                "%s lost %s (%s of them), which were recorded: its disk or its -wal file was damaged. The log goes on "
-                "after them; a copy of it from before, or `geo-backup log repair`, may still have them"
+                "%s lost %s events (%s), which were recorded: its disk or its -wal file was damaged. The log goes on "
+                "after them; a copy of it from before may still have them"
             )
-            log_.warning(words, name, self._lost, f"{self._lost.size:,}")
+            log_.warning(words, name, f"{sum(span.size for span in self._lost):,}", ", ".join(map(str, self._lost)))
         if self._found.size:
             log_.warning("%s holds %s past the end that it was closed at: not by this program", name, self._found)
 
@@ -127,21 +141,26 @@ class SqliteChain:
         self._end.sync()  # or what comes now would, after a power cut, stand past an end that says closed
         connection = self._connection
         first, last = self._chained + 1, last_seq(connection)
-        if first > last and not self._lost.size:
+        if first > last and not self._lost:
             self._begun = True
             return
         connection.execute("BEGIN IMMEDIATE")
-        while first <= last:
-            upto = min(first + SEGMENT_EVENTS - 1, last)
-            leaves = Leaves()
-            leaves.add(*rows_between(connection, first, upto))
-            self.link("events", Span(first, upto), leaves.events, content(leaves.hashes()))
-            first = upto + 1
-        if self._lost.size:
-            self.link("loss", self._lost, self._lost.size, note={"found": "start"})
+        for lost in self._lost:
+            self._seal_found(Span(first, lost.first - 1))
+            self.link("loss", lost, lost.size)
+            first = lost.last + 1
+        self._seal_found(Span(first, last))
         connection.execute("COMMIT")
         self._begun = True
         self._accept()
+
+    def _seal_found(self, span: Span) -> None:
+        """Links over events that stand in the file, as they are found there."""
+        for first in range(span.first, span.last + 1, SEGMENT_EVENTS):
+            upto = min(first + SEGMENT_EVENTS - 1, span.last)
+            leaves = Leaves()
+            leaves.add(*rows_between(self._connection, first, upto))
+            self.link("events", Span(first, upto), leaves.events, content(leaves.hashes()))
 
     def seal_segment(self) -> None:
         """Inside a transaction: a link over all events since the last one."""

@@ -118,6 +118,11 @@ def links_from(connection: sqlite3.Connection, number: int = 1) -> Iterator[Link
     return (Link(*row) for row in rows)
 
 
+def has_chain(connection: sqlite3.Connection) -> bool:
+    """Whether it is of format 2; an older log has no chain until it is opened for writing."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'links'").fetchone() is not None
+
+
 def last_link(connection: sqlite3.Connection) -> Link | None:
     row = connection.execute("SELECT * FROM links ORDER BY number DESC LIMIT 1").fetchone()
     return Link(*row) if row else None

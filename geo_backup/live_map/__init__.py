@@ -70,6 +70,9 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.NetworkAdopted: (never, ground.network),
     ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
     ev.RulesAdopted: (ground.refuse_rules, ground.rules),
+    ev.HoldPlaced: (never, changes_nothing),
+    ev.HoldLifted: (never, changes_nothing),
+    ev.RecordsPurged: (never, changes_nothing),
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 

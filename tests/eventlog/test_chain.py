@@ -277,34 +277,29 @@ def test_what_a_crash_leaves_unsealed_is_sealed_at_the_next_start(
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("damage", ["flipped", "deleted"])
-def test_a_damaged_wal_is_said_at_the_start_and_in_the_chain(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    path = crashed(tmp_path)
-    wal = path.with_name(NAME + "-wal")
-    if damage == "deleted":
-        wal.unlink()
-    else:
-        data = bytearray(wal.read_bytes())
-        for at in range(len(data) // 2, len(data) // 2 + 16):
-            data[at] ^= 0xFF
-        wal.write_bytes(data)
-    path.with_name(NAME + "-shm").unlink()
-    assert says(prove(path).wrong, "were cut off at the end: the log had come to 60")
+def reopened(path: Path) -> int:
+    """How many events a log still has at a start; one more is appended."""
 
     async def story() -> int:
-        with closing(SqliteLog.open(path)) as log:
+        with closing(SqliteLog.open(path, reserve_bytes=0)) as log:
             there = len(await everything(log))
             assert log.last_seq == EVENTS
             assert await log.append([fact(99)]) == [EVENTS + 1], "no seq is given twice"
             assert (await everything(log))[-1] == (EVENTS + 1, fact(99))
         return there
 
-    there = asyncio.run(story())
-    assert there < EVENTS
+    return asyncio.run(story())
+
+
+def test_a_deleted_wal_is_said_at_the_start_and_in_the_chain(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = crashed(tmp_path)
+    path.with_name(NAME + "-wal").unlink()
+    path.with_name(NAME + "-shm").unlink()
+    assert says(prove(path).wrong, "were cut off at the end: the log had come to 60")
+    there = reopened(path)
     lost = EVENTS - there
-    assert says(caplog.messages, rf"lost events? .*\({lost} of them\), which were recorded")
+    assert lost == EVENTS
+    assert says(caplog.messages, rf"lost {lost} events \(events 1 to 60\), which were recorded")
     proof = prove(path)
     assert (proof.wrong, proof.lost, proof.events) == ([], lost, there + 1)
     assert says(proof.noted, "were lost; the log found out on")
@@ -314,6 +309,37 @@ def test_a_damaged_wal_is_said_at_the_start_and_in_the_chain(
     assert caplog.messages == [], "it is said once; from then on the chain says it"
     sql(path, INSERT.format(EVENTS))
     assert says(prove(path).wrong, "1 events were put in at .*, which were lost")
+
+
+@pytest.mark.parametrize("at_frame", [0, 5, 11, 30, -1])
+def test_a_flipped_wal_loses_only_what_was_in_the_bad_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, at_frame: int
+) -> None:
+    """SQLite alone drops all after the bad frame."""
+    path = crashed(tmp_path)
+    wal = path.with_name(NAME + "-wal")
+    path.with_name(NAME + "-shm").unlink()
+    data = bytearray(wal.read_bytes())
+    frames = (len(data) - 32) // (24 + 4096)
+    at = 32 + at_frame % frames * (24 + 4096) + 24 + 2000
+    for byte in range(at, at + 16):
+        data[byte] ^= 0xFF
+    wal.write_bytes(data)
+    by_sqlite = prove(path).events
+    there = reopened(path)
+    assert there >= by_sqlite
+    if at_frame != -1:
+        assert there >= EVENTS - 3, "the pages of later frames hold all that those of earlier ones did"
+        assert says(caplog.messages, r"\d+ events were put back from its damaged -wal file")
+        assert data == next(tmp_path.glob(f"{NAME}-wal.damaged-*")).read_bytes(), "what was there is kept"
+    else:
+        assert says(caplog.messages, rf"lost {EVENTS - there} events")
+    proof = prove(path)
+    assert (proof.wrong, proof.lost, proof.events) == ([], EVENTS - there, there + 1)
+    with closing(SqliteLog.open(path, read_only=True)) as log:
+        rest = [event for seq, event in log.read_all() if seq <= EVENTS]
+    written = [event for n in range(EVENTS // 3) for event in (ping("P1", n), ping("P2", n), fact(n))]
+    assert [event for event in written if event in rest] == rest, "nothing comes back otherwise than it was"
 
 
 def test_events_that_were_put_in_while_it_was_closed_stay_found(log: Path, caplog: pytest.LogCaptureFixture) -> None:
