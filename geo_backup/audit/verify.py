@@ -29,6 +29,8 @@ class Report:
     decisions: int = 0
     skipped: int = 0
     """Recommendations of another software version: not comparable to the bit."""
+    purged: int = 0
+    """Rankings and decisions that were made from positions which retention has taken: not to be worked out again."""
     wrong: list[str] = field(default_factory=list)
     digest: str = ""
     """Of the live map at the end."""
@@ -39,8 +41,12 @@ def verify(
     read: Callable[[], Iterable[tuple[int, Event]]],
     snapshot: tuple[int, bytes] | None = None,
     progress: Callable[[int], None] | None = None,
+    start: tuple[int, bytes] | None = None,
 ) -> Report:
     """Fold from the start, comparing every recorded ranking and the checkpoint on the way.
+
+    Of a log that was purged the `start` is a checkpoint after all that is gone; of what was decided before it, only
+    what carries its own inputs is worked out again.
 
     `read` begins the log anew; it is read twice, first for what is to be compared, so that a long log needs no memory.
     A recorded ranking says at which log position and time it was made. Raises `WrongMapError` when the log belongs to
@@ -62,7 +68,12 @@ def verify(
         ):
             asked.setdefault(event.as_of_seq, []).append((event.incident_id, event.digest, event.as_of_ms))
     live_map = LiveMap()
+    if start is not None:
+        _verify_before(network, read, start[0], asked, decided, report)
+        live_map = checkpoint.parse(start[1])
     for seq, event in read():
+        if seq <= live_map.seq:
+            continue
         apply(live_map, seq, event)
         report.events += 1
         if live_map.network_id and live_map.network_id != network.content_id:
@@ -97,6 +108,39 @@ def verify(
     )
     report.digest = checkpoint.digest(live_map)
     return report
+
+
+def _verify_before(
+    network: RoadNetwork,
+    read: Callable[[], Iterable[tuple[int, Event]]],
+    until: int,
+    asked: dict[int, list[tuple[str, str, int]]],
+    decided: dict[int, list[DecisionMade]],
+    report: Report,
+) -> None:
+    """Take out of `asked` and `decided` what is as of `until` or before, and verify what can be without positions."""
+    report.purged += sum(len(asked.pop(seq)) for seq in [seq for seq in asked if seq <= until])
+    ground = LiveMap()  # only the speeds and the demand that held, which a decision's inputs do not carry
+    pending = deque(sorted(seq for seq in decided if seq <= until))
+
+    def verify_until(seq: int) -> None:
+        while pending and pending[0] < seq:
+            for decision in decided.pop(pending.popleft()):
+                if not decision.inputs:
+                    report.purged += 1
+                    continue
+                report.decisions += 1
+                if not same_decision(network, decision, inputs_of(decision, ground)):
+                    report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
+
+    for seq, event in read():
+        if seq > until:
+            break
+        verify_until(seq)
+        report.events += 1
+        if isinstance(event, SpeedsAdopted | DemandAdopted):
+            apply(ground, seq, event)
+    verify_until(until + 1)
 
 
 def inputs_of(decision: DecisionMade, live_map: LiveMap) -> View:

@@ -75,6 +75,66 @@ def audit_key(log: LogArgument, key: KeyOption = None) -> None:
     print(Signer.of(key or key_path(log)).public)
 
 
+@log_app.command("backup")
+def log_backup(log: LogArgument, out: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> None:
+    """Copy a log as it is now, also while its server runs. The key stays where it is.
+
+    Example: geo-backup log backup geo_backup.sqlite /media/backup/monday.sqlite
+    """
+    from geo_backup.eventlog.copies import backup
+
+    with progress_bar() as progress:
+        bar = progress.add_task("backup", total=None)
+        last = backup(log, out, lambda done, total: progress.update(bar, completed=done, total=total))
+    print(f"{out}: all up to event {last:,}; check it with `geo-backup audit verify`")
+
+
+@log_app.command("restore")
+def log_restore(
+    backup: Annotated[Path, typer.Argument(help="Backup of a log.")],
+    log: Annotated[Path, typer.Argument(help="Log to make; must not exist.")],
+    damaged: Annotated[bool, typer.Option("--damaged", help="Restore it though it is not what was recorded.")] = False,
+    key: KeyOption = None,
+) -> None:
+    """Make a log of a backup. It gets an epoch of its own, so that nobody takes it for the log that went on.
+
+    Example: geo-backup log restore /media/backup/monday.sqlite geo_backup.sqlite
+    """
+    from geo_backup.eventlog.copies import restore
+
+    with progress_bar() as progress:
+        bar = progress.add_task("restore", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        done = restore(backup, log, damaged=damaged, key_file=key, progress=show)
+    for line in done.wrong:
+        print(f"WRONG: {line}")
+    print(f"{log}: all up to event {done.last_seq:,} of {done.former_epoch}; it is now {done.epoch}")
+
+
+@log_app.command("repair")
+def log_repair(log: LogArgument, key: KeyOption = None) -> None:
+    """Save what can be read of a damaged log; the damaged file is kept beside it. Stop its server first.
+
+    Example: geo-backup log repair geo_backup.sqlite
+    """
+    from geo_backup.eventlog.copies import repair
+
+    done = repair(log, key_file=key)
+    if not done.damage:
+        print("nothing to repair: all of the file can be read, and it ends where it should")
+        return
+    for line in done.damage:
+        print(f"damage: {line}")
+    print(f"{done.events:,} events were saved; the damaged file is {done.former}")
+    for span in done.lost:
+        print(f"lost: {span} ({span.size:,})")
+    if done.links_lost:
+        print(f"lost: {done.links_lost:,} links of the chain; `audit verify` cannot prove what they held together")
+
+
 @log_app.command("purge")
 def log_purge(
     log: LogArgument,

@@ -20,26 +20,35 @@ def verify(
     map_folder: MapOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Fold a log again, rank again, and compare with what was recorded to the last digit.
+    """Fold a log again, rank again, and compare with what was recorded to the last digit; look at its chain as well.
 
     Example: geo-backup verify geo_backup.sqlite --map maps/porto
     """
     from geo_backup.audit.verify import verify as check
     from geo_backup.eventlog import open_log
+    from geo_backup.eventlog.proof import prove
+    from geo_backup.eventlog.retention import fold_start
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
+    chain = prove(log)
+    start = fold_start(log)
     with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
         bar = progress.add_task("verify", total=None)
-        report = check(network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n))
+        report = check(
+            network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n), start
+        )
+    report.wrong += chain.wrong
     if as_json:
-        print(json.dumps(asdict(report)))
+        print(json.dumps({**asdict(report), "chain": chain.words}))
     else:
         print(
             f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
             f"{report.checkpoints} checkpoints compared"
             + (f", {report.skipped} of another version left out" if report.skipped else "")
+            + (f", {report.purged} were made from positions that are purged" if report.purged else "")
         )
+        print(f"chain: {chain.words} (`geo-backup audit verify` says more)")
         for line in report.wrong:
             print(f"WRONG: {line}")
         print(f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}")

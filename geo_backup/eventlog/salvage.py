@@ -83,7 +83,14 @@ def salvaging(path: Path) -> Iterator[sqlite3.Connection]:
     wal = wal_path(path)
     frames, _ = mended(wal.read_bytes() if wal.exists() else b"")
     try:
-        os.link(path, twin)
+        with path.open("rb") as damaged:
+            header = damaged.read(32)
+        size = int.from_bytes(header[28:32], "big") * int.from_bytes(header[16:18], "big")
+        if size > path.stat().st_size:  # cut short, of which SQLite reads nothing: what is cut off reads as bad pages
+            shutil.copy(path, twin)
+            os.truncate(twin, size)
+        else:
+            os.link(path, twin)
         if frames:
             wal_path(twin).write_bytes(frames)
         with closing(connect(twin, "ro")) as connection:

@@ -73,7 +73,9 @@ def key_path(log: Path) -> Path:
 class SqliteChain:
     """The chain's growing end. Made where the log is opened; from then on it belongs to the writer thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, key_file: Path | None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, key_file: Path | None, *, restored_from: str = ""
+    ) -> None:
         self.last_seq = last_seq(connection)
         """Where the log ends, or ended before it lost what is missing: no seq is given twice."""
         self._path = path
@@ -94,7 +96,12 @@ class SqliteChain:
         self._lost: list[Span] = []
         end = read_end(end_path(path))
         self._end = EndFile(end_path(path), self._epoch)
-        self._compare(end)
+        self._restored_from = restored_from
+        """The epoch of the log whose backup this was until now."""
+        if restored_from:
+            self._end.clear()
+        else:
+            self._compare(end)
 
     def _compare(self, end: End | None) -> None:
         """What is there with what should be; said aloud where they differ."""
@@ -120,6 +127,15 @@ class SqliteChain:
             log_.warning(words, name, f"{sum(span.size for span in self._lost):,}", ", ".join(map(str, self._lost)))
         if self._found.size:
             log_.warning("%s holds %s past the end that it was closed at: not by this program", name, self._found)
+
+    @property
+    def chained(self) -> int:
+        """The seq up to which the chain has come."""
+        return self._chained
+
+    def forget_end(self) -> None:
+        """What the end file says is no more: the next seal is the first."""
+        self._end.clear()
 
     # ---- in the writer thread
 
@@ -173,7 +189,7 @@ class SqliteChain:
     ) -> int:
         """Inside a transaction: one more link; its number. The first of a process says who writes from here on."""
         if not self._written and not self._drafted and kind != "begin":
-            self.link("begin", Span(self._chained + 1, self._chained), note=self._who())
+            self.begin_link()
         head = self._drafted[-1] if self._drafted else self._head
         text = "" if note is None else orjson.dumps(note).decode()
         number = head.number + 1 if head else 1
@@ -185,11 +201,17 @@ class SqliteChain:
         self._drafted.append(link)
         return number
 
+    def begin_link(self) -> None:
+        """Inside a transaction: say who writes from here on."""
+        self.link("begin", Span(self._chained + 1, self._chained), note=self._who())
+
     def _who(self) -> dict[str, Any]:
         signer = self._key()
         note: dict[str, Any] = {"epoch": self._epoch, "key": signer.public if signer else "", "software": __version__}
         if self._head is None and (old := meta_of(self._connection, "unchained")):
             note["unchained"] = int(old)
+        if self._restored_from:
+            note["restored"] = self._restored_from
         if self._found.size:
             note["found"] = [*self._found]
         return note

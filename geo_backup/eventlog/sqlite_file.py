@@ -105,7 +105,8 @@ def explained(path: Path) -> Iterator[None]:
             raise LogError(f"{path} is no geo_backup log: name another file") from error
         if "malformed" in text or "cut short" in text:
             raise LogError(
-                f"{path} is damaged ({text}): restore it from a backup, or move it away to begin a new log"
+                f"{path} is damaged ({text}): restore it from a backup, save what can be read of it with "
+                "`geo-backup log repair`, or move it away to begin a new log"
             ) from error
         raise LogError(f"{path} cannot be opened or read ({text})") from error
 
