@@ -22,6 +22,8 @@ class Settings:
     mode: Mode = "live"
     adopt_unknown: bool = False
     token: str | None = None
+    key_file: Path | None = None
+    """What the log is signed with; None: a file beside it."""
 
     @classmethod
     def of(
@@ -45,7 +47,8 @@ class Settings:
             )
         if token is not None and len(token) < 16:
             raise BadValueError("GEO_BACKUP_TOKEN", "short", "GEO_BACKUP_TOKEN needs at least 16 characters")
-        return cls(map_folder, log_file, host, port, mode, adopt_unknown, token)
+        key = os.environ.get("GEO_BACKUP_LOG_KEY")
+        return cls(map_folder, log_file, host, port, mode, adopt_unknown, token, Path(key) if key else None)
 
     @property
     def url(self) -> str:

@@ -16,14 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
-from geo_backup.errors import BadValueError
+from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import TIME_MS, Event, HoldLifted, HoldPlaced
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", envvar="GEO_BACKUP_LOG_KEY", help="Key file; LOG.key when none is named.")
 ]
-ByOption = Annotated[str, typer.Option(help="Who says so.")]
 DAYS = "Days that {} stay."
 
 
@@ -69,10 +68,13 @@ def audit_key(log: LogArgument, key: KeyOption = None) -> None:
 
     Example: geo-backup audit key geo_backup.sqlite > installation.pub
     """
-    from geo_backup.eventlog.signing import Signer
+    from geo_backup.eventlog.signing import public_of
     from geo_backup.eventlog.sqlite_chain import key_path
 
-    print(Signer.of(key or key_path(log)).public)
+    file = key or key_path(log)
+    if not file.exists():
+        raise LogError(f"there is no key at {file}: it is made when the log is first written; name it with --key")
+    print(public_of(file))
 
 
 @log_app.command("backup")
@@ -189,7 +191,6 @@ def log_hold(
     begin: Annotated[str, typer.Option("--from", help="ISO time from which the unit is kept.")] = "",
     end: Annotated[str, typer.Option("--to", help="ISO time until which the unit is kept.")] = "",
     reason: Annotated[str, typer.Option(help="Case or court order.")] = "",
-    by: ByOption = "",
     key: KeyOption = None,
 ) -> None:
     """Keep what a log holds of an incident, or of a unit between two times, whatever its age. Stop its server first.
@@ -206,7 +207,7 @@ def log_hold(
         unit_id=unit,
         from_ms=_time("--from", begin) if begin else TIME_MS[0],
         to_ms=_time("--to", end) if end else TIME_MS[1],
-        by=by or getpass.getuser(),
+        by=getpass.getuser(),
         reason=reason,
     )
     _record(log, key, placed)
@@ -218,7 +219,6 @@ def log_release(
     log: LogArgument,
     hold_id: Annotated[str, typer.Argument(help="The hold's name.")],
     reason: Annotated[str, typer.Option(help="Why it ends.")] = "",
-    by: ByOption = "",
     key: KeyOption = None,
 ) -> None:
     """End a legal hold: what it kept is purged when it is old enough. Stop the log's server first.
@@ -226,7 +226,7 @@ def log_release(
     Example: geo-backup log release geo_backup.sqlite case-7 --reason "case closed"
     """
     now_ms = time.time_ns() // 1_000_000
-    _record(log, key, HoldLifted(received_ms=now_ms, hold_id=hold_id, by=by or getpass.getuser(), reason=reason))
+    _record(log, key, HoldLifted(received_ms=now_ms, hold_id=hold_id, by=getpass.getuser(), reason=reason))
     print(f"lifted: {hold_id}")
 
 

@@ -38,7 +38,6 @@ def verify(
         report = check(
             network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n), start
         )
-    report.wrong += chain.wrong
     if as_json:
         print(json.dumps({**asdict(report), "chain": chain.words}))
     else:
@@ -48,11 +47,11 @@ def verify(
             + (f", {report.skipped} of another version left out" if report.skipped else "")
             + (f", {report.purged} were made from positions that are purged" if report.purged else "")
         )
-        print(f"chain: {chain.words} (`geo-backup audit verify` says more)")
         for line in report.wrong:
             print(f"WRONG: {line}")
         print(f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}")
-    if report.wrong:
+        print(f"chain: {chain.words} (`geo-backup audit verify` says more)")
+    if report.wrong or chain.wrong:
         raise typer.Exit(1)
 
 
