@@ -213,7 +213,7 @@ def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(tm
         await http.put("/v1/units/P1", json=unit_body())
         with nothing_is_written(path):
             first = asyncio.create_task(http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"}))
-            await in_time(lambda: node.log.waiting_s > 0)
+            await in_time(lambda: node.log._committing_s is not None)  # type: ignore[attr-defined]
             pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
             assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
         assert (await first).status_code == 201
