@@ -14,6 +14,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 LinkKind = Literal["begin", "events", "checkpoint", "purge", "loss"]
@@ -102,8 +103,13 @@ def fact_leaf(row: Row) -> bytes:
 
 
 def _run_leaf(run: tuple[str, str | None, str | None], fixes: list[bytes]) -> bytes:
+    return _sha256(_run_head(run), _framed(b"".join(fixes)))
+
+
+@lru_cache(4_096)
+def _run_head(run: tuple[str, str | None, str | None]) -> bytes:
     names = ("" if name is None else name for name in run)
-    return _sha256(*map(_framed, (b"run", *(name.encode() for name in names), b"".join(fixes))))
+    return b"".join(map(_framed, (b"run", *(name.encode() for name in names))))
 
 
 def content(leaves: Iterable[bytes]) -> bytes:

@@ -98,6 +98,9 @@ class EndFile:
 
 
 def _put(descriptor: int, data: bytes, at: int) -> None:
+    if hasattr(os, "pwrite"):
+        os.pwrite(descriptor, data, at)
+        return
     os.lseek(descriptor, at, os.SEEK_SET)
     os.write(descriptor, data)
 
