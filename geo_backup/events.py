@@ -589,6 +589,48 @@ class AccessChanged(Event):
     at_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldPlaced(Event):
+    """What the log holds of an incident, or of a unit between two times, must not be purged: a legal hold."""
+
+    hold_id: str
+    incident_id: str = ""
+    unit_id: str = ""
+    from_ms: int = TIME_MS[0]
+    to_ms: int = TIME_MS[1]
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLifted(Event):
+    hold_id: str
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsPurged(Event):
+    """Events were older than the rules of retention let them be, and are gone: how many, by class, and by what rules.
+
+    Their hashes stay, so that the rest of the log can still be proven.
+    """
+
+    until_seq: int
+    """Nothing after it was looked at: the fold begins at a checkpoint here or later."""
+    raw_fixes: int = 0
+    tracks: int = 0
+    decisions: int = 0
+    audit: int = 0
+    held: int = 0
+    """Old enough, and kept by a legal hold."""
+    raw_fixes_days: int = 0
+    tracks_days: int = 0
+    decisions_days: int = 0
+    audit_days: int = 0
+    by: str = ""
+
+
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -629,6 +671,9 @@ KINDS: Mapping[str, type[Event]] = {
         SignInRefused,
         Looked,
         AccessChanged,
+        HoldPlaced,
+        HoldLifted,
+        RecordsPurged,
     )
 }
 """Every kind by the name it has in the log."""

@@ -27,6 +27,8 @@ class Settings:
     token: str | None = None
     roster_file: Path | None = None
     """Where people and tokens are kept; None: nobody is configured, and nobody can be."""
+    key_file: Path | None = None
+    """What the log is signed with; None: a file beside it."""
 
     @classmethod
     def of(
@@ -53,7 +55,8 @@ class Settings:
             )
         if token is not None and len(token) < 16:
             raise BadValueError("GEO_BACKUP_TOKEN", "short", "GEO_BACKUP_TOKEN needs at least 16 characters")
-        return cls(map_folder, log, host, port, mode, adopt_unknown, token, roster_file)
+        key = os.environ.get("GEO_BACKUP_LOG_KEY")
+        return cls(map_folder, log, host, port, mode, adopt_unknown, token, roster_file, Path(key) if key else None)
 
     @property
     def url(self) -> str:

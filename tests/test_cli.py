@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ from typer.testing import CliRunner
 
 from geo_backup import cli
 from geo_backup.eventlog import open_log
+from geo_backup.events import RecordsPurged
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, free_port
-from tests.stories import opened, part, unit
+from tests.stories import opened, part, ping, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
+    *(["audit", "verify"], ["audit", "key"]),
+    *(["log", name] for name in ("backup", "restore", "repair", "purge", "hold", "release")),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 
@@ -321,6 +325,55 @@ def test_drill(run: Any, tmp_path: Path) -> None:
     with pytest.raises(Failed) as failure:
         run("drill", broken, *MAP)
     assert "/inject/0: priority is a number from 1 to 5" in one_line(failure)
+
+
+def test_a_log_is_proven_kept_and_purged(run: Any, tmp_path: Path) -> None:
+    file, copy, again = tmp_path / "log.sqlite", tmp_path / "copy.sqlite", tmp_path / "again.sqlite"
+
+    async def write() -> None:
+        log = open_log(file)
+        await log.append([unit("P1"), *(ping("P1", n, n) for n in range(10)), opened("i1", 0)])
+        log.save_snapshot(12, b"the state")
+        log.close()
+
+    asyncio.run(write())
+    key = tmp_path / "installation.pub"
+    key.write_text(run("audit", "key", file))
+    assert len(key.read_text().strip()) == 64
+    assert "whole; signed with" in run("audit", "verify", file, "--key", key)
+    proof = json.loads(run("audit", "verify", file, "--json"))
+    assert (proof["events"], proof["wrong"], proof["words"]) == (12, [], "whole")
+    assert "all up to event 12" in run("log", "backup", file, copy)
+    assert "it is now" in run("log", "restore", copy, again)
+    assert "nothing to repair" in run("log", "repair", file)
+
+    run("log", "hold", file, "case-7", "--unit", "P1", "--from", "2020-01-01T00:00:00Z", "--reason", "court order")
+    dry = json.loads(run("log", "purge", file, "--dry-run", "--json"))
+    assert (dry["counts"]["raw_fixes"], dry["held"], dry["dry_run"]) == (0, 10, True)
+    run("log", "release", file, "case-7")
+    assert "raw fixes" in run("log", "purge", file, "--dry-run")
+    assert json.loads(run("log", "purge", file, "--json"))["counts"]["raw_fixes"] == 10
+    words = run("audit", "verify", file)
+    assert "10 purged" in words
+    assert "note: purged by rule on" in words
+    purged = [event for _, event in open_log(file, read_only=True).read_all() if isinstance(event, RecordsPurged)]
+    assert [(one.raw_fixes, one.raw_fixes_days) for one in purged] == [(10, 90)]
+
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE facts SET kind = 'UnitRetired' WHERE seq = 1")
+    connection.close()
+    done = CliRunner().invoke(cli.app, ["audit", "verify", str(copy), "--key", str(key)])
+    assert done.exit_code == 1
+    assert "WRONG: events 1 to 12" in done.output
+    assert "an event was changed" in done.output
+    assert "TAMPERED OR DAMAGED" in done.output
+    with pytest.raises(Failed) as failure:
+        run("audit", "key", tmp_path / "none.sqlite")
+    assert "there is no key" in one_line(failure)
+    for args in (["hold", file, "x"], ["hold", file, "x", "--unit", "P1", "--from", "monday"]):
+        with pytest.raises(Failed) as failure:
+            run("log", *args)
+        one_line(failure)
 
 
 def test_report_response(run: Any, tmp_path: Path) -> None:

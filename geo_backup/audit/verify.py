@@ -35,6 +35,8 @@ class Report:
     decisions: int = 0
     skipped: int = 0
     """Recommendations of another software version: not comparable to the bit."""
+    purged: int = 0
+    """Rankings and decisions that were made from positions which retention has taken: not to be worked out again."""
     wrong: list[str] = field(default_factory=list)
     digest: str = ""
     """Of the live map at the end."""
@@ -86,18 +88,28 @@ class _Recorded:
         return rankings + decisions
 
 
-def verify(network: RoadNetwork, log: EventLog, progress: Callable[[int], None] = lambda events: None) -> Report:
+def verify(
+    network: RoadNetwork,
+    log: EventLog,
+    progress: Callable[[int], None] = lambda events: None,
+    start: tuple[int, bytes] | None = None,
+) -> Report:
     """Fold a log from its start, comparing every recorded ranking and decision and the checkpoint on the way.
 
-    It is read twice, first for what is to be compared, so that a long log needs no memory. `progress` is told now and
-    then how many events are folded. Raises `WrongMapError` when the log belongs to another map.
+    Of a log that was purged the `start` is a checkpoint (seq, data) after all that is gone; of what was decided before
+    it, only what carries its own inputs is worked out again. The log is read twice, first for what is to be compared,
+    so that a long one needs no memory. `progress` is told now and then how many events are folded. Raises
+    `WrongMapError` when the log belongs to another map.
     """
     report, recorded, live_map = Report(), _Recorded(), LiveMap()
     for _, event in log.read_all():
         recorded.add(event)
     report.skipped = recorded.skipped
     snapshot = log.load_snapshot()
-    for seq, event in log.read_all():
+    if start is not None:
+        _verify_before(network, log, start[0], recorded, report)
+        live_map = checkpoint.parse(start[1])
+    for seq, event in log.read_all(live_map.seq):
         apply(live_map, seq, event)
         report.events += 1
         if live_map.network_id:
@@ -127,6 +139,33 @@ def _compare(report: Report, recorded: _Recorded, network: RoadNetwork, live_map
         report.decisions += 1
         if not same_decision(network, decision, inputs_of(decision, live_map)):
             report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
+
+
+def _verify_before(network: RoadNetwork, log: EventLog, until: int, recorded: _Recorded, report: Report) -> None:
+    """Take off the record what is as of `until` or before, and verify of it what can be without positions."""
+    purged = [seq for seq in recorded.rankings if seq <= until]
+    report.purged += sum(len(recorded.rankings.pop(seq)) for seq in purged)
+    ground = LiveMap()  # only the speeds and the demand that held, which a decision's inputs do not carry
+    pending = deque(sorted(seq for seq in recorded.decisions if seq <= until))
+
+    def verify_until(seq: int) -> None:
+        while pending and pending[0] < seq:
+            for decision in recorded.decisions.pop(pending.popleft()):
+                if not decision.inputs:
+                    report.purged += 1
+                    continue
+                report.decisions += 1
+                if not same_decision(network, decision, inputs_of(decision, ground)):
+                    report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
+
+    for seq, event in log.read_all():
+        if seq > until:
+            break
+        verify_until(seq)
+        report.events += 1
+        if isinstance(event, SpeedsAdopted | DemandAdopted):
+            apply(ground, seq, event)
+    verify_until(until + 1)
 
 
 def _check_map(what: str, network_id: str, network: RoadNetwork) -> None:

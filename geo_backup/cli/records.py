@@ -21,23 +21,28 @@ def verify(
     map_folder: MapOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Fold a log again, rank again, and compare with what was recorded to the last digit.
+    """Fold a log again, rank again, and compare with what was recorded to the last digit; look at its chain as well.
 
     Example: geo-backup verify geo_backup.sqlite --map maps/porto
     """
     from geo_backup.audit.verify import verify as check
-    from geo_backup.eventlog import open_log
+    from geo_backup.eventlog import file_of, open_log
+    from geo_backup.eventlog.proof import prove
+    from geo_backup.eventlog.retention import fold_start
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
+    chain = prove(file_of(log))
+    start = fold_start(file_of(log))
     with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
         bar = progress.add_task(words.VERIFYING, total=None)
-        report = check(network, opened, lambda n: progress.update(bar, completed=n))
+        report = check(network, opened, lambda n: progress.update(bar, completed=n), start)
     if as_json:
-        print(json.dumps(asdict(report)))
+        print(json.dumps({**asdict(report), "chain": chain.words}))
     else:
         show(*words.verified(report))
-    if report.wrong:
+        show(words.chained(chain.words))
+    if report.wrong or chain.wrong:
         raise typer.Exit(1)
 
 

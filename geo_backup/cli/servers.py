@@ -266,7 +266,8 @@ async def _compose(
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
-    log = open_log(settings.log, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
+    reserve_bytes = RESERVE_BYTES if settings.mode == "live" else 0
+    log = open_log(settings.log, reserve_bytes=reserve_bytes, key_file=settings.key_file)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
     say.print(words.making_ready(network.area.name, network.edges))
     try:

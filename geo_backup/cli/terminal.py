@@ -26,6 +26,10 @@ map_app = typer.Typer(help="Make and look at maps.", no_args_is_help=True)
 app.add_typer(map_app, name="map")
 report_app = typer.Typer(help="What a log says of the work that was done.", no_args_is_help=True)
 app.add_typer(report_app, name="report")
+audit_app = typer.Typer(help="Whether a log is what was written.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+log_app = typer.Typer(help="Keep a log: back it up, restore it, repair it, purge what is old.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
 say = Console(stderr=True, highlight=False)
 
 MapOption = Annotated[Path, typer.Option("--map", help="Map folder, made by `geo-backup map build`.")]

@@ -75,12 +75,17 @@ def traffic_files(matched: bool) -> str:
 
 def verified(report: Report) -> Iterator[str]:
     skipped = f", {report.skipped} of another version left out" if report.skipped else ""
+    purged = f", {report.purged} were made from positions that are purged" if report.purged else ""
     yield (
         f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
-        f"{report.checkpoints} checkpoints compared{skipped}"
+        f"{report.checkpoints} checkpoints compared{skipped}{purged}"
     )
     yield from (f"WRONG: {line}" for line in report.wrong)
     yield f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}"
+
+
+def chained(words: str) -> str:
+    return f"chain: {words} (`geo-backup audit verify` says more)"
 
 
 def worked_out_again(same: bool) -> str:

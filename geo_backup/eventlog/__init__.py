@@ -10,19 +10,25 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog.port import EventLog, Limits, LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES
 
-__all__ = ["RESERVE_BYTES", "EventLog", "Limits", "LogState", "is_log", "open_log"]
+__all__ = ["RESERVE_BYTES", "EventLog", "Limits", "LogState", "file_of", "is_log", "open_log"]
 
 ENGINES = {"sqlite": ("geo_backup.eventlog.sqlite", "SqliteLog")}
 """Module and class by the scheme of the URL; a path without one is a file of the first."""
 
 
 def open_log(
-    url: str | Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES, limits: Limits = Limits()
+    url: str | Path,
+    *,
+    read_only: bool = False,
+    reserve_bytes: int = RESERVE_BYTES,
+    key_file: Path | None = None,
+    limits: Limits = Limits(),
 ) -> EventLog:
     """Open the log that a URL (`sqlite:///var/log.sqlite`) or a path names, made anew if there is none.
 
     `read_only` opens also a log that another process is writing, and makes none. `reserve_bytes` is the room kept
-    beside it for emergencies. Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
+    beside it for emergencies, `key_file` what its links are signed with (`<log>.key` when nobody names one; made at the
+    first start). Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
     newer version, and one that another process holds for writing.
     """
     scheme, _, place = str(url).rpartition("://")
@@ -30,7 +36,12 @@ def open_log(
     if not module:
         raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
     engine: Callable[..., EventLog] = getattr(import_module(module), name).open
-    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes, limits=limits)
+    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes, key_file=key_file, limits=limits)
+
+
+def file_of(url: str | Path) -> Path:
+    """The file that a path, or a URL of the embedded engine, names."""
+    return Path(str(url).rpartition("://")[2])
 
 
 def is_log(head: bytes) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import shutil
 import sqlite3
 import threading
@@ -22,15 +23,17 @@ from pathlib import Path
 from typing import IO
 
 from geo_backup.errors import LogError, LogFullError
+from geo_backup.eventlog.chain import Row
 from geo_backup.eventlog.port import Limits, LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
+from geo_backup.eventlog.salvage import recover_tail
+from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,
     ADD_FIX,
     BATCH_EVENTS,
     Batch,
-    Row,
     encoded,
     epoch_of,
     last_seq,
@@ -39,6 +42,8 @@ from geo_backup.eventlog.sqlite_rows import (
     weight_of,
 )
 from geo_backup.events import BeatsAdopted, ClosureAdded, DemandAdopted, Event, PositionReported, SpeedsAdopted
+
+log_ = logging.getLogger("geo_backup.eventlog")
 
 WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
@@ -93,9 +98,17 @@ class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
     epoch: str
+    _chain: SqliteChain
+    """The writer thread's; who only reads has none."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int, limits: Limits
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: IO[bytes] | None,
+        reserve: int,
+        key_file: Path | None,
+        limits: Limits,
     ) -> None:
         self.path = path
         self.epoch = epoch_of(connection)
@@ -117,6 +130,9 @@ class SqliteLog:
         self._closed = False
         self._broken: LogError | None = None
         self._last = last_seq(connection)
+        if lock is not None:
+            self._chain = SqliteChain(path, connection, key_file)
+            self._last = self._chain.last_seq
         self._tail: deque[tuple[int, Batch]] = deque()
         """Batches with their weight."""
         self._tail_bytes = 0
@@ -131,7 +147,12 @@ class SqliteLog:
 
     @staticmethod
     def open(
-        path: Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES, limits: Limits = Limits()
+        path: Path,
+        *,
+        read_only: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
+        key_file: Path | None = None,
+        limits: Limits = Limits(),
     ) -> SqliteLog:
         """Open the log at `path`, made anew if there is none; see `open_log`."""
         if read_only and not path.exists():
@@ -143,10 +164,14 @@ class SqliteLog:
             with explained(path):
                 if not read_only:
                     make_private(path)
+                    back = recover_tail(path)
+                    if back:
+                        log_.warning("%s: %s events were put back from its damaged -wal file", path.name, f"{back:,}")
                 connection = connect(path, "ro" if read_only else "rw")
                 try:
                     prepare(path, connection, writing=not read_only)
-                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes, limits)
+                    reserve = 0 if read_only else reserve_bytes
+                    return SqliteLog(path, connection, lock, reserve, key_file, limits)
                 except BaseException:
                     connection.close()
                     raise
@@ -261,13 +286,14 @@ class SqliteLog:
 
     def _write(self) -> None:
         """The writer thread: until closed, take all that waits, commit it, answer."""
+        self._seal()
         while True:
             with self._guard:
                 while not self._waiting and not self._urgent and not self._closed:
-                    if not self._guard.wait(self._limits.look_for_room_s if self._full else None):
-                        break  # nobody writes, and the disk is to be looked at all the same
+                    if not self._guard.wait(self._limits.look_for_room_s if self._full else self._chain.due_in_s):
+                        break  # nobody writes: the disk is to be looked at, or the chain to be sealed, all the same
                 if self._closed and not self._waiting and not self._urgent:
-                    return
+                    break
                 urgent = bool(self._urgent)
                 queue: deque[_Append | _Snapshot] | deque[_Append] = self._urgent if urgent else self._waiting
                 group: list[_Append] = []
@@ -286,9 +312,24 @@ class SqliteLog:
                 self._look_for_room()
             if group:
                 self._commit(group, urgent)
+            elif self._chain.due and not self._full:
+                self._seal()
             for snapshot in snapshots:
                 self._committing_s = snapshot.asked_s
                 self._commit_snapshot(snapshot)
+        self._chain.close()
+
+    def _seal(self) -> None:
+        """Bring the chain up to the end of the log, in a transaction of its own."""
+        try:
+            self._chain.begin()
+            if self._chain.due:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._chain.seal_segment()
+                self._connection.execute("COMMIT")
+                self._chain.committed((), (), 0)
+        except Exception as error:
+            self._failure(error)
 
     def _end_wait(self) -> None:
         """The transaction under way is over. Before its callers are answered: they find nothing of theirs waiting."""
@@ -325,7 +366,7 @@ class SqliteLog:
     def _commit(self, group: list[_Append], urgent: bool) -> None:
         try:
             self._check_writable(urgent)
-            batch = self._transaction(group)
+            batch = self._transaction(group, urgent)
         except Exception as error:
             failure = self._failure(error)
             if urgent and isinstance(failure, LogFullError) and self._let_go():
@@ -353,7 +394,7 @@ class SqliteLog:
         if not urgent and not self._reserve.held:
             raise full_error(self.path)
 
-    def _transaction(self, group: list[_Append]) -> Batch:
+    def _transaction(self, group: list[_Append], urgent: bool) -> Batch:
         """Write all appends of the group; the answer is what is new in the log."""
         connection, seq = self._connection, self._last
         batch: Batch = []
@@ -361,6 +402,8 @@ class SqliteLog:
         new_facts: list[Row] = []
         new_ids: dict[str, int] = {}
         connection.execute("BEGIN IMMEDIATE")
+        if self._chain.due and not urgent and not self._full:
+            self._chain.seal_segment()
         for item in group:
             item.seqs = []
             for event, row in zip(item.events, item.rows, strict=True):
@@ -377,6 +420,7 @@ class SqliteLog:
         connection.executemany(ADD_FIX, new_fixes)
         connection.executemany(ADD_FACT, new_facts)
         connection.execute("COMMIT")
+        self._chain.committed(new_fixes, new_facts, seq)
         return batch
 
     def _commit_snapshot(self, snapshot: _Snapshot) -> None:
@@ -386,13 +430,18 @@ class SqliteLog:
                 raise LogError(f"a snapshot at {snapshot.seq} is past the end of the log, {self._last}")
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
-            row = (snapshot.seq, snapshot.data, hashlib.sha256(snapshot.data).hexdigest())
+            digest = hashlib.sha256(snapshot.data)
+            row = (snapshot.seq, snapshot.data, digest.hexdigest())
+            self._chain.seal_segment()
+            self._chain.link("checkpoint", Span(snapshot.seq, snapshot.seq), content=digest.digest())
             connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", row)
             connection.execute(
                 "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
                 (SNAPSHOTS_KEPT,),
             )
             connection.execute("COMMIT")
+            self._chain.committed((), (), 0)
+            self._chain.sync()
         except Exception as error:
             snapshot.error = self._failure(error)
         finally:
@@ -404,6 +453,7 @@ class SqliteLog:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        self._chain.undone()
         if isinstance(error, LogFullError) or is_full(error, self.path):
             self._fill_up()
             return full_error(self.path)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog.sqlite_rows import SCHEMA, last_seq
+from geo_backup.eventlog.sqlite_rows import CHAIN_SCHEMA, SCHEMA, last_seq
 
 APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
-FORMAT = 1
+FORMAT = 2
+"""1 had no chain; it is read as it is, and gets its tables when it is opened for writing."""
 PAGE_BYTES = 4096
 WAL_BYTES = 64 << 20
 TRIAL_BYTES = 1 << 20
@@ -56,19 +57,23 @@ def prepare(path: Path, connection: sqlite3.Connection, *, writing: bool) -> Non
         if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
             raise LogError(f"{path}: SQLite refuses synchronous=FULL, so acknowledged events could be lost")
         if empty:
-            _make_tables(connection)
+            _make_tables(connection, SCHEMA + CHAIN_SCHEMA, {"epoch": secrets.token_hex(8)})
+            # into the file: a -wal that is lost then takes events with it, not the log that tells how many
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        elif version < FORMAT:
+            _make_tables(connection, CHAIN_SCHEMA, {"unchained": str(last_seq(connection))})
     elif empty:
         raise LogError(f"{path} is empty, no log")
     _check_whole(path, connection)
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
-    """All or nothing, so that a crash leaves an empty file, which the next start fills."""
+def _make_tables(connection: sqlite3.Connection, schema: str, meta: dict[str, str]) -> None:
+    """All or nothing, so that a crash leaves an empty file, or an old one, which the next start fills."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA.split(";"):
+    for statement in schema.split(";"):
         if statement.strip():
             connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")
@@ -101,7 +106,8 @@ def explained(path: Path) -> Iterator[None]:
             raise LogError(f"{path} is no geo_backup log: name another file") from error
         if "malformed" in text or "cut short" in text:
             raise LogError(
-                f"{path} is damaged ({text}): restore it from a backup, or move it away to begin a new log"
+                f"{path} is damaged ({text}): restore it from a backup, save what can be read of it with "
+                "`geo-backup log repair`, or move it away to begin a new log"
             ) from error
         raise LogError(f"{path} cannot be opened or read ({text})") from error
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from geo_backup.errors import LogError
+from geo_backup.eventlog.chain import Link, Row
 from geo_backup.events import Event, Fix, PositionReported
 from geo_backup.wire import facts
 
@@ -27,11 +27,23 @@ CREATE TABLE fixes (
 );
 CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, data BLOB NOT NULL, sha256 TEXT NOT NULL);
 """
+CHAIN_SCHEMA = """
+CREATE TABLE links (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+    events INTEGER NOT NULL, content BLOB NOT NULL, at_ms INTEGER NOT NULL, note TEXT NOT NULL, hash BLOB NOT NULL,
+    signature BLOB NOT NULL
+);
+CREATE TABLE purged (
+    segment INTEGER NOT NULL, purge INTEGER NOT NULL, events INTEGER NOT NULL, leaves BLOB NOT NULL,
+    PRIMARY KEY (segment, purge)
+) WITHOUT ROWID;
+"""
+"""Since format 2. `purged` has the hashes of leaves that went, by the numbers of their segment and of their purge."""
 ADD_FIX = "INSERT INTO fixes VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 ADD_FACT = "INSERT INTO facts VALUES (?,?,?,?)"
+ADD_LINK = "INSERT INTO links VALUES (?,?,?,?,?,?,?,?,?,?)"
 
 
-Row = tuple[Any, ...]
 Batch = list[tuple[int, Event]]
 
 
@@ -91,6 +103,36 @@ def next_rows(connection: sqlite3.Connection, after: int, end: int) -> Batch:
     return batch
 
 
+def rows_between(connection: sqlite3.Connection, first: int, last: int) -> tuple[list[Row], list[Row]]:
+    """(fixes, facts) from `first` to `last`, as they stand in their tables, in order."""
+    bounds = (first, last)
+    return (
+        connection.execute("SELECT * FROM fixes WHERE seq BETWEEN ? AND ? ORDER BY seq", bounds).fetchall(),
+        connection.execute("SELECT * FROM facts WHERE seq BETWEEN ? AND ? ORDER BY seq", bounds).fetchall(),
+    )
+
+
+def links_from(connection: sqlite3.Connection, number: int = 1) -> Iterator[Link]:
+    """The links of the chain from that number on."""
+    rows = connection.execute("SELECT * FROM links WHERE number >= ? ORDER BY number", (number,))
+    return (Link(*row) for row in rows)
+
+
+def has_chain(connection: sqlite3.Connection) -> bool:
+    """Whether it is of format 2; an older log has no chain until it is opened for writing."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'links'").fetchone() is not None
+
+
+def last_link(connection: sqlite3.Connection) -> Link | None:
+    row = connection.execute("SELECT * FROM links ORDER BY number DESC LIMIT 1").fetchone()
+    return Link(*row) if row else None
+
+
+def chained_seq(connection: sqlite3.Connection) -> int:
+    """The seq up to which the chain has come."""
+    return int(connection.execute("SELECT coalesce(max(last_seq), 0) FROM links").fetchone()[0])
+
+
 def standing_seq(connection: sqlite3.Connection, event_id: str) -> int:
     row = connection.execute("SELECT seq FROM facts WHERE event_id = ?", (event_id,)).fetchone()
     return int(row[0]) if row else 0
@@ -107,7 +149,13 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 def epoch_of(connection: sqlite3.Connection) -> str:
     """The id of the log, made with it."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-    if row is None:
+    epoch = meta_of(connection, "epoch")
+    if epoch is None:
         raise LogError("the log has no epoch: restore it from a backup")
-    return str(row[0])
+    return epoch
+
+
+def meta_of(connection: sqlite3.Connection, name: str) -> str | None:
+    """What the log says of itself under a name: `epoch`; `unchained`, how many events an older version wrote."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else None

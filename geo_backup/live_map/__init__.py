@@ -75,6 +75,9 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.SignInRefused: (never, changes_nothing),
     ev.Looked: (never, changes_nothing),
     ev.AccessChanged: (never, changes_nothing),
+    ev.HoldPlaced: (never, changes_nothing),
+    ev.HoldLifted: (never, changes_nothing),
+    ev.RecordsPurged: (never, changes_nothing),
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 

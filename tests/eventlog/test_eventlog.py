@@ -245,7 +245,8 @@ def test_only_the_owner_may_read_the_log(tmp_path: Path) -> None:
         log = SqliteLog.open(path)
         asyncio.run(log.append([fact(1)]))
         files = sorted(tmp_path.iterdir())
-        assert [file.name for file in files] == [NAME, NAME + "-shm", NAME + "-wal", NAME + ".lock", NAME + ".reserve"]
+        beside = ("", "-shm", "-wal", ".end", ".key", ".lock", ".reserve")
+        assert [file.name for file in files] == [NAME + suffix for suffix in beside]
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
         log.close()
     finally:

@@ -16,6 +16,8 @@ from geo_backup.audit.verify import verify
 from geo_backup.backup import question as questions
 from geo_backup.backup.choice import Choice
 from geo_backup.eventlog import open_log
+from geo_backup.eventlog.proof import prove
+from geo_backup.eventlog.retention import DAY_MS, Terms, fold_start, purge
 from geo_backup.events import AssignmentChanged, BackupRequested, DecisionMade, Fix, Need, PositionReported
 from geo_backup.live_map import Recommendation
 from geo_backup.node import Node, decider
@@ -115,6 +117,34 @@ def test_a_quick_answer_stands_until_the_best_is_there(
     assert len({event.event_id for event in found}) == len(found)
     assert [event.first == event.chosen for event in changes] == [True] * len(changes), "nobody is missing any more"
     assert [bool(event.inputs) for event in found[:1] + changes] == [False] + [True] * len(changes)
+
+
+def test_of_a_purged_log_the_decisions_that_carry_their_inputs_are_verified(tmp_path: Path) -> None:
+    log = tmp_path / "log.sqlite"
+
+    async def story(node: Node) -> None:
+        await fleet(node, 0.0, 100.0, 200.0)
+        await ask(node, "i1")
+        await refined(node, "i1")
+
+    running(story, log)
+    found = made(log)
+    later_ms = int(time.time() * 1000) + 100 * DAY_MS
+    assert purge(log, Terms(), later_ms).counts["raw_fixes"] == 3
+    assert prove(log).wrong == []
+    opened_log = open_log(log, read_only=True)
+    report = verify(street(), opened_log.read_all, opened_log.load_snapshot(), start=fold_start(log))
+    opened_log.close()
+    assert report.wrong == []
+    assert report.decisions == len([one for one in found if one.inputs]) > 0
+    assert report.purged >= len([one for one in found if not one.inputs]) > 0
+    running(story_of_nothing, log)
+    assert prove(log).wrong == []
+
+
+async def story_of_nothing(node: Node) -> None:
+    """Only start and stop: the fold begins at the checkpoint."""
+    assert {unit.unit_id for unit in node.live_map.units.values() if unit.fix is not None} == {"P0", "P1", "P2"}
 
 
 def test_what_is_told_is_found_in_the_log_byte_for_byte(tmp_path: Path) -> None:

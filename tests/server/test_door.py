@@ -18,6 +18,7 @@ from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
 from tests.running import Server
 from tests.server.test_contract import new_unit, problem
 
+
 @pytest.fixture(scope="module", params=[256, pytest.param(1_024, marks=pytest.mark.long)], ids="{} descriptors".format)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("door") / "log.sqlite", descriptors=request.param).start()

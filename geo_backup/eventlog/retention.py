@@ -1,0 +1,382 @@
+"""Retention: which events may stay how long, and the purge of those that have stayed longer.
+
+What goes is replaced by its hashes (see `chain`), in the same transaction as a link that says how many went, so that
+`audit verify` proves what is left. A purge goes leaf by leaf: one unit's fixes of one segment stay or go together.
+Never past the newest checkpoint, where the fold can begin. Needs the log for itself: stop its server first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from geo_backup.errors import LogError
+from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
+from geo_backup.eventlog.proof import purge_content
+from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
+from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
+from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
+from geo_backup.events import RecordsPurged
+
+DAY_MS = 86_400_000
+YEARS_5 = 1_826
+SEGMENTS_AT_ONCE = 500
+"""Segments that one transaction purges."""
+
+CLASSES = ("raw_fixes", "tracks", "decisions", "audit")
+
+KEPT = {
+    "NetworkAdopted",
+    "SpeedsAdopted",
+    "RulesAdopted",
+    "DemandAdopted",
+    "BeatsAdopted",
+    "UnitRegistered",
+    "UnitRetired",
+    "AgreementMade",
+    "AgreementEnded",
+    "ClockTurned",
+    "HoldPlaced",
+    "HoldLifted",
+    "RecordsPurged",
+}
+"""Facts that others are read by, and those of retention itself: they stay."""
+DECISIONS = {
+    "IncidentOpened",
+    "IncidentChanged",
+    "IncidentClosed",
+    "BackupRequested",
+    "BackupRecommended",
+    "DecisionMade",
+    "AssignmentChanged",
+    "EmergencyDeclared",
+    "EmergencyAcknowledged",
+    "EmergencyCleared",
+    "AidApproved",
+    "PlanMade",
+    "PlanApproved",
+    "PlanActivated",
+    "PlanCancelled",
+    "ClosureAdded",
+    "ClosureLifted",
+    "UnitStatusChanged",
+    "CrewReported",
+}
+"""What was decided, and from what. All other facts are of who did what: class audit."""
+
+
+class Terms(NamedTuple):
+    """How many days each class stays."""
+
+    raw_fixes: int = 90
+    tracks: int = YEARS_5
+    """Fixes of units while they were on an incident, or in need of help."""
+    decisions: int = YEARS_5
+    audit: int = YEARS_5
+
+
+@dataclass
+class Purge:
+    """What a purge took, or would take."""
+
+    until_seq: int
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    kept: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    """Of each class, up to `until_seq`."""
+    held: int = 0
+
+    @property
+    def events(self) -> int:
+        return sum(self.counts.values())
+
+
+class _Leaf(NamedTuple):
+    """Events that stay or go together."""
+
+    of: str | None
+    """None: it stays for ever."""
+    newest_ms: int
+    held: bool
+    fixes: list[Row]
+    facts: list[Row]
+
+    @property
+    def hash(self) -> bytes:
+        if self.facts:
+            return fact_leaf(self.facts[0])
+        leaves = Leaves()
+        leaves.add(self.fixes, ())
+        return leaves.hashes()[0]
+
+
+def purge(
+    path: Path,
+    terms: Terms,
+    now_ms: int,
+    *,
+    dry_run: bool = False,
+    key_file: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Purge:
+    """Take what is older than `terms` out of the log; with `dry_run` only say what would go, also while it is written.
+
+    Raises LogError if another process writes the log, or if a segment is not what was recorded: a purge hides nothing.
+    """
+    if not path.exists():
+        raise LogError(f"there is no log at {path}")
+    if dry_run:
+        with explained(path), closing(connect(path, "ro")) as connection:
+            prepare(path, connection, writing=False)
+            work = _Work(connection, terms, now_ms)
+            for _ in work.segments(progress):
+                pass
+            return work.purge
+    with closing(hold(path)), explained(path), closing(connect(path, "rw")) as connection:
+        prepare(path, connection, writing=True)
+        connection.execute("PRAGMA secure_delete=ON")  # what is purged must not stay on free pages
+        chain = SqliteChain(path, connection, key_file)
+        try:
+            chain.begin()
+            work = _Work(connection, terms, now_ms)
+            for parts in _batches(work.segments(progress)):
+                _take(connection, chain, parts)
+        finally:
+            chain.close()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return work.purge
+
+
+def purged_fact(done: Purge, terms: Terms, now_ms: int, by: str) -> RecordsPurged:
+    """The purge as the log has it."""
+    return RecordsPurged(
+        event_id=f"purge:{done.until_seq}:{now_ms}",
+        received_ms=now_ms,
+        until_seq=done.until_seq,
+        raw_fixes=done.counts["raw_fixes"],
+        tracks=done.counts["tracks"],
+        decisions=done.counts["decisions"],
+        audit=done.counts["audit"],
+        held=done.held,
+        raw_fixes_days=terms.raw_fixes,
+        tracks_days=terms.tracks,
+        decisions_days=terms.decisions,
+        audit_days=terms.audit,
+        by=by,
+    )
+
+
+def fold_start(path: Path) -> tuple[int, bytes] | None:
+    """(seq, data) of the oldest checkpoint that nothing was purged after; None while nothing was: the fold begins with
+    the first event then. LogError if there is no such checkpoint any more."""
+    with explained(path), closing(connect(path, "ro")) as connection:
+        if not has_chain(connection):
+            return None
+        purged = connection.execute("SELECT max(last_seq) FROM links WHERE kind = 'purge'").fetchone()[0]
+        if purged is None:
+            return None
+        for seq, data in _snapshots(connection, "seq"):
+            if seq >= purged:
+                return seq, data
+    raise LogError(f"{path}: events up to {purged:,} were purged, and no later checkpoint is whole: restore a backup")
+
+
+def _snapshots(connection: sqlite3.Connection, order: str) -> Iterator[tuple[int, bytes]]:
+    """Those whose hash fits."""
+    for seq, data, sha256 in connection.execute(f"SELECT seq, data, sha256 FROM snapshots ORDER BY {order}"):
+        if hashlib.sha256(data).hexdigest() == sha256:
+            yield seq, data
+
+
+class _Segment(NamedTuple):
+    """One segment and what goes of it."""
+
+    number: int
+    gone: list[_Leaf]
+
+
+class _Work:
+    """Which leaves of a log are to go."""
+
+    def __init__(self, connection: sqlite3.Connection, terms: Terms, now_ms: int) -> None:
+        self.connection = connection
+        self.before_ms = {name: now_ms - getattr(terms, name) * DAY_MS for name in CLASSES}
+        if not has_chain(connection):
+            raise LogError("the log has no chain yet: open it once for writing, with `geo-backup serve`")
+        newest = next(_snapshots(connection, "seq DESC"), None)
+        self.purge = Purge(until_seq=newest[0] if newest else 0)
+        self.holds = _Holds(connection)
+        self.tracks = _Tracks(connection)
+
+    def segments(self, progress: Callable[[int, int], None] | None) -> Iterator[_Segment]:
+        """Segments of which something goes, in order; counts on the way."""
+        purge = self.purge
+        for link in links_from(self.connection):
+            if link.last_seq > purge.until_seq:
+                break
+            if link.kind != "events":
+                continue
+            gone = []
+            fixes, facts = rows_between(self.connection, link.first_seq, link.last_seq)
+            for leaf in self._leaves(fixes, facts):
+                events = len(leaf.fixes) + len(leaf.facts)
+                if leaf.of is None:
+                    continue
+                old = leaf.newest_ms < self.before_ms[leaf.of]
+                if old and not leaf.held:
+                    purge.counts[leaf.of] += events
+                    gone.append(leaf)
+                else:
+                    purge.kept[leaf.of] += events
+                    purge.held += events * old
+            if gone:
+                self._check(link, fixes, facts)
+                yield _Segment(link.number, gone)
+            if progress is not None:
+                progress(link.last_seq, purge.until_seq)
+
+    def _leaves(self, fixes: list[Row], facts: list[Row]) -> Iterator[_Leaf]:
+        def run_of(row: Row) -> tuple[str, str, str]:
+            return row[1], row[2] or "", row[3] or ""
+
+        for (unit_id, *_), rows in groupby(sorted(fixes, key=lambda row: (run_of(row), row[0])), run_of):
+            run = list(rows)
+            incidents = self.tracks.incidents_of(unit_id, run[0][0], run[-1][0])
+            times = [row[4] for row in run]
+            held = self.holds.of_unit(unit_id, min(times), max(times)) or any(map(self.holds.of_incident, incidents))
+            yield _Leaf("tracks" if incidents else "raw_fixes", max(times), held, run, [])
+        for row in facts:
+            body = orjson.loads(row[3])
+            at_ms = body["received_ms"]
+            held = self.holds.of_unit(body.get("unit_id", ""), at_ms, at_ms) or any(
+                self.holds.of_incident(body[name]) for name in ("incident_id", "emergency_id") if name in body
+            )
+            kind = row[1]
+            of = None if kind in KEPT else "decisions" if kind in DECISIONS else "audit"
+            yield _Leaf(of, at_ms, held, [], [row])
+
+    def _check(self, link: Link, fixes: list[Row], facts: list[Row]) -> None:
+        leaves = Leaves()
+        leaves.add(fixes, facts)
+        hashes = leaves.hashes()
+        for (blob,) in self.connection.execute("SELECT leaves FROM purged WHERE segment = ?", (link.number,)):
+            hashes += [blob[at : at + 32] for at in range(0, len(blob), 32)]
+        if content(hashes) != link.content:
+            raise LogError(
+                f"{Span(link.first_seq, link.last_seq)} are not what was recorded, so they are not purged: "
+                "see `geo-backup audit verify`"
+            )
+
+
+def _batches(segments: Iterable[_Segment]) -> Iterator[list[_Segment]]:
+    batch: list[_Segment] = []
+    for segment in segments:
+        batch.append(segment)
+        if len(batch) == SEGMENTS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _take(connection: sqlite3.Connection, chain: SqliteChain, segments: list[_Segment]) -> None:
+    """Replace leaves by their hashes, and say so in the chain: one transaction."""
+    counts: dict[str, int] = dict.fromkeys(CLASSES, 0)
+    rows: list[tuple[int, int, bytes]] = []
+    gone_fixes: list[tuple[int]] = []
+    gone_facts: list[tuple[int]] = []
+    for segment in segments:
+        events = 0
+        for leaf in segment.gone:
+            gone_fixes += [(row[0],) for row in leaf.fixes]
+            gone_facts += [(row[0],) for row in leaf.facts]
+            counts[leaf.of or ""] += len(leaf.fixes) + len(leaf.facts)
+            events += len(leaf.fixes) + len(leaf.facts)
+        rows.append((segment.number, events, b"".join(leaf.hash for leaf in segment.gone)))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        note: dict[str, Any] = {"counts": counts}
+        seqs = [seq for (seq,) in (*gone_fixes, *gone_facts)]
+        number = chain.link("purge", Span(min(seqs), max(seqs)), len(seqs), purge_content(rows), note)
+        connection.executemany(
+            "INSERT INTO purged VALUES (?,?,?,?)",
+            [(segment, number, events, leaves) for segment, events, leaves in rows],
+        )
+        connection.executemany("DELETE FROM fixes WHERE seq = ?", gone_fixes)
+        connection.executemany("DELETE FROM facts WHERE seq = ?", gone_facts)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        chain.undone()
+        raise
+    chain.committed((), (), 0)
+
+
+class _Holds:
+    """Legal holds that stand."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._by_id: dict[str, dict[str, Any]] = {}
+        for kind, body in _facts(connection, "HoldPlaced", "HoldLifted"):
+            self._by_id.pop(body["hold_id"], None)
+            if kind == "HoldPlaced":
+                self._by_id[body["hold_id"]] = body
+
+    def of_incident(self, incident_id: str) -> bool:
+        return any(one.get("incident_id") == incident_id for one in self._by_id.values())
+
+    def of_unit(self, unit_id: str, from_ms: int, to_ms: int) -> bool:
+        return bool(unit_id) and any(
+            one.get("unit_id") == unit_id
+            and one.get("from_ms", -math.inf) <= to_ms
+            and from_ms <= one.get("to_ms", math.inf)
+            for one in self._by_id.values()
+        )
+
+
+class _Tracks:
+    """When each unit was on an incident, or was the one in need, by seqs."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._spans: dict[str, list[tuple[int, float, str]]] = {}
+        self._open: dict[tuple[str, str], int] = {}
+        kinds = ("AssignmentChanged", "EmergencyDeclared", "IncidentOpened", "IncidentClosed")
+        for seq, kind, body in _facts_at(connection, *kinds):
+            unit_id = body.get("unit_id") or body.get("for_unit_id") or ""
+            incident_id = body.get("incident_id") or body["emergency_id"]
+            if kind == "IncidentClosed":
+                for pair in [pair for pair in self._open if pair[1] == incident_id]:
+                    self._end(pair, seq)
+            elif body.get("state") in ("cleared", "cancelled"):
+                self._end((unit_id, incident_id), seq)
+            elif unit_id:
+                self._open.setdefault((unit_id, incident_id), seq)
+        for pair in list(self._open):
+            self._end(pair, math.inf)
+
+    def _end(self, pair: tuple[str, str], seq: float) -> None:
+        began = self._open.pop(pair, None)
+        if began is not None:
+            self._spans.setdefault(pair[0], []).append((began, seq, pair[1]))
+
+    def incidents_of(self, unit_id: str, first: int, last: int) -> list[str]:
+        spans = self._spans.get(unit_id, ())
+        return [incident_id for began, ended, incident_id in spans if began <= last and first <= ended]
+
+
+def _facts(connection: sqlite3.Connection, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((kind, body) for _, kind, body in _facts_at(connection, *kinds))
+
+
+def _facts_at(connection: sqlite3.Connection, *kinds: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    marks = ",".join("?" * len(kinds))
+    rows = connection.execute(f"SELECT seq, kind, body FROM facts WHERE kind IN ({marks}) ORDER BY seq", kinds)
+    return ((seq, kind, orjson.loads(body)) for seq, kind, body in rows)
