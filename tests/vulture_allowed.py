@@ -99,3 +99,5 @@ _.not_declared
 _.speaker
 _.rights
 _.csrf
+_.key_named
+_.operations
