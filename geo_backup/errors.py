@@ -9,6 +9,7 @@
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
+    ├── OutboundError       a URL may not be fetched, or its host did not answer as it should
     ├── BusyError           too much is asked at once: ask again
     └── TrackError          a recorded track cannot be read
 
@@ -63,6 +64,10 @@ class OutsideMapError(BadValueError):
 
 class UnknownIdError(GeoBackupError):
     """No unit, incident or closure has this id."""
+
+
+class OutboundError(GeoBackupError):
+    """A URL may not be fetched, or whoever is behind it did not answer as they should; the text names the host."""
 
 
 class BusyError(GeoBackupError):
