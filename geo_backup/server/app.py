@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -28,6 +29,7 @@ from geo_backup.server import (
     guard,
     health,
     incidents,
+    oidc,
     openapi,
     page,
     plans,
@@ -47,9 +49,12 @@ from geo_backup.server.given import Steering
 from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
 
+if TYPE_CHECKING:
+    from geo_backup.people.provider import Provider
+
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, feed, page),
+    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, feed, page),
 )
 
 
@@ -59,15 +64,17 @@ def create_app(
     adopt_unknown: bool = False,
     token: str | None = None,
     roster: Roster | None = None,
+    provider: Provider | None = None,
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
-    `token` opens everything; `roster` holds the people, devices and programs that may speak here. With neither,
-    everybody may do everything, and the server answers to loopback and `hosts` only.
+    `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
+    vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
+    only.
     """
-    speakers = Speakers(roster, token)
+    speakers = Speakers(roster, token, provider)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

@@ -20,7 +20,7 @@ from geo_backup.people import Principal
 from geo_backup.server.access import OPERATIONS, Right, reach, refusal_of, units_of
 from geo_backup.server.problems import answer
 from geo_backup.server.sight import GONE, Sight
-from geo_backup.server.speaker import speaker_of
+from geo_backup.server.speaker import refused_of, speaker_of
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire.route import Answer, Guarded
 
@@ -47,6 +47,7 @@ class Guard:
         refused = refusal_of(who, right)
         if refused is not None:
             status, words, errors = refused
+            words = refused_of(scope) or words
             headers = {"WWW-Authenticate": 'Bearer realm="geo_backup"'} if status == 401 else None
             await answer(status, words, errors, headers)(scope, receive, send)
             return
