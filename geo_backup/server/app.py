@@ -46,6 +46,7 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.given import Steering
+from geo_backup.server.rates import Rates
 from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
 
@@ -95,6 +96,7 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
+    app.add_middleware(Rates)
     app.add_middleware(Speaking, speakers=speakers)
     app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
     return app
