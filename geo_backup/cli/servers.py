@@ -74,7 +74,7 @@ def serve(
     ] = False,
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
-        Path | None, typer.Option(help="TOML file that names your identity provider; see CONTRACT.md.")
+        Path | None, typer.Option(help="TOML file that names your identity provider; see server/ACCESS.md.")
     ] = None,
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.

@@ -40,6 +40,8 @@ BYTES_EACH = 8_192
 """So many bytes of a body count as one more request ..."""
 HEAVIEST = 100.0
 """... and a whole file as no more than this."""
+COSTLY = {("POST", "/v1/session"): 50.0, ("GET", "/v1/session/oidc/done"): 50.0}
+"""A password takes 0.1 s to judge, and a code a question to the identity provider."""
 HELD_S = 1.0
 HELD_MAX = 1_024
 """A quarter of the connections that come in; see `door`."""
@@ -130,6 +132,9 @@ class Rates:
 
 def _weight(scope: Scope) -> float:
     """How many requests one counts as. A body of unknown length counts as the heaviest."""
+    costly = COSTLY.get((scope["method"], scope["path"]))
+    if costly is not None:
+        return costly
     if scope["method"] in ("GET", "HEAD"):
         return 1.0
     headers = Headers(scope=scope)

@@ -51,9 +51,10 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
         raise bad_value("/person_id", "missing", "send person_id, password and code, or a token")
     else:
         try:
-            shown, who = await asyncio.to_thread(
-                speakers.roster.sign_in, body.person_id, body.password, body.code, source
-            )
+            async with speakers.signing_in:
+                shown, who = await asyncio.to_thread(
+                    speakers.roster.sign_in, body.person_id, body.password, body.code, source
+                )
         except SignInError as error:
             whom = body.person_id if speakers.roster.person(body.person_id) is not None else ""
             refusal = SignInRefused(

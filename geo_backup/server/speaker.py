@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -39,6 +40,8 @@ WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
 WRONG = "this token or session does not hold: it is wrong, over or revoked; sign in again"
+SIGNING_IN = 2
+"""Passwords that are judged at a time, each in a thread that others need too."""
 TICKET_S = 30.0
 LINK_S = 300.0
 LINKED_S = 12 * 3600.0
@@ -117,6 +120,7 @@ class Speakers:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.roster, self.provider = roster, provider
+        self.signing_in = asyncio.Semaphore(SIGNING_IN)
         self._token = token_hash(token) if token is not None else None
         self._now_s = now_s
         self._tickets: OrderedDict[str, tuple[float, Principal, str]] = OrderedDict()

@@ -48,7 +48,7 @@ _NAMES: dict[str, Entry] = {
     "csrf": ("What a page sends as `X-CSRF-Token` with whatever changes something.", None),
     "idle_s": ("After so long without a key or a click the session ends; null: it does not.", 1800),
     "until": ("When the session or token ends by itself; null: it does not.", "2026-11-23T22:00:00Z"),
-    "provider": ("How a button calls the identity provider: `GET /v1/session/oidc` leads to it.", "City account"),
+    "provider": ("How a button calls the identity provider: `/v1/session/oidc` leads to it.", "City account"),
     "ways": ("How one may sign in here: `oidc`, `password`, `token`.", ["password"]),
     "within_s": ("It holds for so long.", 30),
     "open": ("Whether nobody is configured, so that everybody may do everything.", False),

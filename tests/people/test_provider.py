@@ -28,9 +28,10 @@ from geo_backup.people import Roster
 from geo_backup.people import provider as provider_module
 from geo_backup.people.oidc import SECRET_VARIABLE, Oidc
 from geo_backup.people.provider import KEPT_S, RETRY_S, Provider, SignIn
+from geo_backup.server import access
 from geo_backup.server.oidc import FLOW_COOKIE
 from geo_backup.server.speaker import COOKIE
-from geo_backup.settings import Settings
+from geo_backup.settings import Config, Settings
 from tests.people.running_provider import SECRET, RunningProvider, signs_in
 from tests.people.test_oidc import OTHER, token
 from tests.running import CENTRE, ServerInThread, events_in, free_port
@@ -389,6 +390,16 @@ agency = "*"
 [oidc.roles]
 "cad-desk" = "dispatcher"
 """
+
+
+def test_the_paper_shows_a_file_that_can_be(tmp_path: Path) -> None:
+    paper = (Path(access.__file__).parent / "ACCESS.md").read_text(encoding="utf-8")
+    file = tmp_path / "site.toml"
+    file.write_text(paper.partition("```toml\n")[2].partition("```")[0])
+    config = Config.read(file)
+    assert config.oidc is not None
+    assert config.oidc.redirect_url == "https://dispatch.example.org/v1/session/oidc/done"
+    assert config.hosts == ("id.example.org:8443",)
 
 
 def test_a_site_names_its_provider_in_a_file(tmp_path: Path) -> None:

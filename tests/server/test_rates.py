@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from geo_backup.people import Roster
 from geo_backup.server import emergencies
 from geo_backup.server.assignments import routes as assignments
-from geo_backup.server.rates import HEAVIEST, IN_BODY, OF_ADDRESS, OF_ONE, PRESSED, SENT, Rates, _Used, _weight
+from geo_backup.server.rates import COSTLY, HEAVIEST, IN_BODY, OF_ADDRESS, OF_ONE, PRESSED, SENT, Rates, _Used, _weight
 from tests.running import CENTRE, ServerInThread, eventually
 from tests.server.test_contract import at, problem
 
@@ -66,7 +66,13 @@ def test_only_so_many_are_under_way() -> None:
 )
 def test_a_large_body_counts_as_many_requests(method: str, headers: dict[str, str], weight: float) -> None:
     rows = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert _weight({"type": "http", "method": method, "headers": rows}) == weight
+    assert _weight({"type": "http", "method": method, "path": "/v1/positions", "headers": rows}) == weight
+
+
+def test_passwords_cannot_be_tried_by_the_thousand() -> None:
+    weights = {path: _weight({"type": "http", "method": method, "path": path}) for method, path in COSTLY}
+    assert set(weights) == {"/v1/session", "/v1/session/oidc/done"}
+    assert all(OF_ADDRESS.per_s / weight <= 2.0 for weight in weights.values())
 
 
 def test_what_is_urgent_is_told_by_routes_that_exist() -> None:
