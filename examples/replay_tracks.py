@@ -8,7 +8,9 @@ The same on a map, with play, pause and jump: geo-backup replay examples/tracks/
 import sys
 
 from geo_backup import RoadNetwork
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import IncidentOpened
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.replay.player import Player
@@ -27,7 +29,7 @@ for seq, event in enumerate([*player.units(middle_ms), *player.due(middle_ms), c
 
 standing = Standing(network)
 standing.update(view(live_map, middle_ms))
-ranking = standing.rank("call")
+ranking = rank(standing, "call")
 print(f"{to_text(middle_ms)}: {ranking.total} can go")
 for candidate in ranking.candidates(5):
     print(f"{candidate.unit_id}  {candidate.eta_ms / 1000:.0f} s  {candidate.distance_m:.0f} m  {candidate.freshness}")

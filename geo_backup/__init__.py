@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geo_backup.cartography.build import build_map
+    from geo_backup.cartography.build import Credit, build_map
     from geo_backup.cartography.graphs import from_osmnx, to_networkx
     from geo_backup.client import Client
     from geo_backup.errors import GeoBackupError
@@ -25,6 +25,7 @@ __version__ = "0.5.0"
 __all__ = [
     "ArrivalField",
     "Client",
+    "Credit",
     "GeoBackupError",
     "PROFILES",
     "RoadNetwork",
@@ -41,6 +42,7 @@ __all__ = [
 _HOMES = {
     "ArrivalField": "roads.field",
     "Client": "client",
+    "Credit": "cartography.build",
     "GeoBackupError": "errors",
     "PROFILES": "roads.profile",
     "RoadNetwork": "roads.network",

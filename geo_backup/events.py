@@ -566,15 +566,17 @@ class SignInRefused(Event):
 class Looked(Event):
     """`said_by` looked: what they followed or read, how far they could see, and until when."""
 
-    what: Literal["feed", "history", "log", "export", "replay"]
+    what: Literal["feed", "answers", "history", "log", "export", "replay"]
     scope: tuple[str, ...]
-    """Topics of a feed; ids and times of a query."""
+    """Topics of a feed, rights that answers were asked by, positions of the log that were read."""
     session: str = ""
     source: str = ""
     until_ms: int | None = None
-    """When a feed ended; None: it began."""
-    clear: str = ""
-    """Agency and reach of their sight."""
+    """When a feed ended; of answers, until when further ones are not recorded. None: a feed began."""
+    agency: str = ""
+    roles: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    """What their sight follows from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

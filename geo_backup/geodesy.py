@@ -72,9 +72,3 @@ def local_m(lon: Number, lat: Number, origin_lon: float, origin_lat: float) -> t
     """East and north of an origin in metres (equirectangular: good to 0.1 % within 50 km)."""
     per_lon, per_lat = metres_per_deg(origin_lat)
     return wrap_lon_deg(lon - origin_lon) * per_lon, (lat - origin_lat) * per_lat
-
-
-def from_local_m(east_m: Number, north_m: Number, origin_lon: float, origin_lat: float) -> tuple[Number, Number]:
-    """Inverse of `local_m`."""
-    per_lon, per_lat = metres_per_deg(origin_lat)
-    return wrap_lon_deg(origin_lon + east_m / per_lon), origin_lat + north_m / per_lat

@@ -60,7 +60,8 @@ class Settings:
     """What `serve`, `demo` and `replay` start with."""
 
     map_folder: Path
-    log_file: Path
+    log: str
+    """A file, or the URL of a log; `open_log` knows which there are."""
     host: str = "127.0.0.1"
     port: int = 8000
     mode: Mode = "live"
@@ -74,7 +75,7 @@ class Settings:
     def of(
         cls,
         map_folder: Path,
-        log_file: Path,
+        log: str,
         *,
         host: str = "127.0.0.1",
         port: int = 8000,
@@ -85,7 +86,7 @@ class Settings:
         """Read the environment and check. Raises `BadValueError` for a host beyond loopback for which nobody is
         configured."""
         token = os.environ.get("GEO_BACKUP_TOKEN") or None
-        roster_file = roster_beside(log_file) if mode != "simulated" else None
+        roster_file = roster_beside(log) if mode != "simulated" else None
         said = Config() if config is None else Config.read(config)
         if host not in LOOPBACK and token is None and said.oidc is None and not _is_somebody(roster_file):
             raise BadValueError(
@@ -97,7 +98,7 @@ class Settings:
             )
         if token is not None and len(token) < 16:
             raise BadValueError("GEO_BACKUP_TOKEN", "short", "GEO_BACKUP_TOKEN needs at least 16 characters")
-        return cls(map_folder, log_file, host, port, mode, adopt_unknown, token, roster_file, said)
+        return cls(map_folder, log, host, port, mode, adopt_unknown, token, roster_file, said)
 
     def provider(self) -> Provider | None:
         """The identity provider, ready to be asked; call it once."""

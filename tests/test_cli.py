@@ -79,6 +79,8 @@ def test_help_names_every_command() -> None:
         (["serve", *MAP, "--host", "0.0.0.0"], "GEO_BACKUP_TOKEN"),
         (["serve", *MAP, "--port", "0", "--log", "/"], "folder"),
         (["serve", *MAP, "--port", "0", "--log", "/nowhere/log.sqlite"], "/nowhere"),
+        (["serve", *MAP, "--port", "0", "--log", "tape://reel"], "tape:// is no log that is known here"),
+        (["verify", "tape://reel", *MAP], "name a file, or one of sqlite://"),
         (["map", "info", "nowhere"], "nowhere"),
         (["map", "build", "nowhere.osm.pbf", "--out", "x"], "nowhere.osm.pbf"),
         (["etas", *MAP, "--target", "here", "x.csv"], "LON,LAT"),
@@ -91,6 +93,7 @@ def test_help_names_every_command() -> None:
         (["watch", "nowhere"], "http://"),
         (["replay", "nowhere.csv", *MAP], "nowhere.csv"),
         (["replay", "[/]nowhere.csv", *MAP], "[/]nowhere.csv"),
+        (["replay", "nowhere.csv", *MAP, "--columns", "time"], "'time' is no name=column"),
     ],
 )
 def test_a_failure_is_one_clear_line(
@@ -225,6 +228,9 @@ def test_two_servers_do_not_share_a_log(run: Any, server: Server) -> None:
     with pytest.raises(Failed) as failure:
         run("serve", *MAP, "--port", "0", "--log", server.log)
     assert str(server.log) in one_line(failure)
+    with pytest.raises(Failed) as failure:
+        run("serve", *MAP, "--port", "0", "--log", f"sqlite://{server.log}")
+    assert f"{server.log} " in one_line(failure), "a URL names the same file"
 
 
 def test_a_live_server_takes_no_replay(run: Any, server: Server, tmp_path: Path) -> None:
@@ -332,6 +338,7 @@ def test_report_response(run: Any, tmp_path: Path) -> None:
     travel = answer["groups"]["2"]["segments"]["travel"]
     assert (travel["count"], travel["median_s"], travel["targets_s"], travel["within_share"]) == (1, 300, [240], 0)
     assert answer["all"]["kth"]["1"]["total"]["p90_s"] == 350
+    assert json.loads(run("report", "response", f"sqlite://{file}", "--json"))["events"] == 5
     words = run("report", "response", file, "--by", "hour", "--timezone", "Europe/Stockholm")
     assert "hour 23: 1 response" in words
     assert "no prediction 1" in words

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from geo_backup.geodesy import bearing_deg, distance_m, from_local_m, local_m, turn_deg, wrap_lon_deg
+from geo_backup.geodesy import bearing_deg, distance_m, local_m, turn_deg, wrap_lon_deg
+from tests.roads.tiny import from_local_m
 
 WGS84 = Geod(ellps="WGS84")
 LON = st.floats(-180, 180)

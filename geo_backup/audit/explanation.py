@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geo_backup.backup.answer import Answer, Told, Weighed
+from geo_backup.backup.answer import Answer, Told
+from geo_backup.backup.question import Weighed
 from geo_backup.events import ANY, DecisionMade
 from geo_backup.wire import decisions
 from geo_backup.wire.decisions import Decision, Human
@@ -26,6 +27,7 @@ REASON_WORDS = {
     "WRONG_AGENCY_OR_NO_AGREEMENT": "of an agency without an agreement for this",
     "NEEDS_APPROVAL": "under mutual aid that nobody has approved",
     "AID_SHARE_USED": "of an agency that has lent its share",
+    "HIDDEN": "undercover",
     "UNSTAFFED": "without a crew",
     "REST_PERIOD": "to rest",
     "END_OF_SHIFT": "at the end of the shift",

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from geo_backup import __version__
-from geo_backup.backup.answer import answer, ask, ask_at_once
-from geo_backup.backup.standing import Standing, View, view
+from geo_backup.backup.answer import answer
+from geo_backup.backup.question import ask, ask_at_once
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import View, view
 from geo_backup.errors import UnknownIdError, WrongMapError
+from geo_backup.eventlog import EventLog
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import checkpoint, decisions
 from geo_backup.wire.decisions import Human
+
+PROGRESS_EVENTS = 1_000
 
 
 @dataclass
@@ -34,69 +40,101 @@ class Report:
     """Of the live map at the end."""
 
 
-def verify(
-    network: RoadNetwork,
-    read: Callable[[], Iterable[tuple[int, Event]]],
-    snapshot: tuple[int, bytes] | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Report:
-    """Fold from the start, comparing every recorded ranking and the checkpoint on the way.
+class _Shown(NamedTuple):
+    """A ranking that was on record or on a dispatcher's screen."""
 
-    `read` begins the log anew; it is read twice, first for what is to be compared, so that a long log needs no memory.
-    A recorded ranking says at which log position and time it was made. Raises `WrongMapError` when the log belongs to
-    another map.
-    """
-    asked: dict[int, list[tuple[str, str, int]]] = {}
-    decided: dict[int, list[DecisionMade]] = {}
-    report = Report()
-    for _, event in read():
+    incident_id: str
+    digest: str
+    as_of_ms: int
+
+
+@dataclass
+class _Recorded:
+    """What a log says was worked out, by the position in the log that it was worked out at."""
+
+    rankings: dict[int, list[_Shown]] = field(default_factory=dict)
+    decisions: dict[int, list[DecisionMade]] = field(default_factory=dict)
+    skipped: int = 0
+
+    def add(self, event: Event) -> None:
+        """Note what one event says."""
         if isinstance(event, BackupRecommended | DecisionMade) and event.software_version != __version__:
-            report.skipped += 1
+            self.skipped += 1
         elif isinstance(event, DecisionMade):
-            decided.setdefault(event.as_of_seq, []).append(event)
+            self.decisions.setdefault(event.as_of_seq, []).append(event)
         elif (
             isinstance(event, BackupRecommended | AssignmentChanged)
             and event.digest
             and event.as_of_seq is not None
             and event.as_of_ms is not None
         ):
-            asked.setdefault(event.as_of_seq, []).append((event.incident_id, event.digest, event.as_of_ms))
-    live_map = LiveMap()
-    for seq, event in read():
+            shown = _Shown(event.incident_id, event.digest, event.as_of_ms)
+            self.rankings.setdefault(event.as_of_seq, []).append(shown)
+
+    def left(self) -> list[str]:
+        """What names a position that the log does not have."""
+        rankings = [
+            f"the ranking of incident {one.incident_id} names seq {seq}, which is not in the log"
+            for seq, several in self.rankings.items()
+            for one in several
+        ]
+        decisions = [
+            f"the decision {one.event_id} names seq {seq}, which is not in the log"
+            for seq, several in self.decisions.items()
+            for one in several
+        ]
+        return rankings + decisions
+
+
+def verify(network: RoadNetwork, log: EventLog, progress: Callable[[int], None] = lambda events: None) -> Report:
+    """Fold a log from its start, comparing every recorded ranking and decision and the checkpoint on the way.
+
+    It is read twice, first for what is to be compared, so that a long log needs no memory. `progress` is told now and
+    then how many events are folded. Raises `WrongMapError` when the log belongs to another map.
+    """
+    report, recorded, live_map = Report(), _Recorded(), LiveMap()
+    for _, event in log.read_all():
+        recorded.add(event)
+    report.skipped = recorded.skipped
+    snapshot = log.load_snapshot()
+    for seq, event in log.read_all():
         apply(live_map, seq, event)
         report.events += 1
-        if live_map.network_id and live_map.network_id != network.content_id:
-            raise WrongMapError(
-                f"the log belongs to the map {live_map.network_id}, this one is {network.content_id}; "
-                "name the right one with --map"
-            )
+        if live_map.network_id:
+            _check_map("log", live_map.network_id, network)
         if snapshot is not None and snapshot[0] == seq:
             report.checkpoints += 1
             if hashlib.sha256(snapshot[1]).hexdigest() != checkpoint.digest(live_map):
                 report.wrong.append(f"the checkpoint at seq {seq} differs from the fold")
-        for incident_id, recorded, as_of_ms in asked.pop(seq, ()):
-            report.rankings += 1
-            standing = Standing(network)
-            standing.update(view(live_map, as_of_ms))
-            if standing.rank(incident_id).digest() != recorded:
-                report.wrong.append(f"the ranking of incident {incident_id} at seq {seq} differs")
-        for decision in decided.pop(seq, ()):
-            report.decisions += 1
-            if not same_decision(network, decision, inputs_of(decision, live_map)):
-                report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
-        if progress is not None and report.events % 1_000 == 0:
+        _compare(report, recorded, network, live_map)
+        if report.events % PROGRESS_EVENTS == 0:
             progress(report.events)
-    for seq, rows in asked.items():
-        report.wrong.extend(
-            f"the ranking of incident {row[0]} names seq {seq}, which is not in the log" for row in rows
-        )
-    report.wrong.extend(
-        f"the decision {decision.event_id} names seq {seq}, which is not in the log"
-        for seq, several in decided.items()
-        for decision in several
-    )
+    report.wrong += recorded.left()
     report.digest = checkpoint.digest(live_map)
     return report
+
+
+def _compare(report: Report, recorded: _Recorded, network: RoadNetwork, live_map: LiveMap) -> None:
+    """Work out again what was worked out at the live map's position, and take it off the record."""
+    seq = live_map.seq
+    for shown in recorded.rankings.pop(seq, ()):
+        report.rankings += 1
+        standing = Standing(network)
+        standing.update(view(live_map, shown.as_of_ms))
+        if rank(standing, shown.incident_id).digest() != shown.digest:
+            report.wrong.append(f"the ranking of incident {shown.incident_id} at seq {seq} differs")
+    for decision in recorded.decisions.pop(seq, ()):
+        report.decisions += 1
+        if not same_decision(network, decision, inputs_of(decision, live_map)):
+            report.wrong.append(f"the decision {decision.event_id} on incident {decision.incident_id} differs")
+
+
+def _check_map(what: str, network_id: str, network: RoadNetwork) -> None:
+    if network_id != network.content_id:
+        raise WrongMapError(
+            f"the {what} belongs to the map {network_id}, this one is {network.content_id}; "
+            "name the right one with --map"
+        )
 
 
 def inputs_of(decision: DecisionMade, live_map: LiveMap) -> View:
@@ -109,11 +147,7 @@ def inputs_of(decision: DecisionMade, live_map: LiveMap) -> View:
 
 def same_decision(network: RoadNetwork, decision: DecisionMade, inputs: View) -> bool:
     """Whether a decision's inputs give its answer again, to the bit."""
-    if decision.network_id != network.content_id:
-        raise WrongMapError(
-            f"the decision belongs to the map {decision.network_id}, this one is {network.content_id}; "
-            "name the right one with --map"
-        )
+    _check_map("decision", decision.network_id, network)
     standing = Standing(network, inputs.rules)
     standing.update(inputs)
     if decision.inputs:
@@ -134,20 +168,11 @@ class Found(NamedTuple):
     humans: list[Human]
 
 
-def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: str) -> Found:
+def decision_of(log: EventLog, decision_id: str) -> Found:
     """Find a decision in a log. Raises `UnknownIdError`, which names the last ones that are in it."""
-    named: deque[str] = deque(maxlen=5)
-    event = None
-    for _, one in read():
-        if isinstance(one, DecisionMade):
-            named.append(one.event_id)
-            if one.event_id == decision_id:
-                event = one
-    if event is None:
-        last = f"; the last ones are {', '.join(named)}" if named else "; it holds none"
-        raise UnknownIdError(f"there is no decision {decision_id!r} in this log{last}")
+    event = _decision(log, decision_id)
     live_map, inputs, humans = LiveMap(), None, []
-    for seq, one in read():
+    for seq, one in log.read_all():
         if inputs is None:
             if seq > event.as_of_seq:
                 inputs = inputs_of(event, live_map)
@@ -156,3 +181,17 @@ def decision_of(read: Callable[[], Iterable[tuple[int, Event]]], decision_id: st
         if isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
             humans.append(decisions.human(event, one.unit_id, one.at_ms, one.reason))
     return Found(event, inputs or inputs_of(event, live_map), humans)
+
+
+def _decision(log: EventLog, decision_id: str) -> DecisionMade:
+    named: deque[str] = deque(maxlen=5)
+    found = None
+    for _, event in log.read_all():
+        if isinstance(event, DecisionMade):
+            named.append(event.event_id)
+            if event.event_id == decision_id:
+                found = event
+    if found is None:
+        last = f"; the last ones are {', '.join(named)}" if named else "; it holds none"
+        raise UnknownIdError(f"there is no decision {decision_id!r} in this log{last}")
+    return found

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from geo_backup.backup.fleet import CODE, IncidentRow, UnitTable
+from geo_backup.backup.fleet import CODE, UnitTable
 from geo_backup.backup.reasons import REASON
+from geo_backup.backup.view import IncidentRow
 from geo_backup.events import AgreementMade
 from geo_backup.live_map.freshness import STALE
 from geo_backup.roads.kernel import Array

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.cover import place_times_ms
+from geo_backup.backup.city import city_now
+from geo_backup.backup.readings import place_times_ms
 from geo_backup.backup.staging import move_up, staging_points
 from geo_backup.backup.standing import Standing
 from geo_backup.geodesy import distance_m
@@ -43,13 +44,13 @@ class Waiting(NamedTuple):
 def moves(standing: Standing, agency: str = "") -> tuple[MoveUp, ...]:
     """Whom of an agency to move where now, or of each where none is named: few moves, each worth it. Posts are the
     places of demand themselves; units drive there without the siren, and leave from there with it."""
-    now, network, table = standing.city_now(), standing.network, standing.table
+    now, network, table = city_now(standing), standing.network, standing.table
     rules, city = table.rules, now.city
     lon, lat = city.demand.lon[city.kept], city.demand.lat[city.kept]
     posts = _points(network, lon, lat, rules.snap)
-    response, horizon_ms = standing.metric("response"), rules.limit.horizon_ms
+    response, horizon_ms = standing.front("response").metric, rules.limit.horizon_ms
     from_posts = place_times_ms(response, city.targets, Starts.of(response.weights, posts), horizon_ms)
-    routine = standing.metric("routine")
+    routine = standing.front("routine").metric
     starts = table.starts(routine.weights, standing.now.as_of_ms)
     drive_ms = place_times_ms(routine, city.targets, starts, horizon_ms)
     found = list[MoveUp]()

@@ -1,14 +1,8 @@
 """A choice: whom to send to each of all open requests together, and which of two choices is the better one.
 
 Better is lexicographic. Priorities come one after the other: what priority 1 takes is gone before priority 2 looks; of
-one priority, requests that may empty a beat come before those that leave it its floor. Within one, summed over its
-requests, and each level only where all before it are equal:
-
-    0 needs that must be filled and are not       5 cover lost to the rest of the city
-    1 needs wanted and not filled                 6 workload: calls this shift
-    2 the last (k-th) arrival                     7 arrival times to the millisecond
-    3 all arrivals                                8 unit ids, by their order
-    4 preference: the beat's own units, and units that have what is asked rather than a substitute
+one priority, requests that may empty a beat come before those that leave it its floor. Within one, `LEVELS` come one
+after the other, each summed over its requests and only where all before it are equal.
 
 Arrivals count in buckets (10 s by the rules): within one, two units are as good as each other. All levels are whole
 numbers, so there is one best objective, to the last digit.
@@ -16,7 +10,7 @@ numbers, so there is one best objective, to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +19,8 @@ from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill
 from geo_backup.events import Need
 from geo_backup.roads.kernel import INF_MS, Array
 
-LEVELS = ("unmet", "unmet_wants", "last_arrival", "arrivals", "preference", "cover_lost", "workload", "eta_ms", "ids")
-
 Objective = tuple[int, ...]
+"""By level."""
 
 
 class Request(NamedTuple):
@@ -90,35 +83,64 @@ class Choice(NamedTuple):
     def gap(self, other: Choice) -> str:
         """Where this one first beats the other: "priority 1: last_arrival by 3"; empty where they are equal."""
         for ((priority, _), mine), (_, its) in zip(self.objectives, other.objectives, strict=True):
-            for name, a, b in zip(LEVELS, mine, its, strict=True):
+            for level, a, b in zip(LEVELS, mine, its, strict=True):
                 if a != b:
-                    return f"priority {priority}: {name} by {b - a}"
+                    return f"priority {priority}: {level.name} by {b - a}"
         return ""
+
+
+class Level(NamedTuple):
+    """What counts at one level, of one request; smaller is better."""
+
+    name: str
+    each: Callable[[Request, Fleet, Array, int], Array] | None = None
+    """Of a request, the fleet, some units (their rows, int64[K]) and a bucket in ms: int64[K], what each counts for."""
+    last: bool = False
+    """The most that one unit counts for, not the sum of them all. There is one such level."""
+    missing: str = ""
+    """One for each unit that a need of this urgency is short of."""
+    substitute: int = 0
+    """For each need that a substitute fills."""
+
+
+LEVELS = (
+    Level("unmet", missing="must"),
+    Level("unmet_wants", missing="want"),
+    Level("last_arrival", lambda request, fleet, rows, bucket_ms: request.eta_ms[rows] // bucket_ms, last=True),
+    Level("arrivals", lambda request, fleet, rows, bucket_ms: request.eta_ms[rows] // bucket_ms),
+    # the beat's own units, and units that have what is asked rather than a substitute
+    Level("preference", lambda request, fleet, rows, bucket_ms: request.preference[rows], substitute=1),
+    Level("cover_lost", lambda request, fleet, rows, bucket_ms: fleet.cover_lost[rows]),
+    Level("workload", lambda request, fleet, rows, bucket_ms: fleet.workload[rows]),
+    Level("eta_ms", lambda request, fleet, rows, bucket_ms: request.eta_ms[rows]),
+    Level("ids", lambda request, fleet, rows, bucket_ms: rows + 1),
+)
+"""The most important first: the one place that says what is better."""
+
+
+def _worth(request: Request, fleet: Fleet, units: Sequence[Sent], bucket_ms: int) -> list[int]:
+    """What a set counts for at each level."""
+    missing, substitutes = {"": 0, "must": 0, "want": 0}, 0
+    for i, need in enumerate(request.needs):
+        mine = [unit for unit in units if i in unit.fills]
+        missing[need.need] += need.count - len(mine)
+        substitutes += sum(fill(fleet.capabilities[unit.row], need) == AS_SUBSTITUTE for unit in mine)
+    rows, out = np.array([unit.row for unit in units], np.int64), []
+    for level in LEVELS:
+        each = [] if level.each is None else level.each(request, fleet, rows, bucket_ms).tolist()
+        count = max(each, default=0) if level.last else sum(each)
+        out.append(count + missing[level.missing] + level.substitute * substitutes)
+    return out
 
 
 def objective(
     requests: Sequence[Request], fleet: Fleet, sent: Sequence[Sequence[Sent]], bucket_ms: int
 ) -> tuple[tuple[tuple[int, bool], Objective], ...]:
     """What a choice is worth, by urgency; smaller is better."""
-    out: dict[tuple[int, bool], list[int]] = {}
+    out: dict[tuple[int, bool], list[list[int]]] = {}
     for request, units in zip(requests, sent, strict=True):
-        total = out.setdefault(request.urgency, [0] * len(LEVELS))
-        for i, need in enumerate(request.needs):
-            missing = need.count - sum(i in unit.fills for unit in units)
-            total[0 if need.need == "must" else 1] += missing
-        rows = [unit.row for unit in units]
-        buckets = [int(request.eta_ms[row]) // bucket_ms for row in rows]
-        total[2] += max(buckets, default=0)
-        total[3] += sum(buckets)
-        total[4] += sum(int(request.preference[row]) for row in rows)
-        total[4] += sum(
-            fill(fleet.capabilities[unit.row], request.needs[i]) == AS_SUBSTITUTE for unit in units for i in unit.fills
-        )
-        total[5] += sum(int(fleet.cover_lost[row]) for row in rows)
-        total[6] += sum(int(fleet.workload[row]) for row in rows)
-        total[7] += sum(int(request.eta_ms[row]) for row in rows)
-        total[8] += sum(row + 1 for row in rows)
-    return tuple((urgency, tuple(out[urgency])) for urgency in sorted(out))
+        out.setdefault(request.urgency, []).append(_worth(request, fleet, units, bucket_ms))
+    return tuple((urgency, tuple(map(sum, zip(*out[urgency], strict=True)))) for urgency in sorted(out))
 
 
 class Taken:
@@ -170,23 +192,14 @@ class Ground:
             fit[:, request.eta_ms >= INF_MS] = NOT_AT_ALL
             self.fit.append(fit)
 
+    def each(self, level: Level, r: int, rows: Array) -> Array | None:
+        """int64[K]: what each of some units counts for at a level of a request; None: nothing."""
+        return None if level.each is None else level.each(self.requests[r], self.fleet, rows, self.bucket_ms)
+
     def order(self, r: int, rows: Array) -> Array:
-        """Rows, the best for a request first: its key is the order of the levels."""
-        request, fleet = self.requests[r], self.fleet
-        return np.asarray(
-            rows[
-                np.lexsort(
-                    (
-                        rows,
-                        request.eta_ms[rows],
-                        fleet.workload[rows],
-                        fleet.cover_lost[rows],
-                        request.preference[rows],
-                        request.eta_ms[rows] // self.bucket_ms,
-                    )
-                )
-            ]
-        )
+        """Rows, the best for a request first."""
+        keys = [key for level in reversed(LEVELS) if (key := self.each(level, r, rows)) is not None]
+        return np.asarray(rows[np.lexsort(keys)])
 
     def choice(self, sent: Sequence[Sequence[Sent]], considered: int = 0, proven: bool = False) -> Choice:
         kept = tuple(tuple(sorted(units)) for units in sent)

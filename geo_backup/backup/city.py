@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from geo_backup.backup.cover import Beat, Beats, Cover, price_words
 from geo_backup.backup.demand import Demand, of_roads, week_hour
+from geo_backup.backup.readings import place_times_ms
+from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError, OutsideMapError
 from geo_backup.events import DemandAdopted
-from geo_backup.roads.kernel import Array
+from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import Target, snap_place
 from geo_backup.rules import Rules
 
 
-def beats_of(collection: Mapping[str, Any] | None) -> Beats:
+def beats_of(collection: Mapping[str, object] | None) -> Beats:
     """Beats from a GeoJSON FeatureCollection whose features have `beat_id` and perhaps `floor` (one number, or 24 by
     hour of the day). `BadValueError` names the feature and what is wrong with it."""
     features = [] if collection is None else collection.get("features")
@@ -60,7 +62,7 @@ class City:
         network: RoadNetwork,
         rules: Rules,
         demand: DemandAdopted | None = None,
-        beats: Mapping[str, Any] | None = None,
+        beats: Mapping[str, object] | None = None,
     ) -> None:
         self.made_of = (rules, demand, beats)
         self.timezone = network.area.timezone
@@ -87,6 +89,31 @@ class City:
         at = self.beats.at(np.nan_to_num(lon, nan=200.0), np.nan_to_num(lat, nan=100.0))
         whose = np.array([*agencies], object)
         return CityNow(self, ms, free, self.demand.forecast(hour)[self.kept], whose, at, hour % 24)
+
+
+_MADE: WeakKeyDictionary[Standing, City] = WeakKeyDictionary()
+"""Of each fleet the city that it was last asked about."""
+
+
+def prepare(standing: Standing) -> None:
+    """Make what the first incident would wait for."""
+    for profile in ("response", "routine"):
+        standing.front(profile)
+    _MADE[standing] = City(standing.network, standing.table.rules)
+
+
+def city_now(standing: Standing) -> CityNow:
+    """The cover that the fleet gives the city as of the last view, with the siren on."""
+    now, table = standing.now, standing.table
+    city = _MADE.get(standing)
+    if city is None or city.made_of != (table.rules, now.demand, now.beats):
+        city = _MADE[standing] = City(standing.network, table.rules, now.demand, now.beats)
+    metric = standing.front("response").metric
+    starts = table.starts(metric.weights, now.as_of_ms)
+    ms = place_times_ms(metric, city.targets, starts, table.rules.limit.horizon_ms)
+    ms = np.minimum(ms.astype(np.int64) + table.turnout_ms, INF_MS).astype(np.int32)
+    agencies = [table.rows[unit_id].agency for unit_id in table.ids]
+    return city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), agencies, now.as_of_ms)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,40 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import shapely
 
 from geo_backup.errors import BadValueError
-from geo_backup.roads.field import ArrivalField, Seeds, Starts
-from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.kernel import INF_MS, Array
-from geo_backup.roads.lanes import LANES, Lanes
-from geo_backup.roads.snap import Target
 from geo_backup.rules import CoverRules
 
 ONE = 1 << 40
 """All demand, in the whole numbers of values."""
-
-
-def place_times_ms(metric: Metric, targets: Sequence[Target], starts: Starts, horizon_ms: int) -> Array:
-    """int32[J, N]: milliseconds from N starts to J places, INF_MS = not within the horizon; each as its arrival field
-    says it. Sixteen fields a pass, in one block of memory whatever J is. Belongs to the metric's thread."""
-    out = np.full((len(targets), starts.edge.shape[1]), INF_MS, np.int32)
-    block = Lanes(metric, horizon_ms)
-    for first in range(0, len(targets), LANES):
-        some = targets[first : first + LANES]
-        for lane in [lane for lane in range(LANES) if lane not in block.free]:
-            block.drop(lane)
-        seeds = [Seeds.of(metric.weights, target) for target in some]
-        for lane, seed in enumerate(seeds):
-            block.put(lane, seed.edge, seed.ms)
-        block.settle()
-        for lane, (target, seed) in enumerate(zip(some, seeds, strict=True)):
-            field = ArrivalField(metric.weights, target, horizon_ms, seed, block.values, lane)
-            out[first + lane] = field.read(starts)[0]
-    return out
 
 
 def shares(weights: Array) -> Array:
@@ -159,7 +136,7 @@ class Beat:
     """An area with a name and the free units that it keeps: one number, or 24 by hour of the local day."""
 
     beat_id: str
-    geometry: Mapping[str, Any]
+    geometry: Mapping[str, object]
     """GeoJSON Polygon or MultiPolygon."""
     floor: int | tuple[int, ...] | None = None
     """None: as the rules say."""

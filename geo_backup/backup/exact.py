@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.choice import LEVELS, Choice, Fleet, Ground, Objective, Request, Sent, Taken, objective
+from geo_backup.backup.choice import LEVELS, Choice, Fleet, Ground, Level, Objective, Request, Sent, Taken, objective
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL
 from geo_backup.roads.kernel import Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+LAST = next(level for level in LEVELS if level.last)
 
 NODES_MAX = 2_000
 """Of the solver's search tree, at each level: a limit that is the same on every machine, unlike a clock."""
@@ -144,24 +146,29 @@ class _Program:
                 left[team] -= 1
         return out
 
-    def levels(self) -> list[Array]:
-        """One cost vector a level, in the order of `LEVELS`."""
-        requests, fleet = self.ground.requests, self.ground.fleet
-        costs = [np.zeros(self.size) for _ in LEVELS]
-        for m, (r, i) in enumerate(self.missing):
-            costs[0 if requests[r].needs[i].need == "must" else 1][self.s + m] = 1.0
-        costs[2][self.t :] = 1.0
-        for p, (r, row) in enumerate(self.pairs):
-            costs[3][p] = requests[r].eta_ms[row] // self.ground.bucket_ms
-            costs[4][p] = requests[r].preference[row]
-            costs[5][p] = fleet.cover_lost[row]
-            costs[6][p] = fleet.workload[row]
-            costs[7][p] = requests[r].eta_ms[row]
-            costs[8][p] = row + 1
-        for f, (p, i) in enumerate(self.fills):
-            r, row = self.pairs[p]
-            costs[4][self.y + f] = self.ground.fit[r][i, row] == AS_SUBSTITUTE
-        return costs
+    def each(self, level: Level) -> Array:
+        """float64[pairs]: what each unit that goes counts for."""
+        out, of, rows = np.zeros(len(self.pairs)), *np.array(self.pairs, np.int64).T
+        for r in self.mine:
+            counts = self.ground.each(level, r, rows[of == r])
+            if counts is not None:
+                out[of == r] = counts
+        return out
+
+    def cost(self, level: Level) -> Array:
+        """What each variable counts for at a level."""
+        cost, requests = np.zeros(self.size), self.ground.requests
+        if level.last:
+            cost[self.t :] = 1.0
+        else:
+            cost[: self.y] = self.each(level)
+        if level.missing:
+            cost[self.s : self.t] = [requests[r].needs[i].need == level.missing for r, i in self.missing]
+        if level.substitute:
+            filled = ((*self.pairs[p], i) for p, i in self.fills)
+            stand_in = [self.ground.fit[r][i, row] == AS_SUBSTITUTE for r, row, i in filled]
+            cost[self.y : self.s] = level.substitute * np.array(stand_in)
+        return cost
 
     def constraints(self) -> tuple[csr_array, Array, Array]:
         """A, low, high of low <= A v <= high."""
@@ -187,11 +194,11 @@ class _Program:
         for f, (p, i) in enumerate(self.fills):
             of_pair.setdefault(p, []).append(self.y + f)
             of_need.setdefault((self.pairs[p][0], i), []).append(self.y + f)
-        for p, (r, row) in enumerate(self.pairs):
+        arrival = self.each(LAST).tolist()
+        for p, (r, _) in enumerate(self.pairs):
             each = [[y] for y in of_pair[p]] if requests[r].several else [of_pair[p]]
             rows += [({**dict.fromkeys(ys, 1.0), p: -1.0}, -np.inf, 0.0) for ys in each]
-            bucket = float(requests[r].eta_ms[row] // self.ground.bucket_ms)
-            rows.append(({p: bucket, self.t + self.mine.index(r): -1.0}, -np.inf, 0.0))
+            rows.append(({p: arrival[p], self.t + self.mine.index(r): -1.0}, -np.inf, 0.0))
         for m, (r, i) in enumerate(self.missing):
             count = float(requests[r].needs[i].count)
             rows.append(({**dict.fromkeys(of_need.get((r, i), ()), 1.0), self.s + m: 1.0}, count, count))
@@ -218,11 +225,12 @@ class _Program:
         limits = [LinearConstraint(*self.constraints())]
         as_alone = all(r in alone for r in self.mine)
         found, sure = None, True
-        for level, cost in enumerate(self.levels()):
+        for n, level in enumerate(LEVELS):
+            cost = self.cost(level)
             if not cost.any():
                 continue
-            floors = np.array([alone[r][level] if as_alone else 0 for r in self.mine])
-            if LEVELS[level] == "last_arrival":
+            floors = np.array([alone[r][n] if as_alone else 0 for r in self.mine])
+            if level.last:
                 least[self.t :] = floors
             if found is None or self.total(cost, found) > floors.sum():
                 result = milp(
@@ -238,7 +246,7 @@ class _Program:
                 found = result.x
             value = self.total(cost, found)
             spare = value - int(floors.sum())
-            if LEVELS[level] == "last_arrival":
+            if level.last:
                 most[self.t :] = floors + spare
             if value == 0:
                 most[cost > 0] = 0.0

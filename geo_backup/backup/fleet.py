@@ -1,15 +1,14 @@
-"""The fleet and the incidents as a decision sees them: frozen rows, and the units as columns with their places on the
-network."""
+"""The fleet as columns, with every unit's place on the network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import numpy as np
 
-from geo_backup.events import Fix, Mode, Need, UnitStatus
-from geo_backup.live_map import OPEN_STATES, Incident, Unit
+from geo_backup.backup.view import UnitRow
+from geo_backup.events import UnitStatus
 from geo_backup.live_map.freshness import LOST, at_post, grade, limits_ms
 from geo_backup.roads.field import Starts
 from geo_backup.roads.kernel import Array
@@ -24,111 +23,6 @@ CODE = {status: code for code, status in enumerate(STATUSES)}
 ASSIGNABLE = ("available", "on_station", "returning", "limited")
 
 NEVER_MS = 2**62
-
-
-class UnitRow(NamedTuple):
-    """What a ranking must know of one unit: frozen, so it may cross to another thread."""
-
-    unit_id: str
-    status: str
-    capabilities: tuple[str, ...]
-    """Of the vehicle and of everybody aboard."""
-    incident_id: str | None
-    home: tuple[float, float] | None
-    fixes: tuple[Fix, ...]
-    order_ms: int
-    parked: bool
-    agency: str = ""
-    kind: str = ""
-    staffed: bool = True
-    shift_ends_ms: int | None = None
-    rest_until_ms: int | None = None
-    calls: int = 0
-    emergency: bool = False
-    """Its own officer is in danger."""
-
-    @classmethod
-    def of(cls, unit: Unit) -> UnitRow:
-        """The unit as it stands now."""
-        return cls(
-            unit.unit_id,
-            unit.status,
-            unit.capabilities + tuple(c for m in unit.crew or () for c in m.capabilities if c not in unit.capabilities),
-            unit.incident_id,
-            unit.home,
-            unit.fixes,
-            unit.order_ms,
-            unit.parked,
-            unit.agency,
-            unit.kind,
-            unit.crew is None or bool(unit.crew),
-            unit.shift_ends_ms,
-            unit.rest_until_ms,
-            unit.calls,
-            unit.emergency_id is not None,
-        )
-
-
-class SwapMemory(NamedTuple):
-    """What was so far, of a unit on its way: see `live_map.Assignment`."""
-
-    least_left_ms: int | None = None
-    offered: str = ""
-    offered_ms: int | None = None
-
-
-class IncidentRow(NamedTuple):
-    """What a ranking must know of one incident."""
-
-    incident_id: str
-    lon: float
-    lat: float
-    profile: str
-    for_unit_id: str | None
-    requirement: tuple[Need, ...]
-    assigned: tuple[tuple[str, str], ...]
-    """(unit_id, state) of the units that are on it."""
-    assigned_ms: tuple[int, ...] = ()
-    """When each of them was sent."""
-    priority: int = 3
-    agency: str = ""
-    mode: Mode | None = None
-    several: bool = False
-    approved: tuple[str, ...] = ()
-    apart: bool = False
-    arrive_by_ms: int | None = None
-    requested_ms: int = 0
-    request_id: str = ""
-    opening: str = ""
-    """Names this opening of the incident."""
-    swap_memory: tuple[SwapMemory, ...] = ()
-    """Of each of those that are on it."""
-
-    @classmethod
-    def of(cls, incident: Incident) -> IncidentRow:
-        """The incident as it stands now."""
-        here = [part for part in incident.assignments.values() if part.state in OPEN_STATES]
-        return cls(
-            incident.incident_id,
-            incident.lon,
-            incident.lat,
-            incident.profile,
-            incident.for_unit_id,
-            incident.requirement,
-            tuple((part.unit_id, part.state) for part in here),
-            tuple(part.sent_ms for part in here),
-            incident.priority,
-            incident.agency,
-            incident.mode,
-            incident.several,
-            incident.approved,
-            incident.apart,
-            incident.arrive_by_ms,
-            incident.requested_ms,
-            incident.request_id,
-            incident.opening,
-            tuple(SwapMemory(part.least_left_ms, part.offered, part.offered_ms) for part in here),
-        )
 
 
 class UnitTable:
@@ -177,6 +71,7 @@ class UnitTable:
         self.speed_mps = np.zeros(n, np.float32)
         self.staffed = np.ones(n, np.bool_)
         self.emergency = np.zeros(n, np.bool_)
+        self.hidden = np.zeros(n, np.bool_)
         self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
         self.rest_until_ms = np.zeros(n, np.int64)
         self.turnout_ms, self.clear_ms = np.zeros((2, n), np.int32)
@@ -197,7 +92,7 @@ class UnitTable:
             freshness = self.rules.of_kind(row.kind).freshness
             self.limits_ms[:, r] = limits_ms(freshness, row.parked)
             self.trusted_ms[r] = freshness.live_moving_ms
-            self.staffed[r], self.emergency[r] = row.staffed, row.emergency
+            self.staffed[r], self.emergency[r], self.hidden[r] = row.staffed, row.emergency, row.hidden
             turnout = self.rules.of(row.agency).turnout
             self.turnout_ms[r] = turnout.on_station_ms if row.status == "on_station" else turnout.mobile_ms
             self.clear_ms[r] = turnout.on_scene_clear_ms if row.status == "on_scene" else 0
@@ -232,7 +127,7 @@ class UnitTable:
 
     def free(self, as_of_ms: int) -> Array:
         """bool[N]: units that the next call would find free."""
-        idle = np.isin(self.status, [CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency
+        idle = np.isin(self.status, [CODE[name] for name in ASSIGNABLE]) & ~self.busy & ~self.emergency & ~self.hidden
         rested = (self.rest_until_ms <= as_of_ms) & (self.shift_ends_ms > as_of_ms) & self.staffed
         out: Array = idle & rested & self.placed & (self.freshness(as_of_ms) < LOST)
         return out

@@ -12,20 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.backup.answer import fleet_of
 from geo_backup.backup.choice import Request
-from geo_backup.backup.closures import Obstacles, covers, enterable, slowed
+from geo_backup.backup.city import city_now
 from geo_backup.backup.demand import week_hour
+from geo_backup.backup.driving import Driving, Obstacles
 from geo_backup.backup.exact import exact
 from geo_backup.backup.odds import p90_ms
+from geo_backup.backup.question import fleet_of
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade
-from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS
-from geo_backup.roads.profile import Profile, hour_of
-from geo_backup.roads.snap import Target, snap_place
-from geo_backup.roads.weights import weigh
+from geo_backup.roads.snap import snap_place
 
 HOUR_MS = 3_600_000
 HOURS_MAX = 48
@@ -66,27 +64,6 @@ class Schedule(NamedTuple):
     proven: bool
 
 
-class _Roads:
-    """The roads as a plan's units will find them: at the speeds of that hour, under the closures that will hold then.
-    Speeds that are measured now say nothing of it."""
-
-    def __init__(self, standing: Standing, profile: Profile, at_ms: int, closures: Mapping[str, ClosureAdded]) -> None:
-        network = standing.network
-        bare = weigh(network, profile, hour=None if profile.timeless else hour_of(at_ms, network.area.timezone))
-        self._obstacles = Obstacles(network)
-        self._obstacles.follow(closures)
-        self._holding = self._obstacles.holding(profile)
-        shutting = [one for one in self._holding.values() if one.shuts]
-        slow = slowed([one for one in self._holding.values() if not one.shuts], bare.edge_ms)
-        self._covers = covers(shutting, network.edges)
-        self.weights = bare.under([one.edges for one in shutting], *slow)
-
-    def field_to(self, target: Target, horizon_ms: int) -> ArrivalField:
-        """The arrival field of a place; closures in which it lies may be entered on the last stretch."""
-        waived = [self._holding[name] for name in self._obstacles.around(target) if name in self._holding]
-        return ArrivalField.build(self.weights, target, horizon_ms, enterable(waived, self._covers))
-
-
 def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureAdded]) -> Schedule:
     """The best set for all posts together: everybody who is surely there in time is as good as any other, so the city
     decides among them; only free units are asked, and beats keep their floors.
@@ -94,10 +71,13 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
     `closures` are those that will be in force when units drive there.
     """
     table, rules, now = standing.table, standing.table.rules.of(plan.agency), standing.now
-    city = standing.city_now()
+    city = city_now(standing)
     turnout_ms = table.turnout_ms.astype(np.int64)
-    roads = _Roads(standing, standing.profile("routine"), plan.arrive_by_ms - 1, closures)
-    starts = table.starts(roads.weights, now.as_of_ms)
+    obstacles = Obstacles(standing.network)
+    # speeds that are measured now say nothing of then
+    obstacles.follow(closures)
+    driving = Driving(obstacles, standing.profile("routine"), plan.arrive_by_ms - 1)
+    starts = table.starts(driving.weights, now.as_of_ms)
     requests, drives, posts, off_map = [], [], [], []
     for post in plan.posts:
         try:
@@ -105,7 +85,7 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         except OutsideMapError:
             off_map.append(post.post_id)
             continue
-        drive_ms = roads.field_to(target, rules.limit.horizon_ms).read(starts)[0].astype(np.int64)
+        drive_ms = driving.field_to(target, rules.limit.horizon_ms).read(starts)[0].astype(np.int64)
         spare_ms = (post.arrive_by_ms or plan.arrive_by_ms) - now.as_of_ms
         late_ms = np.maximum(p90_ms(drive_ms, rules.backup.eta_cv) + turnout_ms - spare_ms, 0)
         cost = np.where(city.free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)

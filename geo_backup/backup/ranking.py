@@ -13,19 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo_backup.backup.admission import admit, victims
-from geo_backup.backup.fleet import (
-    ASSIGNABLE,
-    CODE,
-    STATUSES,
-    IncidentRow,
-    UnitTable,
-)
+from geo_backup.backup.fleet import ASSIGNABLE, CODE, STATUSES, UnitTable
+from geo_backup.backup.readings import drive_times
 from geo_backup.backup.reasons import REASON, REASONS
 from geo_backup.backup.requirement import fits
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import IncidentRow, View
 from geo_backup.events import ANY, AgreementMade
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.profile import hour_of
 from geo_backup.roads.snap import RoadPoints
 
 
@@ -151,43 +150,43 @@ class Ranking:
         return sha.hexdigest()
 
     def _warnings(self, row: int) -> tuple[str, ...]:
-        out = []
-        if self.fresh[row] >= STALE:
-            out.append("STALE_POSITION")
-        if STATUSES[self.status[row]] == "limited":
-            out.append("LIMITED")
-        if STATUSES[self.status[row]] == "out_of_service":
-            out.append("ON_CALL")
-        if self.preempts[row]:
-            out.append("PREEMPTS")
-        if self.aid[row]:
-            out.append("MUTUAL_AID")
-        return tuple(out)
+        warnings = {
+            "STALE_POSITION": self.fresh[row] >= STALE,
+            "LIMITED": STATUSES[self.status[row]] == "limited",
+            "ON_CALL": STATUSES[self.status[row]] == "out_of_service",
+            "PREEMPTS": self.preempts[row],
+            "MUTUAL_AID": self.aid[row],
+        }
+        return tuple(name for name, holds in warnings.items() if holds)
 
 
-def rank(
-    table: UnitTable,
-    incident: IncidentRow,
-    field: ArrivalField | None,
-    *,
-    as_of_seq: int,
-    as_of_ms: int,
-    warnings: tuple[str, ...] = (),
-    others: Mapping[str, IncidentRow] | None = None,
-    agreements: Sequence[AgreementMade] = (),
+def rank(standing: Standing, incident_id: str) -> Ranking:
+    """Everybody's place in the queue for one incident, as of the last view. Raises `KeyError` when it is not open."""
+    now, field = standing.now, standing.field(incident_id)
+    incident = now.incidents[incident_id]
+    warnings = {
+        "INCIDENT_IN_CLOSURE": bool(standing.waived(incident_id)),
+        "PROFILE_UNKNOWN": incident.profile not in standing.profiles,
+        "INCIDENT_OFF_MAP": field is None,
+        "INCIDENT_OFF_MAIN_NETWORK": field is not None and not field.target.on_main,
+    }
+    return rank_fleet(standing.table, incident, field, now, tuple(name for name, holds in warnings.items() if holds))
+
+
+def rank_fleet(
+    table: UnitTable, incident: IncidentRow, field: ArrivalField | None, now: View, warnings: tuple[str, ...] = ()
 ) -> Ranking:
     """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go.
 
-    `others` are the open incidents, from which immediate backup may take units by the rules of `BackupRules`.
+    `now` has the open incidents, from which immediate backup may take units by the rules of `BackupRules`, and the
+    agreements.
     """
+    as_of_ms = now.as_of_ms
     fresh = table.freshness(as_of_ms)
     wrong, on_call = _skills(table, incident)
-    taken_from, victim = victims(table, incident, others or {})
+    taken_from, victim = victims(table, incident, now.incidents)
     occupied = _occupied(table, incident)
-    if field is None:
-        drive_ms, which = np.full(len(fresh), INF_MS, np.int32), np.full(len(fresh), -1, np.int8)
-    else:
-        drive_ms, which = field.read(table.starts(field.weights, as_of_ms))
+    drive_ms, which = drive_times(table, field, as_of_ms)
     turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
     reached = drive_ms < INF_MS
     eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
@@ -206,11 +205,12 @@ def rank(
         ("WRONG_CAPABILITY", wrong),
         ("NOT_ASSIGNABLE_STATUS", ~assignable | table.emergency),
         ("ALREADY_ASSIGNED", table.busy & ~victim & (not incident.apart)),
+        ("HIDDEN", table.hidden),
     ):
         reason[applies] = REASON[name]
     aid = np.zeros(len(fresh), np.bool_)
     if incident.agency:
-        aid = admit(table, incident, reason, eta_ms, fresh, others or {}, agreements)
+        aid = admit(table, incident, reason, eta_ms, fresh, now.incidents, _agreements(table.network, now))
     reason[_here(table, incident)] = REASON["ASSIGNED_HERE"]
     requester = table.row_of.get(incident.for_unit_id) if incident.for_unit_id is not None else None
     if requester is not None:
@@ -219,11 +219,19 @@ def rank(
     rows = np.flatnonzero(reason == 0)
     order = rows[np.lexsort((rows, eta_ms[rows], fresh[rows] >= STALE))]
     return Ranking(
-        incident, as_of_seq, as_of_ms, table.network.content_id,
+        incident, now.seq, as_of_ms, table.network.content_id,
         field.weights.weights_id if field is not None else "", table.rules.rules_id, warnings,
         table.ids, order, reason, eta_ms, turnout_ms, clear_ms, victim, aid, taken_from, which,
         table.status.copy(), fresh, table.points, field,
     )  # fmt: skip
+
+
+def _agreements(network: RoadNetwork, now: View) -> tuple[AgreementMade, ...]:
+    """Those of this hour of the local day."""
+    if not any(one.hours for one in now.agreements):
+        return now.agreements
+    hour = hour_of(now.as_of_ms, network.area.timezone)
+    return tuple(one for one in now.agreements if not one.hours or hour in one.hours)
 
 
 def _skills(table: UnitTable, incident: IncidentRow) -> tuple[Array, Array]:

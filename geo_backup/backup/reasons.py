@@ -20,6 +20,7 @@ REASONS = (
     "REST_PERIOD",
     "END_OF_SHIFT",
     "COVERAGE_FLOOR",
+    "HIDDEN",
 )
 """By their codes, which are the numbers that arrays hold; 0 = it can be sent."""
 REASON = {name: code for code, name in enumerate(REASONS)}

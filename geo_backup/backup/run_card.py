@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeGuard, cast, get_args
+from typing import TypeGuard, cast, get_args
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Mode, Need
@@ -99,7 +99,7 @@ def _wrong(file: str, key: str, remedy: str) -> BadValueError:
     return BadValueError(f"{file}: {key}", "run_card", f"{file}: {key} {remedy}")
 
 
-def _card(file: str, name: str, table: Any) -> RunCard:
+def _card(file: str, name: str, table: object) -> RunCard:
     if not _is_word(name):
         raise _wrong(file, f"[{name[:WORD_MAX]}]", f"is no name of a card; a name is {A_WORD}")
     if not isinstance(table, dict):
@@ -137,14 +137,14 @@ def _card(file: str, name: str, table: Any) -> RunCard:
     return card
 
 
-def _alarm(file: str, key: str, alarm: Any) -> tuple[Need, ...]:
+def _alarm(file: str, key: str, alarm: object) -> tuple[Need, ...]:
     needs = alarm.get("needs") if isinstance(alarm, dict) and set(alarm) == {"needs"} else None
     if not isinstance(needs, list) or not 1 <= len(needs) <= NEEDS_MAX:
         raise _wrong(file, f"{key}.needs", 'is a list of 1 to 32 needs, such as { capability = "patrol", count = 2 }')
     return tuple(_need(file, f"{key}.needs[{n}]", need) for n, need in enumerate(needs))
 
 
-def _need(file: str, key: str, need: Any) -> Need:
+def _need(file: str, key: str, need: object) -> Need:
     known = ("capability", "count", "need", "substitutes")
     if not isinstance(need, dict) or not set(need) <= set(known):
         raise _wrong(file, key, f"has {', '.join(known)} and nothing else")
@@ -158,7 +158,7 @@ def _need(file: str, key: str, need: Any) -> Need:
     return Need(capability, count, urgency, _words(file, f"{key}.substitutes", need.get("substitutes", [])))
 
 
-def _words(file: str, key: str, words: Any) -> tuple[str, ...]:
+def _words(file: str, key: str, words: object) -> tuple[str, ...]:
     if not isinstance(words, list) or len(words) > NEEDS_MAX:
         raise _wrong(file, key, "is a list of at most 32 texts")
     if not all(map(_is_word, words)):
@@ -166,5 +166,5 @@ def _words(file: str, key: str, words: Any) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _is_word(word: Any) -> TypeGuard[str]:
+def _is_word(word: object) -> TypeGuard[str]:
     return isinstance(word, str) and bool(word.strip()) and len(word) <= WORD_MAX

@@ -7,7 +7,7 @@ it (dynamic MEXCLP: Jagtenberg, Bhulai, van der Mei 2015). Crews hate shuffling:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -147,7 +147,7 @@ class _Desk:
 
 def staging_points(
     scene: tuple[float, float], lon: Array, lat: Array, eta_ms: Array, count: int, rules: CoverRules,
-    hazard: Mapping[str, Any] | None = None,
+    hazard: Mapping[str, object] | None = None,
 ) -> tuple[StagingPoint, ...]:  # fmt: skip
     """At most `count` of K candidates (lon, lat float64[K]) to wait at for a scene (lon, lat), on all its sides.
 

@@ -1,128 +1,44 @@
 """Standing: one arrival field per open incident, kept right while units move, incidents move, roads close, traffic and
 the hour change.
 
-It belongs to one thread and knows the live map only by frozen views, so ranking never waits for the fold nor reads a
-half-changed world. From equal views it gives equal rankings, whatever it held before: a field that followed a change
-equals a new one to the bit.
+It belongs to one thread and knows the live map only by frozen views, so nobody who reads it waits for the fold nor sees
+a half-changed world. From equal views come equal fields, whatever stood before: a field that followed a change equals a
+new one to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
-import shapely
 
-from geo_backup.backup.city import City, CityNow
-from geo_backup.backup.closures import Edges, Obstacle, Obstacles, covers, enterable, slowed
-from geo_backup.backup.cover import place_times_ms
-from geo_backup.backup.fleet import IncidentRow, UnitRow, UnitTable
-from geo_backup.backup.ranking import Ranking, rank
+from geo_backup.backup.driving import Driving, Obstacles
+from geo_backup.backup.fleet import UnitTable
+from geo_backup.backup.view import View
 from geo_backup.errors import OutsideMapError
-from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, SpeedsAdopted
-from geo_backup.live_map import LiveMap
-from geo_backup.roads.field import ArrivalField, Seeds, Starts, cold_etas_ms, reach_out
+from geo_backup.roads.field import ArrivalField, Seeds
 from geo_backup.roads.hierarchy import Metric
-from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import Profile, hour_of, profiles_of
-from geo_backup.roads.route import Route
-from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
-from geo_backup.roads.traffic import Traffic, drive_ms
-from geo_backup.roads.weights import Weights, weigh
-from geo_backup.rules import Rules, SnapRules
-
-CUT_OFF_NAMED = 1_000
-"""Of so many units at most that cannot come it is worked out which closures bar the way."""
+from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.snap import Target, snap_place
+from geo_backup.roads.weights import Weights
+from geo_backup.rules import Rules
 
 BARE_KEPT = 8
 """Pages ask about the same few incidents again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """The live map at one moment, frozen: the units that changed since the last view, and everything else whole."""
-
-    seq: int
-    as_of_ms: int
-    units: tuple[UnitRow, ...]
-    gone: tuple[str, ...]
-    incidents: Mapping[str, IncidentRow]
-    closures: Mapping[str, ClosureAdded]
-    """Those in force at `as_of_ms`."""
-    rules: Rules
-    speeds: SpeedsAdopted | None = None
-    agreements: tuple[AgreementMade, ...] = ()
-    beats: Mapping[str, Any] | None = None
-    demand: DemandAdopted | None = None
-
-
-def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
-    """Freeze the live map at a time; of the units only those named (all when None)."""
-    named = tuple(live_map.units if unit_ids is None else unit_ids)
-    return View(
-        live_map.seq,
-        as_of_ms,
-        tuple(UnitRow.of(live_map.units[unit_id]) for unit_id in named if unit_id in live_map.units),
-        tuple(unit_id for unit_id in named if unit_id not in live_map.units),
-        {i.incident_id: IncidentRow.of(i) for i in live_map.open_incidents()},
-        {c.closure_id: c.added for c in live_map.closures.values() if c.in_force(as_of_ms)},
-        live_map.rules,
-        live_map.speeds,
-        tuple(live_map.agreements.values()),
-        live_map.beats,
-        live_map.demand,
-    )
-
-
-TRAFFIC = "(traffic)"
-"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
-
-
-def off_road_m(network: RoadNetwork, rules: SnapRules, lon: float, lat: float) -> float:
-    """As `Standing.off_road_m` says; it needs no field, so nobody who asks it waits for one."""
-    try:
-        return snap_place(network, lon, lat, rules).off_road_m
-    except OutsideMapError:
-        west, south, east, north = network.area.extent
-        if west <= lat <= east and south <= lon <= north:
-            raise OutsideMapError("/lon", "lon and lat look exchanged: this map has lon before lat") from None
-        raise
-
-
-class UnitRoute(NamedTuple):
-    """A unit's way to an incident. `eta_ms` is all of it: the leg to the road, turning round, driving, the last leg."""
-
-    route: Route
-    eta_ms: int
-    first_leg_ms: int
-    turns_round: bool
-
-
 @dataclass(slots=True)
-class _Front:
+class Front:
     """One way of driving as it is now: its weights poured into the hierarchy, and the fields that stand on them."""
 
-    holding: dict[str, Obstacle]
-    """Closures that these weights are under."""
-    covers: Edges
+    driving: Driving
     metric: Metric
     probe: Probe
     blocks: list[Lanes]
-    timeless: bool
-    changes: int = -1
-    """Which change of the closures it has followed."""
-    traffic: Traffic | None = None
-    measured: tuple[Array, Array] | None = None
-    """What traffic makes of it: edges and ms, as `drive_ms` has them."""
-
-    def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
-        """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
-        waived = around.intersection(self.holding)
-        return waived, enterable([self.holding[name] for name in waived], self.covers)
 
 
 @dataclass(slots=True)
@@ -152,16 +68,11 @@ class Standing:
         self.profiles = profiles_of(network) if profiles is None else profiles
         self.table = UnitTable(network, rules or Rules())
         self._view: View | None = None
-        self._speeds_id = ""
-        self._traffic: Traffic | None = None
-        self._shut_by_traffic: dict[str, ClosureAdded] = {}
         self._obstacles = Obstacles(network)
-        self._fronts: dict[str, _Front] = {}
+        self._fronts: dict[str, Front] = {}
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
-        self._city: City | None = None
-        self._bare: dict[str, ArrivalField] = {}
-        """As if there were no closures: of the incidents last asked about why a unit cannot come."""
+        self._bare: deque[ArrivalField] = deque(maxlen=BARE_KEPT)
 
     def update(self, view: View) -> None:
         """Take in what changed. Fields follow when they are next read."""
@@ -173,37 +84,15 @@ class Standing:
             self._stands.clear()
             self._fronts.clear()
         self.table.put(view.units, view.gone)
-        self._adopt(view.speeds)
-        view = replace(view, closures={**view.closures, **self._shut_by_traffic})
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
-        over, begun = self._obstacles.follow(view.closures)
+        over, begun = self._obstacles.follow(view.closures, view.speeds)
         if over or begun:
             stands = [stand for stand in self._stands.values() if stand is not None]
             found = self._obstacles.around_each(begun, [stand.target for stand in stands])
             for n, stand in enumerate(stands):
                 stand.around = (stand.around - over) | found.get(n, frozenset())
         self._view = view
-
-    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
-        """Take in measured speeds when they are others."""
-        speeds_id = "" if speeds is None else speeds.speeds_id
-        if speeds_id == self._speeds_id:
-            return
-        self._speeds_id, self._traffic, self._shut_by_traffic = speeds_id, None, {}
-        if speeds is None:
-            return
-        self._traffic = Traffic.unpacked(speeds.packed, self.network.edges)
-        if len(shut := self._traffic.closed):
-            self._shut_by_traffic[TRAFFIC] = ClosureAdded(
-                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
-            )
-
-    def prepare(self) -> None:
-        """Make what the first incident would wait for."""
-        for name in ("response", "routine"):
-            self._front(name)
-        self._city = City(self.network, self.table.rules)
 
     def is_open(self, incident_id: str) -> bool:
         """Whether the incident is open in the last view."""
@@ -233,152 +122,30 @@ class Standing:
             stand.copy = replace(field, values=np.ascontiguousarray(field.values[:, field.lane, None]), lane=0)
         return stand.copy
 
-    def rank(self, incident_id: str) -> Ranking:
-        """Everybody's place in the queue for one incident, as of the last view. Raises `KeyError` as `field` does."""
-        now, field = self.now, self.field(incident_id)
-        stand = self._stands[incident_id]
-        warnings = ("INCIDENT_IN_CLOSURE",) if stand is not None and stand.waived else ()
-        if now.incidents[incident_id].profile not in self.profiles:
-            warnings = (*warnings, "PROFILE_UNKNOWN")
-        if field is None:
-            warnings = (*warnings, "INCIDENT_OFF_MAP")
-        elif not field.target.on_main:
-            warnings = (*warnings, "INCIDENT_OFF_MAIN_NETWORK")
-        agreements: Sequence[AgreementMade] = now.agreements
-        if any(one.hours for one in agreements):
-            hour = hour_of(now.as_of_ms, self.network.area.timezone)
-            agreements = [one for one in agreements if not one.hours or hour in one.hours]
-        return rank(
-            self.table,
-            now.incidents[incident_id],
-            field,
-            as_of_seq=now.seq,
-            as_of_ms=now.as_of_ms,
-            warnings=warnings,
-            others=now.incidents,
-            agreements=agreements,
-        )
+    def waived(self, incident_id: str) -> frozenset[str]:
+        """Closures that the incident lies in, and that may be driven into on the last stretch to it. Raises as `field`
+        does."""
+        stand = self._stand(incident_id)
+        return frozenset() if stand is None else stand.waived
 
-    def city_now(self) -> CityNow:
-        """The cover that the fleet gives the city as of the last view, with the siren on."""
-        now, table = self.now, self.table
-        if self._city is None or self._city.made_of != (table.rules, now.demand, now.beats):
-            self._city = City(self.network, table.rules, now.demand, now.beats)
-        metric = self._front("response").metric
-        starts = table.starts(metric.weights, now.as_of_ms)
-        ms = place_times_ms(metric, self._city.targets, starts, table.rules.limit.horizon_ms)
-        ms = np.minimum(ms.astype(np.int64) + table.turnout_ms, INF_MS).astype(np.int32)
-        agencies = [table.rows[unit_id].agency for unit_id in table.ids]
-        return self._city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), agencies, now.as_of_ms)
-
-    def metric(self, profile: str) -> Metric:
-        """A profile's weights as of the last view, poured into the hierarchy."""
-        return self._front(profile).metric
+    def bare_field(self, field: ArrivalField) -> ArrivalField:
+        """A standing field as if there were no closures and no traffic."""
+        target, weights = field.target, field.weights.bare or field.weights
+        for known in self._bare:
+            if known.target is target and known.weights is weights:
+                break
+        else:
+            known = ArrivalField.build(weights, target, field.horizon_ms)
+            self._bare.append(known)
+        return known
 
     def weights(self, profile: str) -> Weights:
         """Weights of a profile with the closures in force."""
-        return self._front(profile).metric.weights
+        return self.front(profile).driving.weights
 
     def profile(self, name: str) -> Profile:
         """The profile of that name; `response` where its file has gone since: somebody waits for that ranking."""
         return self.profiles.get(name) or self.profiles["response"]
-
-    def field_to(self, profile: str, target: Target) -> ArrivalField:
-        """The field of any place, closures in force; one in which it lies may be entered on the last stretch."""
-        horizon_ms = self.table.rules.limit.horizon_ms
-        return ArrivalField.build(self.weights(profile), target, horizon_ms, self._last_stretch(profile, target))
-
-    def etas_to(self, profile: str, target: Target, points: RoadPoints) -> tuple[Array, Array]:
-        """What that field would say of some points, without making it: see `ArrivalField.etas_ms`."""
-        last_stretch = self._last_stretch(profile, target)
-        return cold_etas_ms(self._front(profile).probe, target, points, self.table.rules.limit.horizon_ms, last_stretch)
-
-    def off_road_m(self, lon: float, lat: float) -> float:
-        """How far a place is from the nearest road. Raises `OutsideMapError` when that is too far, with a hint when
-        the place would be on the map with lon and lat exchanged."""
-        return off_road_m(self.network, self.table.rules.snap, lon, lat)
-
-    def route(self, incident_id: str, unit_id: str) -> UnitRoute | None:
-        """The way one unit would take to an incident; None when there is none."""
-        field, row = self.field(incident_id), self.table.row_of.get(unit_id)
-        if field is None or row is None:
-            return None
-        points = self.table.points.take(np.array([row]))
-        eta_ms, (which,) = field.etas_ms(points)
-        route = None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
-        if route is None:
-            return None
-        return UnitRoute(route, int(eta_ms[0]), int(points.lead_ms[0, which]), bool(points.turn_round[0, which]))
-
-    def cut_off(self, incident_id: str, unit_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Of units that cannot reach an incident those that could if some closures were not there: which, in the
-        order in which their way would meet them. Of `CUT_OFF_NAMED` units at most."""
-        stand = self._stand(incident_id)
-        if stand is None:
-            return {}
-        front = self._front(stand.place[2])
-        rows = [row for unit_id in unit_ids[:CUT_OFF_NAMED] if (row := self.table.row_of.get(unit_id)) is not None]
-        if not rows or not any(one.shuts for one in front.holding.values()):
-            return {}
-        bare, weights = self._bare.pop(incident_id, None), front.metric.weights.bare or front.metric.weights
-        if bare is None or bare.target is not stand.target or bare.weights is not weights:
-            bare = ArrivalField.build(weights, stand.target, stand.block.horizon_ms)
-        self._bare[incident_id] = bare
-        if len(self._bare) > BARE_KEPT:
-            del self._bare[next(iter(self._bare))]
-        points = self.table.points.take(np.array(rows))
-        out: dict[str, tuple[str, ...]] = {}
-        for n, which in enumerate(bare.etas_ms(points)[1].tolist()):
-            way = bare.way(int(points.edge[n, which]), int(points.fraction[n, which])) if which >= 0 else None
-            if way is not None and (barring := self._barring(way.edges, front, stand.waived)):
-                out[self.table.ids[rows[n]]] = barring
-        return out
-
-    def _barring(self, edges: list[int], front: _Front, waived: frozenset[str]) -> tuple[str, ...]:
-        """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
-        met: dict[str, None] = {}
-        for n in np.flatnonzero(front.covers[edges]).tolist():
-            if n > 0:  # where one stands already can be left
-                entered = self._obstacles.shutting(edges[n]) - self._obstacles.shutting(edges[n - 1])
-                met.update(dict.fromkeys(sorted(entered.intersection(front.holding))))
-        return tuple(name for name in met if name not in waived) or tuple(met)
-
-    def reach_of(self, unit_id: str, minutes: Sequence[float], profile: str) -> list[shapely.MultiPolygon] | None:
-        """Where a unit can be within each number of minutes; None when it is on no road."""
-        row = self.table.row_of.get(unit_id)
-        points = self.table.points.take(np.array([] if row is None else [row], np.int64))
-        if not len(points) or points.edge[0, 0] < 0:
-            return None
-        weights, limit = self.weights(profile), self.table.rules.limit
-        return reach_out(weights, Starts.of(weights, points), minutes, limit.horizon_ms)
-
-    def etas(self, lon: float, lat: float, starts: Sequence[Sequence[float]], profile: str) -> dict[str, Any]:
-        """Drive times in s from many places [lon, lat] or [lon, lat, course_deg] to one, closures in force.
-
-        Raises `OutsideMapError` for the target.
-        """
-        rules = self.table.rules
-        self.off_road_m(lon, lat)
-        target = snap_place(self.network, lon, lat, rules.snap)
-        places = np.array([[*start[:2], start[2] if len(start) > 2 else np.nan] for start in starts]).reshape(-1, 3)
-        unknown = np.full(len(places), np.nan)
-        points = snap_units(self.network, places[:, 0], places[:, 1], places[:, 2], unknown, rules.snap)
-        eta_ms, which = self.etas_to(profile, target, points)
-        beyond = ""
-        if ((which < 0) & (points.edge[:, 0] >= 0)).any():
-            beyond = self.field_to(profile, target).reason()
-        reasons = [
-            None if w >= 0 else ("off_map" if edge < 0 else beyond)
-            for w, edge in zip(which.tolist(), points.edge[:, 0].tolist(), strict=True)
-        ]
-        return {
-            "etas_s": [
-                None if why is not None else ms / 1000 for ms, why in zip(eta_ms.tolist(), reasons, strict=True)
-            ],
-            "reasons": reasons,
-            "network_id": self.network.content_id,
-            "weights_id": self.weights(profile).weights_id,
-        }
 
     @property
     def now(self) -> View:
@@ -387,53 +154,27 @@ class Standing:
             raise RuntimeError("update() with a view comes first")
         return self._view
 
-    def _last_stretch(self, profile: str, target: Target) -> Edges:
-        """The edges that closures around a place open to who drives there."""
-        return self._front(profile).last_stretch(self._obstacles.around(target))[1]
-
-    def _front(self, profile: str) -> _Front:
+    def front(self, profile: str) -> Front:
         """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
+        as_of_ms = None if self._view is None else self._view.as_of_ms
         front = self._fronts.get(profile)
-        timeless = front.timeless if front is not None else self.profile(profile).timeless
-        # (before the first view all hours are alike)
-        now = self._view
-        hour = None if timeless or now is None else hour_of(now.as_of_ms, self.network.area.timezone)
         if front is None:
-            metric = Metric(weigh(self.network, self.profile(profile), hour=hour))
-            nothing = covers([], self.network.edges)
-            front = self._fronts[profile] = _Front({}, nothing, metric, Probe(metric), [], timeless)
-        before = front.metric.weights
-        as_it_was = front.traffic is self._traffic and before.hour == hour
-        if as_it_was and front.changes == self._obstacles.changes:
+            driving = Driving(self._obstacles, self.profile(profile), as_of_ms)
+            metric = Metric(driving.weights)
+            front = self._fronts[profile] = Front(driving, metric, Probe(metric), [])
+        elsewhere = front.driving.follow(as_of_ms)
+        if elsewhere is None:
             return front
-        front.changes = self._obstacles.changes
-        holding, held = self._obstacles.holding(self.profile(profile)), front.holding
-        changed = [one for name, one in holding.items() if held.get(name) is not one]
-        changed += [one for name, one in held.items() if holding.get(name) is not one]
-        if as_it_was and not changed:
-            return front
-        bare = before.bare or before
-        if not as_it_was:
-            if before.hour != hour:
-                bare = weigh(self.network, before.profile, hour=hour)
-            front.traffic = self._traffic
-            front.measured = drive_ms(front.traffic, self.network, before.profile, hour) if front.traffic else None
-        shutting = [one for one in holding.values() if one.shuts]
-        front.holding, front.covers = holding, covers(shutting, self.network.edges)
-        slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, front.measured)
-        weights = bare.under([one.edges for one in shutting], *slow)
+        weights = front.driving.weights
         change = front.metric.adopt(weights)
-        elsewhere = (weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
-        for one in changed:
-            elsewhere[one.edges] = True
         for stand in self._stands.values():
             if stand is None or stand.place[2] != profile:
                 continue
             stand.field = stand.copy = None
             # from the seeds' edges one is on the last stretch: nothing further away has a part in it
             near = elsewhere[stand.seeds.edge].any() or elsewhere[list(stand.target.edges)].any()
-            if near or stand.waived != stand.around.intersection(holding):
-                stand.waived, last_stretch = front.last_stretch(stand.around)
+            if near or stand.waived != stand.around.intersection(front.driving.holding):
+                stand.waived, last_stretch = front.driving.last_stretch(stand.around)
                 stand.seeds = Seeds.of(weights, stand.target, last_stretch)
                 stand.block.put(stand.lane, stand.seeds.edge, stand.seeds.ms)
         for block in front.blocks:
@@ -442,7 +183,7 @@ class Standing:
 
     def _stand(self, incident_id: str) -> _Stand | None:
         incident = self.now.incidents[incident_id]
-        front = self._front(incident.profile)
+        front = self.front(incident.profile)
         place = (incident.lon, incident.lat, incident.profile)
         stand = self._stands.get(incident_id)
         if stand is None or stand.place != place:
@@ -453,7 +194,7 @@ class Standing:
                 self._stands[incident_id] = None
                 return None
             around = self._obstacles.around(target)
-            waived, last_stretch = front.last_stretch(around)
+            waived, last_stretch = front.driving.last_stretch(around)
             seeds = Seeds.of(front.metric.weights, target, last_stretch)
             if stand is None or stand.place[2] != incident.profile:
                 self._let_go(incident_id)
@@ -465,7 +206,7 @@ class Standing:
         stand.block.settle()
         return stand
 
-    def _room(self, front: _Front) -> tuple[Lanes, int]:
+    def _room(self, front: Front) -> tuple[Lanes, int]:
         """A free lane, in a new block when all are taken."""
         for block in front.blocks:
             if block.free:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,141 +63,220 @@ def assemble(ways: Ways) -> Assembled:
     """
     if len(ways) == 0:
         raise MapError("no drivable roads in this source. It needs lines with `highway` tags, such as an OSM extract.")
-    columns = ways.columns()
-    counts: Counter[str] = Counter()
+    columns, counts = ways.columns(), Counter[str]()
     standing = _standing_barriers(columns, ways.nodes, counts)
     columns, gap = _cut_at_barriers(columns, standing[Barrier.BLOCKED])
     keys, vertex = np.unique(columns.key, return_inverse=True)
     gate, locked = (np.isin(keys, standing[kind]) for kind in (Barrier.GATE, Barrier.LOCKED))
     node = _at_vertices(ways.nodes, keys)
-    vertex_count = len(keys)
-
-    # ---- pieces: from each cut to the next one on the same way
-    uses = np.bincount(vertex, minlength=vertex_count)
-    is_cut = (uses[vertex] > 1) | gap | gate[vertex] | locked[vertex]
-    is_cut[1:] |= gap[:-1]
-    is_cut[columns.vertex_start[:-1]] = True
-    is_cut[columns.vertex_start[1:] - 1] = True
-    cut = np.flatnonzero(is_cut)
-    vertex_way = columns.vertex_way
-    same_way = (vertex_way[cut[:-1]] == vertex_way[cut[1:]]) & ~gap[cut[:-1]]
-    first, last = cut[:-1][same_way], cut[1:][same_way]
-    lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
-    step_m = np.zeros(len(lon))
-    step_m[1:] = distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:])
-    step_m[columns.vertex_start[:-1]] = 0.0
+    step_m = _steps_m(columns)
     run_m = np.cumsum(step_m)
-    way = vertex_way[first]
-    length_m = np.maximum(run_m[last] - run_m[first], SHORTEST_M)
-
-    # ---- junctions along a Morton curve, then pieces by the junction they start at
-    at_junction = np.unique(vertex[np.concatenate((first, last))])
-    sample = np.zeros(vertex_count, np.int64)
-    sample[vertex] = np.arange(len(vertex))
-    j_lon, j_lat = columns.lon_e7[sample[at_junction]], columns.lat_e7[sample[at_junction]]
-    order: Array = np.lexsort((at_junction, morton(j_lon, j_lat)))
-    number: Array = np.full(vertex_count, -1, np.int64)
-    number[at_junction[order]] = np.arange(len(order))
-    j_lon, j_lat = j_lon[order], j_lat[order]
-    piece_from, piece_to = number[vertex[first]], number[vertex[last]]
-    by_start = np.lexsort((first, piece_from))
-    first, last, way, length_m = first[by_start], last[by_start], way[by_start], length_m[by_start]
-    piece_from, piece_to = piece_from[by_start], piece_to[by_start]
-
-    # ---- ways and their facts
-    way_class = columns.facts[:, 0].astype(np.uint8)
-    way_flags = columns.facts[:, 3].astype(np.uint8)
-    oneway_along = (columns.facts[:, 1] & EdgeFlag.LEGAL != 0) & (columns.facts[:, 2] & EdgeFlag.LEGAL == 0)
-    name_number: dict[str, int] = {"": 0}
-    way_name = np.array([name_number.setdefault(name, len(name_number)) for name in columns.name], np.int32)
-    way_flags[_dual(columns, way_class, way_flags, way_name, oneway_along, vertex_way, step_m)] |= int(
-        WayFlag.DUAL_CARRIAGEWAY
-    )
-
-    # ---- directed edges
-    flags = columns.facts[way][:, 1:3].astype(np.uint16)  # [P, 2] along, against
-    way_length_m = np.bincount(way, length_m, minlength=len(columns.way_id))
-    contraflow = (
-        (way_flags & WayFlag.ONEWAY != 0)
-        & (way_flags & (WayFlag.ROUNDABOUT | WayFlag.DUAL_CARRIAGEWAY) == 0)
-        & ~FAST[way_class]
-        & (way_length_m <= LONGEST_CONTRAFLOW_M)
-    )[way]
-    for direction in (0, 1):
-        flags[(flags[:, direction] == 0) & contraflow, direction] = EdgeFlag.AGAINST_ONEWAY
-    piece, side = np.nonzero(flags)
-    tail = np.where(side == 1, piece_to[piece], piece_from[piece])
-    by_tail = np.lexsort((side, piece, tail))
-    piece, side, tail = piece[by_tail], side[by_tail], tail[by_tail]
-    head = np.where(side == 1, piece_from[piece], piece_to[piece])
-    # counted once, by who has passed it
-    shut: Array = np.zeros((2, len(order)), np.bool_)
-    shut[0, number[gate & (number >= 0)]] = True
-    shut[1, number[locked & (number >= 0)]] = True
-    edge_flags = flags[piece, side] | np.where((shut[0] | shut[1])[tail], np.uint16(EdgeFlag.GATE), np.uint16(0))
-
-    where = _Places(first, last, run_m, vertex)
-    signs = where.signs_before_junctions(node)
-    crossed = np.zeros(len(first), np.bool_)
-    crossed[where.pieces_with(node, "level_crossing")] = True
-
-    def at(what: str) -> Array:
-        return where.at_junction(node, what, number, len(order))
-
-    arms = Arms(
-        tail=tail,
-        head=head,
-        piece=piece,
-        way=way[piece],
-        flags=edge_flags,
-        length_m=length_m[piece],
-        leaving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=False),
-        arriving_deg=_bearings(columns, run_m, first, last, piece, side, arriving=True),
-        signals=signs[0][piece, side] | at("signals")[head],
-        stop=signs[1][piece, side] | at("all_stop")[head],
-        level_crossing=crossed[piece] | at("level_crossing")[head],
-        mini_roundabout=at("mini_roundabout"),
-        locked=shut[1],
-        way_class=way_class,
-        way_flags=way_flags,
-        way_id=columns.way_id,
-        junctions=len(order),
-    )
-    junction_of_key = dict(zip(keys.tolist(), number[: len(keys)].tolist(), strict=True))
+    first, last = _cuts(columns, vertex, gap, gate | locked)
+    junctions = _junctions(columns, vertex, np.concatenate((first, last)))
+    pieces = _pieces(columns, first, last, run_m, junctions.number[vertex])
+    facts = _way_facts(columns, step_m)
+    flags = _directions(columns, pieces, facts)
+    gated, shut = (junctions.holding(some) for some in (gate, locked))
+    edges = _edges(pieces, flags, gated | shut)
+    where = _Places(pieces.first, pieces.last, run_m, vertex)
+    arms = _arms(columns, pieces, edges, facts, where, node, junctions, shut)
+    junction_of_key = dict(zip(keys.tolist(), junctions.number.tolist(), strict=True))
     turns = make_turns(arms, ways.restrictions, junction_of_key, counts)
-    edge_flags = edge_flags[turns.single]
+    edge_flags = edges.flags[turns.single]
     edge_flags |= np.where(turns.main, np.uint16(EdgeFlag.MAIN), np.uint16(0))
     edge_flags |= np.where(turns.twin, np.uint16(EdgeFlag.TWIN), np.uint16(0))
-
-    piece_way, row, limits = _limited(columns.facts[:, 7:13], way, where, node, counts)
-    shape_start, shape_step = _shapes(columns, first, last, piece_from, j_lon, j_lat)
+    piece_way, row, limits = _limited(columns.facts[:, 7:13], pieces.way, where, node, counts)
+    shape_start, shape_step = _shapes(columns, pieces, junctions)
     arrays: dict[str, Array] = {
-        "junction_lon_e7": j_lon,
-        "junction_lat_e7": j_lat,
-        "piece_from": piece_from,
-        "piece_to": piece_to,
+        "junction_lon_e7": junctions.lon_e7,
+        "junction_lat_e7": junctions.lat_e7,
+        "piece_from": pieces.start,
+        "piece_to": pieces.end,
         "piece_way": piece_way,
-        "piece_length_m": length_m,
+        "piece_length_m": pieces.length_m,
         "shape_start": shape_start,
         "shape_step": shape_step,
-        "edge_code": (piece << 1 | side)[turns.single],
+        "edge_code": (edges.piece << 1 | edges.side)[turns.single],
         "edge_flags": edge_flags,
         "turn_start": turns.start,
         "turn_from": turns.turn_from,
         "turn_facts": turns.facts,
         "way_id": columns.way_id[row],
-        "way_class": way_class[row],
-        "way_flags": way_flags[row],
+        "way_class": facts.klass[row],
+        "way_flags": facts.flags[row],
         "way_layer": columns.facts[row, 4],
         "way_maxspeed_kmh": columns.facts[row, 5:7],
         "way_limits": limits,
-        "way_name": way_name[row],
+        "way_name": facts.name[row],
     }
     _renumber(arrays)
     counts["contraflow_edges"] = int(np.count_nonzero(flags & EdgeFlag.AGAINST_ONEWAY))
-    extent = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
-    vertex_node = _vertex_nodes(columns, first, last, keys[at_junction[order]]) if ways.node_ids else None
-    return Assembled(arrays, tuple(name_number), extent, counts, vertex_node)
+    vertex_node = _vertex_nodes(columns, pieces, keys[junctions.vertex]) if ways.node_ids else None
+    return Assembled(arrays, facts.names, _extent(columns), counts, vertex_node)
+
+
+class _Junctions(NamedTuple):
+    """Junctions along a Morton curve: where they are, int32[J]; their vertices, int64[J]; of every vertex the number of
+    its junction, int64[V], -1 = none."""
+
+    lon_e7: Array
+    lat_e7: Array
+    vertex: Array
+    number: Array
+
+    def holding(self, some: Array) -> Array:
+        """bool[J]: junctions that are one of some vertices (bool[V])."""
+        out: Array = np.zeros(len(self.vertex), np.bool_)
+        out[self.number[some & (self.number >= 0)]] = True
+        return out
+
+
+class _Pieces(NamedTuple):
+    """P pieces in the order of the junctions they start at: the places of their first and last vertex in the run of all
+    vertices, their way, length, and junctions."""
+
+    first: Array
+    last: Array
+    way: Array
+    length_m: Array
+    start: Array
+    end: Array
+
+
+class _WayFacts(NamedTuple):
+    """Of W ways: class and flags, uint8[W]; name int32[W], an index into `names`."""
+
+    klass: Array
+    flags: Array
+    name: Array
+    names: tuple[str, ...]
+
+
+class _Edges(NamedTuple):
+    """E directed edges by their tail: piece, side (0 along it, 1 against), junctions at both ends, `EdgeFlag`s."""
+
+    piece: Array
+    side: Array
+    tail: Array
+    head: Array
+    flags: Array
+
+
+def _steps_m(columns: Columns) -> Array:
+    """float64[V]: metres from the vertex before on the same way."""
+    lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
+    step_m: Array = np.zeros(len(lon))
+    step_m[1:] = distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:])
+    step_m[columns.vertex_start[:-1]] = 0.0
+    return step_m
+
+
+def _extent(columns: Columns) -> tuple[float, float, float, float]:
+    lon, lat = columns.lon_e7 / 1e7, columns.lat_e7 / 1e7
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+
+
+def _cuts(columns: Columns, vertex: Array, gap: Array, barred: Array) -> tuple[Array, Array]:
+    """First and last place of each piece: from each cut to the next one on the same way."""
+    is_cut = (np.bincount(vertex)[vertex] > 1) | gap | barred[vertex]
+    is_cut[1:] |= gap[:-1]
+    is_cut[columns.vertex_start[:-1]] = True
+    is_cut[columns.vertex_start[1:] - 1] = True
+    cut = np.flatnonzero(is_cut)
+    way = columns.vertex_way[cut]
+    same_way = (way[:-1] == way[1:]) & ~gap[cut[:-1]]
+    return cut[:-1][same_way], cut[1:][same_way]
+
+
+def _junctions(columns: Columns, vertex: Array, ends: Array) -> _Junctions:
+    """The junctions at the ends of pieces."""
+    at: Array = np.unique(vertex[ends])
+    count = int(vertex.max()) + 1
+    sample = np.zeros(count, np.int64)
+    sample[vertex] = np.arange(len(vertex))
+    lon_e7, lat_e7 = columns.lon_e7[sample[at]], columns.lat_e7[sample[at]]
+    order: Array = np.lexsort((at, morton(lon_e7, lat_e7)))
+    number: Array = np.full(count, -1, np.int64)
+    number[at[order]] = np.arange(len(order))
+    return _Junctions(lon_e7[order], lat_e7[order], at[order], number)
+
+
+def _pieces(columns: Columns, first: Array, last: Array, run_m: Array, junction: Array) -> _Pieces:
+    """`junction` is that of each place in the run of all vertices."""
+    by_start = np.lexsort((first, junction[first]))
+    first, last = first[by_start], last[by_start]
+    length_m = np.maximum(run_m[last] - run_m[first], SHORTEST_M)
+    return _Pieces(first, last, columns.vertex_way[first], length_m, junction[first], junction[last])
+
+
+def _way_facts(columns: Columns, step_m: Array) -> _WayFacts:
+    klass, flags = columns.facts[:, 0].astype(np.uint8), columns.facts[:, 3].astype(np.uint8)
+    number: dict[str, int] = {"": 0}
+    name = np.array([number.setdefault(name, len(number)) for name in columns.name], np.int32)
+    facts = _WayFacts(klass, flags, name, tuple(number))
+    flags[_dual(columns, facts, step_m)] |= int(WayFlag.DUAL_CARRIAGEWAY)
+    return facts
+
+
+def _directions(columns: Columns, pieces: _Pieces, ways: _WayFacts) -> Array:
+    """uint16[P, 2]: `EdgeFlag`s along each piece and against it, 0 = nobody drives there."""
+    flags: Array = columns.facts[pieces.way][:, 1:3].astype(np.uint16)
+    way_length_m = np.bincount(pieces.way, pieces.length_m, minlength=len(columns.way_id))
+    contraflow = (
+        (ways.flags & WayFlag.ONEWAY != 0)
+        & (ways.flags & (WayFlag.ROUNDABOUT | WayFlag.DUAL_CARRIAGEWAY) == 0)
+        & ~FAST[ways.klass]
+        & (way_length_m <= LONGEST_CONTRAFLOW_M)
+    )[pieces.way]
+    for direction in (0, 1):
+        flags[(flags[:, direction] == 0) & contraflow, direction] = EdgeFlag.AGAINST_ONEWAY
+    return flags
+
+
+def _edges(pieces: _Pieces, flags: Array, gated: Array) -> _Edges:
+    """`gated` bool[J]: junctions at a gate, which is counted once, by who has passed it."""
+    piece, side = np.nonzero(flags)
+    tail = np.where(side == 1, pieces.end[piece], pieces.start[piece])
+    by_tail = np.lexsort((side, piece, tail))
+    piece, side, tail = piece[by_tail], side[by_tail], tail[by_tail]
+    head = np.where(side == 1, pieces.start[piece], pieces.end[piece])
+    return _Edges(
+        piece, side, tail, head, flags[piece, side] | np.where(gated[tail], np.uint16(EdgeFlag.GATE), np.uint16(0))
+    )
+
+
+def _arms(
+    columns: Columns, pieces: _Pieces, edges: _Edges, ways: _WayFacts, where: _Places, node: dict[int, NodeFacts],
+    junctions: _Junctions, locked: Array,
+) -> Arms:  # fmt: skip
+    """What turns are made from; `locked` bool[J]: junctions that only some may pass."""
+    piece, side, head = edges.piece, edges.side, edges.head
+    signs = where.signs_before_junctions(node)
+    crossed = np.zeros(len(pieces.first), np.bool_)
+    crossed[where.pieces_with(node, "level_crossing")] = True
+
+    def at(what: str) -> Array:
+        return where.at_junction(node, what, junctions.number, len(junctions.vertex))
+
+    return Arms(
+        tail=edges.tail,
+        head=head,
+        piece=piece,
+        way=pieces.way[piece],
+        flags=edges.flags,
+        length_m=pieces.length_m[piece],
+        leaving_deg=_bearings(columns, where.run_m, pieces, edges, arriving=False),
+        arriving_deg=_bearings(columns, where.run_m, pieces, edges, arriving=True),
+        signals=signs[0][piece, side] | at("signals")[head],
+        stop=signs[1][piece, side] | at("all_stop")[head],
+        level_crossing=crossed[piece] | at("level_crossing")[head],
+        mini_roundabout=at("mini_roundabout"),
+        locked=locked,
+        way_class=ways.klass,
+        way_flags=ways.flags,
+        way_id=columns.way_id,
+        junctions=len(junctions.vertex),
+    )
 
 
 def _renumber(arrays: dict[str, Array]) -> None:
@@ -390,12 +470,10 @@ def _limited(
     return piece_way, np.concatenate((np.arange(len(said)), way[changed])), limits
 
 
-def _bearings(
-    columns: Columns, run_m: Array, first: Array, last: Array, piece: Array, side: Array, *, arriving: bool
-) -> Array:
+def _bearings(columns: Columns, run_m: Array, pieces: _Pieces, edges: _Edges, *, arriving: bool) -> Array:
     """float64[E]: bearing in degrees at an edge's end (`arriving`) or start, over its nearest `ARM_M` metres."""
-    at_last = (side == 0) == arriving
-    a, b = first[piece], last[piece]
+    at_last = (edges.side == 0) == arriving
+    a, b = pieces.first[edges.piece], pieces.last[edges.piece]
     anchor = np.where(at_last, b, a)
     reach = np.minimum(ARM_M, run_m[b] - run_m[a])
     goal = np.where(at_last, run_m[b] - reach, run_m[a] + reach)
@@ -412,49 +490,42 @@ def _bearings(
     return np.asarray(bearing_deg(near[0], near[1], at[0], at[1]))
 
 
-def _shapes(
-    columns: Columns, first: Array, last: Array, piece_from: Array, j_lon: Array, j_lat: Array
-) -> tuple[Array, Array]:
+def _shapes(columns: Columns, pieces: _Pieces, junctions: _Junctions) -> tuple[Array, Array]:
     """Interior vertices of each piece as steps in whole 1e-6 degrees from the vertex before."""
-    inner = last - first - 1
+    first, inner = pieces.first, pieces.last - pieces.first - 1
     start = np.concatenate(([0], np.cumsum(inner)))
     owner = np.repeat(np.arange(len(first)), inner)
     place = first[owner] + 1 + np.arange(start[-1]) - start[owner]
     steps = np.empty((len(place), 2), np.int64)
+    ends = ((columns.lon_e7, junctions.lon_e7), (columns.lat_e7, junctions.lat_e7))
     begins = start[:-1][inner > 0]
-    for axis, (values, junction) in enumerate(((columns.lon_e7, j_lon), (columns.lat_e7, j_lat))):
+    for axis, (values, junction) in enumerate(ends):
         e6 = np.rint(values[place] / 10.0).astype(np.int64)
         step = np.diff(e6, prepend=0)
-        step[begins] = e6[begins] - np.rint(junction[piece_from[inner > 0]] / 10.0).astype(np.int64)
+        step[begins] = e6[begins] - np.rint(junction[pieces.start[inner > 0]] / 10.0).astype(np.int64)
         steps[:, axis] = step
     return start, steps
 
 
-def _vertex_nodes(columns: Columns, first: Array, last: Array, junction_key: Array) -> Array:
+def _vertex_nodes(columns: Columns, pieces: _Pieces, junction_key: Array) -> Array:
     """int64[J + V]: node ids of the junctions, then of the interior vertices in the order of the shapes; 0 for a vertex
     that was added to a long step, and on both sides of a barrier that nobody passes."""
-    inner = last - first - 1
+    first, inner = pieces.first, pieces.last - pieces.first - 1
     before = np.concatenate(([0], np.cumsum(inner)))
     place = np.repeat(first + 1 - before[:-1], inner) + np.arange(before[-1])
     key = np.concatenate((junction_key, columns.key[place]))
     return np.where((key > 0) & (key < FIRST_COPY_KEY), key, 0)
 
 
-def _dual(
-    columns: Columns,
-    way_class: Array,
-    way_flags: Array,
-    way_name: Array,
-    oneway: Array,
-    vertex_way: Array,
-    step_m: Array,
-) -> Array:
+def _dual(columns: Columns, ways: _WayFacts, step_m: Array) -> Array:
     """Indices of ways that are half of a dual carriageway: another one-way way of the same name runs the other way
     close by."""
     from scipy.spatial import cKDTree
 
-    plain = oneway & (way_flags & WayFlag.ROUNDABOUT == 0) & (way_name > 0)
-    plain &= np.isin(way_class, [c for c in WayClass if not c.name.endswith("_LINK") and c <= WayClass.RESIDENTIAL])
+    vertex_way = columns.vertex_way
+    oneway = (columns.facts[:, 1] & EdgeFlag.LEGAL != 0) & (columns.facts[:, 2] & EdgeFlag.LEGAL == 0)
+    plain = oneway & (ways.flags & WayFlag.ROUNDABOUT == 0) & (ways.name > 0)
+    plain &= np.isin(ways.klass, [c for c in WayClass if not c.name.endswith("_LINK") and c <= WayClass.RESIDENTIAL])
     # segments of such ways, seen from their middles
     ends = np.flatnonzero(plain[vertex_way] & (step_m > 5.0))
     if len(ends) < 2:
@@ -471,7 +542,7 @@ def _dual(
     pairs = cKDTree(np.column_stack((x, y))).query_pairs(DUAL_WITHIN_M, output_type="ndarray")
     a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
     way_a, way_b = vertex_way[a], vertex_way[b]
-    named_alike = way_name[way_a] == way_name[way_b]
+    named_alike = ways.name[way_a] == ways.name[way_b]
     a, b, way_a, way_b = a[named_alike], b[named_alike], way_a[named_alike], way_b[named_alike]
     heading = [bearing_deg(lon[i - 1], lat[i - 1], lon[i], lat[i]) for i in (a, b)]
     opposite = np.abs((heading[0] - heading[1]) % 360.0 - 180.0) < 30.0

@@ -91,25 +91,43 @@ NOT_STORED = ("name", "content_id", "seconds", "peak_memory_mb", "folder_bytes")
 """Fields of the summary that differ from build to build or stand elsewhere in `area.toml`."""
 
 
+@dataclass(frozen=True)
+class Credit:
+    """How a map is named and credited; None is what its source says of itself."""
+
+    name: str | None = None
+    origin: str | None = None
+    """How the source is named; by default as its file."""
+    source_date: str | None = None
+    licence: str | None = None
+    attribution: str | None = None
+
+    def beside(self, ways: Ways, path: Path) -> dict[str, str]:
+        """These where they are given, else what a source says of itself."""
+        return {
+            "name": self.name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
+            "source": self.origin or path.name,
+            "source_date": self.source_date if self.source_date is not None else ways.source_date,
+            "licence": self.licence if self.licence is not None else ways.licence or "not stated",
+            "attribution": self.attribution if self.attribution is not None else ways.attribution,
+        }
+
+
 def build_map(
     source: str | Path,
     out: Path | str,
     *,
-    name: str | None = None,
-    origin: str | None = None,
-    source_date: str | None = None,
-    licence: str | None = None,
-    attribution: str | None = None,
+    credit: Credit | None = None,
     tiles: bool = True,
     water: Path | None = None,
     progress: Progress | None = None,
 ) -> BuildSummary:
     """Read `source` and write the map folder `out`.
 
-    `origin` is how `area.toml` names the source (default: the file's name); date, licence and attribution default to
-    what the source says of itself. `water` is a GeoJSON file of areas that the basemap draws as water, for sources that
-    hold roads alone. An older map at `out` is replaced in one step when the new one is complete; nothing
-    else is overwritten. Raises `MapError` with the remedy when the source cannot be used.
+    `credit` is what `area.toml` says of it, where the source says something else or nothing. `water` is a GeoJSON file
+    of areas that the basemap draws as water, for sources that hold roads alone. An older map at `out` is replaced in
+    one step when the new one is complete; nothing else is overwritten. Raises `MapError` with the remedy when the
+    source cannot be used.
     """
     began = time.perf_counter()
     tell = progress or (lambda stage, share: None)
@@ -118,14 +136,7 @@ def build_map(
     ways, path = read_source(source, lambda share: tell("reading", 0.45 * share))
     tell("joining roads", 0.45)
     assembled = assemble_named(ways, path)
-    network = network_of(
-        assembled,
-        name=name or path.name.split(".")[0].replace("-", " ").replace("_", " ").title(),
-        source=origin or path.name,
-        source_date=source_date if source_date is not None else ways.source_date,
-        licence=licence if licence is not None else ways.licence or "not stated",
-        attribution=attribution if attribution is not None else ways.attribution,
-    )
+    network = network_of(assembled, **(credit or Credit()).beside(ways, path))
     summary = _summary(network, ways, assembled.counts)
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from geo_backup.cli.terminal import JsonOption, map_app, print_rows, progress_bar
+from geo_backup.cli import words
+from geo_backup.cli.terminal import JsonOption, map_app, progress_bar, show
 
 
 @map_app.command("build")
@@ -33,18 +33,14 @@ def map_build(
 
     Example: geo-backup map build porto.osm.pbf --out maps/porto
     """
-    from geo_backup.cartography.build import build_map
+    from geo_backup.cartography.build import Credit, build_map
 
     with progress_bar() as progress:
-        bar = progress.add_task("reading", total=1.0)
+        bar = progress.add_task(words.BUILDING, total=1.0)
         summary = build_map(
             source,
             out,
-            name=name,
-            origin=origin,
-            source_date=source_date,
-            licence=licence,
-            attribution=attribution,
+            credit=Credit(name, origin, source_date, licence, attribution),
             tiles=not no_tiles,
             water=water,
             progress=lambda stage, done: progress.update(bar, description=stage, completed=done),
@@ -53,7 +49,7 @@ def map_build(
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(f"{summary.name} -> {out}", rows | {"set_aside": _in_words(summary.set_aside)})
+        show(words.rows(words.built(summary.name, out), rows | {"set_aside": words.set_aside(summary.set_aside)}))
 
 
 @map_app.command("info")
@@ -81,27 +77,16 @@ def map_info(
     rows = {
         **asdict(network.area),
         "content_id": network.content_id,
-        "checked": "the arrays are as they were built" + (", every tile can be read" if check else ""),
+        "checked": words.checked(check),
         "junctions": network.junctions,
         "directed_edges": network.edges - len(network.twins),
         "turns": network.turns,
         "profiles": profiles if as_json else ", ".join(profiles),
-        "traffic_files": "can be matched"
-        if network.vertex_node is not None
-        else "cannot be matched: no OpenStreetMap node ids, as only .osm.pbf and .osm sources have them",
+        "traffic_files": words.traffic_files(network.vertex_node is not None),
         "opened_ms": round(opened_ms, 1),
     }
     rows.update(rows.pop("summary"))
     if as_json:
         print(json.dumps(rows))
     else:
-        print_rows(str(folder), rows | {"set_aside": _in_words(rows.get("set_aside"))})
-
-
-def _in_words(set_aside: Mapping[str, int] | None) -> str:
-    """What a build did not take as it stands in the source, and why."""
-    from geo_backup.cartography.ways import SET_ASIDE
-
-    if set_aside is None:
-        return "not counted when this map was built"
-    return "; ".join(f"{count:,} {SET_ASIDE.get(reason, reason)}" for reason, count in set_aside.items()) or "nothing"
+        show(words.rows(str(folder), rows | {"set_aside": words.set_aside(rows.get("set_aside"))}))

@@ -6,19 +6,28 @@ import asyncio
 import csv
 import json
 import os
-import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar
+from geo_backup.cli import words
+from geo_backup.cli.terminal import LOG_HELP, JsonOption, MapOption, app, contents, lines, progress_bar, show
 from geo_backup.errors import BadValueError
+
+if TYPE_CHECKING:
+    from geo_backup.formats.calls import Call
+    from geo_backup.formats.stations import Station
+    from geo_backup.lab.compare import Measured
+    from geo_backup.roads.kernel import Array
+    from geo_backup.roads.network import RoadNetwork
+
+    Columns = tuple[Array, Array, Array]
+    """Longitudes, latitudes and hours of calls."""
 
 
 @app.command()
@@ -36,7 +45,9 @@ def etas(
 
     Example: geo-backup etas --map maps/gothenburg --target 11.97,57.70 units.csv
     """
-    from geo_backup.backup.standing import Standing, view
+    from geo_backup.backup.readings import etas as read_etas
+    from geo_backup.backup.standing import Standing
+    from geo_backup.backup.view import view
     from geo_backup.live_map import LiveMap
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import load_profile, profiles_of
@@ -52,8 +63,7 @@ def etas(
     places = _starts(starts)
     standing = Standing(network, profiles=profiles)
     standing.update(view(LiveMap(), round(time.time() * 1_000) if at is None else _ms(at)))
-    standing.off_road_m(lon, lat)
-    answer = standing.etas(lon, lat, places, profile)
+    answer = read_etas(standing, lon, lat, places, profile)
     if as_json:
         print(json.dumps(answer))
         return
@@ -81,48 +91,47 @@ def demand(
 
     Example: geo-backup demand calls.csv --map maps/sf --hold-back 4
     """
-    import numpy as np
-
-    from geo_backup.backup.demand import of_roads, score, week_hour
+    from geo_backup.backup.demand import of_roads, score
     from geo_backup.formats import calls as calls_csv
+    from geo_backup.formats.columns import columns_of
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
-    zone = network.area.timezone
-    read = calls_csv.read(data, columns=calls_csv.columns_of(columns) if columns else None, timezone=timezone or zone)
-    calls = sorted(read.calls, key=lambda call: call.received_ms)
-    if not calls:
+    data, zone = contents("FILE", file), network.area.timezone
+    read = calls_csv.read(data, columns=columns_of(columns) if columns else None, timezone=timezone or zone)
+    if not read.calls:
         raise BadValueError("FILE", "empty", f"{file} has no call with a time and a place")
-    cut_ms = calls[-1].received_ms - hold_back * 86_400_000
-
-    def columns_of(some: list[Any]) -> tuple[Any, Any, Any]:
-        hours = [week_hour(call.received_ms, zone) % 24 for call in some]
-        return np.array([call.lon for call in some]), np.array([call.lat for call in some]), np.array(hours, np.int64)
-
-    past = columns_of([call for call in calls if call.received_ms <= cut_ms])
-    later = columns_of([call for call in calls if call.received_ms > cut_ms])
+    past, later = _past_and_later(read.calls, hold_back * 86_400_000, zone)
     if not len(past[0]):
         raise BadValueError("--hold-back", "range", f"no call is older than {hold_back} days; hold back fewer")
     places = of_roads(network)
-    scores = {share: score(places, past, later, share) for share in (0.05, 0.1, 0.2)}
-    rows = {f"{share:.0%}": one._asdict() for share, one in scores.items()}
+    scores = {f"{share:.0%}": score(places, past, later, share)._asdict() for share in (0.05, 0.1, 0.2)}
     adopted = asyncio.run(_teach(to, data)) if to is not None else None
     if as_json:
-        print(json.dumps({"calls": len(calls), "wrong": dict(read.wrong), "scores": rows, "adopted": adopted}))
+        told = {"calls": len(read.calls), "wrong": dict(read.wrong), "scores": scores, "adopted": adopted}
+        print(json.dumps(told))
         return
-    print(f"{len(past[0]):,} past calls, {len(later[0]):,} held back, {len(places.lon):,} places of {places.cell_m} m")
-    table = Table("share of area", "forecast by hour", "map of all hours", "map by hour")
-    for share, one in rows.items():
-        table.add_row(share, *(f"{one[name]:.2f}" for name in ("forecast", "count_map", "count_map_by_hour")))
-    Console().print(table)
-    for why, count in read.wrong.items():
-        print(f"left out, {why}: {count:,}")
+    show(words.held_back(len(past[0]), len(later[0]), len(places.lon), places.cell_m), words.forecast(scores))
+    show(*(words.left_out(why, count) for why, count in read.wrong.items()))
     if adopted is not None:
-        print(f"the server expects calls as these {adopted['calls']:,} were: {adopted['demand_id']}")
+        show(words.taught(adopted["calls"], adopted["demand_id"]))
+
+
+def _past_and_later(calls: Sequence[Call], held_back_ms: int, zone: str) -> tuple[Columns, Columns]:
+    """Calls in order of time, parted so long before the last one; hours are of the day in the zone."""
+    import numpy as np
+
+    from geo_backup.backup.demand import week_hour
+
+    def columns(some: Sequence[Call]) -> Columns:
+        hours = [week_hour(call.received_ms, zone) % 24 for call in some]
+        return np.array([call.lon for call in some]), np.array([call.lat for call in some]), np.array(hours, np.int64)
+
+    cut_ms = calls[-1].received_ms - held_back_ms
+    return (
+        columns([call for call in calls if call.received_ms <= cut_ms]),
+        columns([call for call in calls if call.received_ms > cut_ms]),
+    )
 
 
 @app.command()
@@ -131,7 +140,7 @@ def simulate(
     calls: Annotated[Path | None, typer.Option(help="Recorded calls: CSV, one row a unit's response.")] = None,
     stations: Annotated[Path | None, typer.Option(help="CSV with columns station,lon,lat.")] = None,
     log: Annotated[
-        Path | None, typer.Option(help="Event log, instead of calls and stations: what if others had been sent?")
+        str | None, typer.Option(help=f"{LOG_HELP}. Instead of calls and stations: what if others had been sent?")
     ] = None,
     policy: Annotated[
         list[str] | None, typer.Option(help="road, air, cover or home; may be said several times. Default: all.")
@@ -152,56 +161,99 @@ def simulate(
 
     Example: geo-backup simulate --map maps/sf --calls calls.csv --stations stations.csv --policy road --policy air
     """
-    from geo_backup.formats.calls import columns_of, read
-    from geo_backup.formats.stations import read_stations
-    from geo_backup.lab.compare import compare, prepare, summary
     from geo_backup.lab.plot import draw
     from geo_backup.lab.policy import POLICIES
     from geo_backup.lab.tables import print_policies
     from geo_backup.roads.network import RoadNetwork
 
-    names = list(dict.fromkeys(policy or POLICIES))
+    names = tuple(dict.fromkeys(policy or POLICIES))
     for name in names:
         if name not in POLICIES:
             raise BadValueError("--policy", "policy", f"--policy is one of {', '.join(POLICIES)}, not {name!r}")
     network = RoadNetwork.load(map_folder)
-    if (log is None) == (calls is None) or (log is None) != (stations is not None):
-        raise BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
-    wrong: dict[str, int] = {}
-    fleet: dict[str, str] | None = None
-    if calls is not None and stations is not None:
-        mapping = columns_of(columns) if columns else None
-        found = read(_lines("--calls", calls), columns=mapping, timezone=timezone)
-        asked, wrong, posts = found.calls, dict(found.wrong), read_stations(_lines("--stations", stations))
-    else:
-        logged = _logged(log)
-        asked, posts, fleet = logged.calls, logged.stations, dict(logged.fleet)
-        if logged.unassigned:
-            wrong["incident to which nobody was sent"] = logged.unassigned
-    started = time.perf_counter()
-    with progress_bar() as progress:
-        bar = progress.add_task("drive times", total=1.0)
-
-        def show(what: str, done: float) -> None:
-            progress.update(bar, description=what, completed=done)
-
-        record, ground, left_out, checked = prepare(network, asked, posts, pace, seed, show, fleet)
-        measured = compare(record, ground, names, move_up, show)
-    rows = summary(measured, seed)
-    wall_s = time.perf_counter() - started
-    answer = {
-        "policies": rows,
-        "simulated_s": round(record.span_ms / 1_000),
-        "wall_s": round(wall_s, 2),
-        "check": checked,
-        "left_out": {**wrong, **left_out},
-    }
+    past = _logged(log, calls, stations) if log is not None else _recorded(calls, stations, columns, timezone)
+    answer, measured, simulated = _simulated(network, past, _Question(names, move_up, seed, pace))
     if plot is not None:
-        plot.write_text(draw(measured, f"{network.area.name}, {len(record.calls):,} calls"), encoding="utf-8")
+        plot.write_text(draw(measured, words.calls_of(network.area.name, simulated)), encoding="utf-8")
     if as_json:
         print(json.dumps(answer))
     else:
         print_policies(answer)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Who was asked to come where: calls, where units wait, which units there are, and what was left out, by reason."""
+
+    calls: Sequence[Call]
+    stations: Sequence[Station]
+    fleet: Mapping[str, str] | None
+    wrong: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """How the past is to be answered again."""
+
+    policies: tuple[str, ...]
+    move_up: bool
+    seed: int
+    pace: str
+
+
+def _no_record() -> BadValueError:
+    return BadValueError("--calls", "missing", "name --calls CALLS.csv and --stations STATIONS.csv, or --log LOG")
+
+
+def _recorded(calls: Path | None, stations: Path | None, columns: str | None, timezone: str | None) -> _Past:
+    from geo_backup.formats.calls import read
+    from geo_backup.formats.columns import columns_of
+    from geo_backup.formats.stations import read_stations
+
+    if calls is None or stations is None:
+        raise _no_record()
+    found = read(lines("--calls", calls), columns=columns_of(columns) if columns else None, timezone=timezone)
+    return _Past(found.calls, read_stations(lines("--stations", stations)), None, found.wrong)
+
+
+def _logged(log: str, calls: Path | None, stations: Path | None) -> _Past:
+    from geo_backup.eventlog import open_log
+    from geo_backup.lab.logged import read_log
+
+    if calls is not None or stations is not None:
+        raise _no_record()
+    with closing(open_log(log, read_only=True)) as opened:
+        found = read_log(event for _, event in opened.read_all())
+    return _Past(
+        found.calls, found.stations, found.fleet, {words.NOBODY_SENT: found.unassigned} if found.unassigned else {}
+    )
+
+
+def _simulated(
+    network: RoadNetwork, past: _Past, question: _Question
+) -> tuple[dict[str, Any], dict[str, Measured], int]:
+    """The answer for a program, what was measured by policy, and how many calls were simulated."""
+    from geo_backup.lab.compare import compare, prepare, summary
+
+    started = time.perf_counter()
+    with progress_bar() as progress:
+        bar = progress.add_task(words.DRIVE_TIMES, total=1.0)
+
+        def told(what: str, done: float) -> None:
+            progress.update(bar, description=what, completed=done)
+
+        record, ground, left_out, checked = prepare(
+            network, past.calls, past.stations, question.pace, question.seed, told, past.fleet
+        )
+        measured = compare(record, ground, question.policies, question.move_up, told)
+    answer = {
+        "policies": summary(measured, question.seed),
+        "simulated_s": round(record.span_ms / 1_000),
+        "wall_s": round(time.perf_counter() - started, 2),
+        "check": checked,
+        "left_out": {**past.wrong, **left_out},
+    }
+    return answer, measured, len(record.calls)
 
 
 @app.command()
@@ -219,26 +271,11 @@ def drill(
     from geo_backup.lab.tables import print_score
     from geo_backup.roads.network import RoadNetwork
 
-    found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(_lines("FILE", file))))
+    found = score(RoadNetwork.load(map_folder), read_scenario("\n".join(lines("FILE", file))))
     if as_json:
         print(json.dumps(asdict(found)))
         return
     print_score(found)
-
-
-def _logged(log: Any) -> Any:
-    from geo_backup.eventlog import open_log
-    from geo_backup.lab.logged import read_log
-
-    with closing(open_log(log, read_only=True)) as opened:
-        return read_log(event for _, event in opened.read_all())
-
-
-def _lines(option: str, path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValueError(option, "file", f"{path} cannot be read: {error}") from None
 
 
 async def _teach(url: str, file: bytes) -> dict[str, Any]:
@@ -272,11 +309,7 @@ def _starts(path: str) -> list[list[float]]:
     from geo_backup.events import COURSE_DEG
     from geo_backup.formats.tracks import degrees
 
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValueError("STARTS", "file", f"{path} cannot be read: {error}") from None
-    rows = csv.DictReader(text.splitlines())
+    rows = csv.DictReader(lines("STARTS", path))
     if not {"lon", "lat"} <= set(rows.fieldnames or ()):
         raise BadValueError(
             "STARTS", "columns", f"{path} needs a first line that names the columns lon,lat[,course_deg]"

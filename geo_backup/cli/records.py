@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, report_app
+from geo_backup.cli import words
+from geo_backup.cli.terminal import LOG_HELP, JsonOption, LogArgument, MapOption, app, progress_bar, report_app, show
 from geo_backup.errors import BadValueError
 
 
 @app.command()
 def verify(
-    log: Annotated[Path, typer.Argument(help="Event log to check.")],
+    log: LogArgument,
     map_folder: MapOption,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,19 +31,12 @@ def verify(
 
     network = RoadNetwork.load(map_folder)
     with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
-        bar = progress.add_task("verify", total=None)
-        report = check(network, opened.read_all, opened.load_snapshot(), lambda n: progress.update(bar, completed=n))
+        bar = progress.add_task(words.VERIFYING, total=None)
+        report = check(network, opened, lambda n: progress.update(bar, completed=n))
     if as_json:
         print(json.dumps(asdict(report)))
     else:
-        print(
-            f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
-            f"{report.checkpoints} checkpoints compared"
-            + (f", {report.skipped} of another version left out" if report.skipped else "")
-        )
-        for line in report.wrong:
-            print(f"WRONG: {line}")
-        print(f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}")
+        show(*words.verified(report))
     if report.wrong:
         raise typer.Exit(1)
 
@@ -50,7 +44,7 @@ def verify(
 @app.command()
 def explain(
     decision_id: Annotated[str, typer.Argument(help="As the page, the API or the log names it: decision:...")],
-    log: Annotated[Path, typer.Option(help="Event log that holds the decision.")] = Path("geo_backup.sqlite"),
+    log: Annotated[str, typer.Option(help=LOG_HELP)] = "geo_backup.sqlite",
     map_folder: Annotated[
         Path | None, typer.Option("--map", help="Also work the decision out again from its inputs, and compare.")
     ] = None,
@@ -66,7 +60,7 @@ def explain(
     from geo_backup.roads.network import RoadNetwork
 
     with closing(open_log(log, read_only=True)) as opened:
-        found = decision_of(opened.read_all, decision_id)
+        found = decision_of(opened, decision_id)
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)
@@ -74,16 +68,14 @@ def explain(
     if as_json:
         print(json.dumps({**document, "verified": same}))
     else:
-        print(document["words"])
-        if same is not None:
-            print("Worked out again from its inputs: " + ("the same to the last digit." if same else "DIFFERENT."))
+        show(document["words"], *([] if same is None else [words.worked_out_again(same)]))
     if same is False:
         raise typer.Exit(1)
 
 
 @report_app.command("response")
 def report_response(
-    log: Annotated[Path, typer.Argument(help="Event log to report on.")],
+    log: LogArgument,
     by: Annotated[str | None, typer.Option(help="Split by priority, hour or agency.")] = None,
     timezone: Annotated[str, typer.Option(help="IANA zone of the hours.")] = "UTC",
     as_json: JsonOption = False,

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -22,20 +23,23 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 
+from geo_backup.cli import words
 from geo_backup.cli.terminal import (
+    LOG_HELP,
     JsonOption,
     MapOption,
     NoBrowserOption,
     PortOption,
     app,
+    contents,
     demo_map,
-    mapping_of,
     progress_bar,
     say,
+    show,
 )
 from geo_backup.errors import BadValueError
+from geo_backup.formats.recordings import known
 
 REST_S = 2.0
 """Until then a server that has just started is for those who wait for it."""
@@ -53,18 +57,18 @@ def demo(
 
     Example: geo-backup demo --units 200
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_demo_") as folder:
-        log = Path(folder) / "demo.sqlite"
-        settings = Settings.of(map_folder or demo_map(), log, port=port, mode="simulated")
+        settings = Settings.of(map_folder or demo_map(), f"{folder}/demo.sqlite", port=port, mode="simulated")
         _run(_demo(settings, units, seed, not no_browser))
 
 
 @app.command()
 def serve(
     map_folder: MapOption,
-    log: Annotated[Path, typer.Option(help="Event log; made when it does not exist.")] = Path("geo_backup.sqlite"),
+    log: Annotated[str, typer.Option(help=f"{LOG_HELP}; made when it does not exist.")] = "geo_backup.sqlite",
     host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback GEO_BACKUP_TOKEN must be set.")] = (
         "127.0.0.1"
     ),
@@ -81,6 +85,7 @@ def serve(
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
+    _fetch_kernels()
     from geo_backup.settings import Settings
 
     if clock not in ("live", "replay"):
@@ -92,7 +97,7 @@ def serve(
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="GPX, GeoJSON, CSV, NMEA or TAIP tracks, or a geo_backup log.")],
+    files: Annotated[list[Path], typer.Argument(help=f"Recorded tracks: {known()}.")],
     map_folder: Annotated[Path | None, typer.Option("--map", help="Map folder; needed without --to.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="URL of a running `serve --clock replay`.")] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=600, help="Times real time.")] = 10.0,
@@ -107,31 +112,31 @@ def replay(
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
+    from geo_backup.formats.columns import columns_of
+    from geo_backup.formats.tracks import Hints
     from geo_backup.replay.timeline import read_tracks
-    from geo_backup.settings import Settings
 
-    mapping = mapping_of(columns) if columns else None
+    hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
     for path in files:
-        found = read_tracks(path, columns=mapping, timezone=timezone)
+        found = read_tracks(path, hints)
         tracks.extend(found)
-        if words := found.summary():
-            say.print(f"[yellow]{escape(path.name)}:[/] {escape(words)}", soft_wrap=True)
+        if summary := found.summary():
+            say.print(f"[yellow]{escape(path.name)}:[/] {escape(summary)}", soft_wrap=True)
     if to is not None:
         from geo_backup.replay.remote import play_to
 
         with progress_bar() as progress:
-            bar = progress.add_task(f"replay to {to}", total=1.0)
-
-            def show(done: float) -> None:
-                progress.update(bar, completed=done)
-
-            asyncio.run(play_to(to, tracks, speed, show))
+            bar = progress.add_task(words.replaying(to), total=1.0)
+            asyncio.run(play_to(to, tracks, speed, lambda done: progress.update(bar, completed=done)))
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
+    _fetch_kernels()
+    from geo_backup.settings import Settings
+
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
-        settings = Settings.of(map_folder, Path(folder) / "0.sqlite", port=port, mode="replay")
+        settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
         _run(_replay(settings, tracks, speed, not no_browser))
 
 
@@ -164,20 +169,26 @@ def traffic(
     """
     if (file is None) != clear:
         raise BadValueError("FILE", "missing", "name a traffic file, or take the speeds that hold away with --clear")
-    try:
-        data = b"" if file is None else sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise BadValueError("FILE", "file", f"{file} cannot be read: {error.strerror or error}") from None
-    loaded = asyncio.run(_traffic(to, data, clear))
+    loaded = asyncio.run(_traffic(to, None if file is None else contents("FILE", file)))
     if as_json:
         print(json.dumps({"traffic": loaded}))
-    elif loaded is None:
-        print("no measured speeds hold any more")
     else:
-        print(
-            f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
-            f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
-        )
+        show(words.traffic(loaded))
+
+
+def _fetch_kernels() -> None:
+    """A start begins with what takes it longest: kernels are fetched in a thread, beside all that is imported here.
+
+    Where they have to be compiled first, that waits until it is known that this server can start (see `_compiled`).
+    """
+    gc.disable()  # until the start is over: it would look through modules and kernels, which all stay
+    from geo_backup.roads.kernel import in_cache, without_blas
+    from geo_backup.roads.warm import warm_up
+
+    without_blas()
+    compiled, kernels = in_cache()
+    if compiled == kernels:
+        threading.Thread(target=warm_up, name="kernels").start()
 
 
 def _run(main_task: Coroutine[Any, Any, None]) -> None:
@@ -202,36 +213,12 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
 
 
 async def _demo(settings: Any, units: int, seed: int, browser: bool) -> None:
-    from geo_backup.demo.vehicles import PING_MS, Fleet
+    from geo_backup.demo.scene import set_scene
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
-        now_ms = node.clock.now_ms()
-        fleet = Fleet(node.network, units, seed, now_ms - PING_MS)  # so that each has a position when the page opens
-        await node.submit(*fleet.registrations(now_ms))
-        await node.submit(*fleet.tick(now_ms, node.live_map))
+        return None, (await set_scene(node, units, seed),)
 
-        async def drive() -> None:
-            while True:
-                live_map = node.live_map
-                wanted = {unit.incident_id for unit in live_map.units.values() if unit.incident_id is not None}
-                fields, fleet.patrol_weights = await node.read_field(partial(_roads_now, wanted))
-                fleet.field_for = fields.get
-                await node.submit(*fleet.tick(node.clock.now_ms(), live_map))
-                await asyncio.sleep(0.2)
-
-        return None, (drive,)
-
-    await _compose(settings, compose, browser, f"{units} simulated patrol units")
-
-
-def _roads_now(incident_ids: set[str], standing: Any) -> tuple[dict[str, Any], Any]:
-    """What simulated drivers know: the fields of their incidents, and the roads that are closed to patrols."""
-    fields = {
-        incident_id: standing.field_to_keep(incident_id)
-        for incident_id in incident_ids
-        if standing.is_open(incident_id)
-    }
-    return fields, standing.weights("routine")
+    await _compose(settings, compose, browser, words.simulated(units))
 
 
 async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> None:
@@ -247,13 +234,13 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
         session = ReplaySession(
             node,
             Player(tracks),
-            lambda: open_log(settings.log_file.with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
+            lambda: open_log(Path(settings.log).with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0),
         )
         await session.begin()
         node.clock.set(speed=speed, playing=True)
         return session, (session.run,)
 
-    await _compose(settings, compose, browser, f"{len(tracks)} recorded tracks at {speed:g} x")
+    await _compose(settings, compose, browser, words.replayed(len(tracks), speed))
 
 
 async def _serve(settings: Any) -> None:
@@ -262,7 +249,7 @@ async def _serve(settings: Any) -> None:
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
         return (ReplaySession(node, None) if settings.mode == "replay" else None), ()
 
-    await _compose(settings, compose, False, f"log {settings.log_file}")
+    await _compose(settings, compose, False, words.kept_in(settings.log))
 
 
 async def _compose(
@@ -272,7 +259,6 @@ async def _compose(
     what: str,
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
-    gc.disable()  # it would look through modules and kernels, which all stay
     from geo_backup.eventlog import RESERVE_BYTES, open_log
     from geo_backup.node import Node
     from geo_backup.node.clock import Clock
@@ -283,19 +269,17 @@ async def _compose(
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
-    log = open_log(settings.log_file, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
+    log = open_log(settings.log, reserve_bytes=RESERVE_BYTES if settings.mode == "live" else 0)
     node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
-    say.print(f"{network.area.name}: {network.edges:,} directed edges. Making ready (the first start compiles) ...")
+    say.print(words.making_ready(network.area.name, network.edges))
     try:
-        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
-        await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
+        await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
         from geo_backup.people import Roster
         from geo_backup.server.app import create_app
         from geo_backup.server.watch import keep_watch
 
         await _compiled(starting)
-        del sys.modules["scipy.linalg"]
         steering, beside = await compose(node)
     except BaseException:
         log.close()
@@ -305,9 +289,9 @@ async def _compose(
 
     def ready(port: int) -> None:
         url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
-        say.print(f"[bold green]{url}[/]  {what} ({settings.mode}). Ctrl-C ends it.")
+        say.print(words.ready(url, what, settings.mode))
         if speakers.open and settings.mode == "live":
-            say.print(f"[yellow]Open:[/] {OPEN_MANNER}.", soft_wrap=True)
+            say.print(words.open_manner(OPEN_MANNER), soft_wrap=True)
         if browser:
             webbrowser.open(url)
 
@@ -340,7 +324,7 @@ async def _compiled(starting: asyncio.Task[None]) -> None:
         beside = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             with progress_bar() as progress:
-                bar = progress.add_task("Compiling for this machine, once", total=kernels, completed=compiled)
+                bar = progress.add_task(words.COMPILING, total=kernels, completed=compiled)
                 while not starting.done():
                     await asyncio.wait({starting}, timeout=0.25)
                     progress.update(bar, completed=in_cache()[0])
@@ -358,11 +342,12 @@ async def _import_rest() -> None:
     gc.freeze()
 
 
-async def _traffic(url: str, file: bytes, clear: bool) -> dict[str, Any] | None:
+async def _traffic(url: str, file: bytes | None) -> dict[str, Any] | None:
+    """What the server made of a file of speeds; without one it lets those that hold go."""
     from geo_backup.client import Client
 
     async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
-        if not clear:
+        if file is not None:
             return await client.load_traffic(file)
         await client.clear_traffic()
         return None
@@ -379,26 +364,6 @@ async def _watch(url: str, once: bool, as_json: bool) -> None:
                     state = {"seq": world.seq, "mode": world.mode, "units": len(world.units)}
                     print(json.dumps({**state, "incidents": world.incidents, "rankings": world.rankings}), flush=True)
                 else:
-                    live.update(_world_table(world), refresh=True)
+                    live.update(words.world(world), refresh=True)
                 if once:
                     return
-
-
-def _world_table(world: Any) -> Table:
-    link = world.mode if world.connected else "LINK LOST, coming back"
-    table = Table(title=f"{world.area.get('name', '')}  {link}  seq {world.seq}  {len(world.units)} units")
-    for heading in ("incident", "P", "on it", "first", "ETA", "next"):
-        table.add_column(heading)
-    for incident_id, incident in world.incidents.items():
-        ranking = world.rankings.get(incident_id, {"candidates": [], "assigned": []})
-        best = [f"{row['unit_id']} {_minutes(row['eta_s'])}" for row in ranking["candidates"][:4]]
-        on_it = ", ".join(
-            f"{row['unit_id']} {row['state']} {_minutes(row['eta_s'])}".rstrip() for row in ranking["assigned"]
-        )
-        name, _, eta = best[0].partition(" ") if best else ("nobody", "", "")
-        table.add_row(incident_id, str(incident["priority"]), on_it, name, eta, ", ".join(best[1:]))
-    return table
-
-
-def _minutes(seconds: float | None) -> str:
-    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

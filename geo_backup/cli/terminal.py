@@ -1,10 +1,11 @@
-"""What all commands share: the applications they belong to, options that recur, progress and tables."""
+"""What all commands share: the applications they belong to, options that recur, what they read and how they show it."""
 
 from __future__ import annotations
 
+import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -28,6 +29,9 @@ app.add_typer(report_app, name="report")
 say = Console(stderr=True, highlight=False)
 
 MapOption = Annotated[Path, typer.Option("--map", help="Map folder, made by `geo-backup map build`.")]
+LOG_HELP = "Event log: a file, or a URL such as sqlite:///var/log.sqlite"
+"""A URL is a str to typer: as a Path it would lose a slash."""
+LogArgument = Annotated[str, typer.Argument(help=LOG_HELP)]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any free one.")]
 NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
@@ -48,18 +52,26 @@ def progress_bar() -> Progress:
     return Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=say, transient=True)
 
 
-def print_rows(title: str, rows: dict[str, Any]) -> None:
-    """A table of names and values."""
-    table = Table(title=title, show_header=False)
-    for name, value in rows.items():
-        text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
-        table.add_row(name.replace("_", " "), text)
-    Console().print(table)
+def show(*said: str | Table) -> None:
+    """Print lines and tables on standard output."""
+    for one in said:
+        if isinstance(one, str):
+            print(one)
+        else:
+            Console().print(one)
 
 
-def mapping_of(text: str) -> dict[str, str]:
-    """`name=column,...` as it is said to --columns."""
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(middle and name and column for name, middle, column in pairs):
-        raise BadValueError("--columns", "columns", "--columns is a list such as unit_id=vehicle,time=ts,lon=x,lat=y")
-    return {name.strip(): column.strip() for name, _, column in pairs}
+def contents(option: str, path: Path | str) -> bytes:
+    """A file that the user named, or standard input for `-`. Raises `BadValueError` when it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def lines(option: str, path: Path | str) -> list[str]:
+    """The lines of a text in UTF-8; as `contents`."""
+    try:
+        return contents(option, path).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadValueError(option, "file", f"{path} cannot be read: {error}") from None

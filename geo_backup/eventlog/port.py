@@ -15,6 +15,21 @@ class LogState(NamedTuple):
     words: str = ""
 
 
+class Limits(NamedTuple):
+    """How patient a log is with its disk, and how much it keeps in memory."""
+
+    slow_after_s: float = 2.0
+    """An append that waits longer than this says that the disk is slow ..."""
+    slow_for_s: float = 10.0
+    """... which holds until there was none for so long."""
+    full_for_s: float = 10.0
+    """A disk was full until nothing failed for so long, and there is room again."""
+    look_for_room_s: float = 1.0
+    """While the disk is full it is looked at this often."""
+    tail_bytes: int = 32 << 20
+    """Memory for committed events that are kept for followers."""
+
+
 class EventLog(Protocol):
     """What every engine promises; `tests/conformance` holds it to that.
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog.port import LogState
+from geo_backup.eventlog.port import Limits, LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
@@ -46,23 +46,13 @@ GROUP_EVENTS = 5_000
 """A transaction takes no further append once it holds so many events."""
 GROUP_BYTES = 64 << 20
 """Nor once its events take so much memory."""
-TAIL_BYTES = 32 << 20
-"""Memory for committed events that are kept for followers."""
 BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
 SNAPSHOTS_KEPT = 3
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
-SLOW_AFTER_S = 2.0
-"""An append that waits longer than this says that the disk is slow ..."""
-SLOW_FOR_S = 10.0
-"""... which holds until there was none for so long."""
-FULL_FOR_S = 10.0
-"""A disk was full until nothing failed for so long, and there is room again."""
 ROOM_BYTES = 1 << 20
 """Less free room than this, beside the reserve, is a full disk."""
-LOOK_FOR_ROOM_S = 1.0
-"""While the disk is full it is looked at this often."""
 
 
 class _Append:
@@ -104,10 +94,13 @@ class SqliteLog:
 
     epoch: str
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int = 0) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: IO[bytes] | None, reserve: int, limits: Limits
+    ) -> None:
         self.path = path
         self.epoch = epoch_of(connection)
         self.read_only = lock is None
+        self._limits = limits
         self._connection = connection
         self._lock_file = lock
         self._guard = threading.Condition()
@@ -137,7 +130,9 @@ class SqliteLog:
             self._writer.start()
 
     @staticmethod
-    def open(path: Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES) -> SqliteLog:
+    def open(
+        path: Path, *, read_only: bool = False, reserve_bytes: int = RESERVE_BYTES, limits: Limits = Limits()
+    ) -> SqliteLog:
         """Open the log at `path`, made anew if there is none; see `open_log`."""
         if read_only and not path.exists():
             raise LogError(f"there is no log at {path}")
@@ -151,7 +146,7 @@ class SqliteLog:
                 connection = connect(path, "ro" if read_only else "rw")
                 try:
                     prepare(path, connection, writing=not read_only)
-                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes)
+                    return SqliteLog(path, connection, lock, 0 if read_only else reserve_bytes, limits)
                 except BaseException:
                     connection.close()
                     raise
@@ -182,9 +177,10 @@ class SqliteLog:
         if self._full:
             words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
             return LogState("full", words)
-        if self.waiting_s > SLOW_AFTER_S or time.monotonic() - self._slow_s < SLOW_FOR_S:
-            words = f"the disk of the log {name} takes more than {SLOW_AFTER_S:g} s to record: look what else uses it,"
-            return LogState("slow", f"{words} and whether it is failing")
+        limits = self._limits
+        if self.waiting_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
+            words = f"the disk of the log {name} takes more than {limits.slow_after_s:g} s to record:"
+            return LogState("slow", f"{words} look what else uses it, and whether it is failing")
         return LogState("ok")
 
     @property
@@ -268,7 +264,7 @@ class SqliteLog:
         while True:
             with self._guard:
                 while not self._waiting and not self._urgent and not self._closed:
-                    if not self._guard.wait(LOOK_FOR_ROOM_S if self._full else None):
+                    if not self._guard.wait(self._limits.look_for_room_s if self._full else None):
                         break  # nobody writes, and the disk is to be looked at all the same
                 if self._closed and not self._waiting and not self._urgent:
                     return
@@ -285,29 +281,31 @@ class SqliteLog:
                         group.append(item)
                         events += len(item.events)
                         weight += item.weight
-                self._committing_s = min(
-                    (*(one.asked_s for one in group), *(one.asked_s for one in snapshots)), default=None
-                )
+                self._committing_s = min((one.asked_s for one in group), default=None)
             if self._full and not urgent:
                 self._look_for_room()
             if group:
                 self._commit(group, urgent)
             for snapshot in snapshots:
+                self._committing_s = snapshot.asked_s
                 self._commit_snapshot(snapshot)
-            with self._guard:
-                now_s = time.monotonic()
-                if self._committing_s is not None and now_s - self._committing_s > SLOW_AFTER_S:
-                    self._slow_s = now_s
-                self._committing_s = None
+
+    def _end_wait(self) -> None:
+        """The transaction under way is over. Before its callers are answered: they find nothing of theirs waiting."""
+        with self._guard:
+            now_s = time.monotonic()
+            if self._committing_s is not None and now_s - self._committing_s > self._limits.slow_after_s:
+                self._slow_s = now_s
+            self._committing_s = None
 
     def _look_for_room(self) -> None:
         """Whether the disk is full no more: nothing failed lately, the reserve can be had, and some room beside it."""
         now_s = time.monotonic()
-        if now_s - self._looked_s < LOOK_FOR_ROOM_S:
+        if now_s - self._looked_s < self._limits.look_for_room_s:
             return
         self._looked_s = now_s
         with contextlib.suppress(OSError):
-            if self._reserve.take() and now_s - self._full_s >= FULL_FOR_S:
+            if self._reserve.take() and now_s - self._full_s >= self._limits.full_for_s:
                 self._full = shutil.disk_usage(self.path.parent).free < ROOM_BYTES
                 self._checkpoint_by_itself(not self._full)
 
@@ -333,15 +331,17 @@ class SqliteLog:
             if urgent and isinstance(failure, LogFullError) and self._let_go():
                 self._commit(group, urgent)
                 return
+            self._end_wait()
             self._call([(item.loop, _failing(item, failure)) for item in group])
             return
+        self._end_wait()
         with self._guard:
             if batch:
                 self._last = batch[-1][0]
                 weight = sum(item.weight for item in group)
                 self._tail.append((weight, batch))
                 self._tail_bytes += weight
-                while self._tail_bytes > TAIL_BYTES and len(self._tail) > 1:
+                while self._tail_bytes > self._limits.tail_bytes and len(self._tail) > 1:
                     weight, gone = self._tail.popleft()
                     self._tail_bytes -= weight
                     self._tail_after = gone[-1][0]
@@ -396,6 +396,7 @@ class SqliteLog:
         except Exception as error:
             snapshot.error = self._failure(error)
         finally:
+            self._end_wait()
             snapshot.done.set()
 
     def _failure(self, error: Exception) -> LogError:
@@ -403,7 +404,7 @@ class SqliteLog:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        if isinstance(error, LogFullError) or is_full(error):
+        if isinstance(error, LogFullError) or is_full(error, self.path):
             self._fill_up()
             return full_error(self.path)
         if isinstance(error, LogError):

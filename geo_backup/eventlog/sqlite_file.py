@@ -19,6 +19,7 @@ APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
 FORMAT = 1
 PAGE_BYTES = 4096
 WAL_BYTES = 64 << 20
+TRIAL_BYTES = 1 << 20
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -93,7 +94,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        if is_full(error):
+        if is_full(error, path):
             raise LogFullError(f"the disk of {path} is full: make room and try again") from error
         text = str(error)
         if "not a database" in text:
@@ -105,12 +106,28 @@ def explained(path: Path) -> Iterator[None]:
         raise LogError(f"{path} cannot be opened or read ({text})") from error
 
 
-def is_full(error: BaseException) -> bool:
+def is_full(error: BaseException, path: Path) -> bool:
+    """Whether an error says that a log's disk, or its user's share of it, has no more room."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     # the shared memory file cannot grow either
     name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_IOERR_WRITE":  # so SQLite also says that a quota is used up, and does not tell the two apart
+        return not _has_room(path)
     return name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE") or "is full" in str(error)
+
+
+def _has_room(path: Path) -> bool:
+    """Whether some more can be written beside a log; True when that fails for another reason than room."""
+    trial = path.with_name(path.name + ".trial")
+    try:
+        trial.write_bytes(bytes(TRIAL_BYTES))
+    except OSError as error:
+        return not is_full(error, path)
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink(missing_ok=True)
+    return True
 
 
 def hold(path: Path) -> IO[bytes]:

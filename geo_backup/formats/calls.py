@@ -112,24 +112,6 @@ class Calls:
     wrong: Mapping[str, int]
 
 
-def columns_of(text: str) -> dict[str, str]:
-    """The mapping that `time=Received DtTm,lon=X,lat=Y` says; `BadValueError` for a name that is none of `FIELDS`."""
-    out: dict[str, str] = {}
-    for part in text.split(","):
-        ours, equals, theirs = part.partition("=")
-        ours = ours.strip()
-        if not equals or not theirs.strip():
-            raise BadValueError(
-                "/columns", "mapping", f"{part!r} is no mapping; write name=column, with commas between"
-            )
-        if ours not in FIELDS:
-            raise BadValueError(
-                f"/columns/{ours}", "mapping", f"{ours!r} is no field; write one of {', '.join(FIELDS)}"
-            )
-        out[ours] = theirs.strip()
-    return out
-
-
 def read(
     source: bytes | Iterable[str], *, columns: Mapping[str, str] | None = None, timezone: str | None = None
 ) -> Calls:

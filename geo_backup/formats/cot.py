@@ -1,14 +1,22 @@
-"""Cursor on Target (TAK), XML 2.0: an event as a position, an alert, its cancel or nothing, and recorded streams."""
+"""Cursor on Target (TAK), XML 2.0: an event as a position, an alert, its cancel or nothing, and recorded streams.
+
+    <event version="2.0" uid="ENG-7" type="a-f-G-E-V-C" how="m-g" time="2026-11-23T12:00:00Z"
+     start="2026-11-23T12:00:00Z" stale="2026-11-23T12:02:00Z"><point lat="37.8" lon="-122.27" hae="9999999.0"
+     ce="5.0" le="9999999.0"/><detail><track speed="12.5" course="84"/></detail></event>
+
+An `<event>` is read alone; between those of a stream stands nothing but their own ends.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
-from geo_backup.formats.tracks import Collector, Recording
+from geo_backup.formats.tracks import NO_HINTS, Collector, Hints, Recording
 from geo_backup.wire.times import to_ms
 from geo_backup.wire.unknown import known, stated
 
@@ -46,8 +54,10 @@ class CotEvent(NamedTuple):
 
 def parse(data: bytes) -> CotEvent:
     """Read one `<event>`. Raises `BadValueError` that names the attribute; entities and document types are refused."""
-    if b"<!" in data:
-        raise BadValueError("/", "xml", "a CoT event has no document type, entities or comments; send the event alone")
+    if b"<!" in data or b"\0" in data:  # in UTF-16 a `<!` has another look
+        raise BadValueError(
+            "/", "xml", "a CoT event has no document type, entities or comments; and is UTF-8; send the event alone"
+        )
     try:
         event = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
@@ -74,7 +84,12 @@ def parse(data: bytes) -> CotEvent:
     return CotEvent("position", named, fix, unknown)
 
 
-def read(text: str, name: str = "log.cot") -> Recording:
+def looks(start: str) -> bool:
+    """Whether the first element of an XML document is an event."""
+    return re.match(r"(<\?xml[^>]*>\s*)?<event\b", start) is not None
+
+
+def read(text: str, name: str = "log.cot", hints: Hints = NO_HINTS) -> Recording:
     """Tracks of a recorded stream: events one after another, as TAK sends them; what is no position is counted."""
     found = Collector(name)
     for n, one in enumerate(_events(text), 1):

@@ -1,4 +1,10 @@
-"""Tables of positions: any CSV with named columns, and the Porto taxi trips (one trip a row, a place every 15 s)."""
+"""Tables of positions: any CSV with named columns, and the Porto taxi trips (one trip a row, a place every 15 s).
+
+    unit_id,time,lon,lat,speed_mps,course_deg,accuracy_m
+    ENG-7,2026-11-23T12:00:00Z,11.97,57.70,12.5,84,5
+
+Columns are known by many names (`NAMES`), or by those that the user gives.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,9 @@ from geo_backup.formats.tracks import (
     KMH,
     KNOTS,
     MPH,
+    NO_HINTS,
     Collector,
+    Hints,
     Recording,
     degrees,
     in_order,
@@ -53,13 +61,15 @@ def is_porto(head: str) -> bool:
     return all(word in head for word in ("TRIP_ID", "TAXI_ID", "TIMESTAMP", "POLYLINE"))
 
 
-def read(
-    text: str, name: str = "tracks.csv", *, columns: Mapping[str, str] | None = None, timezone: str | None = None
-) -> Recording:
-    """Tracks of a CSV (comma, semicolon or tab); `columns` maps our names (`NAMES`) to the file's.
+def looks(start: str) -> bool:
+    """Whether its first line has three columns."""
+    lines = start.splitlines()
+    return bool(lines) and max(map(lines[0].count, ",;\t")) >= 2
 
-    `timezone` (IANA) is that of times without an offset.
-    """
+
+def read(text: str, name: str = "tracks.csv", hints: Hints = NO_HINTS) -> Recording:
+    """Tracks of a CSV (comma, semicolon or tab). The hint `columns` maps our names (`NAMES`) to the file's."""
+    columns, timezone = hints.columns, hints.timezone
     first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     if is_porto(first) and columns is None:
         return read_porto(text, name)

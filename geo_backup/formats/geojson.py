@@ -1,4 +1,10 @@
-"""GeoJSON with times: `coordTimes`, a fourth coordinate, MF-JSON `datetimes` and `temporalGeometry`, timed points."""
+"""GeoJSON with times: `coordTimes`, a fourth coordinate, MF-JSON `datetimes` and `temporalGeometry`, timed points.
+
+    {"type": "Feature", "properties": {"unit_id": "ENG-7", "time": "2026-11-23T12:00:00Z", "speed_mps": 12.5},
+     "geometry": {"type": "Point", "coordinates": [11.97, 57.70]}}
+
+Times are RFC 3339, or epoch seconds or milliseconds; a FeatureCollection and one feature a line are read, too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ from typing import Any
 import orjson
 
 from geo_backup.events import Fix
-from geo_backup.formats.tracks import KMH, KNOTS, MPH, Collector, Recording, degrees, time_ms
+from geo_backup.formats.tracks import KMH, KNOTS, MPH, NO_HINTS, Collector, Hints, Recording, degrees, time_ms
 
 UNIT_KEYS = ("unit_id", "callsign", "vehicle_id", "vehicle", "device_id", "name")
 TIME_KEYS = ("time", "timestamp", "fix_time", "datetime", "t")
@@ -18,7 +24,12 @@ FIELDS = ("speed_mps", "course_deg", "accuracy_m")
 UOM = {"m/s": 1.0, "mps": 1.0, "km/h": KMH, "kmh": KMH, "kn": KNOTS, "knots": KNOTS, "mph": MPH}
 
 
-def read(text: str, name: str = "tracks.geojson") -> Recording:
+def looks(start: str) -> bool:
+    """Whether it is an object of JSON: what is no GeoJSON is refused in words."""
+    return start.startswith("{")
+
+
+def read(text: str, name: str = "tracks.geojson", hints: Hints = NO_HINTS) -> Recording:
     """Tracks of a Feature, a FeatureCollection, or a sequence of either (RFC 8142 or one a line)."""
     found = Collector(name)
     stem = name.rsplit(".", 1)[0]

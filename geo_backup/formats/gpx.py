@@ -1,5 +1,8 @@
 """GPX 1.0 and 1.1: each `trk` a vehicle, each `trkseg` a stretch without loss of signal.
 
+    <gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1"><trk><name>ENG-7</name><trkseg>
+    <trkpt lat="57.70" lon="11.97"><time>2026-11-23T12:00:00Z</time></trkpt></trkseg></trk></gpx>
+
 Read by the names of the elements alone, whatever their namespace, its prefix and version (even where a prefix was never
 declared), point by point as the parser meets them: a point that cannot be used costs itself, and a file that is cut
 off keeps what stands before the cut.
@@ -14,7 +17,7 @@ from xml.parsers import expat
 
 from geo_backup.errors import TrackError
 from geo_backup.events import Fix
-from geo_backup.formats.tracks import Collector, Recording, degrees, time_ms
+from geo_backup.formats.tracks import NO_HINTS, Collector, Hints, Recording, degrees, time_ms
 
 HDOP_M = 5.0
 """Metres of accuracy for one unit of HDOP, a rule of thumb."""
@@ -28,7 +31,12 @@ _NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});)")
 
 
-def read(text: str, name: str = "track.gpx") -> Recording:
+def looks(start: str) -> bool:
+    """Whether it is XML: what is no GPX is refused in words."""
+    return re.match(r"<[A-Za-z_?!]", start) is not None
+
+
+def read(text: str, name: str = "track.gpx", hints: Hints = NO_HINTS) -> Recording:
     """Tracks of a GPX document; points without a time or place are counted as skipped.
 
     Raises `TrackError` for what is no GPX or declares a document type (entities are never expanded).

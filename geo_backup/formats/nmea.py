@@ -1,5 +1,8 @@
 """NMEA 0183 logs: RMC sentences make fixes, GGA sentences lend them their accuracy or fill in between.
 
+    $GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A
+    $GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47
+
 GGA has no date: it is that of its tag block or stamp, else that of the last RMC, unless midnight lies between them.
 What stands before `$` may be a tag block (NMEA 4.10), a stamp, or the modem's id; `Sources` tells which.
 """
@@ -18,7 +21,18 @@ import pynmea2
 from geo_backup.errors import TrackError
 from geo_backup.events import Fix
 from geo_backup.formats.taip import nearest_day_ms
-from geo_backup.formats.tracks import DAY_MS, KNOTS, Collector, Recording, number, plain_id, stamp_ms, time_ms
+from geo_backup.formats.tracks import (
+    DAY_MS,
+    KNOTS,
+    NO_HINTS,
+    Collector,
+    Hints,
+    Recording,
+    number,
+    plain_id,
+    stamp_ms,
+    time_ms,
+)
 
 ROLLOVER_MS = 1024 * 7 * DAY_MS
 HDOP_M = 5.0
@@ -34,6 +48,7 @@ NUMBER_DIGITS = 5
 """Numbers that are ids (IMEI, modem number) are as long as this; shorter ones that change are counters."""
 
 _SENTENCE = re.compile(r"\$(?=[A-Z]{2}(?:RMC|GGA),)")
+_ANY_SENTENCE = re.compile(r"\$[A-Z]{5},")
 _TAG_BLOCK = re.compile(r"\\([^\\]*)\\")
 _WORDS = re.compile(r"[\s,;|<>\[\](){}=\"'\\]+")
 _STAMP = re.compile(
@@ -100,16 +115,21 @@ class Sources:
         return plain_id(name) if sum(map(str.isdigit, name)) >= NUMBER_DIGITS else None
 
 
-def read(lines: Iterable[str], name: str = "log.nmea", *, received_ms: int | None = None) -> Recording:
+def looks(start: str) -> bool:
+    """Whether a sentence of any kind stands in it."""
+    return _ANY_SENTENCE.search(start) is not None
+
+
+def read(text: str, name: str = "log.nmea", hints: Hints = NO_HINTS) -> Recording:
     """Fixes of a log. The unit is the tag block's source or the modem's id before `$`, else it is named by the file.
 
-    `received_ms` lets dates that are 1024 weeks (a GPS week rollover) before it be put right, which is noted.
+    The hint `received_ms` lets dates that are 1024 weeks (a GPS week rollover) before it be put right, which is noted.
     """
     found = Collector(name)
     sources = Sources(name.rsplit(".", 1)[0])
     groups: dict[str, tuple[str, int | None]] = {}
     heard: list[Heard] = []
-    for n, line in enumerate(lines, 1):
+    for n, line in enumerate(text.splitlines(), 1):
         mark = _SENTENCE.search(line)
         if mark is None:
             continue
@@ -127,7 +147,7 @@ def read(lines: Iterable[str], name: str = "log.nmea", *, received_ms: int | Non
             f"{name} names more than {UNITS_MAX:,} units before its sentences, as no log does: take away what stands "
             "before each `$`, or give each unit a file of its own."
         )
-    for (unit_id, fix), where in _dated(found, heard, units, received_ms):
+    for (unit_id, fix), where in _dated(found, heard, units, hints.received_ms):
         found.add(unit_id, "", fix, where)
     return found.recording()
 

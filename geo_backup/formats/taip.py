@@ -1,5 +1,7 @@
 """Trimble TAIP, the language of many police modems: RPV and REV reports with their checksum.
 
+    2026-11-23T12:00:01Z >RPV43200+3780000-1222700002808412;ID=ENG-7<
+
 RPV tells the time of day only, so its date is that of the nearest day to when it was received.
 """
 
@@ -7,11 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from functools import reduce
 
 from geo_backup.events import Fix
-from geo_backup.formats.tracks import DAY_MS, MPH, Collector, Recording, stamp_ms, time_ms
+from geo_backup.formats.tracks import DAY_MS, MPH, NO_HINTS, Collector, Hints, Recording, stamp_ms, time_ms
 
 GPS_EPOCH_MS = 315_964_800_000
 NO_SOURCE, NO_AGE = "9", "0"
@@ -19,6 +20,7 @@ NO_DATE = " ({!r} is none that is known here)"
 REMEDY = "put the time of reception before the report"
 
 _FRAME = re.compile(r">([A-Z]{3})([^;<>]*)((?:;[^;<>]*)*)<")
+_REPORT = re.compile(r">R[PE]V[^<>]*<")
 _PLACE = re.compile(r"([+-]\d{7})([+-]\d{8})(.{3})(.{3})(.)(.)", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 
@@ -85,14 +87,20 @@ def _stamp_ms(text: str) -> int | None:
         return stamp_ms(text)
 
 
-def read(lines: Iterable[str], name: str = "log.taip", *, received_ms: int | None = None) -> Recording:
+def looks(start: str) -> bool:
+    """Whether a report that is read here stands in one of its lines."""
+    return any(map(_REPORT.search, start.splitlines()))
+
+
+def read(text: str, name: str = "log.taip", hints: Hints = NO_HINTS) -> Recording:
     """Reports one a line, each after the time when it was received (`2026-11-23T12:00:01Z >RPV...<`).
 
-    A line without one is dated by the line before it, the first one by `received_ms`.
+    A line without one is dated by the line before it, the first one by the hint `received_ms`.
     """
+    received_ms = hints.received_ms
     found = Collector(name)
     stem = name.rsplit(".", 1)[0]
-    for n, line in enumerate(lines, 1):
+    for n, line in enumerate(text.splitlines(), 1):
         frame = _FRAME.search(line)
         if frame is None:
             if ">" in line:

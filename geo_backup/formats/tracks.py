@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
@@ -24,6 +24,21 @@ KMH, KNOTS, MPH = 1 / 3.6, 0.514444, 0.44704
 
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII).search
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a recording does not say of itself; a reader takes what its format has use for."""
+
+    columns: Mapping[str, str] | None = None
+    """Of a table: our names of columns (`csv.NAMES`) to the file's."""
+    timezone: str | None = None
+    """IANA zone of times without an offset."""
+    received_ms: int | None = None
+    """When it was received: dates what says a time of day alone."""
+
+
+NO_HINTS = Hints()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from geo_backup.live_map.state import (
 
 __all__ = [
     "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap", "Plan",
-    "Recommendation", "Unit", "apply", "freshness", "refusal",
+    "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -78,27 +78,34 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 
+_MAKERS = (ev.IncidentOpened, ev.UnitRegistered)
 _FAULTS = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
 def refusal(live_map: LiveMap, *events: Event) -> str | None:
-    """Why these events may not be, the first reason in their order; None when all of them may.
+    """Why these events may not be, the first reason in their order; None when all of them may. See `refusals`."""
+    return next((reason for reason in refusals(live_map, *events) if reason is not None), None)
+
+
+def refusals(live_map: LiveMap, *events: Event) -> list[str | None]:
+    """Of each event why it may not be; None where it may.
 
     Of several the later ones know the units and incidents that the earlier ones make, but no change of what stands.
     Positions are refused for an unknown unit alone: those that move nothing are in the log all the same, and `apply`
     says why they moved nothing.
     """
-    if len(events) > 1:
+    if any(isinstance(event, _MAKERS) for event in events[:-1]):
         live_map = replace(live_map, units=dict(live_map.units), incidents=dict(live_map.incidents))
-    for event in events:
+    reasons: list[str | None] = []
+    for n, event in enumerate(events, start=1):
         reason = _refusal(live_map, event)
-        if reason is not None:
-            return reason
-        if len(events) > 1 and isinstance(event, ev.IncidentOpened):
-            live_map.incidents[event.incident_id] = incidents.new(event)
-        elif len(events) > 1 and isinstance(event, ev.UnitRegistered):
-            live_map.units.setdefault(event.unit_id, units.new(live_map, event))
-    return None
+        reasons.append(reason)
+        if reason is None and n < len(events):
+            if isinstance(event, ev.IncidentOpened):
+                live_map.incidents[event.incident_id] = incidents.new(event)
+            elif isinstance(event, ev.UnitRegistered):
+                live_map.units.setdefault(event.unit_id, units.new(live_map, event))
+    return reasons
 
 
 def apply(live_map: LiveMap, seq: int, event: Event) -> Delta:

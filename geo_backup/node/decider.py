@@ -19,17 +19,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from geo_backup.backup.answer import (
-    Question,
-    Told,
-    answer,
-    arrives,
-    ask_all,
-    ask_at_once,
-    swaps,
-    whole_view,
-)
+from geo_backup.backup.answer import Told, answer, swaps
 from geo_backup.backup.choice import Choice
+from geo_backup.backup.question import Question, arrives, ask_all, ask_at_once, whole_view
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import LogError, UnknownIdError
 from geo_backup.eventlog import EventLog
@@ -170,7 +162,9 @@ class Decider:
         def made(task: asyncio.Task[DecisionMade]) -> None:
             if self._asked.get(request_id) is task:
                 del self._asked[request_id]
-            if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, KeyError):
+            error = None if task.cancelled() else task.exception()
+            # an incident that was closed meanwhile has no answer, and nobody waits for one
+            if error is not None and not isinstance(error, KeyError | UnknownIdError):
                 log_.error("no first answer to the request %s", request_id, exc_info=error)
             self._bell.set()
 
@@ -190,7 +184,7 @@ class Decider:
             return await asyncio.shield(other)  # it was asked for something else meanwhile
         if log is not self._node.log:
             raise LogError("the replay jumped meanwhile; send it again")
-        await self._node.submit(event)
+        await self._node.record(event)
         return await self.decision(event.event_id)
 
     # ---- the best answer, and looking again
@@ -315,7 +309,7 @@ class Decider:
 
     async def _record(self, events: Collection[DecisionMade], log: EventLog) -> None:
         if log is self._node.log:  # else the replay jumped meanwhile: they are of another world
-            await self._node.submit(*events)
+            await self._node.record(*events, apart=True)
 
     def _stands(self, due: _Due) -> bool:
         """Whether a quick answer is still the one of its incident."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from geo_backup.eventlog import LogState
 from geo_backup.wire.documents.server import Condition as ConditionTold
 from geo_backup.wire.times import to_text
 
@@ -19,6 +20,7 @@ log_ = logging.getLogger("geo_backup.health")
 Name = Literal["log_full", "log_slow", "log_failing", "emergency_unrecorded", "clock"]
 """Everything that may be wrong; a metric tells of each."""
 NAMES: tuple[str, ...] = get_args(Name)
+LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class Health:
             log_.warning("%s: this is over", name)
             self.conditions = tuple(one for one in self.conditions if one.name != name)
             self._on_change()
+
+    def hear(self, log: LogState) -> None:
+        """How the log is at this moment."""
+        for name in LOG_CONDITIONS:
+            if name == f"log_{log.name}":
+                self.say(name, log.words)
+            else:
+                self.clear(name)
 
     def document(self) -> list[ConditionTold]:
         """The conditions as the feed and `/healthz` tell them."""

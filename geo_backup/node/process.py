@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from geo_backup.backup.standing import Standing
 from geo_backup.eventlog import EventLog
 from geo_backup.events import Event
-from geo_backup.live_map import LiveMap
+from geo_backup.live_map import Delta, LiveMap
 from geo_backup.node.clock import Clock
 from geo_backup.node.health import Health
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an event stands in the log, and what it changed on this node."""
+
+    seq: int
+    """0: nowhere."""
+    delta: Delta
+    recorded: bool = True
+    """False: it is no fact, yet or at all, and `delta` is what it would change."""
 
 
 class Process(Protocol):
@@ -23,8 +35,11 @@ class Process(Protocol):
     log: EventLog
     live_map: LiveMap
 
-    async def submit(self, *events: Event) -> Sequence[object]:
-        """Log the events, all or none, and wait until they are folded."""
+    async def submit(self, *events: Event) -> list[Outcome]:
+        """Log the events as they are, all or none, and wait until they are folded."""
+
+    async def record(self, *events: Event, apart: bool = False) -> list[Outcome]:
+        """The same of what may be: the fold is asked before."""
 
     async def read_field(self, question: Callable[[Standing], Result]) -> Result:
         """Ask the standing fields anything, as of now."""

@@ -36,7 +36,7 @@ async def keep_time(node: Process) -> None:
                 was_ms=turn.was_ms + node.clock.now_ms() - turn.now_ms,
             )
             try:
-                await node.submit(fact)
+                await node.record(fact)
                 if node.clock.turn is turn:
                     node.clock.turn = None
             except LogError as error:

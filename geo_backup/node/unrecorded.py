@@ -9,11 +9,11 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geo_backup.errors import LogFullError
 from geo_backup.events import Event
-from geo_backup.live_map import Delta, Incident, LiveMap, apply
+from geo_backup.live_map import Delta, Incident, LiveMap, apply, refusal
 
 HELD_MAX = 2_000
 HELD_OF_UNIT_MAX = 16
@@ -47,6 +47,14 @@ class Unrecorded:
     def shown(self) -> int:
         """Units of which viewers are shown what is not on record."""
         return len(self._shown)
+
+    def refusal(self, live_map: LiveMap, unit_id: str, event: Event) -> str | None:
+        """Why a fact of a unit's emergency may not be, after those that are held of it; None when it may."""
+        if any(one.unit_id == unit_id for one in self._held.values()):
+            ahead, _ = self._folded(live_map, unit_id)
+            units, incidents = {**live_map.units, **ahead.units}, {**live_map.incidents, **ahead.incidents}
+            live_map = replace(live_map, units=units, incidents=incidents)
+        return refusal(live_map, event)
 
     def has_room(self, unit_id: str) -> bool:
         """Whether another fact of this unit can be held; an emergency that is shown already needs none.

@@ -6,6 +6,7 @@ The parts that have a meaning here are read strictly; what OSRM offers beyond is
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +16,9 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from geo_backup.osrm import polyline
+from geo_backup.wire.body import parse
 
 SOURCES_MAX = 10_000
 DESTINATIONS_MAX = 100
@@ -206,8 +207,8 @@ def options_of(query: str) -> dict[str, str]:
 def body_of(body: bytes) -> tuple[str, dict[str, str]]:
     """Coordinates and options of a JSON body, as the path and the query string would say them. Raises `Refusal`."""
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        said = parse(body)
+    except json.JSONDecodeError as error:
         raise Refusal("InvalidQuery", f"invalid JSON: {error}") from None
     if not isinstance(said, dict) or "coordinates" not in said:
         raise Refusal("InvalidQuery", "the body is a JSON object with coordinates, [[lon, lat], ...]")

@@ -16,6 +16,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from geo_backup.backup.readings import etas_to, field_to
 from geo_backup.backup.standing import Standing
 from geo_backup.node import Node
 from geo_backup.osrm import answers, questions
@@ -247,8 +248,8 @@ class Asker:
 
         def part(now: Standing) -> tuple[Array, Array | float]:
             if not distances:
-                return now.etas_to(profile, target, starts)[0], np.nan
-            field = now.field_to(profile, target)
+                return etas_to(now, profile, target, starts)[0], np.nan
+            field = field_to(now, profile, target)
             ms, which = field.etas_ms(starts)
             found, over = field.distances_m(starts, which)
             return ms, np.where(over >= 0, found, np.nan)
@@ -259,7 +260,7 @@ class Asker:
         self, profile: str, points: RoadPoints, target: Target, onward: journey.Onward
     ) -> journey.Onward:
         return await self._ask(
-            lambda now: journey.leg_before(lambda to: now.field_to(profile, to), points, target, onward)
+            lambda now: journey.leg_before(lambda to: field_to(now, profile, to), points, target, onward)
         )
 
     async def _starts(self, places: Places, which: Sequence[int]) -> RoadPoints:

@@ -48,6 +48,7 @@ CREATE TABLE sessions (
 );
 CREATE TABLE wrong (person_id TEXT NOT NULL, source TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE TABLE locks (person_id TEXT NOT NULL, source TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (person_id, source));
+CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE acts (
     number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, by TEXT NOT NULL, act TEXT NOT NULL, whom TEXT NOT NULL,
     words TEXT NOT NULL
@@ -60,9 +61,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def roster_beside(log: Path) -> Path:
-    """Where the roster of a log lies: `porto.sqlite` has `porto.people.sqlite` beside it."""
-    return log.with_name(f"{log.stem}.people.sqlite")
+def roster_beside(log: str | Path) -> Path:
+    """Where the roster of a log lies, by its path or URL: `porto.sqlite` has `porto.people.sqlite` beside it."""
+    log = Path(str(log).rpartition("://")[2])
+    return log.parent / f"{log.stem}.people.sqlite"
 
 
 class SignInError(GeoBackupError):
@@ -454,6 +456,14 @@ class Roster:
         ]
 
     # ---- for the log
+
+    def secret(self) -> bytes:
+        """A random secret of this installation, made when it is first asked for: names that stand for others hang on
+        it."""
+        with self._writing():
+            self._sql.execute("INSERT OR IGNORE INTO secrets VALUES ('names', ?)", (secrets.token_bytes(32),))
+            (value,) = self._sql.execute("SELECT value FROM secrets WHERE name = 'names'").fetchone()
+        return bytes(value)
 
     def acts(self) -> list[Act]:
         """What was changed and is not in the log yet, oldest first, at most a thousand."""

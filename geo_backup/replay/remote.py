@@ -39,60 +39,67 @@ async def play_to(
     if not speed > 0.0:
         raise TrackError("the speed of a replay must be above 0.")
     player = Player(tracks)
-    token = token if token is not None else os.environ.get("GEO_BACKUP_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    own = client is None
-    http = client or httpx.AsyncClient(base_url=url.rstrip("/"), timeout=30.0)
+    if client is not None:
+        return await _Remote(url, client, token).play(player, speed, progress)
+    async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=30.0) as own:
+        return await _Remote(url, own, token).play(player, speed, progress)
 
-    async def call(method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        try:
-            answer = await http.request(method, path, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise TrackError(f"{url} cannot be reached: {error or type(error).__name__}") from None
-        if answer.status_code == 409 and path == "/v1/replay":
-            raise TrackError(
-                f"{url} is not on the replay clock, and recorded times do not mix with its own: "
-                "start one with `geo-backup serve --clock replay`."
-            )
-        if answer.is_error:
-            raise TrackError(f"{url}{path} answered {answer.status_code}: {_detail(answer)}")
-        content = answer.json() if answer.content else {}
-        return content if isinstance(content, dict) else {}
 
-    async def register(now_ms: int, begun: int) -> int:
-        units = player.units(now_ms)
-        for unit in units[begun:]:
-            await call(
-                "PUT",
-                f"/v1/units/{unit.unit_id}",
-                {"callsign": unit.callsign, "agency": unit.agency, "kind": unit.kind, "capabilities": []},
-            )
-        return len(units)
+class _Remote:
+    """A server that is told a replay: its clock is set, then units and positions come as they fall due."""
 
-    try:
+    def __init__(self, url: str, http: httpx.AsyncClient, token: str | None) -> None:
+        self.url, self.http = url, http
+        token = token if token is not None else os.environ.get("GEO_BACKUP_TOKEN")
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._begun = 0
+        """Units that the server knows."""
+
+    async def play(self, player: Player, speed: float, progress: Progress | None) -> int:
+        """All of it; how many positions were accepted."""
         # the clock stands while the first units are made known, so that their positions are not late
-        await call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": False})
-        begun = await register(player.start_ms, 0)
-        await call("POST", "/v1/replay", {"playing": True})
+        await self.call("POST", "/v1/replay", {"time": to_text(player.start_ms), "speed": speed, "playing": False})
+        await self.register(player, player.start_ms)
+        await self.call("POST", "/v1/replay", {"playing": True})
         began, sent, accepted = time.monotonic(), 0, 0
-        total = len(player.timeline.at_ms)
         while not player.finished:
             now_ms = min(player.start_ms + int((time.monotonic() - began) * 1000.0 * speed), player.end_ms)
-            begun = await register(now_ms, begun)
+            await self.register(player, now_ms)
             due = player.due(now_ms)
             for first in range(0, len(due), BATCH):
                 batch = [_position(event) for event in due[first : first + BATCH]]
-                answer = await call("POST", "/v1/positions", {"positions": batch})
+                answer = await self.call("POST", "/v1/positions", {"positions": batch})
                 sent += len(batch)
                 accepted += int(answer.get("accepted", 0))
             if progress is not None:
-                progress(sent / total)
+                progress(sent / len(player.timeline.at_ms))
             if not player.finished:
                 await asyncio.sleep(STEP_S)
         return accepted
-    finally:
-        if own:
-            await http.aclose()
+
+    async def register(self, player: Player, now_ms: int) -> None:
+        """Make the units known whose track has begun since the last time."""
+        units = player.units(now_ms)
+        for unit in units[self._begun :]:
+            said = {"callsign": unit.callsign, "agency": unit.agency, "kind": unit.kind, "capabilities": []}
+            await self.call("PUT", f"/v1/units/{unit.unit_id}", said)
+        self._begun = len(units)
+
+    async def call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The server's answer. Raises `TrackError` that says what went wrong."""
+        try:
+            answer = await self.http.request(method, path, json=body, headers=self.headers)
+        except httpx.HTTPError as error:
+            raise TrackError(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
+        if answer.status_code == 409 and path == "/v1/replay":
+            raise TrackError(
+                f"{self.url} is not on the replay clock, and recorded times do not mix with its own: "
+                "start one with `geo-backup serve --clock replay`."
+            )
+        if answer.is_error:
+            raise TrackError(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
+        content = answer.json() if answer.content else {}
+        return content if isinstance(content, dict) else {}
 
 
 def _position(event: PositionReported) -> dict[str, Any]:

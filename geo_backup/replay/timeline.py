@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,13 @@ import numpy.typing as npt
 from geo_backup.errors import TrackError
 from geo_backup.eventlog import is_log, open_log
 from geo_backup.events import Fix, PositionReported
-from geo_backup.formats import cot, gpx, nmea, taip
-from geo_backup.formats import csv as csv_tracks
-from geo_backup.formats import geojson as geojson_tracks
+from geo_backup.formats import recordings
 from geo_backup.formats.text import decoded
-from geo_backup.formats.tracks import Collector, Recording, Track
+from geo_backup.formats.tracks import NO_HINTS, Collector, Hints, Recording, Track
 
 HEAD = 16
 """So many bytes tell a log of geo_backup."""
 TEXT_MAX = 1 << 30
-START = 1 << 16
-"""So many characters of a text are looked at to tell its format."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +49,10 @@ def timeline(tracks: Iterable[Track]) -> Timeline:
     )
 
 
-def read_tracks(
-    path: Path | str,
-    *,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
-    received_ms: int | None = None,
-) -> Recording:
-    """Tracks of a GPX, GeoJSON, CSV, Porto taxi, NMEA, TAIP or CoT file, or of a geo_backup log.
+def read_tracks(path: Path | str, hints: Hints = NO_HINTS) -> Recording:
+    """Tracks of a file in any format of `formats.recordings`, or of a geo_backup log.
 
-    The format is told by content first, then by ending. `received_ms` dates TAIP reports that carry no date. Raises
-    `TrackError` for a file that is none of these or has nothing usable.
+    Raises `TrackError` for a file that is none of these or has nothing usable.
     """
     path = Path(path)
     try:
@@ -77,26 +65,7 @@ def read_tracks(
             data = head + file.read()
     except OSError as error:
         raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
-    text = decoded(data)
-    start, ending = text.lstrip("\x1e\ufeff \t\r\n")[:START], path.suffix.lower()
-    if re.match(r"(<\?xml[^>]*>\s*)?<event\b", start) or ending == ".cot":
-        return cot.read(text, path.name)
-    if re.match(r"<[A-Za-z_?!]", start) or ending == ".gpx":
-        return gpx.read(text, path.name)
-    if start.startswith("{") or ending in (".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson"):
-        return geojson_tracks.read(text, path.name)
-    lines = start.splitlines()
-    if ending not in (".csv", ".tsv"):
-        if any(map(re.compile(r">R[PE]V[^<>]*<").search, lines)) or ending == ".taip":
-            return taip.read(text.splitlines(), path.name, received_ms=received_ms)
-        if any(map(re.compile(r"\$[A-Z]{5},").search, lines)) or ending == ".nmea":
-            return nmea.read(text.splitlines(), path.name, received_ms=received_ms)
-    if ending in (".csv", ".tsv", ".txt") or (lines and max(map(lines[0].count, ",;\t")) >= 2):
-        return csv_tracks.read(text, path.name, columns=columns, timezone=timezone)
-    raise TrackError(
-        f"{path} is no recording that is known here: GPX, GeoJSON with times, CSV, NMEA, TAIP, CoT, or a log of "
-        "geo_backup."
-    )
+    return recordings.read(decoded(data), path.name, hints)
 
 
 def _read_log(path: Path) -> Recording:

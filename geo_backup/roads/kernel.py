@@ -6,6 +6,7 @@ Arrays that are indices come to kernels as uint32: numba then spares the test fo
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -50,6 +51,17 @@ def kernel(function: F) -> F:
 def in_cache() -> tuple[int, int]:
     """How many of the kernels are in the cache on disk, and how many there are."""
     return sum(bool(compiled._cache._cache_file._load_index()) for compiled in KERNELS), len(KERNELS)
+
+
+def without_blas() -> None:
+    """Spare a process that is this program's own the half of SciPy that numba imports to see if kernels may use BLAS:
+    none does. To be called before another thread begins to import."""
+    if "scipy.linalg" not in sys.modules:
+        sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+        try:
+            pass  # it asks once, at its import
+        finally:
+            del sys.modules["scipy.linalg"]
 
 
 def read_only(array: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,22 +14,13 @@ from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, RoadNetwork, 
 from geo_backup.roads.weights import Weights
 
 
-@dataclass(frozen=True)
-class Step:
-    """One instruction of a route."""
+class Step(NamedTuple):
+    """One instruction of a route; metres and seconds to one place."""
 
     instruction: str
-    name: str
     distance_m: float
     duration_s: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "instruction": self.instruction,
-            "distance_m": round(self.distance_m, 1),
-            "duration_s": round(self.duration_s, 1),
-            "name": self.name,
-        }
+    name: str
 
 
 @dataclass(frozen=True)
@@ -47,8 +38,7 @@ class Route:
     last_leg_m: float
     streets: list[str]
     """Names in order, nameless ones left out."""
-    steps: list[dict[str, Any]]
-    """instruction, name, distance_m, duration_s of each step."""
+    steps: list[Step]
     cuts: Sequence[tuple[int, int]] = ()
     """The driven part of each edge, in 1/65536."""
     edge_ms: Sequence[int] = ()
@@ -132,14 +122,16 @@ _WORDS = {
 
 def _steps(
     network: RoadNetwork, edges: list[int], turns: list[int], metres: list[float], times_ms: list[int]
-) -> list[dict[str, Any]]:
+) -> list[Step]:
     """Instructions: a new one where the driver has to turn or the street changes its name."""
     steps: list[Step] = []
     words, name, distance, duration = _heading(network, edges[0]), network.edge_name(edges[0]), 0.0, 0
 
     def flush() -> None:
         onto = f" {'on' if not steps else 'onto'} {name}" if name else ""
-        steps.append(Step(f"{words}{onto}, {_plain_metres(distance)}", name, distance, duration / 1000.0))
+        steps.append(
+            Step(f"{words}{onto}, {_plain_metres(distance)}", round(distance, 1), round(duration / 1000.0, 1), name)
+        )
 
     for i, edge in enumerate(edges):
         if i > 0:
@@ -163,7 +155,7 @@ def _steps(
         distance += metres[i]
         duration += times_ms[i]
     flush()
-    return [step.as_dict() for step in steps]
+    return steps
 
 
 def _roundabout(network: RoadNetwork, edge: int) -> bool:

@@ -214,6 +214,16 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
 )
 """What each operation asks for; None: nothing."""
 
+FOR_ALL_AGENCIES = frozenset({"adopt_beats", "adopt_demand", "adopt_traffic", "clear_traffic", "steer_replay"})
+"""What they change holds for every agency: they are for those who serve the whole centre."""
+OF_ONE_AGENCY = frozenset({"adopt_rules", "register_unit", "retire_unit", "set_word", "set_status", "set_crew",
+                           "clear_emergency", "change_incident", "close_incident", "make_agreement", "end_agreement",
+                           "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
+"""What they change belongs to an agency: whoever serves another one may not."""
+
+RECORDED: frozenset[Right] = frozenset({"look", "look_ahead"})
+"""Whoever reads by these is named in the log: they show where units are."""
+
 TOPICS: Mapping[str, Right] = MappingProxyType(
     {"units": "look", "positions": "look", "incidents": "look", "rankings": "look", "closures": "look_around"}
 )

@@ -28,6 +28,7 @@ from geo_backup.server import (
     feed,
     guard,
     health,
+    history,
     incidents,
     oidc,
     openapi,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, feed, page),
+    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, history, feed, page),
 )
 
 

@@ -70,7 +70,7 @@ async def move_assignment(
 
 def _digest_seen(node: Node, incident_id: str, body: NewAssignment) -> str:
     """Digest of the ranking that stands in the page now, if it is the one that the dispatcher says they saw."""
-    shown = node.rankings.get(incident_id)
+    shown = node.ranker.rankings.get(incident_id)
     if shown is None or body.as_of_seq != shown["as_of_seq"] or body.as_of_time != to_ms(shown["as_of_time"]):
         return ""
-    return node.digests.get(incident_id, "")
+    return node.ranker.digests.get(incident_id, "")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Query
 
-from geo_backup.backup.closures import cut_by
+from geo_backup.backup.driving import cut_by
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError
 from geo_backup.events import ClosureAdded, ClosureLifted

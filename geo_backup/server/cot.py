@@ -66,7 +66,7 @@ async def take_cot_event(
                 device_id="cot",
             )
         )
-    writing = asyncio.ensure_future(node.submit(*events))
+    writing = asyncio.ensure_future(node.record(*events, apart=True))
     if event.kind == "alert" and events:
         await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
     if event.kind == "alert":

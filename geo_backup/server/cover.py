@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import numpy as np
-import orjson
 from fastapi import Depends, Query
 
 from geo_backup.backup.advice import moves, staging
-from geo_backup.backup.city import beats_of
+from geo_backup.backup.city import beats_of, city_now
 from geo_backup.backup.demand import learned, of_roads, week_hour
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import BadValueError, LogError
@@ -23,6 +23,7 @@ from geo_backup.server.given import Csv, IncidentId, TheNode, read, routes_of
 from geo_backup.server.problems import bad_value, may, not_json
 from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.strict import codec
 from geo_backup.wire.told import Taken, Told
 
@@ -97,7 +98,7 @@ async def get_cover(node: TheNode, agency: Agency = "") -> Told[documents.Cover]
     units of an agency where one is named."""
 
     def question(now: Standing) -> documents.Cover:
-        return documents.cover(now.city_now(), now.table.ids, now.now.as_of_ms, agency)
+        return documents.cover(city_now(now), now.table.ids, now.now.as_of_ms, agency)
 
     return await asked(node, ("cover", agency), question)
 
@@ -140,8 +141,8 @@ def _check_shapes(body: Mapping[str, object]) -> None:
 def _beats(data: bytes) -> tuple[dict[str, Any], list[str]]:
     """The collection as it is adopted, {} for none, and the names in it. A large one takes seconds: ask in a thread."""
     try:
-        collection = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        collection = parse(data)
+    except json.JSONDecodeError as error:
         raise not_json(data, error) from None
     if not isinstance(collection, dict):
         raise bad_value("/", "type", "beats are a GeoJSON FeatureCollection of polygons")

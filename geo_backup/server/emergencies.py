@@ -58,7 +58,7 @@ async def list_emergencies(node: TheNode) -> Told[documents.EmergencyList]:
     def rows() -> list[documents.Incident]:
         return [
             documents.incident(incident, recorded)
-            for incident, recorded in node.open_incidents()
+            for incident, recorded in node.alarms.open_incidents()
             if incident.emergency is not None and incident.emergency.stands
         ]
 
@@ -215,7 +215,7 @@ async def declare(
         event_id=new_id("pressed"),
         received_ms=now_ms,
         said_by=said_by("desk" if source == "desk" else "unit"),
-        emergency_id=emergency_id if emergency_id and node.incident(emergency_id) is None else new_id("e"),
+        emergency_id=emergency_id if emergency_id and node.alarms.incident(emergency_id) is None else new_id("e"),
         unit_id=unit_id,
         lon=lon,
         lat=lat,
@@ -225,10 +225,10 @@ async def declare(
         off_road_m=off_road_m or 0.0,
         unlisted=unit is None,
     )
-    outcome = await node.alarm(unit_id, event)
+    outcome = await node.alarms.take(unit_id, event)
     if outcome.delta.ignored == "id_taken":  # by another that came at the same moment
         event = replace(event, event_id=new_id("pressed"), emergency_id=new_id("e"))
-        outcome = await node.alarm(unit_id, event)
+        outcome = await node.alarms.take(unit_id, event)
     (incident_id,) = settled([outcome]).delta.incidents
     incident, recorded = _emergency_of(node, incident_id)
     new = incident.opened.event_id == event.event_id
@@ -266,9 +266,9 @@ async def _is_word(unit: Unit | None, said: str) -> bool:
 
 async def _alarm(node: Node, event: EmergencyAcknowledged | EmergencyCleared | EmergencyClearRefused) -> None:
     """Log what is said of an emergency; it holds even while it cannot be recorded. `Problem` where it may not be."""
-    seen = node.incident(event.emergency_id)
+    seen = node.alarms.incident(event.emergency_id)
     unit_id = seen[0].for_unit_id if seen is not None else None
-    settled([await node.alarm(unit_id or event.emergency_id, signed(event))])
+    settled([await node.alarms.take(unit_id or event.emergency_id, signed(event))])
 
 
 async def _adopt(node: Node, unit_id: str, adoption: Adoption, client: str) -> bool:
@@ -277,7 +277,7 @@ async def _adopt(node: Node, unit_id: str, adoption: Adoption, client: str) -> b
         return True
     if not adoption.takes(client):
         return False
-    registering = asyncio.ensure_future(node.submit(adoption_of(node, unit_id)))
+    registering = asyncio.ensure_future(node.record(adoption_of(node, unit_id)))
     registering.add_done_callback(lambda done: done.cancelled() or done.exception())  # the answer says that it failed
     await asyncio.wait([registering], timeout=ALARM_WITHIN_S)
     return unit_id in node.live_map.units
@@ -285,7 +285,7 @@ async def _adopt(node: Node, unit_id: str, adoption: Adoption, client: str) -> b
 
 def _emergency_of(node: Node, emergency_id: str) -> tuple[Incident, bool]:
     """The incident as viewers see it, and whether it is on record."""
-    seen = node.incident(emergency_id)
+    seen = node.alarms.incident(emergency_id)
     if seen is None or seen[0].emergency is None:
         raise UnknownIdError(f"there is no emergency {emergency_id!r}")
     return seen

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
+from geo_backup.backup.readings import etas
 from geo_backup.errors import OutsideMapError
 from geo_backup.server.answers import asked
 from geo_backup.server.given import TheNode, routes_of
@@ -29,9 +28,7 @@ async def ask_etas(node: TheNode, body: EtasQuestion) -> Told[documents.Etas]:
         if len(start) == 3 and not 0 <= start[2] <= 360:
             raise bad_value(f"/starts/{index}/2", "out_of_range", "course_deg is 0 to 360")
     try:
-        return await asked(
-            node, object(), lambda now: cast("documents.Etas", now.etas(lon, lat, body.starts, body.profile))
-        )
+        return await asked(node, object(), lambda now: etas(now, lon, lat, body.starts, body.profile))
     except OutsideMapError as error:
         raise bad_value("/target", error.reason, str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,16 +19,16 @@ from geo_backup.events import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.people import Principal
+from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
 from geo_backup.server.problems import pointer
-from geo_backup.server.session import audit
-from geo_backup.server.sight import Sight
+from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
-from geo_backup.server.writes import new_id
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
 from geo_backup.wire.times import to_text
 
@@ -71,10 +72,10 @@ async def feed(
             code, words = (CLOSE_NOBODY, "sign in first") if who is None else (CLOSE_NO_RIGHT, "not for your roles")
             await socket.close(code, words)
         return
-    if node.viewers >= VIEWERS_MAX:
+    if len(node.viewers) >= VIEWERS_MAX:
         await socket.close(1013, "too many viewers")
         return
-    viewer = node.watch(topics)  # before the snapshot, so that nothing falls between
+    viewer = node.viewers.watch(topics)  # before the snapshot, so that nothing falls between
     window = Window(node, writer, Sight.of(who), topics)
     if who.kind != "anyone":
         await audit(node, _looked(node, socket, who, window))
@@ -83,7 +84,7 @@ async def feed(
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        node.unwatch(viewer)
+        node.viewers.unwatch(viewer)
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)
@@ -99,17 +100,7 @@ async def feed(
 
 def _looked(node: Node, socket: WebSocket, who: Principal, window: Window) -> Looked:
     """For the record: who follows what, and how far they see."""
-    sight = window.sight
-    return Looked(
-        event_id=new_id("looked"),
-        received_ms=node.clock.now_ms(),
-        said_by=who.said_by,
-        what="feed",
-        scope=tuple(sorted(window.topics)),
-        session=who.session,
-        source=address_of(socket),
-        clear=f"{sight.agency} {'desk' if sight.desk else 'partner' if sight.partner else 'own units'}",
-    )
+    return looked(node, who, "feed", tuple(sorted(window.topics)), address_of(socket))
 
 
 async def _until_left(socket: WebSocket) -> None:
@@ -122,7 +113,7 @@ async def _until_left(socket: WebSocket) -> None:
 async def _hello(socket: WebSocket) -> Hello | None:
     try:
         text = await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN_S)
-        hello = Hello.model_validate(orjson.loads(text))
+        hello = Hello.model_validate(parse(text))
         unknown = [name for name in hello.topics if name not in TOPICS]
         if not unknown:
             return hello
@@ -136,7 +127,7 @@ async def _hello(socket: WebSocket) -> Hello | None:
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"{pointer(first['loc'])}: {first['msg']}"
-    except orjson.JSONDecodeError as error:
+    except json.JSONDecodeError as error:
         problem = f"hello is not JSON: {error}"
     with suppress(WebSocketDisconnect, RuntimeError):  # it may have left meanwhile
         await socket.send_text(orjson.dumps({"type": "error", "message": problem}).decode())

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Protocol, cast
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.requests import HTTPConnection
 
 from geo_backup.events import ID_PATTERN
@@ -17,6 +17,7 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
+from geo_backup.wire.body import StrictRequest
 from geo_backup.wire.documents import ReplayState
 from geo_backup.wire.route import Guarded
 from geo_backup.wire.told import Taken
@@ -87,6 +88,15 @@ class Typed(Guarded):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         super().__init__(path, endpoint, **{**given, "response_model": None})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Handlers are given bodies that were strictly read."""
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strictly
 
 
 def routes_of(tag: str, prefix: str = "/v1") -> APIRouter:

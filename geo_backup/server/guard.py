@@ -6,8 +6,9 @@ everything passes for the price of a look into that table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qs, parse_qsl
 
 import orjson
 from fastapi.routing import APIRoute
@@ -17,10 +18,20 @@ from starlette.types import Message, Receive, Scope, Send
 from geo_backup.live_map import LiveMap
 from geo_backup.node import Node
 from geo_backup.people import Principal
-from geo_backup.server.access import OPERATIONS, Right, reach, refusal_of, units_of
+from geo_backup.people.principal import CENTRE
+from geo_backup.people.sight import GONE, Sight
+from geo_backup.server.access import (
+    FOR_ALL_AGENCIES,
+    OF_ONE_AGENCY,
+    OPERATIONS,
+    RECORDED,
+    Right,
+    reach,
+    refusal_of,
+    units_of,
+)
 from geo_backup.server.problems import answer
-from geo_backup.server.sight import GONE, Sight
-from geo_backup.server.speaker import refused_of, speaker_of
+from geo_backup.server.speaker import SAFE, refused_of, speaker_of
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire.route import Answer, Guarded
 
@@ -54,49 +65,94 @@ class Guard:
         if right is None or who is None or who.kind == "anyone":
             await handle(scope, receive, send)
             return
+        if right in RECORDED and scope["method"] in SAFE:
+            client = scope.get("client")
+            scope["app"].state.speakers.notes(who, right, client[0] if client else "")
         sight, far = Sight.of(who), reach(who, right)
-        if far == "all" and sight.whole(self.node.live_map):
+        if right == "read_log" or (far == "all" and sight.whole(self.node.live_map)):  # the log has a cut of its own
             await handle(scope, receive, send)
             return
-        beyond = self._beyond(scope["path_params"], who, sight, right)
+        beyond = self._beyond(scope, who, sight, right)
         if beyond is None and right not in ("report", "press"):  # these look at each row for themselves
-            receive, beyond = await self._looked_through(receive, sight)
+            receive, said = await _body(receive)
+            beyond = self._unseen_in(said, sight) or self._of_another(operation, who, scope, said)
         if beyond is not None:
             await answer(*beyond)(scope, receive, send)
             return
         await handle(scope, receive, _Shown(send, sight, self.node).send)
 
-    def _beyond(self, path: Mapping[str, Any], who: Principal, sight: Sight, right: Right) -> tuple[int, str] | None:
-        """Why what a path names is not for this speaker: it is not there for them, or not theirs to change."""
+    def _beyond(self, scope: Scope, who: Principal, sight: Sight, right: Right) -> tuple[int, str] | None:
+        """Why what an address names is not for this speaker: it is not there for them, or not theirs to change."""
         live_map = self.node.live_map
-        for value in path.values():
+        query = [value for _, value in parse_qsl(scope["query_string"].decode("latin-1"))]
+        for value in (*scope["path_params"].values(), *query):
             if isinstance(value, str) and sight.unseen(live_map, value):
                 return 404, nobody(live_map, value)
-        unit_id = path.get("unit_id")
+        unit_id = scope["path_params"].get("unit_id")
         mine = units_of(who, right)
         if right == "respond" and mine is not None and unit_id is not None and unit_id not in mine:
             return 403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {unit_id}"
         return None
 
-    async def _looked_through(self, receive: Receive, sight: Sight) -> tuple[Receive, tuple[int, str] | None]:
-        """The body, once none of its ids is of something unseen."""
-        messages: list[Message] = []
-        while True:
-            messages.append(await receive())
-            if not messages[-1].get("more_body"):
-                break
-        body = b"".join(message.get("body", b"") for message in messages)
-        rest = iter(messages)
+    def _unseen_in(self, said: Any, sight: Sight) -> tuple[int, str] | None:
+        """Why a body is refused that names something unseen."""
+        live_map = self.node.live_map
+        unseen = next((text for text in _texts(said) if sight.unseen(live_map, text)), None)
+        return None if unseen is None else (404, nobody(live_map, unseen))
 
-        async def again() -> Message:
-            return next(rest, None) or await receive()
+    def _of_another(self, operation: str, who: Principal, scope: Scope, said: Any) -> tuple[int, str] | None:
+        """Why something is refused that would change what belongs to another agency, or to all of them."""
+        if who.agency == CENTRE:
+            return None
+        if operation in FOR_ALL_AGENCIES:
+            return 403, "this holds for all agencies: it is for somebody who serves the whole centre"
+        if operation not in OF_ONE_AGENCY:
+            return None
+        owners = self._owners(scope, said)
+        if owners and who.agency in owners:
+            return None
+        if not owners and operation != "adopt_rules":
+            return None
+        return 403, f"this belongs to {' and '.join(sorted(owners)) or 'all agencies'}; you serve {who.agency}"
 
-        try:
-            said = orjson.loads(body) if body else None
-        except orjson.JSONDecodeError:
-            return again, None  # the handler says what is wrong with it
-        unseen = next((text for text in _texts(said) if sight.unseen(self.node.live_map, text)), None)
-        return again, None if unseen is None else (404, nobody(self.node.live_map, unseen))
+    def _owners(self, scope: Scope, said: Any) -> set[str]:
+        """The agencies to which belongs what a request changes, as far as it and the live map name them."""
+        live_map, path = self.node.live_map, scope["path_params"]
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        members = said if isinstance(said, dict) else {}
+        found = {*query.get("agency", ()), *(members.get(name) for name in ("agency", "lender", "borrower"))}
+        unit = live_map.units.get(path.get("unit_id", ""))
+        incident = live_map.incidents.get(path.get("incident_id", path.get("emergency_id", "")))
+        plan = live_map.plans.get(path.get("plan_id", ""))
+        agreement = live_map.agreements.get(path.get("agreement_id", ""))
+        found |= {one.agency for one in (unit, incident) if one is not None}
+        if unit is not None:  # whose it is now counts, whatever a description makes of it
+            found = {unit.agency}
+        if incident is not None and incident.for_unit_id in live_map.units:
+            found.add(live_map.units[incident.for_unit_id].agency)
+        if plan is not None:
+            found.add(plan.made.agency)
+        if agreement is not None:
+            found |= {agreement.lender, agreement.borrower}
+        return {one for one in found if isinstance(one, str) and one}
+
+
+async def _body(receive: Receive) -> tuple[Receive, Any]:
+    """A request's body as JSON, None where it is none; and how its handler reads it again."""
+    messages: list[Message] = []
+    while True:
+        messages.append(await receive())
+        if not messages[-1].get("more_body"):
+            break
+    rest = iter(messages)
+
+    async def again() -> Message:
+        return next(rest, None) or await receive()
+
+    try:
+        return again, orjson.loads(b"".join(message.get("body", b"") for message in messages))
+    except orjson.JSONDecodeError:
+        return again, None  # the handler says what is wrong with it
 
 
 class _Shown:

@@ -68,7 +68,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         node, live_map = self.node, self.node.live_map
-        for name, value in node.counters.items():
+        for name, value in (*node.counters.items(), ("rankings", node.ranker.made)):
             yield CounterMetricFamily(f"geo_backup_{name}", f"{name} so far", value=value)
         ignored = CounterMetricFamily("geo_backup_ignored", "events that changed nothing", labels=["reason"])
         for reason, count in node.ignored.items():
@@ -81,5 +81,5 @@ class _Figures(Collector):
         yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
         yield GaugeMetricFamily("geo_backup_units", "units", value=len(live_map.units))
         yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))
-        yield GaugeMetricFamily("geo_backup_viewers", "websocket viewers", value=node.viewers)
-        yield GaugeMetricFamily("geo_backup_ranking_seconds", "last round of rankings", value=node.lag_s)
+        yield GaugeMetricFamily("geo_backup_viewers", "websocket viewers", value=len(node.viewers))
+        yield GaugeMetricFamily("geo_backup_ranking_seconds", "last round of rankings", value=node.ranker.lag_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geo_backup.backup.standing import off_road_m
+from geo_backup.backup.readings import off_road_m
 from geo_backup.events import (
     IncidentChanged,
     IncidentClosed,
@@ -81,14 +81,17 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
 async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
     """All open incidents, in the order in which they were opened."""
     return await listed(
-        node, "incidents", {"incidents": []}, lambda: [documents.incident(*seen) for seen in node.open_incidents()]
+        node,
+        "incidents",
+        {"incidents": []},
+        lambda: [documents.incident(*seen) for seen in node.alarms.open_incidents()],
     )
 
 
 @routes.get("/incidents/{incident_id}", responses=may(404))
 async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
     """One incident, open or closed."""
-    return told(documents.incident(*(node.incident(incident_id) or (incident_of(node, incident_id), True))))
+    return told(documents.incident(*(node.alarms.incident(incident_id) or (incident_of(node, incident_id), True))))
 
 
 @routes.patch("/incidents/{incident_id}", responses=may(404, 409))

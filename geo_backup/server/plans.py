@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from geo_backup.backup.plan import Schedule, schedule
-from geo_backup.backup.standing import Standing
+from geo_backup.backup.readings import off_road_m
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
     AssignmentChanged,
@@ -43,7 +41,7 @@ async def make_plan(node: TheNode, body: NewPlan) -> Told[documents.Plan]:
         raise bad_value("/arrive_by", "range", "lies in the future, at most a year ahead")
     if not body.arrive_by < body.ends <= body.arrive_by + AHEAD_MAX_MS:
         raise bad_value("/ends", "range", "lies after arrive_by, at most a year")
-    posts = await _posts(node, body, now_ms)
+    posts = _posts(node, body, now_ms)
     plan_id = body.plan_id or new_id("plan")
     status = 200 if plan_id in node.live_map.plans else 201
     await record(
@@ -131,7 +129,7 @@ async def _scheduled(node: Node, plan: Plan) -> Schedule:
     return await node.read_field(lambda now: schedule(now, plan.made, then))
 
 
-async def _posts(node: Node, body: NewPlan, now_ms: int) -> tuple[Post, ...]:
+def _posts(node: Node, body: NewPlan, now_ms: int) -> tuple[Post, ...]:
     """The posts of a new plan, each with its way from the road."""
     posts, names = [], set[str]()
     for n, post in enumerate(body.posts):
@@ -141,11 +139,11 @@ async def _posts(node: Node, body: NewPlan, now_ms: int) -> tuple[Post, ...]:
         if post.arrive_by is not None and not now_ms < post.arrive_by < body.ends:
             raise bad_value(f"/posts/{n}/arrive_by", "range", "lies in the future and before the plan's end")
         try:
-            off_road_m = await node.read_field(partial(Standing.off_road_m, lon=post.lon, lat=post.lat))
+            off_road = off_road_m(node.network, node.live_map.rules.snap, post.lon, post.lat)
         except OutsideMapError as error:
             raise bad_value(f"/posts/{n}{error.field}", error.reason, str(error)) from None
         needs = tuple(need.as_need() for need in post.needs)
-        posts.append(Post(post.post_id, post.lon, post.lat, needs, post.arrive_by, off_road_m))
+        posts.append(Post(post.post_id, post.lon, post.lat, needs, post.arrive_by, off_road))
     return tuple(posts)
 
 

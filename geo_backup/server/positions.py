@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from typing import Annotated
 
-import orjson
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from geo_backup.server.problems import Problem, bad_value, may, not_json, pointe
 from geo_backup.server.speaker import said_by, speaking
 from geo_backup.server.writes import REFUSALS, adoption_of
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.documents import NotDeclared
 from geo_backup.wire.requests import Position, Positions
 from geo_backup.wire.told import Taken, Told
@@ -50,7 +51,7 @@ async def report_positions(
         if index % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
             await asyncio.sleep(0)
         report.read(index, row)
-    writing = asyncio.ensure_future(node.submit(*report.events))
+    writing = asyncio.ensure_future(node.record(*report.events, apart=True))
     called, not_called = await _call(report, writing)
     try:
         outcomes = await writing
@@ -124,7 +125,7 @@ class _Report:
             "accepted": sum(index >= 0 for index in self._index_of),
             "refused": self._refused,
             "ignored": ignored,
-            "seq": outcomes[-1].seq if outcomes else None,
+            "seq": max((outcome.seq for outcome in outcomes), default=0) or None,
         }
         if self._unknown:
             taken["unknown"] = self._unknown
@@ -206,8 +207,8 @@ async def _call(report: _Report, writing: asyncio.Future[list[Outcome]]) -> tupl
 
 def _rows(body: bytes, limit: int) -> list[object]:
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        document = parse(body)
+    except json.JSONDecodeError as error:
         raise not_json(body, error) from None
     if not isinstance(document, dict) or set(document) != {"positions"} or not isinstance(document["positions"], list):
         raise bad_value("/positions", "missing", 'send {"positions": [...]} and nothing else')

@@ -92,10 +92,12 @@ def install(app: FastAPI) -> None:
         return answer(error.status, error.detail, error.errors)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> Response:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         rows = error.errors()
-        if any(row["type"] == "json_invalid" for row in rows):
-            return answer(400, f"the body is not JSON: {rows[0].get('ctx', {}).get('error', '')}")
+        broken = next((row for row in rows if row["type"] == "json_invalid"), None)
+        if broken is not None:
+            no = not_json(getattr(request, "_body", b""), broken.get("ctx", {}).get("error", ""))
+            return answer(400, no.detail, no.errors)
         errors = [
             {"field": pointer(row["loc"]), "reason": row["type"], "message": row["msg"].removeprefix("Value error, ")}
             for row in rows[:100]

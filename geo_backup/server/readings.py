@@ -6,7 +6,9 @@ from typing import Annotated
 
 from fastapi import Query
 
-from geo_backup.backup.standing import TRAFFIC, Standing
+from geo_backup.backup.driving import TRAFFIC
+from geo_backup.backup.readings import cut_off, route
+from geo_backup.backup.standing import Standing
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node, whole_ranking
 from geo_backup.server.answers import asked, told
@@ -76,7 +78,7 @@ def _closure_words(node: Node, closure_id: str) -> str:
 
 def _route(now: Standing, incident_id: str, unit_id: str) -> tuple[documents.Route | None, tuple[str, ...]]:
     """The way, or the closures that bar it."""
-    found = now.route(incident_id, unit_id)
+    found = route(now, incident_id, unit_id)
     if found is None:
-        return None, now.cut_off(incident_id, [unit_id]).get(unit_id, ())
+        return None, cut_off(now, incident_id, [unit_id]).get(unit_id, ())
     return documents.route(incident_id, unit_id, found), ()

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from geo_backup.errors import LogError, TokenError
-from geo_backup.events import Event, SignedIn, SignedOut, SignInRefused
+from geo_backup.events import Event, Looked, SignedIn, SignedOut, SignInRefused
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.roster import SignInError
@@ -144,10 +144,28 @@ async def signed_in(node: Node, who: Principal, source: str, way: Literal["passw
     await audit(node, came)
 
 
+def looked(
+    node: Node, who: Principal, what: Literal["feed", "answers", "log"], scope: tuple[str, ...], source: str
+) -> Looked:
+    """For the record: somebody looks, and how far they see."""
+    return Looked(
+        event_id=new_id("looked"),
+        received_ms=node.clock.now_ms(),
+        said_by=who.said_by,
+        what=what,
+        scope=scope,
+        session=who.session,
+        source=source,
+        agency=who.agency,
+        roles=tuple(sorted(who.roles)),
+        units=tuple(sorted(who.units)),
+    )
+
+
 async def audit(node: Node, event: Event) -> None:
     """Record an audit fact; a disk that takes nothing keeps nobody out of their desk."""
     try:
-        await node.submit(event)
+        await node.record(event)
     except LogError as error:
         log_.error("not on record: %s (%s)", event, error)
 

@@ -43,6 +43,8 @@ WRONG = "this token or session does not hold: it is wrong, over or revoked; sign
 SIGNING_IN = 2
 """Passwords that are judged at a time, each in a thread that others need too."""
 TICKET_S = 30.0
+LOOKED_S = 900.0
+"""That somebody reads answers is recorded once in so long, not each time."""
 LINK_S = 300.0
 LINKED_S = 12 * 3600.0
 TICKETS_KEPT = 10_000
@@ -123,12 +125,15 @@ class Speakers:
         self.signing_in = asyncio.Semaphore(SIGNING_IN)
         self._token = token_hash(token) if token is not None else None
         self._now_s = now_s
+        self._secret = roster.secret() if roster is not None else secrets.token_bytes(32)
         self._tickets: OrderedDict[str, tuple[float, Principal, str]] = OrderedDict()
         """By hash: until when, whose, and for what."""
         self._links: dict[str, tuple[float, Principal]] = {}
         """Sessions that a one-time link began, by hash; they end with the process."""
         self._active: dict[str, tuple[float, Principal]] = {}
         """By session: when its person last typed or clicked."""
+        self._looked: dict[tuple[str, str, str], float] = {}
+        self.lookers: list[tuple[Principal, str, str]] = []
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
         self.refused: dict[str, int] = {}
         """Wrong tokens by source since `take_refused` was last called."""
@@ -259,6 +264,25 @@ class Speakers:
                 self.roster.sign_out(who.session)
             ended.append(who)
         return ended
+
+    def notes(self, who: Principal, right: str, source: str) -> None:
+        """Somebody was answered what is recorded: once in `LOOKED_S` for each session and right."""
+        now_s, key = self._now_s(), (who.said_by, who.session, right)
+        if now_s < self._looked.get(key, float("-inf")):
+            return
+        if len(self._looked) >= TICKETS_KEPT:
+            self._looked = {one: until_s for one, until_s in self._looked.items() if until_s > now_s}
+        self._looked[key] = now_s + LOOKED_S
+        self.lookers.append((who, right, source))
+
+    def pseudonym(self, name: str) -> str:
+        """A name that stands for another, the same as long as the roster lives, and told by nobody."""
+        return "x-" + hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:12]
+
+    def take_lookers(self) -> list[tuple[Principal, str, str]]:
+        """Who looked by which right and from where, since this was last asked."""
+        lookers, self.lookers = self.lookers, []
+        return lookers
 
     def take_refused(self) -> dict[str, int]:
         """Wrong tokens by source since this was last asked."""

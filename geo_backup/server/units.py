@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from geo_backup.backup.readings import reach_of
 from geo_backup.backup.standing import Standing
 from geo_backup.events import CrewReported, Member, UnitRegistered, UnitRetired, UnitStatusChanged
 from geo_backup.server.answers import asked, listed, told
@@ -47,7 +48,7 @@ async def get_unit_reach(
     unit_of(node, unit_id)
 
     def shapes(now: Standing) -> documents.Reach:
-        found = now.reach_of(unit_id, values, profile)
+        found = reach_of(now, unit_id, values, profile)
         if found is None:
             raise Problem(409, f"unit {unit_id!r} has no position on the road network")
         return documents.reach(values, found)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from geo_backup.errors import LogError
 from geo_backup.events import AccessChanged, Event, SignedOut, SignInRefused
 from geo_backup.node import Node
-from geo_backup.server.speaker import Speakers
+from geo_backup.server.session import looked
+from geo_backup.server.speaker import LOOKED_S, Speakers
 
 log_ = logging.getLogger("geo_backup.access")
 
@@ -27,10 +29,10 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
             speakers.provider.tend()
         try:
             await _take_over(node, speakers)
-            await node.submit(*_idle(node, speakers))
+            await node.record(*_idle(node, speakers), *_lookers(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()
-                await node.submit(*_refused(node, speakers))
+                await node.record(*_refused(node, speakers))
         except LogError as error:  # it is looked at again
             log_.warning("the audit waits for the log: %s", error)
 
@@ -53,7 +55,7 @@ async def _take_over(node: Node, speakers: Speakers) -> None:
         )
         for act in acts
     ]
-    await node.submit(*changed)
+    await node.record(*changed)
     await asyncio.to_thread(roster.logged, acts[-1].number)
 
 
@@ -68,6 +70,15 @@ def _idle(node: Node, speakers: Speakers) -> list[Event]:
             why="idle",
         )
         for who in speakers.end_idle(node.live_map.rules.session.idle_ms / 1000)
+    ]
+
+
+def _lookers(node: Node, speakers: Speakers) -> list[Event]:
+    """Who read answers over HTTP, once in a while."""
+    until_ms = node.clock.now_ms() + round(LOOKED_S * 1000)
+    return [
+        replace(looked(node, who, "answers", (right,), source), until_ms=until_ms)
+        for who, right, source in speakers.take_lookers()
     ]
 
 

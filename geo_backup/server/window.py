@@ -12,8 +12,8 @@ import orjson
 
 from geo_backup.feed import TOPICS, Frame
 from geo_backup.node import Node
+from geo_backup.people.sight import GONE, Sight
 from geo_backup.server.frames import FrameWriter
-from geo_backup.server.sight import GONE, Sight
 
 
 class Window:

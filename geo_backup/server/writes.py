@@ -86,8 +86,7 @@ def ask(node: Node, *events: Event) -> None:
 async def record(node: Node, *events: Event) -> Outcome:
     """Log events, all or none, and fold them. Raises `Problem` when one may not be: then nothing was logged, unless
     what stood changed at this very moment."""
-    ask(node, *events)
-    return settled(await node.submit(*map(signed, events)))
+    return settled(await node.record(*map(signed, events)))
 
 
 def settled(outcomes: Sequence[Outcome]) -> Outcome:

@@ -18,12 +18,14 @@ import orjson
 from typing_extensions import TypedDict
 
 from geo_backup import __version__
-from geo_backup.backup.answer import Answer, Question, Told, Weighed, going
+from geo_backup.backup.answer import Answer, Told
 from geo_backup.backup.choice import Choice
 from geo_backup.backup.odds import p90_ms, p_first
-from geo_backup.backup.standing import View
+from geo_backup.backup.question import Question, Weighed, going
+from geo_backup.backup.view import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need
+from geo_backup.wire.documents.rankings import EtaParts
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
@@ -166,7 +168,7 @@ class WeighedUnit(TypedDict):
     unit_id: str
     rank: int
     eta_s: float
-    parts: dict[str, float]
+    parts: EtaParts
     distance_m: int
     status: str
     freshness: str

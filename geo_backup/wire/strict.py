@@ -47,7 +47,7 @@ def codec(hint: Any) -> Codec:
     origin, args = get_origin(hint), get_args(hint)
     if hint in _SCALARS:
         return Codec(_SCALARS[hint], _SCALARS[hint])
-    if hint is Any:
+    if hint in (Any, object):
         return Codec(_open_mostly, _open_mostly)
     if origin is Literal:
         return _literal(args)

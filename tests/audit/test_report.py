@@ -17,7 +17,8 @@ from geo_backup import events as ev
 from geo_backup.audit.report import Group, ResponseReport, nearest_rank, report, wilson
 from geo_backup.audit.responses import Response, read_responses
 from geo_backup.audit.tables import print_report
-from geo_backup.backup.answer import Answer, Weighed
+from geo_backup.backup.answer import Answer
+from geo_backup.backup.question import Weighed
 from geo_backup.errors import BadValueError
 from geo_backup.events import Event
 from geo_backup.wire import decisions

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.backup.choice import Choice, Fleet, Objective, Request, Sent, objective
+from geo_backup.backup.choice import LEVELS, Choice, Fleet, Level, Objective, Request, Sent, objective
 from geo_backup.backup.exact import exact
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
@@ -170,6 +170,18 @@ def test_the_rare_skill_is_not_spent_on_what_anyone_can_do() -> None:
     fleet = fleet_of("patrol k-9", "patrol")
     for choice in (greedy(requests, fleet), exact(requests, fleet)):
         assert choice.sent == ((Sent(0, (1,)), Sent(1, (0,))),)
+
+
+def test_a_level_more_is_a_row_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet, request = fleet_of("patrol", "patrol"), asks(Need("patrol"), etas=[40, 10])
+    sooner = greedy([request], fleet)
+    assert [unit.row for unit in sooner.sent[0]] == [1]
+    odd = Level("odd", lambda request, fleet, rows, bucket_ms: rows % 2)
+    for room in ("choice", "exact"):
+        monkeypatch.setattr(f"geo_backup.backup.{room}.LEVELS", (*LEVELS[:2], odd, *LEVELS[2:]))
+    first, best = greedy([request], fleet), exact([request], fleet, first=sooner)
+    assert [unit.row for unit in first.sent[0]] == [unit.row for unit in best.sent[0]] == [0]
+    assert first.gap(Choice(sooner.sent, objective([request], fleet, sooner.sent, 10_000))) == "priority 1: odd by 1"
 
 
 def test_the_last_arrival_counts_before_the_sum() -> None:

@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
-from geo_backup.backup.closures import Obstacle, slowed
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup import readings
+from geo_backup.backup.driving import Obstacle, slowed
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import ClosureAdded, ClosureLifted, Event, IncidentChanged
 from geo_backup.live_map import LiveMap
 from geo_backup.roads.kernel import INF_MS
@@ -138,7 +141,7 @@ def test_a_closure_begins_and_ends_by_the_clock_alone(scene: Scene) -> None:
     seen = []
     for at_ms in (ms(0), ms(10) - 1, ms(10), ms(20) - 1, ms(20), ms(30)):
         standing.update(view(scene.live_map, at_ms, ()) if seen else view(scene.live_map, at_ms))
-        seen.append(int(standing.rank("i1").eta_ms[0]))
+        seen.append(int(rank(standing, "i1").eta_ms[0]))
     free, closed = seen[0], seen[2]
     assert closed > free + 60_000
     assert seen == [free, free, closed, closed, free, free]
@@ -217,7 +220,7 @@ def island() -> Scene:
 def cut_off(scene: Scene, incident_id: str = "i1") -> dict[str, tuple[str, ...]]:
     standing = Standing(scene.network)
     standing.update(view(scene.live_map, ms(0)))
-    return standing.cut_off(incident_id, [unit_id for unit_id, _ in standing.rank(incident_id).excluded()])
+    return readings.cut_off(standing, incident_id, [unit_id for unit_id, _ in rank(standing, incident_id).excluded()])
 
 
 def test_unreachable_names_the_closures_that_cut_it_in_the_order_of_the_way() -> None:
@@ -340,7 +343,7 @@ def test_opened_and_lifted_in_any_order_the_fields_are_those_of_a_new_reader(dat
                 assert mine is new
                 continue
             np.testing.assert_array_equal(mine.at_end_ms, new.at_end_ms)
-            ranked, ranked_new = standing.rank(incident_id), fresh.rank(incident_id)
+            ranked, ranked_new = rank(standing, incident_id), rank(fresh, incident_id)
             assert (ranked.digest(), ranked.warnings) == (ranked_new.digest(), ranked_new.warnings)
             weights, shut = by_hand(network, live_map.incidents[incident_id].profile, list(now.closures.values()))
             incident, names = live_map.incidents[incident_id], sorted(now.closures)
@@ -364,7 +367,7 @@ def test_opened_and_lifted_in_any_order_the_fields_are_those_of_a_new_reader(dat
             # who is named as cut off could come if the closures were not there
             bare = oracle.at_end(weigh(network, weights.profile), mine.target, horizon)
             unreached = ranked.excluded() == [("P1", "UNREACHABLE")]
-            named = standing.cut_off(incident_id, ["P1"]) if unreached else {}
+            named = readings.cut_off(standing, incident_id, ["P1"]) if unreached else {}
             if named:
                 assert set(named["P1"]) <= set(now.closures)
                 assert named["P1"]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_backup.backup.cover import ONE, Beat, Beats, Cover, place_times_ms, price_words
+from geo_backup.backup.cover import ONE, Beat, Beats, Cover, price_words
+from geo_backup.backup.readings import place_times_ms
 from geo_backup.errors import BadValueError
 from geo_backup.roads.field import ArrivalField, Starts
 from geo_backup.roads.hierarchy import Metric

@@ -42,7 +42,7 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
 
         async def eta(name: str, differs_from: float | None = None) -> float:
             def told() -> float | None:
-                ranking = node.rankings.get(name)
+                ranking = node.ranker.rankings.get(name)
                 eta_s = None if ranking is None else float(ranking["candidates"][0]["eta_s"])
                 return eta_s if eta_s != differs_from else None
 
@@ -54,7 +54,7 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
         seq = await in_time(lambda: node.live_map.seq == 7 and node.live_map.seq, "the recommendations, in the log")
         clock.set(now_ms=BEFORE_EIGHT_MS + 10_000)
         rush = await eta("rush", free)
-        drive_s = free - (turnout_s := float(node.rankings["routine"]["candidates"][0]["parts"]["turnout_s"]))
+        drive_s = free - (turnout_s := float(node.ranker.rankings["routine"]["candidates"][0]["parts"]["turnout_s"]))
         assert abs((rush - turnout_s) - 2 * drive_s) < 0.01
         assert await eta("routine") == always
         assert node.live_map.seq == seq, "nothing entered the log"
@@ -64,6 +64,6 @@ def test_rankings_follow_the_hour_by_themselves(tmp_path: Path) -> None:
 
     running(story, path, network=network, clock=clock)
     log = open_log(path, read_only=True)
-    report = verify(network, log.read_all, log.load_snapshot())
+    report = verify(network, log)
     log.close()
     assert (report.rankings, report.wrong) == (3, [])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from geo_backup.backup.plan import Schedule, schedule
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import ClosureAdded, Need, PlanMade, Post
 from tests.backup.test_policy import beats
 from tests.backup.test_ranking import XY, Scene, river

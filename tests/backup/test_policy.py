@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from geo_backup.backup.answer import Answer, Offer, Question, answer, ask
+from geo_backup.backup.answer import Answer, Offer, answer
+from geo_backup.backup.question import Question, ask
 from geo_backup.backup.run_card import card_for, cards_of
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import (
     AgreementEnded,
     AgreementMade,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.backup.ranking import Candidate, Ranking
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.ranking import Candidate, Ranking, rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import (
     BackupRequested,
     ClosureAdded,
@@ -66,7 +67,7 @@ class Scene:
     def rank(self, incident_id: str = "i1", s: float = 0.0) -> Ranking:
         standing = Standing(self.network)
         standing.update(view(self.live_map, ms(s)))
-        return standing.rank(incident_id)
+        return rank(standing, incident_id)
 
 
 def position(unit_id: str, at: XY, s: float, **fix: Any) -> PositionReported:
@@ -284,7 +285,7 @@ def test_a_closure_made_again_with_the_same_id_is_another() -> None:
         now = view(scene.live_map, ms(0))
         standing.update(now)
         fresh.update(now)
-        return standing.rank("i1").digest(), fresh.rank("i1").digest()
+        return rank(standing, "i1").digest(), rank(fresh, "i1").digest()
 
     scene.close("c1", (1900, 50), (2100, 50), (2100, 100), (1900, 100))
     assert both()[0] == both()[1]
@@ -369,7 +370,7 @@ def test_after_many_updates_a_standing_equals_a_new_one(story: list[list[Event]]
         fresh = Standing(CITY)
         fresh.update(view(live_map, ms(5 * step)))
         for incident in live_map.open_incidents():
-            mine, new = standing.rank(incident.incident_id), fresh.rank(incident.incident_id)
+            mine, new = rank(standing, incident.incident_id), rank(fresh, incident.incident_id)
             assert mine.digest() == new.digest()
             assert (mine.warnings, mine.excluded(), rows(mine)) == (new.warnings, new.excluded(), rows(new))
             known = [*ids(new), *(row[0] for row in new.assigned()), *(row[0] for row in new.excluded())]

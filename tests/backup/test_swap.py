@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_backup.backup.answer import answer, arrives, ask, ask_at_once
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.answer import answer
+from geo_backup.backup.question import arrives, ask, ask_at_once
+from geo_backup.backup.standing import Standing
 from geo_backup.backup.swap import Going, Swap, swap
+from geo_backup.backup.view import view
 from geo_backup.events import BackupRequested, Need
 from geo_backup.live_map import Assignment
 from geo_backup.rules import SwapRules

@@ -17,8 +17,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from geo_backup.backup.answer import answer, ask, ask_at_once, whole_view
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.answer import answer
+from geo_backup.backup.city import prepare
+from geo_backup.backup.question import ask, ask_at_once, whole_view
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.events import BackupRequested, Fix, IncidentOpened, Need, PositionReported, UnitRegistered
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
@@ -123,11 +127,11 @@ def main() -> None:
     firsts, wholes, solves, quick_sizes, sizes, proven = [], [], [], [], [], 0
     for world in worlds:
         standing = Standing(network)
-        standing.prepare()
+        prepare(standing)
         standing.update(view(world, T0 + 1_000))
         for n in range(1, given.open):  # the others stand already
             standing.field(f"i{n}")
-        standing.rank("i1" if given.open > 1 else "i0")
+        rank(standing, "i1" if given.open > 1 else "i0")
         began = time.perf_counter()
         question, first = ask_at_once(standing, "i0")
         quick = record("decision:r0:quick", question, answer(question, first), first, quick=True)

@@ -13,8 +13,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from geo_backup.cartography.build import BuildSummary, build_map
-from geo_backup.geodesy import from_local_m
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
+from tests.roads.tiny import from_local_m
 
 Tags = Mapping[str, str]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geo_backup.cartography.build import build_map
+from geo_backup.cartography.build import Credit, build_map
 from geo_backup.errors import MapError
 from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork, content_id
 
@@ -83,7 +83,7 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
 def test_the_area_says_what_it_is(tmp_path: Path) -> None:
     source = tmp_path / "three-streets.osm"
     source.write_text(triangle().xml(), encoding="utf-8")
-    build_map(source, tmp_path / "map", source_date="2020-01-02", name='Three "S"', tiles=False)
+    build_map(source, tmp_path / "map", credit=Credit(source_date="2020-01-02", name='Three "S"'), tiles=False)
     area = RoadNetwork.load(tmp_path / "map").area
     assert (area.name, area.source, area.source_date) == ('Three "S"', "three-streets.osm", "2020-01-02")
     assert (area.licence, area.attribution) == ("ODbL-1.0", "© OpenStreetMap contributors")
@@ -146,8 +146,8 @@ def test_driving_on_the_left(tmp_path: Path) -> None:
 def test_an_older_map_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     source = geojson(tmp_path, line([[10.0, 50.0], [10.001, 50.0]]))
     out = tmp_path / "map"
-    build_map(source, out, tiles=False, name="Old")
-    build_map(source, out, tiles=False, name="New")
+    build_map(source, out, tiles=False, credit=Credit("Old"))
+    build_map(source, out, tiles=False, credit=Credit("New"))
     assert RoadNetwork.load(out).area.name == "New"
     other = tmp_path / "letters"
     other.mkdir()

@@ -154,7 +154,7 @@ def test_a_route_over_a_twin_reads_like_any_other(tmp_path: Path) -> None:
     np.testing.assert_array_equal(routes[0].coordinates, routes[1].coordinates)
     assert routes[0].steps == routes[1].steps
     assert (routes[0].drive_ms, routes[0].distance_m) == (routes[1].drive_ms, routes[1].distance_m)
-    assert [step["instruction"].split(",")[0] for step in routes[1].steps] == [
+    assert [step.instruction.split(",")[0] for step in routes[1].steps] == [
         "east on Avenyn", "left onto Link", "straight onto North",
     ]  # fmt: skip
 

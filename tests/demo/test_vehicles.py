@@ -9,13 +9,14 @@ import pytest
 
 from geo_backup.audit.report import report
 from geo_backup.audit.responses import read_responses
-from geo_backup.backup.fleet import IncidentRow, UnitRow, UnitTable
-from geo_backup.backup.ranking import rank
+from geo_backup.backup.fleet import UnitTable
+from geo_backup.backup.ranking import rank_fleet
+from geo_backup.backup.view import IncidentRow, UnitRow, view
 from geo_backup.demo.vehicles import Fleet
 from geo_backup.events import AssignmentChanged, Event, IncidentClosed, IncidentOpened, PositionReported
 from geo_backup.geodesy import distance_m
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.node.node import recommendation
+from geo_backup.node.ranker import recommendation
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
@@ -155,7 +156,7 @@ def send_the_first(
     table = UnitTable(network, rules)
     table.put([UnitRow.of(unit) for unit in world.live_map.units.values()])
     row = IncidentRow.of(world.live_map.incidents[incident_id])
-    ranking = rank(table, row, fields[incident_id], as_of_seq=world.live_map.seq, as_of_ms=world.now_ms)
+    ranking = rank_fleet(table, row, fields[incident_id], view(world.live_map, world.now_ms, ()))
     unit_id = ranking.candidates(1)[0].unit_id
     world.add(
         recommendation(ranking, 20),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -12,11 +13,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog import LogState, is_log, open_log, sqlite, sqlite_rows
+from geo_backup.eventlog import Limits, LogState, is_log, open_log, sqlite, sqlite_rows
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import PositionReported
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
@@ -34,12 +36,11 @@ class TestSqliteLog(EventLogConformance):
 def test_a_follower_that_lags_past_the_memory_reads_on_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TAIL_BYTES", 50 * sqlite_rows.EVENT_BYTES)
     monkeypatch.setattr(sqlite, "BATCH_EVENTS", 30)
     monkeypatch.setattr(sqlite_rows, "BATCH_EVENTS", 30)
 
     async def story() -> None:
-        log = SqliteLog.open(tmp_path / NAME)
+        log = SqliteLog.open(tmp_path / NAME, limits=Limits(tail_bytes=50 * sqlite_rows.EVENT_BYTES))
         stream = log.read(0, follow=True)
         await log.append([ping("P1", 0)])
         seen = list(await anext(stream))
@@ -129,13 +130,59 @@ def test_a_full_disk_refuses_whole_transactions_and_the_log_lives_on(tmp_path: P
     asyncio.run(story())
 
 
-def test_a_full_disk_has_room_for_an_emergency(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "FULL_FOR_S", 0.2)
-    monkeypatch.setattr(sqlite, "LOOK_FOR_ROOM_S", 0.05)
+@pytest.mark.parametrize(("said", "name"), [(errno.EDQUOT, "full"), (errno.EIO, "failing"), (None, "failing")])
+def test_a_quota_that_is_used_up_is_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int | None, name: str
+) -> None:
+    """SQLite says `disk I/O error` of both; what a file beside the log is told tells them apart."""
+    write = Path.write_bytes
+
+    def refused(*_: Any) -> Any:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_WRITE"
+        raise error
+
+    def beside(path: Path, data: bytes) -> int:
+        if said is not None:
+            raise OSError(said, os.strerror(said))
+        return write(path, data)
+
+    async def story() -> None:
+        log = SqliteLog.open(tmp_path / NAME, limits=Limits(full_for_s=0.0, look_for_room_s=0.01))
+        with monkeypatch.context() as broken:
+            broken.setattr(log, "_transaction", refused)
+            broken.setattr(Path, "write_bytes", beside)
+            with pytest.raises(LogError) as refusal:
+                await log.append([fact(1)])
+        assert (type(refusal.value) is LogFullError) == (name == "full")
+        if name == "full":
+            await in_time(lambda: log.state.name == "ok")
+            assert await log.append([fact(1)]) == [1]
+        else:
+            assert log.state.name == name
+        log.close()
+        assert not list(tmp_path.glob("*.trial"))
+
+    asyncio.run(story())
+
+
+def test_who_is_answered_finds_nothing_waiting(tmp_path: Path) -> None:
+    async def story() -> None:
+        log = SqliteLog.open(tmp_path / NAME)
+        for n in range(200):
+            await log.append([fact(n)])
+            assert log.waiting_s == 0.0
+        log.close()
+
+    asyncio.run(story())
+
+
+def test_a_full_disk_has_room_for_an_emergency(small_disk: Path) -> None:
     path = small_disk / NAME
 
     async def story() -> None:
-        log = SqliteLog.open(path, reserve_bytes=1 << 20)
+        limits = Limits(full_for_s=0.2, look_for_room_s=0.05)
+        log = SqliteLog.open(path, reserve_bytes=1 << 20, limits=limits)
         assert log.state == LogState("ok")
         (small_disk / "ballast").write_bytes(bytes(21 << 20))
         written = 0
@@ -166,14 +213,9 @@ def test_a_full_disk_has_room_for_an_emergency(small_disk: Path, monkeypatch: py
     assert pressed == [f"pressed-{n}" for n in range(100)]
 
 
-def test_what_is_urgent_goes_before_all_that_waits_and_a_slow_disk_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "SLOW_AFTER_S", 0.1)
-    monkeypatch.setattr(sqlite, "SLOW_FOR_S", 0.3)
-
+def test_what_is_urgent_goes_before_all_that_waits_and_a_slow_disk_is_told(tmp_path: Path) -> None:
     async def story() -> None:
-        log = SqliteLog.open(tmp_path / NAME)
+        log = SqliteLog.open(tmp_path / NAME, limits=Limits(slow_after_s=0.1, slow_for_s=0.3))
         other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")  # the writer must wait, as for a disk that does not answer
         first = asyncio.create_task(log.append([fact(1)]))

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo_backup.errors import LogError, TrackError
-from geo_backup.formats import cot, gpx, nmea, taip
 from geo_backup.formats import csv as csv_tracks
 from geo_backup.formats import geojson as geojson_tracks
-from geo_backup.formats.tracks import Recording
+from geo_backup.formats import gpx, nmea, taip
+from geo_backup.formats.recordings import FORMATS
+from geo_backup.formats.tracks import Hints, Recording
 from geo_backup.replay.timeline import read_tracks
 from geo_backup.wire.times import to_text
 from tests.formats.test_cot import event
@@ -174,14 +175,14 @@ def test_a_stamped_log_is_one_unit(before: str) -> None:
     for n in range(300):
         stamp = before.format(m=n // 600, s=n // 10 % 60, n=n // 10)
         lines += [stamp + rmc(n / 10)] + ([stamp + gga(n // 10)] if n % 10 == 0 else [])
-    found = nmea.read(lines, "car.nmea")
+    found = nmea.read("\n".join(lines), "car.nmea")
     assert counts(found) == {"car": 300}
     assert found[0].fixes[0].accuracy_m == pytest.approx(4.5)
 
 
 @pytest.mark.parametrize("before", ["Nov 27 10:00:{n:02d} host gpsd[{n}]: ", "<13>May  4 10:00:{n:02d} host gpsd: "])
 def test_a_system_log_is_one_unit(before: str) -> None:
-    assert counts(nmea.read([before.format(n=n) + rmc(n) for n in range(50)])) == {"host-gpsd": 50}
+    assert counts(nmea.read("\n".join([before.format(n=n) + rmc(n) for n in range(50)]))) == {"host-gpsd": 50}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_a_system_log_is_one_unit(before: str) -> None:
     ],
 )  # fmt: skip
 def test_the_modem_says_who_it_is(before: str, unit: str) -> None:
-    assert counts(nmea.read([before.format(n=n) + rmc(n) for n in range(50)])) == {unit: 50}
+    assert counts(nmea.read("\n".join([before.format(n=n) + rmc(n) for n in range(50)]))) == {unit: 50}
 
 
 @pytest.mark.parametrize(("a", "b"), [("ENG7", "MED3"), ("358899001234567", "358899001234568"), ("A", "B")])
@@ -200,43 +201,47 @@ def test_the_modem_says_who_it_is(before: str, unit: str) -> None:
 def test_two_modems_in_one_log_are_two_units(a: str, b: str, mixed: bool) -> None:
     lines = [(f"10:00:{n:02d} {unit} ", n) for n in range(5) for unit in (a, b)]
     lines = lines if mixed else sorted(lines, key=lambda line: line[0].split()[1])
-    assert counts(nmea.read([before + rmc(n) for before, n in lines])) == {a: 5, b: 5}
+    assert counts(nmea.read("\n".join([before + rmc(n) for before, n in lines]))) == {a: 5, b: 5}
 
 
 @pytest.mark.parametrize("before", ["0x{n:X}A ", "h{n:x}z{n:o} ", "{m:02d} "])
 def test_what_cannot_be_told_is_refused_in_words_and_never_a_unit_each(before: str) -> None:
     lines = [before.format(n=n, m=n % 60) + rmc(n) for n in range(300)]
     with pytest.raises(TrackError, match="neither a stamp"):
-        nmea.read(lines)
+        nmea.read("\n".join(lines))
 
 
 def test_thousands_of_units_are_impossible() -> None:
     lines = [f"U{n // 2}A " + rmc(2 * n % 3000) for n in range(4000)]
     with pytest.raises(TrackError, match="more than 1,000 units"):
-        nmea.read(lines)
+        nmea.read("\n".join(lines))
 
 
 def test_a_tag_block_names_the_unit_and_dates_what_has_no_date() -> None:
     lines = [tag(f"s:GPS1,c:{1714816800 + n}") + rmc(n) for n in (0, 10)]
     lines += [tag(f"s:GPS2,c:{1714816800 + n}") + gga(n) for n in (0, 10)]
     lines += [tag(f"c:{1714816800000 + 20_000},s:GPS2") + gga(20)]
-    found = nmea.read(lines)
+    found = nmea.read("\n".join(lines))
     assert (counts(found), found.summary()) == ({"GPS1": 2, "GPS2": 3}, "")
     assert to_text(found[1].fixes[2].fix_ms) == "2024-05-04T10:00:20.000Z"
 
 
 def test_tag_blocks_that_say_no_source_belong_to_the_file() -> None:
-    assert counts(nmea.read([tag(f"c:{1714816800 + n}") + rmc(n) for n in range(5)], "car.log")) == {"car": 5}
-    assert counts(nmea.read([tag("n:7") + tag(f"x:{n}") + rmc(n) for n in range(5)], "car.log")) == {"car": 5}
+    assert counts(nmea.read("\n".join([tag(f"c:{1714816800 + n}") + rmc(n) for n in range(5)]), "car.log")) == {
+        "car": 5
+    }
+    assert counts(nmea.read("\n".join([tag("n:7") + tag(f"x:{n}") + rmc(n) for n in range(5)]), "car.log")) == {
+        "car": 5
+    }
     stamped = [f"2024-05-04T10:00:{n:02d}Z " + tag("s:GPS1") + rmc(n) for n in range(5)]
-    assert counts(nmea.read(stamped)) == {"GPS1": 5}
+    assert counts(nmea.read("\n".join(stamped))) == {"GPS1": 5}
 
 
 def test_a_group_has_one_source_and_a_wrong_tag_block_is_not_believed() -> None:
     lines = []
     for n in range(9):
         lines += [tag(f"g:1-2-{n},s:GPS1,c:{1714816800 + n}") + rmc(n), tag(f"g:2-2-{n}") + gga(n)]
-    found = nmea.read([*lines, "\\s:GPS9,c:1714816810*00\\" + rmc(10)])
+    found = nmea.read("\n".join([*lines, "\\s:GPS9,c:1714816810*00\\" + rmc(10)]))
     assert counts(found) == {"GPS1": 9}
     assert (
         found.reasons == ("line 19: the checksum of its tag block says '00', not 45",) or "checksum" in found.summary()
@@ -259,7 +264,7 @@ def test_a_group_has_one_source_and_a_wrong_tag_block_is_not_believed() -> None:
     ],
 )
 def test_one_bad_sentence_costs_itself_and_says_why(body: str, words: str) -> None:
-    found = nmea.read([rmc(1), f"${body}*{summed(body)}"])
+    found = nmea.read("\n".join([rmc(1), f"${body}*{summed(body)}"]))
     assert (counts(found), found.skipped) == ({"log": 1}, 1)
     assert words in found.summary()
     assert "object" not in found.summary()
@@ -267,7 +272,7 @@ def test_one_bad_sentence_costs_itself_and_says_why(body: str, words: str) -> No
 
 def test_one_bad_value_of_a_sentence_is_unknown() -> None:
     body = "GPRMC,100000,A,5742.0,N,01154.0,E,fast,-1,040524,,"
-    found = nmea.read([f"${body}*{summed(body)}"])
+    found = nmea.read("\n".join([f"${body}*{summed(body)}"]))
     assert found[0].fixes[0][3:] == (None, None, None)
     assert found.unknown == 2
     assert "speed 'fast' is no number" in found.summary()
@@ -367,7 +372,9 @@ def test_numbers_of_rows_and_points_are_no_units() -> None:
     found = csv_tracks.read(f"id,time,lon,lat\n{rows}", "car.csv")
     assert counts(found) == {"car": 49}
     assert "numbers the rows" in found.summary()
-    assert len(csv_tracks.read(f"id,time,lon,lat\n{rows}", columns={"unit_id": "id"})) == 49, "the user knows better"
+    assert len(csv_tracks.read(f"id,time,lon,lat\n{rows}", hints=Hints(columns={"unit_id": "id"}))) == 49, (
+        "the user knows better"
+    )
     assert counts(csv_tracks.read("id,time,lon,lat\n7,1795435200,11.9,57.7\n9,1795435200,11.9,57.7\n")) == {
         "7": 1,
         "9": 1,
@@ -394,7 +401,7 @@ def test_numbers_of_rows_and_points_are_no_units() -> None:
     ],
 )
 def test_one_bad_report_costs_itself(line: str, kept: int, words: str) -> None:
-    found = taip.read(["2026-11-23T12:00:01Z >RPV43200+3780000-1222700002808412;ID=7<", line])
+    found = taip.read("\n".join(["2026-11-23T12:00:01Z >RPV43200+3780000-1222700002808412;ID=7<", line]))
     assert counts(found) == {"7": kept}
     assert words in found.summary()
 
@@ -404,7 +411,7 @@ def test_one_bad_report_costs_itself(line: str, kept: int, words: str) -> None:
 
 def local(rows: list[str], zone: str = "Europe/Stockholm") -> Recording:
     text = "unit,time,lon,lat\n" + "".join(f"A,2026-10-25 {row},11.9,57.7\n" for row in rows)
-    return csv_tracks.read(text, timezone=zone)
+    return csv_tracks.read(text, hints=Hints(timezone=zone))
 
 
 @pytest.mark.parametrize(
@@ -472,14 +479,11 @@ hostile = st.lists(pieces | st.text(max_size=4), max_size=25).map("".join)
 
 @given(hostile)
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
-    for read in (gpx.read, geojson_tracks.read, csv_tracks.read, cot.read):
+    for row in FORMATS:
         with suppress(TrackError):
-            read(text)
+            row.reader.read(text, "hostile", Hints(received_ms=1_795_435_200_000))
     with suppress(TrackError):
-        csv_tracks.read("unit,time,lon,lat,speed_kmh\n" + text, timezone="Europe/Stockholm")
-    for read_lines in (nmea.read, taip.read):
-        with suppress(TrackError):
-            read_lines(text.splitlines(), received_ms=1_795_435_200_000)
+        csv_tracks.read("unit,time,lon,lat,speed_kmh\n" + text, hints=Hints(timezone="Europe/Stockholm"))
 
 
 KEYS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from geo_backup.errors import BadValueError
-from geo_backup.formats.calls import SAN_FRANCISCO, columns_of, read
+from geo_backup.formats.calls import SAN_FRANCISCO, read
+from geo_backup.formats.columns import columns_of
 from geo_backup.wire.times import to_ms
 
 PLAIN = b"""call_id,time,lon,lat,priority,kind,units
@@ -84,8 +85,12 @@ def test_a_mapping_by_hand() -> None:
     with pytest.raises(BadValueError, match="no column is call_id"):
         read(text)
     with pytest.raises(BadValueError, match="'tme' is no field"):
-        columns_of("tme=When")
-    with pytest.raises(BadValueError, match="is no mapping"):
-        columns_of("time")
+        read(text, columns=columns_of("tme=When"))
     with pytest.raises(BadValueError, match="no time zone"):
         read(text, columns=columns, timezone="Mars/Base")
+
+
+@pytest.mark.parametrize("said", ["time", "time=", "=When", "", "time=When,", "time=When,lon"])
+def test_a_mapping_that_is_none(said: str) -> None:
+    with pytest.raises(BadValueError, match="is no name=column"):
+        columns_of(said)

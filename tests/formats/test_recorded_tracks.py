@@ -9,7 +9,7 @@ from geo_backup.events import Fix
 from geo_backup.formats import csv as csv_tracks
 from geo_backup.formats import geojson as geojson_tracks
 from geo_backup.formats import gpx, nmea, taip
-from geo_backup.formats.tracks import Recording
+from geo_backup.formats.tracks import Hints, Recording
 from geo_backup.wire.times import to_ms, to_text
 
 
@@ -121,13 +121,13 @@ def test_csv_names_are_recognised_and_bad_rows_counted() -> None:
 def test_csv_columns_are_named_by_the_user() -> None:
     found = csv_tracks.read(
         "who,when,a,b\nA,2026-11-23T12:00:00+01:00,11.9,57.7\n",
-        columns={"unit_id": "who", "time": "when", "lon": "a", "lat": "b"},
+        hints=Hints(columns={"unit_id": "who", "time": "when", "lon": "a", "lat": "b"}),
     )
     assert times(found) == ["2026-11-23T11:00:00.000Z"]
     with pytest.raises(TrackError, match="no column is known as time"):
         csv_tracks.read("a,b\n1,2\n")
     with pytest.raises(TrackError, match="has no column nope"):
-        csv_tracks.read("a,b\n1,2\n", columns={"time": "nope"})
+        csv_tracks.read("a,b\n1,2\n", hints=Hints(columns={"time": "nope"}))
 
 
 def test_swapped_places_and_local_times_get_a_remedy() -> None:
@@ -136,13 +136,13 @@ def test_swapped_places_and_local_times_get_a_remedy() -> None:
     with pytest.raises(TrackError, match="name its timezone"):
         csv_tracks.read("time,lon,lat\n2026-11-23 12:00:00,11.9,57.7\n")
     with pytest.raises(TrackError, match="IANA"):
-        csv_tracks.read("time,lon,lat\n1,2,3\n", timezone="Mars/Base")
+        csv_tracks.read("time,lon,lat\n1,2,3\n", hints=Hints(timezone="Mars/Base"))
 
 
 def test_case_19_the_hour_that_comes_twice_does_not_run_back() -> None:
     rows = ["01:59:50", "02:30:00", "02:59:50", "02:00:00", "02:30:00", "03:00:00"]
     text = "unit,time,lon,lat\n" + "".join(f"A,2026-10-25 {row},11.9,57.7\n" for row in rows)
-    assert [t[11:19] for t in times(csv_tracks.read(text, timezone="Europe/Stockholm"))] == [
+    assert [t[11:19] for t in times(csv_tracks.read(text, hints=Hints(timezone="Europe/Stockholm")))] == [
         "23:59:50",
         "00:30:00",
         "00:59:50",
@@ -154,7 +154,7 @@ def test_case_19_the_hour_that_comes_twice_does_not_run_back() -> None:
 
 def test_case_19_the_hour_that_is_skipped_is_put_forward() -> None:
     text = "unit,time,lon,lat\nA,2026-03-29 01:59:59,11.9,57.7\nA,2026-03-29 02:00:05,11.9,57.7\n"
-    assert times(csv_tracks.read(text, timezone="Europe/Stockholm")) == [
+    assert times(csv_tracks.read(text, hints=Hints(timezone="Europe/Stockholm"))) == [
         "2026-03-29T00:59:59.000Z",
         "2026-03-29T01:00:05.000Z",
     ]
@@ -187,12 +187,14 @@ def sentence(body: str) -> str:
 
 def test_nmea_the_samples_of_the_standard() -> None:
     found = nmea.read(
-        [
-            "$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A",
-            "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47",
-            "$GPRMC,120001.00,V,,,,,,,231126,,,N*7A",
-            "$GPRMC,123520,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*00",
-        ],
+        "\n".join(
+            [
+                "$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A",
+                "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47",
+                "$GPRMC,120001.00,V,,,,,,,231126,,,N*7A",
+                "$GPRMC,123520,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*00",
+            ]
+        ),
         "car.nmea",
     )
     (fix,) = found[0].fixes
@@ -205,13 +207,15 @@ def test_nmea_the_samples_of_the_standard() -> None:
 def test_case_19_gga_over_midnight() -> None:
     gga, place = "GPGGA,{},4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,", "A,4807.038,N,01131.000,E,0.0,0.0"
     found = nmea.read(
-        [
-            sentence(gga.format("235957")),
-            sentence(f"GPRMC,235958,{place},231126,,"),
-            sentence(gga.format("235959")),
-            sentence(gga.format("000001")),
-            sentence(f"GPRMC,000002,{place},241126,,"),
-        ]
+        "\n".join(
+            [
+                sentence(gga.format("235957")),
+                sentence(f"GPRMC,235958,{place},231126,,"),
+                sentence(gga.format("235959")),
+                sentence(gga.format("000001")),
+                sentence(f"GPRMC,000002,{place},241126,,"),
+            ]
+        )
     )
     assert [t[8:19] for t in times(found)] == [
         "23T23:59:57",
@@ -224,10 +228,10 @@ def test_case_19_gga_over_midnight() -> None:
 
 def test_a_gps_week_rollover_is_put_right_and_noted() -> None:
     line = sentence("GPRMC,120000,A,4807.038,N,01131.000,E,0.0,0.0,090407,,")
-    found = nmea.read([line], received_ms=to_ms("2026-11-23T12:00:01Z"))
+    found = nmea.read("\n".join([line]), hints=Hints(received_ms=to_ms("2026-11-23T12:00:01Z")))
     assert times(found) == ["2026-11-23T12:00:00.000Z"]
     assert "1024 weeks" in found.summary()
-    assert times(nmea.read([line])) == ["2007-04-09T12:00:00.000Z"]
+    assert times(nmea.read("\n".join([line]))) == ["2007-04-09T12:00:00.000Z"]
 
 
 # ---- TAIP
@@ -245,7 +249,7 @@ def test_taip_samples_and_checksum() -> None:
 
 def test_case_19_taip_over_midnight() -> None:
     late, early = ">RPV86395+3780000-1222700002808412;ID=7<", ">RPV00005+3780000-1222700002808412;ID=7<"
-    found = taip.read([f"2026-11-24T00:00:01Z {late}", early])
+    found = taip.read("\n".join([f"2026-11-24T00:00:01Z {late}", early]))
     assert times(found) == ["2026-11-23T23:59:55.000Z", "2026-11-24T00:00:05.000Z"]
     with pytest.raises(TrackError, match="no date"):
-        taip.read([late])
+        taip.read("\n".join([late]))

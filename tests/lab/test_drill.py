@@ -38,9 +38,11 @@ def test_who_takes_the_only_dog_regrets_it_then_and_not_when_it_is_missed() -> N
     assert found.regret_s == pytest.approx(found.crew_s - found.best_s, abs=0.2)
 
 
-def test_the_best_in_hindsight_is_that_of_all_crews_there_could_be() -> None:
+@pytest.mark.parametrize("crews", [3, pytest.param(None, marks=pytest.mark.long)])
+def test_the_best_in_hindsight_is_that_of_all_crews_there_could_be(crews: int | None) -> None:
+    """Of so many units, or of all."""
     scenario = read_scenario(RIVER)
-    scenario = scenario._replace(injects=scenario.injects[:2])
+    scenario = scenario._replace(injects=scenario.injects[:2], units=scenario.units[:crews])
     units = [unit.unit_id for unit in scenario.units]
     some = [who for count in (0, 1, 2) for who in itertools.combinations(units, count)]
     scores = [crew(scenario, *choices) for choices in itertools.product(some, repeat=2)]

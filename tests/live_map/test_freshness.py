@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from geo_backup.backup.fleet import UnitRow, UnitTable
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.fleet import UnitTable
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import UnitRow, view
 from geo_backup.events import Event, RulesAdopted, UnitRegistered
 from geo_backup.live_map import LiveMap
 from geo_backup.live_map.freshness import FRESHNESS
@@ -59,7 +61,7 @@ def test_everybody_hears_the_same(age_s: int) -> None:
     columns = dict(zip(table.ids, (FRESHNESS[code] for code in table.freshness(now_ms).tolist()), strict=True))
     standing = Standing(network)
     standing.update(view(live_map, now_ms))
-    ranking = standing.rank("i1")
+    ranking = rank(standing, "i1")
     ranked = {one.unit_id: one.freshness for one in ranking.candidates(100)}
     ranked |= {unit_id: "lost" for unit_id, why in ranking.excluded() if why in ("STALE_POSITION", "NO_POSITION")}
     said = {}

@@ -15,7 +15,7 @@ from geo_backup.events import (
     PositionReported,
     RulesAdopted,
 )
-from geo_backup.live_map import LiveMap, apply, refusal
+from geo_backup.live_map import LiveMap, apply, refusal, refusals
 from geo_backup.wire import checkpoint
 from tests.stories import any_event, any_story, desk_story, fold, opened, part, ping, told, unit
 
@@ -70,6 +70,16 @@ def test_several_know_the_units_and_incidents_that_the_first_of_them_make() -> N
     assert refusal(live_map, opened("i2"), opened("i3")) == "too_many_incidents"
     assert refusal(live_map, opened("i2"), PlanActivated(received_ms=1, plan_id="e1")) == "unknown_plan"
     assert refusal(live_map) is None
+
+
+def test_each_of_several_has_its_own_reason() -> None:
+    live_map = fold([unit("P1")])
+    reasons = refusals(
+        live_map, ping("P2", 1), unit("P2"), ping("P2", 1), part("i1", "P1", "assigned", 1), ping("P1", 1)
+    )
+    assert reasons == ["unknown_unit", None, None, "unknown_incident", None]
+    told(live_map, RulesAdopted(received_ms=1, rules={"limit": {"units": 1}}))
+    assert refusals(live_map, unit("P2"), ping("P2", 1)) == ["too_many_units", "unknown_unit"], "which nobody made"
 
 
 def test_the_first_reason_is_told() -> None:

@@ -6,21 +6,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 from geo_backup.backup.standing import Standing
-from geo_backup.eventlog import open_log, sqlite
-from geo_backup.events import EmergencyDeclared, RulesAdopted, UnitRegistered
+from geo_backup.eventlog import Limits, open_log
+from geo_backup.events import EmergencyDeclared, Event, RulesAdopted, UnitRegistered
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.node import Node
-from geo_backup.node import node as node_module
+from geo_backup.node import Node, alarms
 from geo_backup.node.clock import Clock
 from geo_backup.server import adoption, emergencies
 from geo_backup.server.app import create_app
@@ -33,6 +32,7 @@ from tests.stories import opened, unit
 
 LON, LAT = place(300, 0)
 HERE = {"lon": LON, "lat": LAT}
+Fact = TypeVar("Fact", bound=Event)
 
 
 def served(
@@ -40,12 +40,13 @@ def served(
     path: Path,
     *,
     reserve_bytes: int = 0,
+    limits: Limits = Limits(),
     adopt_unknown: bool = False,
 ) -> None:
     """Tell a story to a node and its server in this process."""
 
     async def run() -> None:
-        log = open_log(path, reserve_bytes=reserve_bytes)
+        log = open_log(path, reserve_bytes=reserve_bytes, limits=limits)
         node = Node(street(), log, Clock("live"))
         await node.start()
         transport = httpx.ASGITransport(create_app(node, adopt_unknown=adopt_unknown))
@@ -69,9 +70,10 @@ def telling(story: Callable[[Node, httpx.AsyncClient], Awaitable[None]], path: P
     return live_map
 
 
-def presses(path: Path) -> list[EmergencyDeclared]:
+def facts(path: Path, kind: type[Fact]) -> list[Fact]:
+    """All facts of a kind in a log."""
     log = open_log(path, read_only=True)
-    found = [event for _, event in log.read_all() if isinstance(event, EmergencyDeclared)]
+    found = [event for _, event in log.read_all() if isinstance(event, kind)]
     log.close()
     return found
 
@@ -146,9 +148,7 @@ def test_a_full_disk_has_room_for_an_emergency_and_alarms_the_desk(
 def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is_room(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_module, "OFFER_AGAIN_S", 0.1)
-    monkeypatch.setattr(sqlite, "FULL_FOR_S", 0.2)
-    monkeypatch.setattr(sqlite, "LOOK_FOR_ROOM_S", 0.05)
+    monkeypatch.setattr(alarms, "OFFER_AGAIN_S", 0.1)
     path, ballast = small_disk / "log.sqlite", small_disk / "ballast"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
@@ -157,7 +157,7 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         problem(await fill_log(http, small_disk), 503)
         while (await http.put("/v1/units/P1", json=unit_body())).status_code != 503:
             pass  # not a single fact fits
-        viewer = node.watch(["incidents"])
+        viewer = node.viewers.watch(["incidents"])
         pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
         assert (pressed["incident_id"], pressed["recorded"], pressed["emergency"]["alarms"]) == ("e1", False, True)
         row = {"unit_id": "P1", "fix_time": at(), **HERE, "alarm": "sos"}
@@ -179,15 +179,13 @@ def test_an_emergency_that_cannot_be_written_alarms_and_is_written_once_there_is
         assert [who["by"] for who in seen["emergency"]["acknowledged"]] == ["desk 2"]
         assert (await http.get("/readyz")).status_code == 200
 
-    live_map = telling(story, path)
+    live_map = telling(story, path, limits=Limits(full_for_s=0.2, look_for_room_s=0.05))
     assert live_map.incidents["e1"].emergency is not None
-    first, _second = presses(path)
+    first, _second = facts(path, EmergencyDeclared)
     assert first.emergency_id == "e1"
 
 
-def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "SLOW_AFTER_S", 0.2)
-    monkeypatch.setattr(sqlite, "SLOW_FOR_S", 0.2)
+def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
@@ -202,22 +200,31 @@ def test_a_slow_disk_does_not_delay_the_alarm(tmp_path: Path, monkeypatch: pytes
         assert node.value("incidents", incident_id)["recorded"]
         assert node.value("incidents", incident_id)["emergency"]["presses"] == 1
 
-    telling(story, path)
-    assert len(presses(path)) == 1
+    telling(story, path, limits=Limits(slow_after_s=0.2, slow_for_s=0.2))
+    assert len(facts(path, EmergencyDeclared)) == 1
 
 
-def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(tmp_path: Path) -> None:
+def test_an_id_that_is_taken_at_the_last_moment_does_not_silence_an_emergency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "log.sqlite"
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        with nothing_is_written(path):
-            first = asyncio.create_task(http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"}))
-            await in_time(lambda: node.log.waiting_s > 0)
-            pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
-            assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
-        assert (await first).status_code == 201
-        await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node._unrecorded))
+        append, may_go = node.log.append, asyncio.Event()
+
+        async def the_press_last(events: Sequence[Event], *, urgent: bool = False) -> list[int]:
+            if urgent:
+                await may_go.wait()
+            return await append(events, urgent=urgent)
+
+        monkeypatch.setattr(node.log, "append", the_press_last)
+        pressed = (await http.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "e1"})).json()
+        assert (pressed["incident_id"], pressed["recorded"]) == ("e1", False)
+        other = await http.post("/v1/incidents", json={**HERE, "priority": 3, "incident_id": "e1"})
+        assert other.status_code == 201
+        may_go.set()
+        await in_time(lambda: "e1-again" in node.live_map.incidents and not len(node.alarms))
         assert node.value("incidents", "e1")["emergency"] is None
         assert node.value("incidents", "e1-again")["emergency"]["alarms"]
         await in_time(lambda: "emergency_unrecorded" not in {one.name for one in node.health.conditions})
@@ -277,7 +284,10 @@ def test_a_press_is_not_refused_for_a_used_id_a_full_list_or_open_incidents(tmp_
             url = f"/v1/emergencies/{standing['incident_id']}/clear"
             assert (await http.post(url, json=body)).status_code == 200
 
-    telling(story, tmp_path / "log.sqlite", adopt_unknown=True)
+    path = tmp_path / "log.sqlite"
+    telling(story, path, adopt_unknown=True)
+    registered = [event.unit_id for event in facts(path, UnitRegistered)]
+    assert registered == ["P1", "P2", "X9"], "X9 by name: it was not adopted into a full list"
 
 
 def test_one_client_cannot_fill_the_list_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,10 +325,10 @@ def test_an_emergency_does_not_fail_for_a_ranking_s_sake(tmp_path: Path, monkeyp
 
     async def story(node: Node, http: httpx.AsyncClient) -> None:
         await http.put("/v1/units/P1", json=unit_body())
-        for name in ("update", "rank"):
+        for name in ("update", "field"):
             monkeypatch.setattr(Standing, name, broken)
         monkeypatch.setattr(emergencies, "snap_place", broken)
-        viewer = node.watch(["incidents"])
+        viewer = node.viewers.watch(["incidents"])
         pressed = await http.post("/v1/emergencies", json={"unit_id": "P1", **HERE})
         assert pressed.status_code == 201
         assert (pressed.json()["recorded"], pressed.json()["warnings"]) == (True, ["OFF_ROAD_UNKNOWN"])

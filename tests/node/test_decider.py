@@ -13,7 +13,7 @@ import pytest
 
 from geo_backup.audit.explanation import explained
 from geo_backup.audit.verify import verify
-from geo_backup.backup import answer as answers
+from geo_backup.backup import question as questions
 from geo_backup.backup.choice import Choice
 from geo_backup.eventlog import open_log
 from geo_backup.events import AssignmentChanged, BackupRequested, DecisionMade, Fix, Need, PositionReported
@@ -73,7 +73,7 @@ def made(log: Path) -> list[DecisionMade]:
     opened_log = open_log(log, read_only=True)
     try:
         found = [event for _, event in opened_log.read_all() if isinstance(event, DecisionMade)]
-        report = verify(street(), opened_log.read_all, opened_log.load_snapshot())
+        report = verify(street(), opened_log)
     finally:
         opened_log.close()
     assert report.wrong == []
@@ -156,7 +156,7 @@ def test_each_question_is_answered_once_and_beside_the_event_loop(
         return watch
 
     for name in ("greedy", "exact"):
-        monkeypatch.setattr(answers, name, watched(name, getattr(answers, name)))
+        monkeypatch.setattr(questions, name, watched(name, getattr(questions, name)))
 
     async def story(node: Node) -> None:
         await fleet(node, 0.0, 100.0)
@@ -234,7 +234,7 @@ def test_a_search_is_left_behind_when_the_node_stops(tmp_path: Path, monkeypatch
         over.wait()
         raise AssertionError
 
-    monkeypatch.setattr(answers, "exact", endless)
+    monkeypatch.setattr(questions, "exact", endless)
 
     async def story(node: Node) -> None:
         await fleet(node, 0.0)

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,17 @@ import pytest
 
 from geo_backup.audit.verify import verify as replay_verify
 from geo_backup.errors import LogError, WrongMapError
-from geo_backup.eventlog import open_log
-from geo_backup.events import BackupRecommended, ClosureAdded, Fix, IncidentClosed, NetworkAdopted, PositionReported
+from geo_backup.eventlog import Limits, open_log
+from geo_backup.events import (
+    BackupRecommended,
+    ClosureAdded,
+    DecisionMade,
+    EmergencyAcknowledged,
+    Fix,
+    IncidentClosed,
+    NetworkAdopted,
+    PositionReported,
+)
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT
@@ -43,12 +53,13 @@ def running(
     *,
     network: RoadNetwork | None = None,
     clock: Clock | None = None,
+    limits: Limits = Limits(),
     within_s: float = 30.0,
 ) -> None:
     """Tell a story to a node that runs in this process."""
 
     async def run() -> None:
-        log = open_log(path)
+        log = open_log(path, limits=limits)
         node = Node(network or street(), log, clock or Clock("live"))
         try:
             await node.start()
@@ -86,7 +97,7 @@ def verify(path: Path) -> tuple[int, dict[str, Any]]:
 
 def everything(server: Server) -> list[Any]:
     """All that a server tells of its live map, ages aside."""
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         documents = [http.get(path).json() for path in ("/v1/units", "/v1/incidents", "/v1/closures")]
     for feature in documents[0]["features"]:
         del feature["properties"]["age_s"], feature["properties"]["freshness"]
@@ -95,7 +106,7 @@ def everything(server: Server) -> list[Any]:
 
 def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -> None:
     server = Server(tmp_path / "log.sqlite").start()
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         units = [new_unit(http, place) for place in (NORTH, SOUTH, [11.97, 57.70])]
         new_unit(http)
         incident_id = new_incident(http)
@@ -206,24 +217,24 @@ def test_a_jump_begins_a_new_world(tmp_path: Path) -> None:
     async def story(node: Node) -> None:
         first = node.log.epoch
         await node.submit(unit("P1"), ping("P1", 0), opened("i1"))
-        viewer = node.watch(TOPICS)
+        viewer = node.viewers.watch(TOPICS)
         hanging = asyncio.create_task(node.submit(ping("P1", 1)))
         await asyncio.sleep(0)
         await node.reset(open_log(tmp_path / "second.sqlite"))
         (ended,) = await asyncio.wait_for(asyncio.gather(hanging, return_exceptions=True), 5)
         assert isinstance(ended, list) or (isinstance(ended, LogError) and "again" in str(ended))
         assert node.log.epoch != first
-        assert (node.live_map.units, node.live_map.incidents, node.rankings) == ({}, {}, {})
+        assert (node.live_map.units, node.live_map.incidents, node.ranker.rankings) == ({}, {}, {})
         assert node.live_map.network_id == node.network.content_id
         assert viewer.outbox.snapshot_due
         assert node.since(first, 1) is None
         await node.submit(unit("P2"), ping("P2", 0), opened("i2"))
-        await in_time(lambda: "i2" in node.rankings, "a ranking")
-        assert list(node.rankings) == ["i2"]
+        await in_time(lambda: "i2" in node.ranker.rankings, "a ranking")
+        assert list(node.ranker.rankings) == ["i2"]
         ranking = await node.ranking("i2", 10)
         units = [row["unit_id"] for row in (*ranking["candidates"], *ranking["excluded"])]
         assert units == ["P2"]
-        node.unwatch(viewer)
+        node.viewers.unwatch(viewer)
 
     running(story, tmp_path / "first.sqlite", clock=Clock("replay", 1_700_000_000_000))
 
@@ -307,10 +318,10 @@ def test_a_closure_that_begins_and_ends_by_itself_is_pushed_at_that_moment(tmp_p
         await node.submit(*(opened(f"i{n}", lon=lon, lat=lat) for n in range(40)))
 
         def reached() -> set[bool]:
-            return {ranking["candidates_total"] == 1 for ranking in node.rankings.values()}
+            return {ranking["candidates_total"] == 1 for ranking in node.ranker.rankings.values()}
 
         async def until(answer: bool) -> int:
-            await in_time(lambda: len(node.rankings) == 40 and reached() == {answer}, "rankings")
+            await in_time(lambda: len(node.ranker.rankings) == 40 and reached() == {answer}, "rankings")
             return node.clock.now_ms()
 
         await until(True)
@@ -346,7 +357,7 @@ def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_pa
             async def opens_and_closes() -> None:
                 body = {"incident_id": "again", "lon": lon, "lat": lat, "priority": 2}
                 assert (await http.post("/v1/incidents", json=body)).status_code == 201
-                while "again" not in node.rankings:
+                while "again" not in node.ranker.rankings:
                     await asyncio.sleep(0.01)
                 assert (await http.post("/v1/incidents", json=body)).status_code == 200
                 assert (await http.post("/v1/incidents/again/close")).json()["state"] == "closed"
@@ -363,11 +374,64 @@ def test_an_id_that_was_used_before_is_closed_and_recorded_like_any_other(tmp_pa
     running(story, path, network=network)
     log = open_log(path, read_only=True)
     rankings = [one for _, one in log.read_all() if isinstance(one, BackupRecommended) and one.incident_id == "again"]
-    report = replay_verify(network, log.read_all)
+    report = replay_verify(network, log)
     log.close()
     assert len(rankings) == 2
     assert [len(one.candidates) for one in rankings] == [1, 1]
     assert (report.wrong, report.rankings >= 2) == ([], True)
+
+
+def test_nothing_that_may_not_be_is_recorded_whoever_says_it(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        await node.submit(unit("P1"), opened("i1"), IncidentClosed(received_ms=0, incident_id="i1"))
+        await in_time(lambda: not node.ranker.rankings)
+        seq = node.live_map.seq
+        late = DecisionMade(
+            received_ms=1, event_id="late", incident_id="i1", request_id="r", as_of_seq=1, as_of_ms=1, mode="immediate",
+            software_version="1", network_id="n", weights_id="w", rules_id="r", quick=True, answer="",
+        )  # fmt: skip
+        refused = await node.record(late)
+        refused += await node.record(unit("P2"), ping("P9", 0))
+        refused += [await node.alarms.take("P1", EmergencyAcknowledged(received_ms=1, emergency_id="e1", by="desk"))]
+        assert [one.delta.ignored for one in refused] == [
+            "incident_closed", "unknown_unit", "unknown_unit", "unknown_emergency",
+        ]  # fmt: skip
+        assert {(one.seq, one.recorded) for one in refused} == {(0, False)}
+        assert node.live_map.seq == seq
+        one, other = await node.record(ping("P9", 0), ping("P1", 0), apart=True)
+        assert (one.delta.ignored, one.recorded) == ("unknown_unit", False)
+        assert (other.seq, other.recorded) == (seq + 1, True)
+
+    running(story, tmp_path / "log.sqlite")
+
+
+def test_what_is_folded_while_a_checkpoint_is_written_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geo_backup.node.node.CHECKPOINT_EVERY", 3)
+    dump, at_it, go_on = checkpoint.dump, threading.Event(), threading.Event()
+
+    def slow(live_map: LiveMap) -> bytes:
+        at_it.set()
+        assert go_on.wait(20)
+        return dump(live_map)
+
+    monkeypatch.setattr(checkpoint, "dump", slow)
+
+    async def story(node: Node) -> None:
+        await node.submit(unit("P1"), ping("P1", 0))
+        await in_time(at_it.is_set)
+        await node.submit(unit("P2"), ping("P1", 1))  # folded though the checkpoint is not written
+        go_on.set()
+        (seq, data) = await in_time(node.log.load_snapshot)
+        live_map = LiveMap()
+        for at_seq, event in node.log.read_all():
+            if at_seq <= seq:
+                apply(live_map, at_seq, event)
+        assert seq == 3
+        assert data == dump(live_map)
+
+    running(story, tmp_path / "log.sqlite")
 
 
 def test_what_may_not_be_leaves_no_fact_and_keeps_no_id(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from geo_backup.errors import TrackError
 from geo_backup.eventlog import open_log
 from geo_backup.events import Fix, PositionReported, UnitRegistered
-from geo_backup.formats.tracks import Track
+from geo_backup.formats.tracks import Hints, Track
 from geo_backup.replay.player import LOOK_BACK_FIXES, LOOK_BACK_MS, Player
 from geo_backup.replay.remote import play_to
 from geo_backup.replay.timeline import read_tracks
@@ -117,7 +117,7 @@ def test_files_that_are_no_recording(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("tracks/simulated*")), ids=lambda p: p.name)
 def test_the_examples_are_readable_and_alike(path: Path) -> None:
-    found = read_tracks(path, timezone="Europe/Stockholm")
+    found = read_tracks(path, Hints(timezone="Europe/Stockholm"))
     assert found.skipped == 0
     assert all(len(t.fixes) >= 50 for t in found)
 

@@ -281,7 +281,7 @@ def test_route_tells_streets_and_turns() -> None:
     route = field.route(edge_of(network, places, "ab"), 16_384)
     assert route is not None
     assert route.streets == ["Vasagatan", "Avenyn"]
-    assert [step["instruction"] for step in route.steps] == ["east on Vasagatan, 300 m", "left onto Avenyn, 240 m"]
+    assert [step.instruction for step in route.steps] == ["east on Vasagatan, 300 m", "left onto Avenyn, 240 m"]
     assert route.distance_m == pytest.approx(540, abs=1)
     assert len(route.coordinates) == 3
     np.testing.assert_allclose(route.coordinates[0], place(100, 0), atol=1e-6)

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_backup.backup.standing import Standing, view
+from geo_backup.backup.ranking import rank
+from geo_backup.backup.standing import Standing
+from geo_backup.backup.view import view
 from geo_backup.errors import BadValueError
 from geo_backup.events import ClosureAdded, ClosureLifted, SpeedsAdopted, speeds_id
 from geo_backup.live_map import LiveMap
@@ -382,7 +384,7 @@ def test_standing_fields_follow_hours_traffic_and_closures(network: RoadNetwork,
             again = fresh.field(incident_id)
             assert again is not None
             np.testing.assert_array_equal(field.at_end_ms, again.at_end_ms)
-            assert standing.rank(incident_id).digest() == fresh.rank(incident_id).digest()
+            assert rank(standing, incident_id).digest() == rank(fresh, incident_id).digest()
 
 
 def utc(text: str) -> int:
@@ -410,8 +412,8 @@ def test_the_hour_turns_while_an_incident_is_open(tmp_path: Path) -> None:
         standing.update(view(live_map, utc(text)))
         field = standing.field(name)
         assert field is not None
-        seen[name].add((ms := int(field.etas_ms(starts)[0][0]), standing.rank(name).weights_id))
-        assert standing.rank(name).weights_id == standing.weights(name).weights_id
+        seen[name].add((ms := int(field.etas_ms(starts)[0][0]), rank(standing, name).weights_id))
+        assert rank(standing, name).weights_id == standing.weights(name).weights_id
         return ms
 
     free = eta("2026-01-15T06:59:59.999")
@@ -478,7 +480,7 @@ def test_an_incident_behind_a_road_that_traffic_closes() -> None:
         standing.update(view(live_map, 0))
         field = standing.field("c")
         assert field is not None
-        return bool(field.etas_ms(starts)[1][0] >= 0), standing.rank("c").warnings
+        return bool(field.etas_ms(starts)[1][0] >= 0), rank(standing, "c").warnings
 
     assert reached([]) == (True, ())
     assert reached([(NODE + 1, NODE + 2, 0)]) == (True, ("INCIDENT_IN_CLOSURE",))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from geo_backup.geodesy import distance_m, from_local_m
+from geo_backup.geodesy import distance_m, metres_per_deg, wrap_lon_deg
 from geo_backup.roads.network import (
     Area,
     EdgeFlag,
@@ -20,6 +21,12 @@ from geo_backup.roads.network import (
 )
 
 ORIGIN = (11.97, 57.7)
+
+
+def from_local_m(east_m: Any, north_m: Any, origin_lon: float, origin_lat: float) -> tuple[Any, Any]:
+    """Where one is so many metres east and north of an origin: the inverse of `geodesy.local_m`."""
+    per_lon, per_lat = metres_per_deg(origin_lat)
+    return wrap_lon_deg(origin_lon + east_m / per_lon), origin_lat + north_m / per_lat
 
 
 @dataclass(frozen=True)

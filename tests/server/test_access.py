@@ -17,18 +17,21 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from geo_backup.eventlog import open_log
+from geo_backup.events import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from geo_backup.people import ROLES, Principal, Roster
-from geo_backup.server import access
+from geo_backup.server import access, history
 from geo_backup.server import app as application
 from geo_backup.server.access import GRANTS, OPERATIONS, RIGHTS, reach
 from geo_backup.server.access import TOPICS as TOPIC_RIGHTS
-from geo_backup.server.speaker import COOKIE
+from geo_backup.server.speaker import COOKIE, Speakers
+from geo_backup.wire import facts
 from tests.node.test_node import street
 from tests.running import CENTRE, ServerInThread, events_in, eventually
 from tests.server.test_contract import at
+from tests.stories import opened
 from tests.told import Told
 
 PASSWORD = "correct horse battery"
@@ -363,3 +366,46 @@ def test_the_paper_shows_the_table_that_holds() -> None:
     paper = (Path(access.__file__).parent / "ACCESS.md").read_text()
     assert access.table() in paper
     assert access.operations() in paper
+
+
+def test_an_auditor_reads_the_log_without_tracks_and_an_analyst_a_day_late(
+    guarded: ServerInThread, tokens: dict[str, str]
+) -> None:
+    with speaks(guarded, tokens["auditor"]) as http:
+        page = http.get("/v1/log?limit=1000").json()
+        kinds = {row["fact"] for row in page["facts"]}
+        assert "IncidentOpened" in kinds
+        assert not kinds & {"PositionReported", "WordSet"}
+        assert all("inputs" not in row for row in page["facts"])
+        assert http.get(f"/v1/log?after={page['next']}").json()["next"] >= page["next"]
+    with speaks(guarded, tokens["analyst"]) as http:
+        assert http.get("/v1/log").json() == {"facts": [], "next": 0}, "nothing here is a day old"
+    read = [event for event in events_in(guarded.log) if isinstance(event, Looked) and event.what == "log"]
+    assert {event.said_by for event in read} == {"program:t-auditor", "program:t-analyst"}
+
+
+def test_an_analyst_is_told_other_names() -> None:
+    event = opened("i1", note="two men", said_by="person:lind", for_unit_id="P7")
+    fact = json.loads(facts.dump(event))
+    other = Speakers().pseudonym
+    said = history._other_names(fact, other)
+    assert not {"two men", "person:lind", "P7"} & set(map(str, said.values()))
+    assert said["for_unit_id"] == other("P7") != other("P8")
+    assert (said["lon"], said["lat"]) == (11.97, 57.7)
+    assert said["incident_id"] == "i1"
+
+
+def test_whoever_reads_units_is_on_record(guarded: ServerInThread, tokens: dict[str, str]) -> None:
+    with speaks(guarded, tokens["viewer"]) as http:
+        for _ in range(3):
+            assert http.get("/v1/units").status_code == 200
+
+    def read() -> list[Looked]:
+        return [
+            event
+            for event in events_in(guarded.log)
+            if isinstance(event, Looked) and event.what == "answers" and event.said_by == "program:t-viewer"
+        ]
+
+    eventually(read, "who read")
+    assert sorted(event.scope for event in read()).count(("look",)) == 1

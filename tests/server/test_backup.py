@@ -134,8 +134,8 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     network = RoadNetwork.load(demo_map())
     opened = open_log(log, read_only=True)
     try:
-        report = verify(network, opened.read_all, opened.load_snapshot())
-        found = [decision_of(opened.read_all, one["decision_id"]) for one in (first, recommended)]
+        report = verify(network, opened)
+        found = [decision_of(opened, one["decision_id"]) for one in (first, recommended)]
     finally:
         opened.close()
     assert report.wrong == []

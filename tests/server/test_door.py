@@ -18,7 +18,7 @@ from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
 from tests.running import Server
 from tests.server.test_contract import new_unit, problem
 
-DESCRIPTORS = 1_024
+DESCRIPTORS = 256
 
 
 @pytest.fixture(scope="module")

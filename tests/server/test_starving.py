@@ -18,6 +18,7 @@ import orjson
 import pytest
 from websockets.sync.client import connect
 
+from geo_backup.eventlog import Limits
 from geo_backup.events import BeatsAdopted, UnitRegistered
 from geo_backup.node import Node
 from geo_backup.server.frames import FrameWriter
@@ -130,9 +131,7 @@ def test_only_so_many_files_are_taken_in_at_once_and_a_press_always_is(
     running(story, tmp_path / "log.sqlite")
 
 
-def test_beats_that_were_replaced_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geo_backup.eventlog.sqlite.TAIL_BYTES", 4_000_000)
-
+def test_beats_that_were_replaced_are_forgotten(tmp_path: Path) -> None:
     def held() -> int:
         gc.collect()
         return sum(type(thing) is BeatsAdopted for thing in gc.get_objects())
@@ -145,7 +144,7 @@ def test_beats_that_were_replaced_are_forgotten(tmp_path: Path, monkeypatch: pyt
         assert held() - before <= 5
 
     before = held()
-    running(story, tmp_path / "log.sqlite")
+    running(story, tmp_path / "log.sqlite", limits=Limits(tail_bytes=4_000_000))
 
 
 def test_what_is_no_beats_is_refused(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
     _emergencies(ask)
     _ground(ask)
     ask("DELETE", "/v1/units/P3")
-    for path in ("/healthz", "/readyz", "/metrics", "/v1/session"):
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/session", "/v1/log"):
         ask("GET", path)
     for path in ("/v1/session/active", "/v1/session/ticket"):
         ask("POST", path)

@@ -17,10 +17,10 @@ import pytest
 
 from geo_backup.cartography.build import build_map
 from geo_backup.events import BackupRecommended
-from geo_backup.geodesy import from_local_m
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.cartography.drawing import Drawing
+from tests.roads.tiny import from_local_m
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
 from tests.server.test_contract import at, problem, unit_body
 from tests.told import Told

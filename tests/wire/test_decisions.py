@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from geo_backup.audit.explanation import REASON_WORDS, explained
-from geo_backup.backup.answer import Answer, Offer, Told, Weighed
+from geo_backup.backup.answer import Answer, Offer, Told
+from geo_backup.backup.question import Weighed
 from geo_backup.backup.reasons import REASONS
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Need

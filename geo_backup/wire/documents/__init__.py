@@ -5,6 +5,7 @@ The types are what mypy holds the server to and what `/openapi.json` publishes.
 
 from __future__ import annotations
 
+from geo_backup.backup.readings import Etas
 from geo_backup.wire.documents.aid import Agreement, AgreementList, agreement
 from geo_backup.wire.documents.closures import ClosedRoads, Closure, ClosureList, Road, RoadsNear, closure, road
 from geo_backup.wire.documents.cover import (
@@ -27,7 +28,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
-from geo_backup.wire.documents.people import Session, Speaker, Ticket
+from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
@@ -59,9 +60,10 @@ from geo_backup.wire.documents.units import (
     unit,
     unit_feature,
 )
-from geo_backup.wire.documents.ways import Etas, Reach, Route, Staging, reach, route, staging
+from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "LogPage",
     "Session",
     "Speaker",
     "Ticket",

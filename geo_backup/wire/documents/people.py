@@ -31,6 +31,13 @@ class Session(TypedDict):
     provider: NotRequired[str]
 
 
+class LogPage(TypedDict):
+    """Facts of the log, each with its `seq`, and the position after which to go on."""
+
+    facts: list[dict[str, object]]
+    next: int
+
+
 class Ticket(TypedDict):
     """What opens the feed once where neither a header nor a cookie can be sent."""
 

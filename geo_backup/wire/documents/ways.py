@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
 import shapely
 from shapely.geometry import mapping
 from typing_extensions import TypedDict
 
 from geo_backup.backup.advice import Waiting
-from geo_backup.backup.standing import UnitRoute
+from geo_backup.backup.readings import UnitRoute
+from geo_backup.roads.route import Step
 from geo_backup.wire.documents.geojson import LineString, MultiPolygon, Point
 
 
@@ -87,15 +88,6 @@ class Staging(TypedDict):
     features: list[WaitingPlace]
 
 
-class Etas(TypedDict):
-    """Drive times in the order of the starts; null with a reason where there is none."""
-
-    etas_s: list[float | None]
-    reasons: list[str | None]
-    network_id: str
-    weights_id: str
-
-
 def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Reach:
     """Areas as a GeoJSON FeatureCollection, one for each number of minutes; empty where there are none."""
     return {
@@ -110,7 +102,7 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Reach
 def route(incident_id: str, unit_id: str, found: UnitRoute) -> Route:
     """The way of a unit to an incident."""
     way, turn = found.route, found.eta_ms - found.first_leg_ms - found.route.drive_ms - found.route.last_leg_ms
-    round_ = [{"instruction": "turn round", "distance_m": 0.0, "duration_s": turn / 1000, "name": ""}]
+    steps = [*([Step("turn round", 0.0, turn / 1000, "")] if found.turns_round else []), *way.steps]
     return {
         "type": "Feature",
         "geometry": {"type": "LineString", "coordinates": way.coordinates.tolist()},
@@ -122,7 +114,15 @@ def route(incident_id: str, unit_id: str, found: UnitRoute) -> Route:
             "distance_m": round(way.distance_m),
             "last_leg_m": round(way.last_leg_m),
             "streets": list(way.streets),
-            "steps": cast("list[Turn]", [*(round_ if found.turns_round else ()), *way.steps]),
+            "steps": [
+                {
+                    "instruction": step.instruction,
+                    "distance_m": step.distance_m,
+                    "duration_s": step.duration_s,
+                    "name": step.name,
+                }
+                for step in steps
+            ],
         },
     }
 

@@ -16,6 +16,7 @@ const reason = named({
   NO_ROAD: "not near a road",
   WRONG_CAPABILITY: "lacks what is asked for",
   WRONG_AGENCY_OR_NO_AGREEMENT: "other agency, no agreement",
+  HIDDEN: "undercover",
   UNSTAFFED: "no crew",
   REST_PERIOD: "crew must rest",
   END_OF_SHIFT: "shift ends",

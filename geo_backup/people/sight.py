@@ -20,14 +20,12 @@ Clear = Literal["exact", "rounded", "withheld"]
 ROUNDED_DEG = 2
 """Decimals of a degree that a rounded place has."""
 ETA_STEP_S = 60.0
-DISTANCE_STEP_M = 1_000
 DESKS: frozenset[Role] = frozenset({"viewer", "dispatcher", "supervisor"})
 HIDDEN: frozenset[Role] = frozenset({"supervisor"})
 """Roles that see undercover units of their agency."""
 WORDS = frozenset({"note", "kind", "agency", "callsign", "capability", "capabilities", "status", "reason", "by", "who"})
 """Properties that hold words or codes: one of them may look like an id, and is none."""
 COUNTS = frozenset({"excluded_counts"})
-LINES = frozenset({"geometry", "coordinates", "steps", "route"})
 TIMES = frozenset({"fix_time", "age_s", "speed_mps", "course_deg", "accuracy_m", "fix_ms"})
 GONE = object()
 

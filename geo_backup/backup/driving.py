@@ -1,4 +1,4 @@
-"""The closures in force: what each does to the roads, which hold for a way of driving, which one a place lies in."""
+"""Driving: the weights of a profile at a time, under the closures in force and at the speeds that are measured."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry import shape
 
-from geo_backup.events import ClosureAdded
+from geo_backup.events import ClosureAdded, SpeedsAdopted
 from geo_backup.roads.closures import Cut, Levels, cut, cut_named
+from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.profile import Profile
+from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.snap import Target
+from geo_backup.roads.traffic import Traffic, drive_ms
+from geo_backup.roads.weights import weigh
 
 Edges = npt.NDArray[np.int32]
 
+TRAFFIC = "(traffic)"
+"""What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
 
 RECENT = 8
 _RECENT: WeakKeyDictionary[RoadNetwork, deque[tuple[ClosureAdded, Cut]]] = WeakKeyDictionary()
@@ -70,20 +75,28 @@ class Obstacle:
 
 
 class Obstacles:
-    """All closures in force on one network, kept in step with a view of the live map at the cost of what changed."""
+    """All closures in force on one network and the traffic, kept in step with a view of the live map at the cost of
+    what changed."""
 
     def __init__(self, network: RoadNetwork) -> None:
         self.network = network
         self.changes = 0
-        """How often they have changed."""
+        """How often the closures have changed."""
+        self.traffic: Traffic | None = None
+        self._speeds_id = ""
+        self._by_traffic: dict[str, ClosureAdded] = {}
         self._by_id: dict[str, Obstacle] = {}
         self._edge: Edges | None = None
         self._owner: Edges | None = None
         self._shutting: dict[int, frozenset[str]] = {}
 
-    def follow(self, in_force: Mapping[str, ClosureAdded]) -> tuple[frozenset[str], frozenset[str]]:
-        """Take in which closures are in force, and answer which are over and which have begun (both, when one was
-        lifted and another made with its id)."""
+    def follow(
+        self, in_force: Mapping[str, ClosureAdded], speeds: SpeedsAdopted | None = None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Take in which closures are in force and the speeds that are measured, and answer which closures are over and
+        which have begun (both, when one was lifted and another made with its id)."""
+        self._adopt(speeds)
+        in_force = {**in_force, **self._by_traffic}
         over = {
             closure_id
             for closure_id, known in self._by_id.items()
@@ -99,6 +112,19 @@ class Obstacles:
             self._shutting.clear()
             self.changes += 1
         return frozenset(over), frozenset(begun)
+
+    def _adopt(self, speeds: SpeedsAdopted | None) -> None:
+        speeds_id = "" if speeds is None else speeds.speeds_id
+        if speeds_id == self._speeds_id:
+            return
+        self._speeds_id, self.traffic, self._by_traffic = speeds_id, None, {}
+        if speeds is None:
+            return
+        self.traffic = Traffic.unpacked(speeds.packed, self.network.edges)
+        if len(shut := self.traffic.closed):
+            self._by_traffic[TRAFFIC] = ClosureAdded(
+                received_ms=speeds.received_ms, closure_id=TRAFFIC, geometry={"edges": shut.tolist()}, reason="traffic"
+            )
 
     def holding(self, profile: Profile) -> dict[str, Obstacle]:
         """Those that hold for a way of driving, in the order of their ids."""
@@ -190,3 +216,76 @@ def slowed(
     now_ms[less] = np.rint(now_ms[less] / share[less])
     every = np.union1d(edges, less).astype(np.int32)
     return every, now_ms[every]
+
+
+class Driving:
+    """One way of driving as it is now; `follow` brings it up to the moment."""
+
+    def __init__(self, obstacles: Obstacles, profile: Profile, as_of_ms: int | None = None) -> None:
+        self.obstacles, self.profile, self._timeless = obstacles, profile, profile.timeless
+        self.weights = weigh(obstacles.network, profile, hour=self._hour(as_of_ms))
+        self.holding: Mapping[str, Obstacle] = {}
+        """Closures that these weights are under."""
+        self._covers = covers([], obstacles.network.edges)
+        self._changes = -1
+        """Which change of the closures it has followed."""
+        self._traffic: Traffic | None = None
+        self._measured: tuple[Array, Array] | None = None
+        """What traffic makes of it: edges and ms, as `drive_ms` has them."""
+        self.follow(as_of_ms)
+
+    def _hour(self, as_of_ms: int | None) -> int | None:
+        """Of the local day; None where all hours are alike, as before any time is known."""
+        if self._timeless or as_of_ms is None:
+            return None
+        return hour_of(as_of_ms, self.obstacles.network.area.timezone)
+
+    def follow(self, as_of_ms: int | None) -> Array | None:
+        """Bring the weights up to the hour, the closures and the traffic; bool[E]: edges that they drive otherwise
+        than before, None where nothing changed."""
+        before, hour, traffic = self.weights, self._hour(as_of_ms), self.obstacles.traffic
+        as_it_was = traffic is self._traffic and before.hour == hour
+        if as_it_was and self._changes == self.obstacles.changes:
+            return None
+        self._changes = self.obstacles.changes
+        holding, held = self.obstacles.holding(self.profile), self.holding
+        changed = [one for name, one in holding.items() if held.get(name) is not one]
+        changed += [one for name, one in held.items() if holding.get(name) is not one]
+        if as_it_was and not changed:
+            return None
+        network, bare = self.obstacles.network, before.bare or before
+        if before.hour != hour:
+            bare = weigh(network, self.profile, hour=hour)
+        if not as_it_was:
+            self._traffic = traffic
+            self._measured = drive_ms(traffic, network, self.profile, hour) if traffic else None
+        shutting = [one for one in holding.values() if one.shuts]
+        self.holding, self._covers = holding, covers(shutting, network.edges)
+        slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, self._measured)
+        self.weights = bare.under([one.edges for one in shutting], *slow)
+        elsewhere: Array = (self.weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
+        for one in changed:
+            elsewhere[one.edges] = True
+        return elsewhere
+
+    def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
+        """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""
+        waived = around.intersection(self.holding)
+        return waived, enterable([self.holding[name] for name in waived], self._covers)
+
+    def last_stretch_to(self, target: Target) -> Edges:
+        """The edges that closures around a place open to who drives there."""
+        return self.last_stretch(self.obstacles.around(target))[1]
+
+    def field_to(self, target: Target, horizon_ms: int) -> ArrivalField:
+        """The field of any place; a closure in which it lies may be entered on the last stretch."""
+        return ArrivalField.build(self.weights, target, horizon_ms, self.last_stretch_to(target))
+
+    def barring(self, edges: list[int], waived: frozenset[str]) -> tuple[str, ...]:
+        """Closures that a way drives into, in order; one that the place itself lies in only if there is no other."""
+        met: dict[str, None] = {}
+        for n in np.flatnonzero(self._covers[edges]).tolist():
+            if n > 0:  # where one stands already can be left
+                entered = self.obstacles.shutting(edges[n]) - self.obstacles.shutting(edges[n - 1])
+                met.update(dict.fromkeys(sorted(entered.intersection(self.holding))))
+        return tuple(name for name in met if name not in waived) or tuple(met)

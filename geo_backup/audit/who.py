@@ -1,0 +1,143 @@
+"""Who had to do with a unit: who could see it, who moved it, who sent it, in the words of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from geo_backup.events import (
+    AssignmentChanged,
+    CrewReported,
+    EmergencyAcknowledged,
+    EmergencyCleared,
+    EmergencyDeclared,
+    Event,
+    Looked,
+    PositionReported,
+    UnitRegistered,
+    UnitRetired,
+    UnitStatusChanged,
+    WordSet,
+)
+from geo_backup.live_map import LiveMap, apply
+from geo_backup.people import Principal, Role
+from geo_backup.people.sight import Sight
+from geo_backup.wire.times import to_text
+
+SEEN_BY = frozenset({"units", "positions", "rankings", "look", "look_ahead"})
+"""Topics and rights that show units."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that somebody did: when, who, and what in words. `times` and `until_ms` where it went on."""
+
+    at_ms: int
+    who: str
+    what: str
+    until_ms: int | None = None
+    times: int = 1
+
+    def words(self) -> str:
+        """The line as people read it."""
+        until = "" if self.until_ms is None else f" until {to_text(self.until_ms)}"
+        times = "" if self.times == 1 else f", {self.times:,} times"
+        return f"{to_text(self.at_ms)}{until}  {self.who} {self.what}{times}"
+
+
+@dataclass
+class _Story:
+    """What is known of one unit while the log is read."""
+
+    unit_id: str
+    from_ms: int
+    to_ms: int
+    live_map: LiveMap = field(default_factory=LiveMap)
+    lines: list[Line] = field(default_factory=list)
+    looking: dict[tuple[str, str], Line] = field(default_factory=dict)
+    """Feeds that are open, by speaker and session."""
+    moving: dict[str, Line] = field(default_factory=dict)
+    """Who reports its positions, one line each."""
+
+
+def who(events: Iterable[tuple[int, Event]], unit_id: str, from_ms: int, to_ms: int) -> list[Line]:
+    """Everybody who could see a unit, moved it or sent it in a time (UTC epoch ms), oldest first.
+
+    Whoever followed a feed or read answers by which the unit could be seen is named, whether or not they looked at it.
+    """
+    story = _Story(unit_id, from_ms, to_ms)
+    for seq, event in events:
+        if isinstance(event, Looked):
+            _looked(story, event)
+        elif getattr(event, "unit_id", None) == unit_id or _emergency_of(story, event):
+            _did(story, event)
+        apply(story.live_map, seq, event)
+    lines = [*story.lines, *story.looking.values(), *story.moving.values()]
+    within = [line for line in lines if line.at_ms <= to_ms and (line.until_ms or line.at_ms) >= from_ms]
+    still = [line for line in story.looking.values() if line.at_ms <= to_ms and line not in within]
+    return sorted([*within, *still], key=lambda line: line.at_ms)
+
+
+def _looked(story: _Story, event: Looked) -> None:
+    key = (event.said_by, event.session)
+    if event.what == "feed" and event.until_ms is not None:
+        begun = story.looking.pop(key, None)
+        if begun is not None:
+            story.lines.append(Line(begun.at_ms, begun.who, begun.what, event.until_ms))
+        return
+    unit = story.live_map.units.get(story.unit_id)
+    if unit is None or not SEEN_BY & set(event.scope):
+        return
+    roles = cast("frozenset[Role]", frozenset(event.roles))
+    sight = Sight.of(Principal("program", "", event.agency, roles, frozenset(event.units)))
+    clear = sight.unit(story.live_map, unit)
+    if clear is None:
+        return
+    how = {"exact": "", "rounded": ", to about a kilometre", "withheld": ", without its place"}[clear]
+    place = f" from {event.source}" if event.source else ""
+    if event.what == "feed":
+        story.looking[key] = Line(event.received_ms, event.said_by, f"followed the map on which it stood{how}{place}")
+    else:
+        words = f"read answers in which it stood{how}{place}"
+        story.lines.append(Line(event.received_ms, event.said_by, words, event.until_ms))
+
+
+def _did(story: _Story, event: Event) -> None:
+    if not story.from_ms <= event.received_ms <= story.to_ms:
+        return
+    if isinstance(event, PositionReported):
+        before = story.moving.get(event.said_by)
+        began, times = (before.at_ms, before.times) if before is not None else (event.received_ms, 0)
+        story.moving[event.said_by] = Line(began, event.said_by, "reported its position", event.received_ms, times + 1)
+        return
+    words = _words(event)
+    if words:
+        story.lines.append(Line(event.received_ms, event.said_by, words))
+
+
+def _words(event: Event) -> str:
+    if isinstance(event, AssignmentChanged):
+        if event.state != "assigned":
+            return f"said that it is {event.state.replace('_', ' ')} at incident {event.incident_id}"
+        instead = f" in place of {event.replaces}" if event.replaces else ""
+        return f"sent it to incident {event.incident_id}{instead}"
+    if isinstance(event, UnitStatusChanged):
+        return f"said that it is {event.status.replace('_', ' ')}"
+    if isinstance(event, UnitRegistered):
+        return "registered or described it"
+    if isinstance(event, EmergencyDeclared):
+        return f"declared its officer's emergency {event.emergency_id}"
+    if isinstance(event, EmergencyAcknowledged):
+        return f"took its officer's emergency {event.emergency_id} in hand ({event.by})"
+    if isinstance(event, EmergencyCleared):
+        return f"ended its officer's emergency {event.emergency_id} ({event.who}: {event.reason or 'no reason said'})"
+    other = {CrewReported: "said who is aboard", WordSet: "set its word", UnitRetired: "took it out of the fleet"}
+    return other.get(type(event), "")
+
+
+def _emergency_of(story: _Story, event: Event) -> bool:
+    if not isinstance(event, EmergencyAcknowledged | EmergencyCleared):
+        return False
+    incident = story.live_map.incidents.get(event.emergency_id)
+    return incident is not None and incident.for_unit_id == story.unit_id

@@ -1,0 +1,170 @@
+"""What the commands say to a person, and how a number is shown to one: another language is another file like this.
+
+Nothing is printed here. What goes to a program (`--json`) has no words, and a refusal is worded where it is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from geo_backup.audit.verify import Report
+    from geo_backup.client import World
+
+# ---- what a bar says of long work
+
+BUILDING = "reading"
+COMPILING = "Compiling for this machine, once"
+DRIVE_TIMES = "drive times"
+VERIFYING = "verify"
+
+
+def replaying(url: str) -> str:
+    return f"replay to {url}"
+
+
+# ---- values
+
+
+def minutes(seconds: float | None) -> str:
+    """Minutes and seconds; nothing for an unknown time."""
+    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def rows(title: str, values: Mapping[str, Any]) -> Table:
+    """A table of names and values."""
+    table = Table(title=title, show_header=False)
+    for name, value in values.items():
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
+        table.add_row(name.replace("_", " "), text)
+    return table
+
+
+# ---- maps
+
+
+def built(name: str, out: Path) -> str:
+    return f"{name} -> {out}"
+
+
+def set_aside(counts: Mapping[str, int] | None) -> str:
+    """What a build did not take as it stands in the source, and why."""
+    from geo_backup.cartography.ways import SET_ASIDE
+
+    if counts is None:
+        return "not counted when this map was built"
+    return "; ".join(f"{count:,} {SET_ASIDE.get(reason, reason)}" for reason, count in counts.items()) or "nothing"
+
+
+def checked(tiles: bool) -> str:
+    return "the arrays are as they were built" + (", every tile can be read" if tiles else "")
+
+
+def traffic_files(matched: bool) -> str:
+    if matched:
+        return "can be matched"
+    return "cannot be matched: no OpenStreetMap node ids, as only .osm.pbf and .osm sources have them"
+
+
+# ---- logs
+
+
+def verified(report: Report) -> Iterator[str]:
+    skipped = f", {report.skipped} of another version left out" if report.skipped else ""
+    yield (
+        f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
+        f"{report.checkpoints} checkpoints compared{skipped}"
+    )
+    yield from (f"WRONG: {line}" for line in report.wrong)
+    yield f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}"
+
+
+def worked_out_again(same: bool) -> str:
+    return "Worked out again from its inputs: " + ("the same to the last digit." if same else "DIFFERENT.")
+
+
+# ---- calls
+
+NOBODY_SENT = "incident to which nobody was sent"
+
+
+def calls_of(area: str, calls: int) -> str:
+    return f"{area}, {calls:,} calls"
+
+
+def held_back(past: int, later: int, places: int, cell_m: float) -> str:
+    return f"{past:,} past calls, {later:,} held back, {places:,} places of {cell_m} m"
+
+
+def forecast(scores: Mapping[str, Mapping[str, float]]) -> Table:
+    """Accuracy indices by the share of the area that is forecast highest."""
+    table = Table("share of area", "forecast by hour", "map of all hours", "map by hour")
+    for share, one in scores.items():
+        table.add_row(share, *(f"{one[name]:.2f}" for name in ("forecast", "count_map", "count_map_by_hour")))
+    return table
+
+
+def left_out(why: str, count: int) -> str:
+    return f"left out, {why}: {count:,}"
+
+
+def taught(calls: int, demand_id: str) -> str:
+    return f"the server expects calls as these {calls:,} were: {demand_id}"
+
+
+# ---- servers
+
+
+def making_ready(area: str, edges: int) -> str:
+    return f"{area}: {edges:,} directed edges. Making ready (the first start compiles) ..."
+
+
+def ready(url: str, what: str, mode: str) -> str:
+    return f"[bold green]{url}[/]  {what} ({mode}). Ctrl-C ends it."
+
+
+def open_manner(why: str) -> str:
+    return f"[yellow]Open:[/] {why}."
+
+
+def simulated(units: int) -> str:
+    return f"{units} simulated patrol units"
+
+
+def replayed(tracks: int, speed: float) -> str:
+    return f"{tracks} recorded tracks at {speed:g} x"
+
+
+def kept_in(log: str) -> str:
+    return f"log {log}"
+
+
+def traffic(loaded: Mapping[str, Any] | None) -> str:
+    """Which measured speeds hold now."""
+    if loaded is None:
+        return "no measured speeds hold any more"
+    return (
+        f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
+        f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
+    )
+
+
+def world(now: World) -> Table:
+    """Open incidents, who is on them, and who reaches them first."""
+    link = now.mode if now.connected else "LINK LOST, coming back"
+    table = Table(title=f"{now.area.get('name', '')}  {link}  seq {now.seq}  {len(now.units)} units")
+    for heading in ("incident", "P", "on it", "first", "ETA", "next"):
+        table.add_column(heading)
+    for incident_id, incident in now.incidents.items():
+        ranking = now.rankings.get(incident_id, {"candidates": [], "assigned": []})
+        best = [f"{row['unit_id']} {minutes(row['eta_s'])}" for row in ranking["candidates"][:4]]
+        on_it = ", ".join(
+            f"{row['unit_id']} {row['state']} {minutes(row['eta_s'])}".rstrip() for row in ranking["assigned"]
+        )
+        name, _, eta = best[0].partition(" ") if best else ("nobody", "", "")
+        table.add_row(incident_id, str(incident["priority"]), on_it, name, eta, ", ".join(best[1:]))
+    return table

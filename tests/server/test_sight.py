@@ -1,0 +1,189 @@
+"""What each sees: agencies, agreements, partners and field units, asked over every way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from geo_backup.people import Roster
+from tests.running import CENTRE, ServerInThread, eventually
+from tests.server.test_access import speaks
+from tests.server.test_contract import at
+
+LON, LAT = CENTRE
+PLACE = {"lon": LON, "lat": LAT}
+AGENCIES = {"POL1": "police", "POL2": "police", "FIRE1": "fire", "FIRE2": "fire", "EMS1": "ems", "UC9": "police"}
+SPEAKERS = {
+    "police": ("dispatcher",),
+    "police-chief": ("supervisor",),
+    "fire": ("dispatcher",),
+    "fire-partner": ("aid_partner",),
+    "ems-chief": ("supervisor",),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
+    folder = tmp_path_factory.mktemp("sight")
+    server = ServerInThread(folder / "log.sqlite", roster=Roster(folder / "people.sqlite")).start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.said()
+
+
+@pytest.fixture(scope="module")
+def of(server: ServerInThread) -> Iterator[dict[str, httpx.Client]]:
+    """A client for each speaker; `centre` serves the whole centre, `pol1` is the unit POL1 itself."""
+    assert server.roster is not None
+    tokens = {
+        name: server.roster.issue(name, "program", agency=name.partition("-")[0], roles=roles, by="test")
+        for name, roles in SPEAKERS.items()
+    }
+    tokens["centre"] = server.roster.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
+    tokens["pol1"] = server.roster.issue(
+        "pol1", "program", agency="police", roles=("field_unit",), units=("POL1",), by="test"
+    )
+    clients = {name: speaks(server, token) for name, token in tokens.items()}
+    centre = clients["centre"]
+    for n, (unit_id, agency) in enumerate(AGENCIES.items()):
+        body = {"callsign": f"{unit_id} call", "agency": agency, "kind": agency, "capabilities": ["patrol"]}
+        assert centre.put(f"/v1/units/{unit_id}", json={**body, "hidden": unit_id == "UC9"}).status_code == 201
+        row = {"unit_id": unit_id, "fix_time": at(), "lon": LON + 0.0012345 * n, "lat": LAT, "speed_mps": 3.0}
+        assert centre.post("/v1/positions", json={"positions": [row]}).json()["accepted"] == 1
+    agreed = {"lender": "fire", "borrower": "police", "aid": "automatic", "positions": "rounded", "agreement_id": "f2p"}
+    assert centre.post("/v1/agreements", json=agreed).status_code == 201
+    for incident_id, agency in (("pol", "police"), ("fir", "fire"), ("all", "")):
+        body = {**PLACE, "priority": 2, "incident_id": incident_id, "agency": agency}
+        assert centre.post("/v1/incidents", json=body).status_code == 201
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+def units(client: httpx.Client) -> dict[str, list[float] | None]:
+    rows = client.get("/v1/units").json()["features"]
+    return {row["id"]: row["geometry"] and row["geometry"]["coordinates"] for row in rows}
+
+
+def incidents(client: httpx.Client) -> set[str]:
+    return {row["incident_id"] for row in client.get("/v1/incidents").json()["incidents"]}
+
+
+def test_an_agency_sees_its_own_and_what_agreements_show(of: dict[str, httpx.Client]) -> None:
+    police = units(of["police"])
+    assert set(police) == {"POL1", "POL2", "FIRE1", "FIRE2"}, "no ems: nothing was agreed; nobody undercover"
+    assert police["POL2"] == [LON + 0.0012345, LAT]
+    assert police["FIRE1"] == [round(LON + 2 * 0.0012345, 2), round(LAT, 2)]
+    assert set(units(of["police-chief"])) == {*police, "UC9"}
+    assert set(units(of["fire"])) == {"FIRE1", "FIRE2"}
+    assert set(units(of["ems-chief"])) == {"EMS1"}
+    assert set(units(of["centre"])) == set(AGENCIES)
+    assert incidents(of["police"]) == {"pol", "all"}
+    assert incidents(of["fire-partner"]) == {"fir"}
+    assert incidents(of["centre"]) == {"pol", "fir", "all"}
+
+
+def test_a_ranking_names_nobody_who_may_not_be_seen(of: dict[str, httpx.Client]) -> None:
+    def rows() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = of["police"].get("/v1/incidents/pol/ranking").json()["candidates"]
+        return found
+
+    eventually(lambda: {"POL1", "FIRE1"} <= {row["unit_id"] for row in rows()}, "the ranking")
+    for row in rows():
+        if str(row["unit_id"]).startswith("FIRE"):
+            assert float(str(row["eta_s"])) % 60 == 0, "a time to the second is a place"
+            assert row["distance_m"] is None
+    answer = of["police"].get("/v1/incidents/pol/ranking").text
+    assert "EMS1" not in answer
+    assert "UC9" not in answer
+    assert "UC9" not in of["centre"].get("/v1/incidents/pol/ranking").json()["candidates"].__repr__(), "never sent"
+
+
+def test_every_answer_and_every_refusal_keeps_what_is_hidden(of: dict[str, httpx.Client]) -> None:
+    """An agency without an agreement tries all it can to hear of another's units and incidents."""
+    ems = of["ems-chief"]
+    for url in (
+        "/v1/units", "/v1/incidents", "/v1/emergencies", "/v1/cover", "/v1/cover/moves", "/v1/plans", "/v1/agreements",
+        "/v1/closures", "/v1/beats", "/v1/rules", "/v1/incidents/all/ranking", "/v1/incidents/all", "/metrics",
+        "/v1/incidents/all/staging", "/v1/incidents/all/reach",
+    ):  # fmt: skip
+        answer = ems.get(url)
+        for name in ("POL1", "POL2", "UC9", "POL1 call"):
+            assert name not in answer.text, url
+    gone = [
+        ems.get("/v1/units/POL1"),
+        ems.get("/v1/units/POL1/reach?minutes=2"),
+        ems.get("/v1/incidents/pol"),
+        ems.get("/v1/incidents/pol/ranking"),
+        ems.get("/v1/incidents/all/route?unit_id=POL1"),
+        ems.put("/v1/units/POL1/status", json={"status": "busy"}),
+        ems.post("/v1/incidents/all/assignments", json={"unit_id": "POL1"}),
+        ems.patch("/v1/incidents/all/assignments/POL1", json={"state": "cleared"}),
+        ems.post("/v1/incidents/pol/close"),
+        ems.post("/v1/incidents", json={**PLACE, "priority": 2, "for_unit_id": "POL1"}),
+    ]
+    assert [one.status_code for one in gone] == [404] * len(gone), [one.text for one in gone]
+    nobody = ems.get("/v1/units/NOBODY").json()["detail"]
+    assert gone[0].json()["detail"] == nobody.replace("NOBODY", "POL1")
+
+
+def test_one_agency_changes_nothing_of_another_and_nothing_of_all(of: dict[str, httpx.Client]) -> None:
+    police, own = of["police-chief"], {"callsign": "x", "kind": "patrol", "capabilities": []}
+    refused = [
+        police.put("/v1/rules", json={"rules": {}}),
+        police.put("/v1/rules?agency=fire", json={"rules": {}}),
+        police.put("/v1/beats", json={"type": "FeatureCollection", "features": []}),
+        police.delete("/v1/traffic"),
+        police.put("/v1/units/NEW", json={**own, "agency": "fire"}),
+        police.put("/v1/units/FIRE1", json={**own, "agency": "police"}),
+        police.delete("/v1/units/FIRE1"),
+        police.post("/v1/agreements", json={"lender": "ems", "borrower": "fire", "aid": "automatic"}),
+    ]
+    assert [one.status_code for one in refused] == [403] * len(refused), [one.text for one in refused]
+    assert police.put("/v1/units/POL9", json={**own, "agency": "police"}).status_code == 201
+    assert police.delete("/v1/units/POL9").status_code == 204
+
+
+def test_a_partner_sees_an_incident_while_its_unit_is_on_it(
+    server: ServerInThread, of: dict[str, httpx.Client]
+) -> None:
+    partner = of["fire-partner"]
+    assert partner.get("/v1/incidents/pol").status_code == 404
+    with connect(
+        server.feed, additional_headers={"Authorization": partner.headers["authorization"]}, proxy=None
+    ) as feed:
+        feed.send(json.dumps({"type": "hello", "topics": ["units", "positions", "incidents", "rankings"]}))
+        first = json.loads(feed.recv(timeout=10))
+        assert set(first["units"]) == {"FIRE1", "FIRE2"}
+        assert set(first["incidents"]) == {"fir"}
+        sent = of["centre"].post("/v1/incidents/pol/assignments", json={"unit_id": "FIRE1"})
+        assert sent.status_code == 201
+        told: dict[str, object] = {}
+
+        def heard(name: str) -> bool:
+            message = json.loads(feed.recv(timeout=10))
+            assert not any(unit_id in json.dumps(message) for unit_id in ("POL1", "UC9", "EMS1"))
+            told.update(message.get("incidents", {}))
+            return name in told
+
+        eventually(lambda: heard("pol") and told["pol"], "the incident")
+        assert partner.get("/v1/incidents/pol").status_code == 200
+        cleared = of["centre"].patch("/v1/incidents/pol/assignments/FIRE1", json={"state": "cleared"})
+        assert cleared.status_code == 200
+
+
+def test_a_field_unit_sees_itself_and_who_is_with_it(of: dict[str, httpx.Client]) -> None:
+    mine = of["pol1"]
+    assert set(units(mine)) == {"POL1"}
+    assert incidents(mine) == set()
+    for unit_id in ("POL1", "POL2"):
+        assert of["centre"].post("/v1/incidents/all/assignments", json={"unit_id": unit_id}).status_code == 201
+    assert set(units(mine)) == {"POL1", "POL2"}
+    assert incidents(mine) == {"all"}
+    assert mine.patch("/v1/incidents/all/assignments/POL1", json={"state": "en_route"}).status_code == 200
+    assert mine.patch("/v1/incidents/all/assignments/POL2", json={"state": "en_route"}).status_code == 403
+    assert mine.post("/v1/incidents/all/close").status_code == 403
