@@ -38,7 +38,6 @@ class Reply:
     """What a host answered, whole."""
 
     status: int
-    headers: Mapping[str, str]
     body: bytes
 
 
@@ -147,7 +146,7 @@ class Outbound:
                     body += part
                     if len(body) > most_bytes:
                         raise OutboundError(f"{url.host} answers with more than {most_bytes} bytes")
-                return Reply(reply.status_code, dict(reply.headers), bytes(body))
+                return Reply(reply.status_code, bytes(body))
             finally:
                 await reply.aclose()
 

@@ -143,12 +143,16 @@ class Provider:
 
     def tend(self) -> None:
         """Ask for its keys in the background where it is time to."""
-        if self._now_s() - self._got_s >= FRESH_S and self._now_s() - self._asked_s >= RETRY_S:
+        if self._is_past(self._got_s, FRESH_S) and self._is_past(self._asked_s, RETRY_S):
             self._begin_asking()
+
+    def _is_past(self, at_s: float, after_s: float) -> bool:
+        """Whether so long has gone by; a time that is yet to come was told by a clock that was wrong."""
+        return not 0.0 <= self._now_s() - at_s < after_s
 
     async def _ask(self, after_s: float) -> None:
         """Wait until the provider has answered, unless it was asked less than so long ago."""
-        if self._asking is None and self._now_s() - self._asked_s < after_s:
+        if self._asking is None and not self._is_past(self._asked_s, after_s):
             return
         await asyncio.wait({self._begin_asking()}, timeout=WAIT_S)
 

@@ -78,14 +78,15 @@ class Rates:
         if scope["type"] != "http" or (who is not None and who.kind == "anyone"):
             await self.app(scope, receive, send)
             return
+        if who is None and (refused := scope["state"]["who"]) is not None and refused.status == 429:
+            await self._refuse(refused.words, 60.0, scope, receive, send)
+            return
         used, limit = self._of(who, scope), OF_ADDRESS if who is None else OF_ONE
         wait_s = self.takes(used, limit, _weight(scope))
         if wait_s > 0.0:
             urgent, receive = await _is_urgent(who, scope, receive)
             if not urgent:
-                refusal = answer(429, _words(who, used, limit), headers={"Retry-After": str(math.ceil(wait_s))})
-                await self._slow_down()
-                await refusal(scope, receive, send)
+                await self._refuse(_words(who, used, limit), wait_s, scope, receive, send)
                 return
         used.under_way += 1
         try:
@@ -93,14 +94,16 @@ class Rates:
         finally:
             used.under_way -= 1
 
-    async def _slow_down(self) -> None:
+    async def _refuse(self, words: str, wait_s: float, scope: Scope, receive: Receive, send: Send) -> None:
         """Refusing costs time too: whoever asks again as soon as they are refused gets to do so once a second."""
+        refusal = answer(429, words, headers={"Retry-After": str(math.ceil(wait_s))})
         if self._held < HELD_MAX:
             self._held += 1
             try:
                 await asyncio.sleep(HELD_S)
             finally:
                 self._held -= 1
+        await refusal(scope, receive, send)
 
     def takes(self, used: _Used, limit: Limit, weight: float) -> float:
         """Count a request; 0, or the seconds after which it may come again."""

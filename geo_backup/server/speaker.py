@@ -351,7 +351,7 @@ class Speaking:
                 )
             elif by_cookie:
                 self.speakers.is_active(found)
-        if isinstance(found, Refusal) and scope["type"] == "http" and found.status != 401:
+        if isinstance(found, Refusal) and scope["type"] == "http" and found.status not in (401, 429):
             await answer(found.status, found.words)(scope, receive, send)
             return
         if isinstance(found, Refusal) and scope["type"] == "websocket":
@@ -359,7 +359,8 @@ class Speaking:
             code = 4401 if found.status == 401 else 4403
             await send({"type": "websocket.close", "code": code, "reason": found.words[:120]})
             return
-        scope.setdefault("state", {})["who"] = found  # a wrong token is refused where something is asked for
+        # a wrong token is refused where something is asked for, and too many of them by `Rates`
+        scope.setdefault("state", {})["who"] = found
         mark = _SPEAKING.set(found if isinstance(found, Principal) else ANYONE)
         try:
             await self.app(scope, receive, send)

@@ -297,6 +297,10 @@ def test_new_keys_are_learned_and_a_flood_of_unknown_ones_asks_once(site: Site) 
     codes = [site.ask(token(iss=site.idp.issuer, kid=f"k{n}")).status_code for n in range(10)]
     assert set(codes) <= {401, 429}
     assert len(site.outbound.asked) == asked, "not more often than every half minute"
+    site.later_s[0] -= 86_400.0
+    assert site.ask(token(iss=site.idp.issuer, kid="unknown")).status_code == 401
+    assert len(site.outbound.asked) > asked, "a clock that was a day ahead holds nothing up"
+    site.later_s[0] += 86_400.0
 
 
 def judged(site: Site, shown: str, later_s: float, kept: Path | None = None) -> str:

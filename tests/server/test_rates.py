@@ -197,13 +197,14 @@ def test_a_flood_of_one_token_keeps_nobody_waiting(server: ServerInThread, token
             assert time.monotonic() - began < WITHIN_S
 
 
-def test_a_flood_of_nobody_keeps_no_desk_waiting(server: ServerInThread, tokens: dict[str, str]) -> None:
-    """Who shows no token shares one allowance by address, with nobody who shows one."""
-    with flood(server, ""):
-        with speaks(server, "") as nobody:
+@pytest.mark.parametrize("shown", ["", "gb1_wrong"])
+def test_a_flood_of_nobody_keeps_no_desk_waiting(server: ServerInThread, tokens: dict[str, str], shown: str) -> None:
+    """Who shows no token that holds shares one allowance by address, with nobody who shows one."""
+    with flood(server, shown):
+        with speaks(server, shown) as nobody:
             eventually(lambda: nobody.get("/v1/units").status_code == 429, "the limit")
+        took = []
         with speaks(server, tokens["chief"]) as http:
-            took = []
             for _ in range(20):
                 began = time.monotonic()
                 assert http.get("/v1/units").status_code == 200
