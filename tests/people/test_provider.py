@@ -34,7 +34,7 @@ from geo_backup.server.speaker import COOKIE
 from geo_backup.settings import Config, Settings
 from tests.people.running_provider import SECRET, RunningProvider, signs_in
 from tests.people.test_oidc import OTHER, token
-from tests.running import CENTRE, ServerInThread, events_in, free_port
+from tests.running import CENTRE, Server, ServerInThread, events_in, eventually, free_port
 
 ADDRESSES = count(2)
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
@@ -404,6 +404,26 @@ def test_the_paper_shows_a_file_that_can_be(tmp_path: Path) -> None:
     assert config.oidc is not None
     assert config.oidc.redirect_url == "https://dispatch.example.org/v1/session/oidc/done"
     assert config.hosts == ("id.example.org:8443",)
+
+
+def test_serve_takes_the_file_and_keeps_the_keys(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    said = TOML.replace("127.0.0.1:9000", f"127.0.0.1:{site.idp.port}").replace('"geo-backup"', '"urn:geo-backup"')
+    file.write_text(said)
+    server = Server(tmp_path / "log.sqlite", more=("--config", str(file))).start()
+    try:
+        assert "Open:" not in server.said()
+        for shown, status in (("", 401), (site.idp.machine_token(), 200)):
+            headers = {"Authorization": f"Bearer {shown}"} if shown else {}
+            assert httpx.get(f"{server.url}/v1/units", headers=headers, trust_env=False).status_code == status
+        assert "oidc" not in httpx.get(f"{server.url}/v1/session", trust_env=False).json()["ways"], "no client_id"
+        assert httpx.get(f"{server.url}/v1/session/oidc", trust_env=False).status_code == 404
+        kept = tmp_path / "log.people.keys.json"
+        assert (
+            eventually(lambda: kept.exists() and json.loads(kept.read_text()), "the keys")["issuer"] == site.idp.issuer
+        )
+    finally:
+        server.stop()
 
 
 def test_a_site_names_its_provider_in_a_file(tmp_path: Path) -> None:
