@@ -9,6 +9,8 @@
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
     ├── UnknownIdError      no such unit, incident, closure
+    ├── OutboundError       a URL may not be fetched, or its host did not answer as it should
+    ├── TokenError          a token of an identity provider is not taken
     ├── BusyError           too much is asked at once: ask again
     └── TrackError          a recorded track cannot be read
 
@@ -63,6 +65,21 @@ class OutsideMapError(BadValueError):
 
 class UnknownIdError(GeoBackupError):
     """No unit, incident or closure has this id."""
+
+
+class OutboundError(GeoBackupError):
+    """A URL may not be fetched, or whoever is behind it did not answer as they should; the text names the host."""
+
+
+class TokenError(GeoBackupError):
+    """A token of an identity provider is not taken.
+
+    `status` is what HTTP answers, `reason` a short code, the text what is wrong and who can mend it.
+    """
+
+    def __init__(self, status: int, reason: str, words: str) -> None:
+        super().__init__(words)
+        self.status, self.reason = status, reason
 
 
 class BusyError(GeoBackupError):

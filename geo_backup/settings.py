@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geo_backup.errors import BadValueError
 from geo_backup.node.clock import Mode
 from geo_backup.people import Roster, roster_beside
 from geo_backup.server.bounds import LOOPBACK
+
+if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks to it
+    from geo_backup.people.oidc import Oidc
+    from geo_backup.people.provider import Provider
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the file of `--config` says: hosts that the server may call, and the identity provider."""
+
+    hosts: tuple[str, ...] = ()
+    oidc: Oidc | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """Raises BadValueError, which names the section, the key and the remedy."""
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
+        unknown = sorted(set(said) - {"outbound", "oidc"})
+        if unknown:
+            raise BadValueError(
+                "--config", "section", f"{path}: sections are [outbound] and [oidc], not {unknown[0]!r}"
+            )
+        outbound, section = said.get("outbound", {}), said.get("oidc")
+        hosts = outbound.get("hosts", []) if isinstance(outbound, dict) else None
+        if set(outbound) - {"hosts"} or not isinstance(hosts, list) or not all(isinstance(one, str) for one in hosts):
+            words = f'{path}: [outbound] has one key, such as hosts = ["id.example.org:8443"]'
+            raise BadValueError("--config", "outbound", words)
+        if section is None:
+            return cls(tuple(hosts))
+        if not isinstance(section, dict):
+            raise BadValueError("--config", "oidc", f"{path}: [oidc] is a section")
+        from geo_backup.people.oidc import Oidc
+
+        try:
+            return cls(tuple(hosts), Oidc.of(section, path.parent, os.environ))
+        except BadValueError as error:
+            raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -29,6 +71,7 @@ class Settings:
     """Where people and tokens are kept; None: nobody is configured, and nobody can be."""
     key_file: Path | None = None
     """What the log is signed with; None: a file beside it."""
+    config: Config = field(default_factory=Config)
 
     @classmethod
     def of(
@@ -40,12 +83,14 @@ class Settings:
         port: int = 8000,
         mode: Mode = "live",
         adopt_unknown: bool = False,
+        config: Path | None = None,
     ) -> Settings:
         """Read the environment and check. Raises `BadValueError` for a host beyond loopback for which nobody is
         configured."""
         token = os.environ.get("GEO_BACKUP_TOKEN") or None
         roster_file = roster_beside(log) if mode != "simulated" else None
-        if host not in LOOPBACK and token is None and not _is_somebody(roster_file):
+        said = Config() if config is None else Config.read(config)
+        if host not in LOOPBACK and token is None and said.oidc is None and not _is_somebody(roster_file):
             raise BadValueError(
                 "--host",
                 "token",
@@ -56,7 +101,18 @@ class Settings:
         if token is not None and len(token) < 16:
             raise BadValueError("GEO_BACKUP_TOKEN", "short", "GEO_BACKUP_TOKEN needs at least 16 characters")
         key = os.environ.get("GEO_BACKUP_LOG_KEY")
-        return cls(map_folder, log, host, port, mode, adopt_unknown, token, roster_file, Path(key) if key else None)
+        key_file = Path(key) if key else None
+        return cls(map_folder, log, host, port, mode, adopt_unknown, token, roster_file, key_file, said)
+
+    def provider(self) -> Provider | None:
+        """The identity provider, ready to be asked; call it once."""
+        if self.config.oidc is None:
+            return None
+        from geo_backup.outbound import Outbound
+        from geo_backup.people.provider import Provider, keys_beside
+
+        kept = None if self.roster_file is None else keys_beside(self.roster_file)
+        return Provider(self.config.oidc, Outbound(self.config.hosts), kept)
 
     @property
     def url(self) -> str:

@@ -32,6 +32,7 @@ from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
 from geo_backup.people import Roster
+from geo_backup.people.provider import Provider
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
@@ -159,6 +160,7 @@ class ServerInThread(Server):
     """The node, application and port of `geo-backup serve` in this process; `more` and `env` as on the command line."""
 
     roster: Roster | None = None
+    provider: Provider | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -231,6 +233,7 @@ class ServerInThread(Server):
             adopt_unknown="--adopt-unknown" in self.more,
             token=self.env.get("GEO_BACKUP_TOKEN"),
             roster=self.roster,
+            provider=self.provider,
             steering=steering,
         )
         watch = partial(keep_watch, node, app.state.speakers)

@@ -77,6 +77,9 @@ def serve(
         bool, typer.Option("--adopt-unknown", help="Register units at their first position instead of refusing it.")
     ] = False,
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file that names your identity provider; see server/ACCESS.md.")
+    ] = None,
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
 
@@ -88,7 +91,7 @@ def serve(
     if clock not in ("live", "replay"):
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
-    settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown)
+    settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
     _run(_serve(settings))
 
 
@@ -300,6 +303,7 @@ async def _compose(
         adopt_unknown=settings.adopt_unknown,
         token=settings.token,
         roster=roster,
+        provider=settings.provider(),
         hosts=hosts,
         steering=steering,
     )

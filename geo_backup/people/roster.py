@@ -64,7 +64,7 @@ def now_ms() -> int:
 def roster_beside(log: str | Path) -> Path:
     """Where the roster of a log lies, by its path or URL: `porto.sqlite` has `porto.people.sqlite` beside it."""
     log = Path(str(log).rpartition("://")[2])
-    return log.with_name(f"{log.stem}.people.sqlite")
+    return log.parent / f"{log.stem}.people.sqlite"
 
 
 class SignInError(GeoBackupError):

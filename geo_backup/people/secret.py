@@ -38,6 +38,11 @@ def new_token() -> str:
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
+def is_jwt(shown: str) -> bool:
+    """Whether something that is shown looks like the signed token of another, and not like one of ours."""
+    return shown.startswith("eyJ") and shown.count(".") == 2
+
+
 def token_hash(token: str) -> str:
     """What is kept of a token, a session or a ticket. They are random, so one round of SHA-256 is enough."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -29,6 +30,7 @@ from geo_backup.server import (
     health,
     history,
     incidents,
+    oidc,
     openapi,
     page,
     plans,
@@ -45,12 +47,16 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.given import Steering
+from geo_backup.server.rates import Rates
 from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
 
+if TYPE_CHECKING:
+    from geo_backup.people.provider import Provider
+
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, history, feed, page),
+    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, history, feed, page),
 )
 
 
@@ -60,15 +66,17 @@ def create_app(
     adopt_unknown: bool = False,
     token: str | None = None,
     roster: Roster | None = None,
+    provider: Provider | None = None,
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
-    `token` opens everything; `roster` holds the people, devices and programs that may speak here. With neither,
-    everybody may do everything, and the server answers to loopback and `hosts` only.
+    `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
+    vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
+    only.
     """
-    speakers = Speakers(roster, token)
+    speakers = Speakers(roster, token, provider)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +97,7 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
+    app.add_middleware(Rates)
     app.add_middleware(Speaking, speakers=speakers)
     app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
     return app

@@ -31,7 +31,7 @@ from geo_backup.server.access import (
     units_of,
 )
 from geo_backup.server.problems import answer
-from geo_backup.server.speaker import SAFE, speaker_of
+from geo_backup.server.speaker import SAFE, refused_of, speaker_of
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire.route import Answer, Guarded
 
@@ -58,6 +58,7 @@ class Guard:
         refused = refusal_of(who, right)
         if refused is not None:
             status, words, errors = refused
+            words = refused_of(scope) or words
             headers = {"WWW-Authenticate": 'Bearer realm="geo_backup"'} if status == 401 else None
             await answer(status, words, errors, headers)(scope, receive, send)
             return

@@ -74,7 +74,7 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response itself. ASCII, since it may quote what is no text (half a surrogate pair)."""
-    all_headers = {**(headers or {}), **({"Retry-After": "5"} if status in (429, 503) else {})}
+    all_headers = {**({"Retry-After": "5"} if status in (429, 503) else {}), **(headers or {})}
     body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
     return Response(
         json.dumps({**body, "errors": errors or []}),

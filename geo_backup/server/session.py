@@ -9,7 +9,7 @@ from typing import Literal
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from geo_backup.errors import LogError
+from geo_backup.errors import LogError, TokenError
 from geo_backup.events import Event, Looked, SignedIn, SignedOut, SignInRefused
 from geo_backup.node import Node
 from geo_backup.people import Principal
@@ -37,7 +37,11 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
     out from this address until an admin lifts it; sessions that stand and emergencies are not touched."""
     source = address_of(request)
     if body.token:
-        holder = speakers.who(body.token)
+        try:
+            holder = speakers.who(body.token)
+        except TokenError as error:
+            refused = speakers.is_wrong(source, str(error))
+            raise Problem(error.status if refused.status == 401 else 429, refused.words) from None
         if holder is None:
             refused = speakers.is_wrong(source)
             raise Problem(refused.status, refused.words)
@@ -47,9 +51,10 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
         raise bad_value("/person_id", "missing", "send person_id, password and code, or a token")
     else:
         try:
-            shown, who = await asyncio.to_thread(
-                speakers.roster.sign_in, body.person_id, body.password, body.code, source
-            )
+            async with speakers.signing_in:
+                shown, who = await asyncio.to_thread(
+                    speakers.roster.sign_in, body.person_id, body.password, body.code, source
+                )
         except SignInError as error:
             whom = body.person_id if speakers.roster.person(body.person_id) is not None else ""
             refusal = SignInRefused(
@@ -181,6 +186,8 @@ def _document(
         "topics": [] if who is None else sorted(topics_of(who)),
         "ways": speakers.ways,
     }
+    if speakers.provider is not None and "oidc" in document["ways"]:
+        document["provider"] = speakers.provider.oidc.button
     if who is None or who.kind == "anyone":
         return document
     document["speaker"] = {

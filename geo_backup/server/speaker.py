@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -15,15 +16,19 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from geo_backup.errors import TokenError
 from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
-from geo_backup.people.secret import new_token, token_hash
+from geo_backup.people.secret import is_jwt, new_token, token_hash
 from geo_backup.server.problems import answer, bad_value
+
+if TYPE_CHECKING:  # only a site with an identity provider pays for what reads its tokens
+    from geo_backup.people.provider import Provider
 
 log_ = logging.getLogger("geo_backup.access")
 
@@ -34,6 +39,9 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-pr
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
+WRONG = "this token or session does not hold: it is wrong, over or revoked; sign in again"
+SIGNING_IN = 2
+"""Passwords that are judged at a time, each in a thread that others need too."""
 TICKET_S = 30.0
 LOOKED_S = 900.0
 """That somebody reads answers is recorded once in so long, not each time."""
@@ -94,16 +102,27 @@ def speaker_of(scope: Scope) -> Principal | None:
     return who if isinstance(who, Principal) else None
 
 
-class Speakers:
-    """Everybody who may speak here: the roster, the server's own token, and tickets that hold for one use.
+def refused_of(scope: Scope) -> str:
+    """Why what a request shows does not hold; empty where it does, or where nothing is shown."""
+    who = scope.get("state", {}).get("who")
+    return who.words if isinstance(who, Refusal) else ""
 
-    With neither a token nor anybody on the roster the server keeps its open manner: everybody is `ANYONE`.
+
+class Speakers:
+    """Everybody who may speak here: the roster, the identity provider's people, the server's own token, and tickets
+    that hold for one use. With none of the first three the server keeps its open manner: everybody is `ANYONE`.
     """
 
     def __init__(
-        self, roster: Roster | None = None, token: str | None = None, *, now_s: Callable[[], float] = time.monotonic
+        self,
+        roster: Roster | None = None,
+        token: str | None = None,
+        provider: Provider | None = None,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.roster = roster
+        self.roster, self.provider = roster, provider
+        self.signing_in = asyncio.Semaphore(SIGNING_IN)
         self._token = token_hash(token) if token is not None else None
         self._now_s = now_s
         self._secret = roster.secret() if roster is not None else secrets.token_bytes(32)
@@ -122,7 +141,7 @@ class Speakers:
     @property
     def open(self) -> bool:
         """Whether nobody is configured."""
-        return self._token is None and (self.roster is None or self.roster.empty())
+        return self._token is None and self.provider is None and (self.roster is None or self.roster.empty())
 
     def of(self, headers: Headers, source: str) -> Principal | Refusal | None:
         """Who shows what these headers show; None: nothing is shown."""
@@ -134,7 +153,10 @@ class Speakers:
         shown, _ = self.shown(headers)
         if not shown:
             return None
-        who = self.who(shown)
+        try:
+            who = self.who(shown)
+        except TokenError as error:
+            return self.is_wrong(source, str(error)) if error.status == 401 else Refusal(error.status, str(error))
         return who if who is not None else self.is_wrong(source)
 
     def shown(self, headers: Headers) -> tuple[str, bool]:
@@ -149,7 +171,9 @@ class Speakers:
         return (cookie.value, True) if cookie is not None else ("", False)
 
     def who(self, shown: str) -> Principal | None:
-        """Whose token or session this is, if it holds now."""
+        """Whose token or session this is, if it holds now. Raises TokenError for one of the provider that does not."""
+        if self.provider is not None and is_jwt(shown):
+            return self.provider.who(shown)
         hashed = token_hash(shown)
         if self._token is not None and hmac.compare_digest(hashed, self._token):
             return SERVER
@@ -183,6 +207,8 @@ class Speakers:
             return who if self.open else None
         if who is SERVER:
             return SERVER if self._token is not None else None
+        if who.session.startswith("oidc-"):
+            return self.provider.again(who) if self.provider is not None else None
         if who.session.startswith("link-"):
             alive = [one for until_s, one in self._links.values() if one.session == who.session]
             return alive[0] if alive else None
@@ -199,7 +225,8 @@ class Speakers:
         if self.open:
             return []
         people = self.roster is not None and bool(self.roster.people())
-        return [*(["password"] if people else []), "token"]
+        by_provider = self.provider is not None and bool(self.provider.oidc.client_id)
+        return [*(["oidc"] if by_provider else []), *(["password"] if people else []), "token"]
 
     def begin(self, who: Principal) -> str:
         """A session of somebody who showed a token on the page; it ends with the process."""
@@ -208,7 +235,8 @@ class Speakers:
         now_s = self._now_s()
         for hashed in [hashed for hashed, (until_s, _) in self._links.items() if until_s < now_s]:
             del self._links[hashed]
-        self._links[token_hash(shown)] = (now_s + LINKED_S, session)
+        left_s = LINKED_S if who.until_ms is None else min(LINKED_S, who.until_ms / 1000 - time.time())
+        self._links[token_hash(shown)] = (now_s + left_s, session)
         return shown
 
     def at_console(self, shown: str) -> bool:
@@ -272,7 +300,7 @@ class Speakers:
         until_s, who, of = self._tickets.pop(token_hash(ticket), (0.0, ANYONE, ""))
         return who if of == use and self._now_s() < until_s else None
 
-    def is_wrong(self, source: str) -> Refusal:
+    def is_wrong(self, source: str, words: str = WRONG) -> Refusal:
         """Count a token that does not hold, and say so."""
         now_s = self._now_s()
         times = self._wrong.setdefault(source, deque(maxlen=WRONG_PER_MINUTE))
@@ -288,7 +316,7 @@ class Speakers:
                 log_.warning("%s shows wrong tokens: it is answered 429 for a minute", source)
         if many:
             return Refusal(429, "too many wrong tokens from here; wait a minute. A token that holds is still taken")
-        return Refusal(401, "this token or session does not hold: it is wrong, over or revoked; sign in again")
+        return Refusal(401, words)
 
 
 SERVER = Principal("program", "server", "*", frozenset(ROLES), name="GEO_BACKUP_TOKEN")
@@ -312,6 +340,8 @@ class Speaking:
             return
         headers = Headers(scope=scope)
         client = scope.get("client")
+        if self.speakers.provider is not None:
+            await self.speakers.provider.meet(self.speakers.shown(headers)[0])
         found = self.speakers.of(headers, client[0] if client else "")
         if isinstance(found, Principal) and scope["type"] == "http" and scope["method"] not in SAFE:
             shown, by_cookie = self.speakers.shown(headers)
@@ -321,7 +351,7 @@ class Speaking:
                 )
             elif by_cookie:
                 self.speakers.is_active(found)
-        if isinstance(found, Refusal) and scope["type"] == "http" and found.status != 401:
+        if isinstance(found, Refusal) and scope["type"] == "http" and found.status not in (401, 429):
             await answer(found.status, found.words)(scope, receive, send)
             return
         if isinstance(found, Refusal) and scope["type"] == "websocket":
@@ -329,7 +359,8 @@ class Speaking:
             code = 4401 if found.status == 401 else 4403
             await send({"type": "websocket.close", "code": code, "reason": found.words[:120]})
             return
-        scope.setdefault("state", {})["who"] = found  # a wrong token is refused where something is asked for
+        # a wrong token is refused where something is asked for, and too many of them by `Rates`
+        scope.setdefault("state", {})["who"] = found
         mark = _SPEAKING.set(found if isinstance(found, Principal) else ANYONE)
         try:
             await self.app(scope, receive, send)

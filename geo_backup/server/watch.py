@@ -1,4 +1,5 @@
-"""The watch beside a server: what happens at its door goes on record, and sessions that nobody uses end."""
+"""The watch beside a server: what happens at its door goes on record, sessions that nobody uses end, and the identity
+provider's keys stay fresh."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
     told_at = loop.time()
     while True:
         await asyncio.sleep(LOOK_S)
+        if speakers.provider is not None:
+            speakers.provider.tend()
         try:
             await _take_over(node, speakers)
             await node.record(*_idle(node, speakers), *_lookers(node, speakers))

@@ -51,7 +51,8 @@ _NAMES: dict[str, Entry] = {
     "facts": ("Facts as the log has them; `fact` is the kind.", None),
     "next": ("Send this as `after` to go on.", 4711),
     "after": ("The position in the log after which to begin.", 0),
-    "ways": ("How one may sign in here.", ["password"]),
+    "provider": ("How a button calls the identity provider: `/v1/session/oidc` leads to it.", "City account"),
+    "ways": ("How one may sign in here: `oidc`, `password`, `token`.", ["password"]),
     "within_s": ("It holds for so long.", 30),
     "open": ("Whether nobody is configured, so that everybody may do everything.", False),
     # ---- where

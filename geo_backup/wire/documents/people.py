@@ -28,6 +28,7 @@ class Session(TypedDict):
     idle_s: NotRequired[float | None]
     csrf: NotRequired[str]
     ways: list[str]
+    provider: NotRequired[str]
 
 
 class LogPage(TypedDict):

@@ -15,4 +15,4 @@ class SignIn(Request):
     person_id: Annotated[str, Field(max_length=64)] = ""
     password: Annotated[str, Field(max_length=1_024)] = ""
     code: Annotated[str, Field(max_length=16)] = ""
-    token: Annotated[str, Field(max_length=4_096)] = ""
+    token: Annotated[str, Field(max_length=16_384)] = ""
