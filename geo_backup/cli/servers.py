@@ -13,6 +13,7 @@ import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -65,14 +66,19 @@ def demo(
 def serve(
     map_folder: MapOption,
     log: Annotated[Path, typer.Option(help="Event log; made when it does not exist.")] = Path("geo_backup.sqlite"),
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback GEO_BACKUP_TOKEN must be set.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback say who may speak to it, and give it TLS.")
+    ] = "127.0.0.1",
     port: PortOption = 8000,
     adopt_unknown: Annotated[
         bool, typer.Option("--adopt-unknown", help="Register units at their first position instead of refusing it.")
     ] = False,
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Address or network of a proxy whose X-Forwarded-For and -Proto hold.")
+    ] = None,
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
 
@@ -84,7 +90,7 @@ def serve(
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown)
-    _run(_serve(settings))
+    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ())))
 
 
 @app.command()
@@ -275,7 +281,9 @@ async def _compose(
     from geo_backup.node.clock import Clock
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.server.run import bind, serve
+    from geo_backup.server.tls import Certificate
 
+    certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
@@ -301,7 +309,7 @@ async def _compose(
     from geo_backup.server.speaker import OPEN_MANNER
 
     def ready(port: int) -> None:
-        url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
+        url = replace(settings, port=port).url
         say.print(f"[bold green]{url}[/]  {what} ({settings.mode}). Ctrl-C ends it.")
         if speakers.open and settings.mode == "live":
             say.print(f"[yellow]Open:[/] {OPEN_MANNER}.", soft_wrap=True)
@@ -317,13 +325,13 @@ async def _compose(
         roster=roster,
         hosts=hosts,
         steering=steering,
+        proxies=settings.proxies,
     )
     speakers = server.state.speakers
     gc.freeze()
     gc.enable()
-    await serve(
-        node, server, listener, beside=(*beside, _import_rest, partial(keep_watch, node, speakers)), on_ready=ready
-    )
+    watch = partial(keep_watch, node, speakers)
+    await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 
 async def _compiled(starting: asyncio.Task[None]) -> None:

@@ -62,7 +62,7 @@ def now_ms() -> int:
 
 def roster_beside(log: Path) -> Path:
     """Where the roster of a log lies: `porto.sqlite` has `porto.people.sqlite` beside it."""
-    return log.with_name(f"{log.stem}.people.sqlite")
+    return log.parent / f"{log.stem}.people.sqlite"
 
 
 class SignInError(GeoBackupError):

@@ -44,6 +44,7 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.given import Steering
+from geo_backup.server.proxy import NO_PROXY, Proxied, Proxies
 from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
 
@@ -61,11 +62,13 @@ def create_app(
     roster: Roster | None = None,
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
+    proxies: Proxies = NO_PROXY,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
     `token` opens everything; `roster` holds the people, devices and programs that may speak here. With neither,
-    everybody may do everything, and the server answers to loopback and `hosts` only.
+    everybody may do everything, and the server answers to loopback and `hosts` only. `proxies` are believed what they
+    say of who sent a request.
     """
     speakers = Speakers(roster, token)
 
@@ -90,4 +93,5 @@ def create_app(
         app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
     app.add_middleware(Speaking, speakers=speakers)
     app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
+    app.add_middleware(Proxied, proxies=proxies)
     return app

@@ -24,13 +24,13 @@ from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
 from geo_backup.people.secret import new_token, token_hash
 from geo_backup.server.problems import answer, bad_value
+from geo_backup.server.proxy import is_forwarded
 
 log_ = logging.getLogger("geo_backup.access")
 
 COOKIE = "geo_backup_session"
 CSRF_HEADER = "x-csrf-token"
 SAFE = ("GET", "HEAD", "OPTIONS")
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
@@ -122,7 +122,7 @@ class Speakers:
     def of(self, headers: Headers, source: str) -> Principal | Refusal | None:
         """Who shows what these headers show; None: nothing is shown."""
         if self.open:
-            if any(name in headers for name in FORWARDED):
+            if is_forwarded(headers):
                 words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
                 return Refusal(403, words)
             return ANYONE
