@@ -295,7 +295,8 @@ async def _compose(
         sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # numba would import it to see if kernels may use BLAS
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker fetches the kernels while this thread imports the application
-        from geo_backup.people import Roster
+        from geo_backup.people import ROLES, Principal, Roster
+        from geo_backup.people.principal import CENTRE
         from geo_backup.server.app import create_app
         from geo_backup.server.watch import keep_watch
 
@@ -313,7 +314,10 @@ async def _compose(
         say.print(f"[bold green]{url}[/]  {what} ({settings.mode}). Ctrl-C ends it.")
         if speakers.open and settings.mode == "live":
             say.print(f"[yellow]Open:[/] {OPEN_MANNER}.", soft_wrap=True)
-        if browser:
+        if browser and settings.mode == "simulated":
+            desk = Principal("person", "demo", CENTRE, frozenset(ROLES), name="Demo desk")
+            webbrowser.open(f"{url}?ticket={speakers.link(desk)}")
+        elif browser:
             webbrowser.open(url)
 
     hosts = () if settings.host in ("0.0.0.0", "::") else (settings.host,)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from geo_backup import __version__
 from geo_backup.dashboard import DIST
@@ -87,10 +86,11 @@ def create_app(
         guard.check(room.routes.routes)
         app.include_router(room.routes)
     openapi.install(app, [room.routes for room in ROOMS])
-    app.mount("/docs", StaticFiles(directory=str(page.DOCS)), name="docs")
+    app.mount("/docs/own", page.Files(directory=page.DOCS), name="docs")
+    app.mount("/docs", page.Files(directory=str(page.SWAGGER)), name="swagger")
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
-        app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
+        app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
     app.add_middleware(Speaking, speakers=speakers)
     app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
     app.add_middleware(Proxied, proxies=proxies)

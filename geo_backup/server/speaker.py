@@ -125,12 +125,13 @@ class Speakers:
             if is_forwarded(headers):
                 words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
                 return Refusal(403, words)
-            return ANYONE
-        shown, _ = self.shown(headers)
+            return self.who(self.shown(headers)[0]) or ANYONE  # a link only says who they are
+        shown, by_cookie = self.shown(headers)
         if not shown:
             return None
         who = self.who(shown)
-        return who if who is not None else self.is_wrong(source)
+        # a cookie whose session is over comes by the browser's own doing: nobody tries anything
+        return who if who is not None or by_cookie else self.is_wrong(source)
 
     def shown(self, headers: Headers) -> tuple[str, bool]:
         """The token or session that headers show, and whether it came as a cookie, by the browser's own doing."""
@@ -212,11 +213,19 @@ class Speakers:
 
     def is_active(self, who: Principal) -> None:
         """Somebody typed or clicked."""
-        if who.kind == "person" or who.session.startswith("link-"):
+        if _by_page(who):
             self._active[who.session] = (self._now_s(), who)
 
+    def is_there(self, who: Principal) -> None:
+        """Somebody's page asks for something: unless it is known already, their time begins now."""
+        if _by_page(who):
+            self._active.setdefault(who.session, (self._now_s(), who))
+
     def end_idle(self, idle_s: float) -> list[Principal]:
-        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were."""
+        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were.
+        Where nobody is configured, none ends: its page would go on as anybody's."""
+        if self.open:
+            return []
         now_s = self._now_s()
         idle = [who for since_s, who in self._active.values() if now_s - since_s > idle_s]
         ended = []
@@ -271,6 +280,11 @@ SERVER = Principal("program", "server", "*", frozenset(ROLES), name="GEO_BACKUP_
 """Whoever has the server's one token: it opens everything."""
 
 
+def _by_page(who: Principal) -> bool:
+    """Whether somebody speaks by a session, which ends when nobody types."""
+    return who.kind == "person" or who.session.startswith("link-")
+
+
 def csrf_of(shown: str) -> str:
     """What a page shows beside its cookie with everything that changes something; another origin cannot know it."""
     return hashlib.sha256(b"csrf " + shown.encode()).hexdigest()[:32]
@@ -297,6 +311,8 @@ class Speaking:
                 )
             elif by_cookie:
                 self.speakers.is_active(found)
+        elif isinstance(found, Principal):
+            self.speakers.is_there(found)
         if isinstance(found, Refusal) and scope["type"] == "http" and found.status != 401:
             await answer(found.status, found.words)(scope, receive, send)
             return
