@@ -171,6 +171,20 @@ def test_who_is_locked_while_looking_sees_nothing_any_more(
     page.wait_for_selector("[data-testid=refused]")
 
 
+def test_a_token_signs_in_by_the_keyboard_alone(
+    server: ServerInThread, roster: Roster, opened: Callable[..., Any]
+) -> None:
+    token = roster.issue("wall", "program", agency="*", roles=("viewer",), by="test")
+    page = opened(server.url)
+    page.wait_for_selector("[data-testid=person]:focus")
+    for key in ("Tab", "Tab", "Tab", "Tab", "Enter"):  # password, code, sign in, the other way
+        page.keyboard.press(key)
+    page.wait_for_selector("[data-testid=token]:focus")
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
+    assert shown(page).locator("[data-testid=who]").get_attribute("data-who") == "program:wall"
+
+
 def test_whoever_looks_after_people_sees_no_map(server: ServerInThread, opened: Callable[..., Any]) -> None:
     page = sign_in(opened(server.url), "adam")
     page.locator("[data-testid=who]").wait_for()

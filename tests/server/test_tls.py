@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import http.client
 import json
@@ -19,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.sync.client import connect
 
-from geo_backup.errors import BadValueError
+from geo_backup.client import Client
+from geo_backup.errors import BadValueError, GeoBackupError
 from geo_backup.people import Roster
 from geo_backup.server import door
 from geo_backup.server.speaker import COOKIE
@@ -99,6 +101,19 @@ def test_a_page_signs_in_by_tls_and_its_cookie_goes_no_other_way(sealed: ServerI
             assert json.loads(feed.recv(timeout=10))["type"] == "snapshot"
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://127.0.0.1:{sealed.port}/healthz", trust_env=False)
+
+
+def test_a_client_trusts_whom_its_machine_trusts(
+    sealed: ServerInThread, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> str:
+        async with Client(sealed.url) as client:
+            return str((await client.call("GET", "/healthz"))["status"])
+
+    with pytest.raises(GeoBackupError):
+        asyncio.run(asked())
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "cert.pem"))
+    assert asyncio.run(asked()) == "ok"
 
 
 def test_a_new_certificate_is_shown_while_connections_stand(sealed: ServerInThread, folder: Path) -> None:
