@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -90,7 +91,11 @@ class Client:
             raise GeoBackupError(f"{url!r} is no server address; it looks like http://127.0.0.1:8000")
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=self.url, headers=self._headers, timeout=30.0, trust_env=False)
+        # the machine's own list, so that an agency's authority counts here as it does for the feed
+        verify = ssl.create_default_context() if parts.scheme == "https" else True
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=self._headers, timeout=30.0, trust_env=False, verify=verify
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from geo_backup.errors import BadValueError
 from geo_backup.node.clock import Mode
 from geo_backup.people import Roster, roster_beside
 from geo_backup.server.bounds import LOOPBACK
+from geo_backup.server.proxy import Proxies, network_of
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks to it
     from geo_backup.people.oidc import Oidc
@@ -72,6 +74,9 @@ class Settings:
     key_file: Path | None = None
     """What the log is signed with; None: a file beside it."""
     config: Config = field(default_factory=Config)
+    tls: tuple[Path, Path] | None = None
+    """A certificate and its key; None: no TLS."""
+    proxies: Proxies = field(default_factory=Proxies)
 
     @classmethod
     def of(
@@ -118,7 +123,29 @@ class Settings:
     def url(self) -> str:
         """Where the page is."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        return f"{self.scheme}://{host}:{self.port}/"
+
+    @property
+    def scheme(self) -> str:
+        """How this port is spoken to."""
+        return "http" if self.tls is None else "https"
+
+    def sealed(self, certificate: Path | None, key: Path | None, proxies: Sequence[str]) -> Settings:
+        """These settings with TLS, or behind named proxies. Raises `BadValueError` for half of a pair, and for a host
+        beyond loopback with neither: passwords and positions would be there for everybody on the way to read."""
+        if (certificate is None) != (key is None):
+            raise BadValueError("--tls-cert", "missing", "name both: --tls-cert FILE --tls-key FILE")
+        tls = None if certificate is None or key is None else (certificate, key)
+        beyond = self.host not in LOOPBACK
+        if beyond and tls is None and not proxies:
+            raise BadValueError(
+                "--host",
+                "tls",
+                f"--host {self.host} is open to other machines: give it --tls-cert FILE --tls-key FILE, or put a proxy "
+                "with TLS before it and name that one with --trusted-proxy ADDRESS",
+            )
+        named = Proxies(tuple(network_of(proxy) for proxy in proxies), alone=beyond and tls is None)
+        return replace(self, tls=tls, proxies=named)
 
 
 def _is_somebody(roster_file: Path | None) -> bool:

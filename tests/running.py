@@ -36,7 +36,10 @@ from geo_backup.people.provider import Provider
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
+from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
+from geo_backup.server.speaker import Speakers
+from geo_backup.server.tls import Certificate
 from geo_backup.server.watch import keep_watch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,11 +164,18 @@ class ServerInThread(Server):
 
     roster: Roster | None = None
     provider: Provider | None = None
+    certificate: Certificate | None = None
+    proxies: Proxies = field(default_factory=Proxies)
+    speakers: Speakers | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _told: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     def start(self) -> ServerInThread:
         self.port = self.port or free_port()
@@ -235,9 +245,12 @@ class ServerInThread(Server):
             roster=self.roster,
             provider=self.provider,
             steering=steering,
+            proxies=self.proxies,
         )
+        self.speakers = app.state.speakers
         watch = partial(keep_watch, node, app.state.speakers)
-        await serve(node, app, listener, beside=(until_told, watch), on_ready=ready)
+        beside = (until_told, watch)
+        await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
 
 
 def events_in(log: Path) -> list[Event]:

@@ -81,6 +81,9 @@ def test_help_names_every_command() -> None:
         (["serve", "--map", "nowhere", "--port", "0"], "nowhere"),
         (["serve", *MAP, "--clock", "sundial"], "--clock"),
         (["serve", *MAP, "--host", "0.0.0.0"], "GEO_BACKUP_TOKEN"),
+        (["serve", *MAP, "--tls-cert", "cert.pem"], "--tls-key"),
+        (["serve", *MAP, "--tls-cert", "cert.pem", "--tls-key", "key.pem"], "cert.pem and key.pem are not"),
+        (["serve", *MAP, "--trusted-proxy", "next door"], "10.0.0.0/24"),
         (["serve", *MAP, "--port", "0", "--log", "/"], "folder"),
         (["serve", *MAP, "--port", "0", "--log", "/nowhere/log.sqlite"], "/nowhere"),
         (["serve", *MAP, "--port", "0", "--log", "tape://reel"], "tape:// is no log that is known here"),
@@ -127,6 +130,17 @@ def test_a_short_token_is_none(run: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Failed) as failure:
         run("serve", *MAP, "--host", "0.0.0.0")
     assert "16 characters" in one_line(failure)
+
+
+def test_beyond_loopback_it_needs_tls_or_a_proxy_by_name(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GEO_BACKUP_TOKEN", "correct-horse-battery")
+    with pytest.raises(Failed) as failure:
+        run("serve", *MAP, "--host", "0.0.0.0", "--log", tmp_path / "log.sqlite")
+    assert "--tls-cert FILE --tls-key FILE" in one_line(failure)
+    assert "--trusted-proxy ADDRESS" in one_line(failure)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_to_watch(run: Any) -> None:

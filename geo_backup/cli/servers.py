@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -69,9 +70,9 @@ def demo(
 def serve(
     map_folder: MapOption,
     log: Annotated[str, typer.Option(help=f"{LOG_HELP}; made when it does not exist.")] = "geo_backup.sqlite",
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback GEO_BACKUP_TOKEN must be set.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback say who may speak to it, and give it TLS.")
+    ] = "127.0.0.1",
     port: PortOption = 8000,
     adopt_unknown: Annotated[
         bool, typer.Option("--adopt-unknown", help="Register units at their first position instead of refusing it.")
@@ -79,6 +80,11 @@ def serve(
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
         Path | None, typer.Option(help="TOML file that names your identity provider; see server/ACCESS.md.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Address or network of a proxy whose X-Forwarded-For and -Proto hold.")
     ] = None,
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
@@ -92,7 +98,7 @@ def serve(
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
-    _run(_serve(settings))
+    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ())))
 
 
 @app.command()
@@ -264,7 +270,9 @@ async def _compose(
     from geo_backup.node.clock import Clock
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.server.run import bind, serve
+    from geo_backup.server.tls import Certificate
 
+    certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
@@ -276,7 +284,8 @@ async def _compose(
     try:
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
-        from geo_backup.people import Roster
+        from geo_backup.people import ROLES, Principal, Roster
+        from geo_backup.people.principal import CENTRE
         from geo_backup.server.app import create_app
         from geo_backup.server.watch import keep_watch
 
@@ -289,11 +298,14 @@ async def _compose(
     from geo_backup.server.speaker import OPEN_MANNER
 
     def ready(port: int) -> None:
-        url = f"http://{'127.0.0.1' if settings.host in ('localhost', '::1') else settings.host}:{port}/"
+        url = replace(settings, port=port).url
         say.print(words.ready(url, what, settings.mode))
         if speakers.open and settings.mode == "live":
             say.print(words.open_manner(OPEN_MANNER), soft_wrap=True)
-        if browser:
+        if browser and settings.mode == "simulated":
+            desk = Principal("person", "demo", CENTRE, frozenset(ROLES), name="Demo desk")
+            webbrowser.open(f"{url}?ticket={speakers.link(desk)}")
+        elif browser:
             webbrowser.open(url)
 
     hosts = () if settings.host in ("0.0.0.0", "::") else (settings.host,)
@@ -306,13 +318,13 @@ async def _compose(
         provider=settings.provider(),
         hosts=hosts,
         steering=steering,
+        proxies=settings.proxies,
     )
     speakers = server.state.speakers
     gc.freeze()
     gc.enable()
-    await serve(
-        node, server, listener, beside=(*beside, _import_rest, partial(keep_watch, node, speakers)), on_ready=ready
-    )
+    watch = partial(keep_watch, node, speakers)
+    await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 
 async def _compiled(starting: asyncio.Task[None]) -> None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from geo_backup import __version__
 from geo_backup.dashboard import DIST
@@ -47,6 +46,7 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.given import Steering
+from geo_backup.server.proxy import NO_PROXY, Proxied, Proxies
 from geo_backup.server.rates import Rates
 from geo_backup.server.speaker import Speakers, Speaking
 from geo_backup.server.tries import Tries
@@ -69,12 +69,13 @@ def create_app(
     provider: Provider | None = None,
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
+    proxies: Proxies = NO_PROXY,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
     `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
     vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
-    only.
+    only. `proxies` are believed what they say of who sent a request.
     """
     speakers = Speakers(roster, token, provider)
 
@@ -93,11 +94,13 @@ def create_app(
         guard.check(room.routes.routes)
         app.include_router(room.routes)
     openapi.install(app, [room.routes for room in ROOMS])
-    app.mount("/docs", StaticFiles(directory=str(page.DOCS)), name="docs")
+    app.mount("/docs/own", page.Files(directory=page.DOCS), name="docs")
+    app.mount("/docs", page.Files(directory=str(page.SWAGGER)), name="swagger")
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
-        app.mount("/assets", StaticFiles(directory=DIST / "assets"), name="page")
+        app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
     app.add_middleware(Rates)
     app.add_middleware(Speaking, speakers=speakers)
     app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
+    app.add_middleware(Proxied, proxies=proxies)
     return app

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from fastapi import Request
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
 
 from geo_backup.dashboard import DIST
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem
 from geo_backup.server.session import open_link
 
-DOCS = files("fastapi_offline") / "static"
+SWAGGER = files("fastapi_offline") / "static"
 """Swagger UI as files: the pages of the interface need no network."""
+DOCS = Path(__file__).parent / "docs"
 NO_PAGE = """<!doctype html><title>geo_backup</title><p>The server runs, but the dashboard is not built.
 Install the package with pip, or run <code>npm ci && npm run build</code> in geo_backup/dashboard."""
+HEADERS = {
+    # pictures may stand in the style sheet itself, and what the map decodes is handed on as a blob
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""What a browser may do with a page of ours: nothing from elsewhere, nothing inline, no frame around it."""
 
 routes = routes_of("Page", prefix="")
+
+
+class Files(StaticFiles):
+    """Files of a page, with what a browser may do with them: a worker goes by the headers of its own script."""
+
+    def file_response(self, full_path: str | os.PathLike[str], *given: Any, **more: Any) -> Response:
+        """One of them."""
+        answer = super().file_response(full_path, *given, **more)
+        answer.headers.update(HEADERS)
+        return answer
 
 
 @routes.api_route("/tiles/basemap.pmtiles", methods=["GET", "HEAD"], include_in_schema=False)
@@ -36,20 +60,11 @@ async def get_page(node: TheNode, speakers: TheSpeakers, request: Request, ticke
     if ticket:
         return await open_link(node, speakers, request, ticket)
     index = DIST / "index.html"
-    response: Response = FileResponse(index) if index.exists() else HTMLResponse(NO_PAGE, 503)
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    headers = {**HEADERS, "Cache-Control": "no-cache"}
+    return FileResponse(index, headers=headers) if index.exists() else HTMLResponse(NO_PAGE, 503, headers)
 
 
 @routes.get("/docs", include_in_schema=False)
 async def get_docs() -> Response:
     """Every operation of `/openapi.json` to read and to try."""
-    return get_swagger_ui_html(
-        openapi_url="/openapi.json",
-        title="geo_backup",
-        swagger_js_url="/docs/swagger-ui-bundle.js",
-        swagger_css_url="/docs/swagger-ui.css",
-        swagger_favicon_url="/docs/favicon.png",
-    )
+    return FileResponse(DOCS / "index.html", headers=HEADERS)

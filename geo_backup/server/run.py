@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
 from geo_backup.server.door import BACKLOG, Door
+from geo_backup.server.tls import Certificate, TlsAtDoor
 
 UNSENT_BYTES = 16_384
 """The system takes no more than this ahead of what a viewer's line carries. What it holds cannot be taken back, and an
@@ -52,24 +54,28 @@ async def serve(
     *,
     beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (),
     on_ready: Callable[[int], None] = lambda port: None,
+    certificate: Certificate | None = None,
 ) -> None:
-    """Serve a started node on a bound socket, with tasks of its own beside it; stop all of them in order."""
+    """Serve a started node on a bound socket, by TLS where there is a certificate, with tasks of its own beside it;
+    stop all of them in order."""
     # a thread that works on a large question gives way to the event loop after this long, not after 5 ms
     sys.setswitchinterval(SWITCH_S)
     door = Door()
     config = uvicorn.Config(
         app,
-        http=door.http,
+        http=door.http if certificate is None else partial(TlsAtDoor, door, certificate.context),  # type: ignore[arg-type]
         log_level="warning",
         access_log=False,
         ws=door.feed,
         backlog=BACKLOG,
         ws_max_size=65_536,
         lifespan="off",
+        proxy_headers=False,  # it would believe whoever is on this machine; see `proxy`
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    tasks = [asyncio.create_task(task()) for task in (door.watch, *beside)]
+    watches = (door.watch,) if certificate is None else (door.watch, certificate.watch)
+    tasks = [asyncio.create_task(task()) for task in (*watches, *beside)]
 
     async def announce() -> None:
         while not server.started and not server.should_exit:

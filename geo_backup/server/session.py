@@ -184,6 +184,7 @@ def _document(
         "speaker": None,
         "rights": [] if who is None else [right for right in RIGHTS if reach(who, right) is not None],
         "topics": [] if who is None else sorted(topics_of(who)),
+        "own": [] if who is None else [right for right in RIGHTS if reach(who, right) == "own"],
         "ways": speakers.ways,
     }
     if speakers.provider is not None and "oidc" in document["ways"]:
@@ -200,5 +201,6 @@ def _document(
     document["until"] = None if who.until_ms is None else to_text(who.until_ms)
     if by_cookie:
         document["csrf"] = csrf_of(shown)
-        document["idle_s"] = None if speakers.at_console(shown) else node.live_map.rules.session.idle_ms / 1000
+        ends = not speakers.open and not speakers.at_console(shown)
+        document["idle_s"] = node.live_map.rules.session.idle_ms / 1000 if ends else None
     return document

@@ -26,6 +26,7 @@ from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
 from geo_backup.people.secret import is_jwt, new_token, token_hash
 from geo_backup.server.problems import answer, bad_value
+from geo_backup.server.proxy import is_forwarded
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what reads its tokens
     from geo_backup.people.provider import Provider
@@ -35,7 +36,6 @@ log_ = logging.getLogger("geo_backup.access")
 COOKIE = "geo_backup_session"
 CSRF_HEADER = "x-csrf-token"
 SAFE = ("GET", "HEAD", "OPTIONS")
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
@@ -146,18 +146,19 @@ class Speakers:
     def of(self, headers: Headers, source: str) -> Principal | Refusal | None:
         """Who shows what these headers show; None: nothing is shown."""
         if self.open:
-            if any(name in headers for name in FORWARDED):
+            if is_forwarded(headers):
                 words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
                 return Refusal(403, words)
-            return ANYONE
-        shown, _ = self.shown(headers)
+            return self.who(self.shown(headers)[0]) or ANYONE  # a link only says who they are
+        shown, by_cookie = self.shown(headers)
         if not shown:
             return None
         try:
             who = self.who(shown)
         except TokenError as error:
             return self.is_wrong(source, str(error)) if error.status == 401 else Refusal(error.status, str(error))
-        return who if who is not None else self.is_wrong(source)
+        # a cookie whose session is over comes by the browser's own doing: nobody tries anything
+        return who if who is not None or by_cookie else self.is_wrong(source)
 
     def shown(self, headers: Headers) -> tuple[str, bool]:
         """The token or session that headers show, and whether it came as a cookie, by the browser's own doing."""
@@ -245,11 +246,19 @@ class Speakers:
 
     def is_active(self, who: Principal) -> None:
         """Somebody typed or clicked."""
-        if who.kind == "person" or who.session.startswith("link-"):
+        if _by_page(who):
             self._active[who.session] = (self._now_s(), who)
 
+    def is_there(self, who: Principal) -> None:
+        """Somebody's page asks for something: unless it is known already, their time begins now."""
+        if _by_page(who):
+            self._active.setdefault(who.session, (self._now_s(), who))
+
     def end_idle(self, idle_s: float) -> list[Principal]:
-        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were."""
+        """End the sessions in which nobody has been active for so long, those at consoles excepted; whose they were.
+        Where nobody is configured, none ends: its page would go on as anybody's."""
+        if self.open:
+            return []
         now_s = self._now_s()
         idle = [who for since_s, who in self._active.values() if now_s - since_s > idle_s]
         ended = []
@@ -323,6 +332,11 @@ SERVER = Principal("program", "server", "*", frozenset(ROLES), name="GEO_BACKUP_
 """Whoever has the server's one token: it opens everything."""
 
 
+def _by_page(who: Principal) -> bool:
+    """Whether somebody speaks by a session, which ends when nobody types."""
+    return who.kind == "person" or who.session.startswith("link-")
+
+
 def csrf_of(shown: str) -> str:
     """What a page shows beside its cookie with everything that changes something; another origin cannot know it."""
     return hashlib.sha256(b"csrf " + shown.encode()).hexdigest()[:32]
@@ -351,6 +365,8 @@ class Speaking:
                 )
             elif by_cookie:
                 self.speakers.is_active(found)
+        elif isinstance(found, Principal):
+            self.speakers.is_there(found)
         if isinstance(found, Refusal) and scope["type"] == "http" and found.status not in (401, 429):
             await answer(found.status, found.words)(scope, receive, send)
             return

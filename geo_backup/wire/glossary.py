@@ -42,6 +42,7 @@ _NAMES: dict[str, Entry] = {
     "said_by": ("How facts name who said them: person, device or program.", "person:lind"),
     "roles": ("What they are here; `server/ACCESS.md` says what each may do.", ["dispatcher"]),
     "rights": ("What they may do.", ["look", "dispatch"]),
+    "own": ("Those of their rights that hold for the units that they speak for, and what these are on.", ["respond"]),
     "topics": ("What of the feed they may follow.", ["units"]),
     "unit_ids": ("The units that they speak for.", ["P7"]),
     "speaker": ("Who is signed in; null: nobody is.", None),

@@ -1,15 +1,10 @@
-"""A dispatcher's work in a real Chromium against the real server: call, send, arrive, close a bridge, reconnect, play.
-
-GEO_BACKUP_CHROMIUM names the browser, GEO_BACKUP_SHOTS a folder for pictures.
-Without a browser the tests are skipped; in CI they fail.
-"""
+"""A dispatcher's work in a real Chromium and the real server: call, send, arrive, close a bridge, reconnect, play."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,22 +19,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from tests.browser.chromium import built, shot
 from tests.running import START_S, ServerInThread, eventually
 from tests.server.test_backup import PLACE, fleet, incident
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 MAP = ROOT / "maps" / "gothenburg"
 TRACKS = ROOT / "examples" / "tracks" / "simulated.csv"
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 ACROSS_THE_BRIDGE = [(11.9642, 57.7138), (11.9688, 57.7150)]
 PICKED = [(11.9650, 57.7080), (11.9705, 57.7075)]
 SOUTH_OF_IT, NORTH_OF_IT = (11.9720, 57.7075), (11.9600, 57.7201)
@@ -47,44 +33,23 @@ SOUTH_OF_IT, NORTH_OF_IT = (11.9720, 57.7075), (11.9600, 57.7201)
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def absent(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = [
-        os.environ.get("GEO_BACKUP_CHROMIUM"),
-        "/usr/bin/chromium",
-        *(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
-    ]
-    path = next((name for name in found if name and Path(name).exists()), None)
-    if path is None:
-        absent("no Chromium: name one in GEO_BACKUP_CHROMIUM")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-def built() -> None:
-    from geo_backup.dashboard import DIST
-
-    if not (DIST / "index.html").exists():
-        absent("the dashboard is not built: npm ci && npm run build in geo_backup/dashboard")
-
-
-def serve(*arguments: str, log: Path) -> Iterator[str]:
-    """Runs `geo-backup ... --no-browser --port <free>` until the test is over; yields its URL."""
+def serve(*arguments: str, log: Path, opens: Path | None = None) -> Iterator[str]:
+    """Runs `geo-backup ... --port <free>` until the test is over; yields its URL. The address that it opens in the
+    browser is written to `opens`."""
     built()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "geo_backup", *arguments, "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "geo_backup", *arguments, "--port", str(port)]
+    env = {**os.environ}
+    if opens is None:
+        command.append("--no-browser")
+    else:
+        env["BROWSER"] = str(opens.with_suffix(".sh"))
+        opens.with_suffix(".sh").write_text(f'#!/bin/sh\nprintf %s "$1" > {opens}.part && mv {opens}.part {opens}\n')
+        opens.with_suffix(".sh").chmod(0o700)
     url = f"http://127.0.0.1:{port}"
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as process:
         try:
 
             def answers() -> bool:
@@ -110,9 +75,15 @@ def ready(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def driving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def opens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the address stands that the demo opened."""
+    return tmp_path_factory.mktemp("opens") / "address"
+
+
+@pytest.fixture(scope="module")
+def driving(tmp_path_factory: pytest.TempPathFactory, opens: Path) -> Iterator[str]:
     """One demo for all tests of this file."""
-    yield from serve("demo", log=tmp_path_factory.mktemp("demo") / "log")
+    yield from serve("demo", log=tmp_path_factory.mktemp("demo") / "log", opens=opens)
 
 
 @pytest.fixture
@@ -146,29 +117,6 @@ def quiet(tmp_path: Path) -> Iterator[httpx.Client]:
     assert "Traceback" not in server.said()
 
 
-@pytest.fixture
-def window(browser: Any) -> Iterator[Callable[[str], Any]]:
-    """Opens the page in a window of its own; what it throws fails the test."""
-    thrown: list[str] = []
-    contexts: list[Any] = []
-
-    def open_window(url: str, before: Callable[[Any], None] = lambda page: None) -> Any:
-        contexts.append(browser.new_context(viewport={"width": 1400, "height": 900}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: thrown.append(str(error)))
-        before(page)
-        page.goto(url)
-        page.wait_for_selector("[data-testid=map][data-ready=true]")
-        page.wait_for_selector("[data-testid=connection][data-state=live]")
-        return page
-
-    yield open_window
-    for context in contexts:
-        context.close()
-    assert thrown == []
-
-
 def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
     """Where places are drawn in the window, as the map stands now."""
     box = page.locator("[data-testid=map]")
@@ -188,12 +136,6 @@ def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
 
 def click(page: Any, lon: float, lat: float) -> None:
     page.mouse.click(*projection(page)(lon, lat))
-
-
-def shot(page: Any, name: str) -> None:
-    folder = os.environ.get("GEO_BACKUP_SHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def units_of(url: str) -> list[Any]:
@@ -233,6 +175,34 @@ def near_a_unit(page: Any, url: str) -> tuple[float, float]:
     assert best is not None, "no unit is near any place of the map in view"
     assert best[0] < 30, "no unit is near any place of the map in view"
     return best[1]
+
+
+def test_the_demo_opens_a_window_that_is_its_desk(demo: str, opens: Path, window: Callable[..., Any]) -> None:
+    """Its one-time link names the desk in the log; whoever else reaches the port on this machine may do everything."""
+    link = eventually(lambda: opens.exists() and opens.read_text(), "the address that the demo opens")
+    assert link.startswith(f"{demo}/?ticket=")
+    page = window(link)
+    assert page.locator("[data-testid=who]").get_attribute("data-who") == "person:demo"
+    assert page.locator("[data-testid=open]").is_visible()
+    shot(page, "demo")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shot(page, "phone-demo")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    declare(demo, units_of(demo)[0]["properties"]["unit_id"], "named")
+    page.wait_for_selector("[data-testid=alarm][data-alarms=true]")
+    page.keyboard.press("a")
+    page.wait_for_selector("[data-testid=alarm][data-alarms=false]")
+    acknowledged = httpx.get(f"{demo}/v1/incidents/named").json()["emergency"]["acknowledged"]
+    assert [row["by"] for row in acknowledged] == ["person:demo"]
+    again = window(link)
+    assert again.locator("[data-testid=who]").count() == 0, "a link opens once"
+    again.locator("[data-testid=open]").click()
+    assert "nobody is configured" in again.locator("[data-testid=said]").inner_text()
+    end = {"by": "supervisor", "who": "Sgt Berg", "reason": "a test"}
+    assert httpx.post(f"{demo}/v1/emergencies/named/clear", json=end).status_code == 200
+    httpx.post(f"{demo}/v1/incidents/named/close")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
 
 
 def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:

@@ -124,7 +124,7 @@ def test_the_pages_of_the_interface_need_no_network(server: Server) -> None:
     page = httpx.get(f"{server.url}/docs", trust_env=False)
     assert page.status_code == 200
     sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(sources) == 3
+    assert len(sources) == 4
     for source in sources:
         assert source.startswith("/docs/"), source
         assert httpx.get(f"{server.url}{source}", trust_env=False).status_code == 200

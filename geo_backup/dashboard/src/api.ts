@@ -1,6 +1,6 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard } from "./wire";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
 
 export class Problem extends Error {
   readonly status: number;
@@ -10,10 +10,13 @@ export class Problem extends Error {
   }
 }
 
+/** What the server told this page alone, and wants to hear with whatever changes something: another site cannot know it. */
+let csrf = "";
+
 interface ProblemBody {
   title?: string;
   detail?: string;
-  errors?: { message?: string }[];
+  errors?: { reason?: string; message?: string }[];
 }
 
 async function request<T>(method: string, path: string, body?: unknown, retries = 0): Promise<T> {
@@ -21,7 +24,10 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "content-type": "application/json" },
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(csrf && method !== "GET" ? { "x-csrf-token": csrf } : {}),
+      },
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(10_000),
     });
@@ -34,7 +40,7 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
   }
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
-  const said = (problem.errors ?? []).map((error) => error.message).filter(Boolean).join(" ");
+  const said = (problem.errors ?? []).map(({ reason, message }) => words.wrong.refusals[reason ?? ""] ?? message).filter(Boolean).join(" ");
   throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status));
 }
 
@@ -48,7 +54,17 @@ export function newId(prefix: string): string {
 const emergencyAt = (emergency: string) => `/v1/emergencies/${encodeURIComponent(emergency)}`;
 const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
 
+async function sessionOf(asked: Promise<Session>): Promise<Session> {
+  const session = await asked;
+  csrf = session.csrf ?? "";
+  return session;
+}
+
 export const api = {
+  session: () => sessionOf(request<Session>("GET", "/v1/session")),
+  signIn: (shown: SignIn) => sessionOf(request<Session>("POST", "/v1/session", shown)),
+  signOut: () => request<unknown>("DELETE", "/v1/session"),
+  active: () => request<unknown>("POST", "/v1/session/active"),
   openIncident: (incident_id: string, [lon, lat]: LonLat, priority: number) =>
     request<Incident>("POST", "/v1/incidents", { incident_id, lon, lat, priority }, 2),
   changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
@@ -78,7 +94,7 @@ export const api = {
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
   declare: (unit_id: string, emergency_id: string) =>
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
-  acknowledge: (id: string, by: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, { by }),
+  acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),

@@ -31,6 +31,25 @@ export interface Unit {
   off_map?: boolean;
 }
 
+/** What somebody may do, as the table of the server names it. */
+export type Right =
+  | "look" | "look_ahead" | "look_around" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"
+  | "close_roads" | "traffic" | "clear" | "lead" | "fleet" | "setup" | "steer" | "read_log" | "measure";
+
+/** Who is signed in; `own` are the rights that hold for their own units only. */
+export interface Session {
+  /** Nobody is configured: whoever reaches the server may do everything. */
+  open: boolean;
+  speaker: { said_by: string; name: string; roles: string[]; unit_ids: string[] } | null;
+  rights: Right[];
+  own: Right[];
+  topics: string[];
+  ways: string[];
+  csrf?: string;
+  idle_s?: number | null;
+}
+export type SignIn = { person_id: string; password: string; code: string } | { token: string };
+
 /** Something that is wrong with the server, in words that say what to do. */
 export interface Condition {
   name: string;
@@ -48,7 +67,7 @@ export interface Emergency {
   acknowledged: { by: string; at: string }[];
 }
 
-export type EmergencyEnd = { by: "unit"; word: string } | { by: "supervisor"; who: string; reason: string };
+export type EmergencyEnd = { by: "unit"; word: string } | { by: "supervisor"; who?: string; reason: string };
 
 /** What is sent to assign a unit. */
 export interface NewAssignment {

@@ -18,11 +18,13 @@ class Speaker(TypedDict):
 
 
 class Session(TypedDict):
-    """Who is signed in, and what they may do. `open`: nobody is configured, and everybody may do everything."""
+    """Who is signed in, and what they may do; `own` are those rights that hold for their own units only. `open`: nobody
+    is configured, and everybody may do everything."""
 
     open: bool
     speaker: Speaker | None
     rights: list[str]
+    own: list[str]
     topics: list[str]
     until: NotRequired[str | None]
     idle_s: NotRequired[float | None]

@@ -4,6 +4,7 @@ import { world, type Listener } from "../world/world.svelte";
 import { words } from "../words";
 import type { Candidate, Incident, LonLat, NewAssignment, Ranking, Swap } from "../wire";
 import { notice } from "./notice.svelte";
+import { may, session } from "./session.svelte";
 import { Rows } from "./rows.svelte";
 import { tool } from "./tool.svelte";
 
@@ -117,7 +118,7 @@ class Desk implements Listener {
   /** Opens the plans with the map ready to take posts, or puts both away. */
   togglePlans(): void {
     this.showPlans = !this.showPlans;
-    if (this.showPlans !== (tool.name === "plan")) tool.take(this.showPlans ? "plan" : "look");
+    if (may("dispatch") && this.showPlans !== (tool.name === "plan")) tool.take(this.showPlans ? "plan" : "look");
   }
 
   /** Takes back the last thing that was begun. */
@@ -134,7 +135,13 @@ class Desk implements Listener {
   }
 
   linked(link: string, before: string): void {
-    if (link === "live" && before === "lost") notice.say(words.link.again);
+    if (link !== "live" || before !== "lost") return;
+    notice.say(words.link.again);
+    void session.look(); // the server may have begun anew
+  }
+
+  refused(): void {
+    void session.look();
   }
 
   heard: Listener["heard"] = (message, before) => {

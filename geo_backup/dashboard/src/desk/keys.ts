@@ -1,7 +1,8 @@
-/** Every key the page listens to, in one place; the words of the help say what each does. */
-import type { LonLat } from "../wire";
+/** Every key the page listens to, in one place, with the right that it needs; the words of the help say what each does. */
+import type { LonLat, Right } from "../wire";
 import { desk } from "./desk.svelte";
 import * as orders from "./orders";
+import { may } from "./session.svelte";
 import { tool } from "./tool.svelte";
 
 interface Sight {
@@ -10,6 +11,39 @@ interface Sight {
 }
 
 const ARROWS: Record<string, [number, number]> = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
+const best = () => tool.name === "look" && orders.sendRanked(0);
+const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
+  Enter: [best, "dispatch"],
+  s: [best, "dispatch"],
+  ...Object.fromEntries(Array.from("123456789", (key, place) => [key, [() => orders.sendRanked(place), "dispatch"]])),
+  b: [() => orders.askBackup("immediate"), "dispatch"],
+  d: [() => orders.askBackup("delayed"), "dispatch"],
+  l: [() => orders.askBackup("strategic"), "dispatch"],
+  u: [() => orders.sendSet(), "dispatch"],
+  o: [() => orders.takeSwap(desk.swaps[0]), "dispatch"],
+  w: [() => (desk.showWhy = !desk.showWhy), "look_ahead"],
+  v: [() => (desk.showCover = !desk.showCover), "look_ahead"],
+  p: [() => desk.togglePlans(), "look_ahead"],
+  n: [() => tool.take("incident"), "dispatch"],
+  c: [() => tool.take("closure-line"), "close_roads"],
+  g: [() => tool.take("closure-area"), "close_roads"],
+  e: [() => tool.take("closure-edges"), "close_roads"],
+  a: [() => orders.acknowledge(), "take"],
+  "!": [() => orders.declareEmergency(), "press"],
+  r: [() => (desk.showReach = !desk.showReach), "look"],
+  j: [() => desk.step(1)],
+  k: [() => desk.step(-1)],
+  t: [() => desk.toggleTheme()],
+  x: [() => orders.closeIncident(), "dispatch"],
+  "?": [() => (desk.showHelp = true)],
+};
+
+/** Whether a line of the help, which begins with a key, is for whoever is signed in. */
+export function isFor(line: string): boolean {
+  const needs = KEYS[line.split(" ")[0]!]?.[1];
+  return needs === undefined || may(needs);
+}
 
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
   // The dialogs have their own keys; only an alarm does not wait for them.
@@ -43,53 +77,7 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
     if (tool.name !== "incident" && key === " " && centre) return (tool.point(centre), true);
     if (tool.name.startsWith("closure") && key === "Enter") return (void tool.finishClosure(), true);
   }
-  if (/^[1-9]$/.test(key)) return (orders.sendRanked(Number(key) - 1), true);
-  switch (key) {
-    case "Enter":
-    case "s":
-      if (tool.name === "look") orders.sendRanked(0);
-      return true;
-    case "b":
-      return (void orders.askBackup("immediate"), true);
-    case "d":
-      return (void orders.askBackup("delayed"), true);
-    case "l":
-      return (void orders.askBackup("strategic"), true);
-    case "u":
-      return (void orders.sendSet(), true);
-    case "o":
-      return (void orders.takeSwap(desk.swaps[0]), true);
-    case "w":
-      return ((desk.showWhy = !desk.showWhy), true);
-    case "v":
-      return ((desk.showCover = !desk.showCover), true);
-    case "p":
-      return (desk.togglePlans(), true);
-    case "n":
-      return (tool.take("incident"), true);
-    case "c":
-      return (tool.take("closure-line"), true);
-    case "a":
-      return (void orders.acknowledge(), true);
-    case "!":
-      return (orders.declareEmergency(), true);
-    case "g":
-      return (tool.take("closure-area"), true);
-    case "e":
-      return (tool.take("closure-edges"), true);
-    case "r":
-      return ((desk.showReach = !desk.showReach), true);
-    case "j":
-      return (desk.step(1), true);
-    case "k":
-      return (desk.step(-1), true);
-    case "t":
-      return (desk.toggleTheme(), true);
-    case "x":
-      return (void orders.closeIncident(), true);
-    case "?":
-      return ((desk.showHelp = true), true);
-    default:
-      return false;
-  }
+  if (!Object.hasOwn(KEYS, key) || !isFor(key)) return false;
+  void KEYS[key]![0]();
+  return true;
 }

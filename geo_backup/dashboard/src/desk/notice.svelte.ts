@@ -1,5 +1,6 @@
 /** What the desk was last told: that something was done, or why it was not. */
 import { Problem } from "../api";
+import { session } from "./session.svelte";
 
 class Notice {
   said = $state("");
@@ -18,6 +19,7 @@ class Notice {
       return true;
     } catch (error) {
       this.error = error instanceof Problem ? error.message : String(error);
+      if (error instanceof Problem && (error.status === 401 || error.status === 403)) void session.look();
       return false;
     }
   }

@@ -5,9 +5,11 @@ import { world } from "../world/world.svelte";
 import type { BackupMode, EmergencyEnd, LonLat, NewAssignment, Swap } from "../wire";
 import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
+import { may, session } from "./session.svelte";
 import { tool } from "./tool.svelte";
 
 export async function openIncident(place: LonLat): Promise<void> {
+  if (!may("dispatch")) return;
   const id = newId("I");
   tool.name = "look";
   desk.opening = { id, place };
@@ -121,16 +123,17 @@ export function declareEmergency(unit = desk.selectedUnit): void {
   }
 }
 
-/** Takes the oldest alarm in hand; the desk is asked its name once. */
+/** Takes the oldest alarm in hand; a desk at which nobody is signed in is asked its name once. */
 export async function acknowledge(): Promise<void> {
   const incident = world.alarms[0];
   if (!incident) return notice.say(words.emergency.none);
   desk.asking = null;
-  desk.naming = !desk.name;
+  desk.naming = !session.name && !desk.name;
   if (desk.naming) return;
   const id = incident.incident_id;
   desk.select(id);
-  await notice.attempt(() => api.acknowledge(id, desk.name), words.emergency.acknowledged(desk.name));
+  const by = session.name ? undefined : desk.name; // whoever is signed in is named by the server
+  await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || desk.name));
 }
 
 export function clearEmergency(id: string, end: EmergencyEnd): Promise<boolean> {

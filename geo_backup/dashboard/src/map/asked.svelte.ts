@@ -5,6 +5,7 @@ import { SvelteMap } from "svelte/reactivity";
 import { Problem, api } from "../api";
 import { desk } from "../desk/desk.svelte";
 import { notice } from "../desk/notice.svelte";
+import { may } from "../desk/session.svelte";
 import { world } from "../world/world.svelte";
 import type { Closure, LonLat, Reach, Route } from "../wire";
 
@@ -57,7 +58,7 @@ export class Asked {
 
   #askStaging(staged: string): void {
     this.staging = [];
-    if (!staged) return;
+    if (!staged || !may("look_ahead")) return;
     void api.staging(staged.split(" ")[0]!).then(
       (answer) =>
         staged === this.#staged &&

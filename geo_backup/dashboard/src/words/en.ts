@@ -127,6 +127,33 @@ export const en = {
     helpKey: "Keys (?)",
   },
 
+  session: {
+    title: "Sign in",
+    who: "Person",
+    password: "Password",
+    code: "One-time code",
+    codeHint: "if you have one",
+    token: "Token",
+    byToken: "Use a token instead",
+    byPassword: "Use name and password instead",
+    elsewhere: "Sign in with your organisation",
+    begin: "Sign in",
+    signOut: "Sign out",
+    asking: "Asking the server who is signed in…",
+    roles: (roles: readonly string[]) => roles.map((role) => role.replaceAll("_", " ")).join(", "),
+    ended: {
+      over: "Your session is over. Sign in again.",
+      idle: "Your session ended because nobody typed or clicked. Sign in again.",
+      changed: "What you may do here has changed.",
+    },
+    ending: "Nobody has typed or clicked for long. Press a key or tap to stay signed in.",
+    endsIn: (seconds: number) => `signed out in ${seconds} s`,
+    open: "open",
+    openShort: "Open: nobody is configured",
+    openWhy: "Open: nobody is configured. Whoever reaches this port may do everything, and the log does not know who they were.",
+    nothing: (roles: string) => `Nothing on this page is for your roles (${roles || "none"}).`,
+  },
+
   wrong: {
     server: "SERVER",
     /** The server's own words where the page has none. */
@@ -134,6 +161,13 @@ export const en = {
     /** What the server says to whoever runs it, where that is not said already. */
     remedy: ({ name, words }: Condition) => (name in CONDITIONS ? words : ""),
     since: (ms: number, zone: Zone) => `since ${clock(ms, zone)}`,
+    /** Codes of refusals that mean the same whatever was asked. */
+    refusals: {
+      not_your_right: "Your roles do not allow this.",
+      not_signed_in: "You are not signed in any more.",
+      wrong: "Name, password or code do not fit.",
+      locked: "Too many wrong tries from here. An admin can unlock you; emergencies still get through by radio and button.",
+    } as Record<string, string>,
     linkLost: "Link to the server lost. What you see may be old; trying again…",
     silence: "The server does not answer.",
     answered: (status: number) => `The server answered ${status}.`,
@@ -151,7 +185,7 @@ export const en = {
         recorded === false ? "NOT ON RECORD YET" : "",
       ].filter(Boolean).join(" · "),
     taken: ({ emergency }: Incident, zone: Zone) =>
-      (emergency?.acknowledged ?? []).map(({ by, at }) => `acknowledged by ${by} at ${clock(Date.parse(at), zone)}`).join(", "),
+      (emergency?.acknowledged ?? []).map(({ by, at }) => `acknowledged by ${by.replaceAll("person:", "")} at ${clock(Date.parse(at), zone)}`).join(", "),
     silent: "The sound is off until you click or press a key.",
     yourName: "Your name or desk",
     desk: "desk",
@@ -189,6 +223,7 @@ export const en = {
     dismiss: "Dismiss",
     title: "Incidents",
     none: "Click the map where help is needed, or press [n].",
+    noneOpen: "No incident is open.",
     exercise: EXERCISE,
     onScene: (count: number) => `${count} on scene`,
     onTheWay: (count: number) => `${count} on the way`,
@@ -289,6 +324,7 @@ export const en = {
   closures: {
     title: "Closures",
     none: "Press [c] and draw a line across a road or bridge, or [e] and pick streets.",
+    noneStand: "No road is closed.",
     kinds: { closed: "closed", routine: "closed, but sirens pass", slow: "slow", idle: "not yet, or over" } satisfies Record<ClosureKind, string>,
     closure,
     streets,

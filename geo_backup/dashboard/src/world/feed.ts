@@ -11,6 +11,9 @@ export function backoffMs(attempt: number, random: number): number {
 
 const SILENCE_MS = 12_000;
 
+/** The server wants to know who this is, or what they may see has changed. */
+const REFUSED = [4401, 4403];
+
 const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
 
 export class FeedSocket {
@@ -22,17 +25,20 @@ export class FeedSocket {
   #resume: () => { epoch: string; after: number } | undefined;
   #onMessage: (message: Message) => void;
   #onLink: (link: Link) => void;
+  #onRefused: () => void;
 
   constructor(
     url: string,
     resume: () => { epoch: string; after: number } | undefined,
     onMessage: (message: Message) => void,
     onLink: (link: Link) => void,
+    onRefused: () => void,
   ) {
     this.#url = url;
     this.#resume = resume;
     this.#onMessage = onMessage;
     this.#onLink = onLink;
+    this.#onRefused = onRefused;
     const wake = () => document.visibilityState === "visible" && !this.#socket && this.#connect();
     document.addEventListener("visibilitychange", wake);
     addEventListener("online", wake);
@@ -56,7 +62,10 @@ export class FeedSocket {
       }
       this.#onMessage(message);
     };
-    socket.onclose = () => this.#lose(socket);
+    socket.onclose = ({ code }) => {
+      if (socket === this.#socket && REFUSED.includes(code)) this.#onRefused();
+      this.#lose(socket);
+    };
   }
 
   /** A socket that says nothing for 12 s (heartbeats come every 5) is as good as closed. */

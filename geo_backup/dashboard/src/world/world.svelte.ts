@@ -10,6 +10,8 @@ import { urgency } from "./readings";
 export interface Listener {
   heard(message: Message, before: Told): void;
   linked(link: Link, before: Link): void;
+  /** The server follows this page no longer: a session is over, or its rights have changed. */
+  refused(): void;
 }
 
 const TICK_MS = 250;
@@ -56,7 +58,7 @@ class World {
       this.link = link;
       listener.linked(link, before);
     };
-    new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked);
+    new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
     setInterval(() => (this.nowMs = this.clock.now()), TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
   }

@@ -1,0 +1,57 @@
+"""What all tests in a browser share beside their fixtures: how Chromium is found and started, and pictures of it.
+
+GEO_BACKUP_CHROMIUM names the browser, GEO_BACKUP_SHOTS a folder for pictures.
+Without a browser the tests are skipped; in CI they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+def absent(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def executable() -> str:
+    """Where Chromium is."""
+    found = [
+        os.environ.get("GEO_BACKUP_CHROMIUM"),
+        "/usr/bin/chromium",
+        *(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
+    ]
+    path = next((name for name in found if name and Path(name).exists()), None)
+    if path is None:
+        absent("no Chromium: name one in GEO_BACKUP_CHROMIUM")
+    return str(path)
+
+
+def built() -> None:
+    """The page that is tested is there."""
+    from geo_backup.dashboard import DIST
+
+    if not (DIST / "index.html").exists():
+        absent("the dashboard is not built: npm ci && npm run build in geo_backup/dashboard")
+
+
+def shot(page: Any, name: str) -> None:
+    """A picture, for whoever wants to look."""
+    folder = os.environ.get("GEO_BACKUP_SHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
