@@ -82,6 +82,10 @@ class World:
         return True
 
 
+REFUSED = (4401, 4403)
+"""With these a feed closes for whom the server does not know, or not any more."""
+
+
 class Client:
     """One server, by its URL. Use it as an async context manager."""
 
@@ -184,7 +188,7 @@ class Client:
         """The world after every message, for ever; the same object each time.
 
         A lost link is yielded once with `connected` False; then the client comes back by itself, with growing
-        pauses, and resumes where it was. A server that refuses the hello raises `GeoBackupError`.
+        pauses, and resumes where it was. A server that refuses the hello or the token raises `GeoBackupError`.
         """
         world, pause_s = World(), 0.5
         while True:
@@ -210,6 +214,8 @@ class Client:
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if isinstance(error, websockets.InvalidStatus) and error.response.status_code in (401, 403):
                     raise GeoBackupError(f"{self.url} refuses: a token is needed") from None
+                if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code in REFUSED:
+                    raise GeoBackupError(f"{self.url} refuses: {error.rcvd.reason}") from None
                 if world.connected:
                     world.connected = False
                     yield world

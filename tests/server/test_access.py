@@ -16,6 +16,8 @@ from fastapi import APIRouter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from geo_backup.client import Client
+from geo_backup.errors import GeoBackupError
 from geo_backup.eventlog import open_log
 from geo_backup.events import Looked
 from geo_backup.feed import TOPICS
@@ -340,6 +342,22 @@ def test_a_revoked_token_is_let_go_from_the_feed(guarded: ServerInThread, roster
     assert closed.value.rcvd.code == 4401
     with speaks(guarded, token) as http:
         assert http.get("/v1/units").status_code == 401
+
+
+def test_a_client_is_told_that_it_is_not_let_in(guarded: ServerInThread, roster: Roster) -> None:
+    """It does not come back again and again: without a token, and once its token is revoked."""
+
+    async def watched(token: str | None) -> None:
+        async with Client(guarded.url, token=token) as client:
+            async for _ in client.watch():
+                if roster.who(token or "") is not None:
+                    roster.revoke("guest", by="test")
+
+    with pytest.raises(GeoBackupError, match="refuses: sign in first"):
+        asyncio.run(watched(None))
+    token = roster.issue("guest", "program", agency="*", roles=("viewer",), by="test")
+    with pytest.raises(GeoBackupError, match="refuses: the session is over"):
+        asyncio.run(watched(token))
 
 
 def test_a_ticket_opens_the_feed_once(guarded: ServerInThread, tokens: dict[str, str]) -> None:
