@@ -284,8 +284,7 @@ async def _compose(
     try:
         starting = asyncio.create_task(node.start())
         await asyncio.sleep(0)  # its worker makes the first fields while this thread imports the application
-        from geo_backup.people import ROLES, Principal, Roster
-        from geo_backup.people.principal import CENTRE
+        from geo_backup.people import Roster
         from geo_backup.server.app import create_app
         from geo_backup.server.watch import keep_watch
 
@@ -294,19 +293,6 @@ async def _compose(
     except BaseException:
         log.close()
         raise
-
-    from geo_backup.server.speaker import OPEN_MANNER
-
-    def ready(port: int) -> None:
-        url = replace(settings, port=port).url
-        say.print(words.ready(url, what, settings.mode))
-        if speakers.open and settings.mode == "live":
-            say.print(words.open_manner(OPEN_MANNER), soft_wrap=True)
-        if browser and settings.mode == "simulated":
-            desk = Principal("person", "demo", CENTRE, frozenset(ROLES), name="Demo desk")
-            webbrowser.open(f"{url}?ticket={speakers.link(desk)}")
-        elif browser:
-            webbrowser.open(url)
 
     hosts = () if settings.host in ("0.0.0.0", "::") else (settings.host,)
     roster = None if settings.roster_file is None else Roster(settings.roster_file)
@@ -323,8 +309,25 @@ async def _compose(
     speakers = server.state.speakers
     gc.freeze()
     gc.enable()
-    watch = partial(keep_watch, node, speakers)
+    watch, ready = partial(keep_watch, node, speakers), partial(_say_ready, settings, what, browser, speakers)
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
+
+
+def _say_ready(settings: Any, what: str, browser: bool, speakers: Any, port: int) -> None:
+    """The port is open: say where, and open the page. A demo's opens by a link that says whose desk it is."""
+    from geo_backup.people import ROLES, Principal
+    from geo_backup.people.principal import CENTRE
+    from geo_backup.server.speaker import OPEN_MANNER
+
+    url = replace(settings, port=port).url
+    say.print(words.ready(url, what, settings.mode))
+    if speakers.open and settings.mode == "live":
+        say.print(words.open_manner(OPEN_MANNER), soft_wrap=True)
+    if browser and settings.mode == "simulated":
+        desk = Principal("person", "demo", CENTRE, frozenset(ROLES), name="Demo desk")
+        webbrowser.open(f"{url}?ticket={speakers.link(desk)}")
+    elif browser:
+        webbrowser.open(url)
 
 
 async def _compiled(starting: asyncio.Task[None]) -> None:
