@@ -32,9 +32,8 @@ def verify(
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
-    chain = prove(file_of(log))
-    start = fold_start(file_of(log))
     with closing(open_log(log, read_only=True)) as opened, progress_bar() as progress:
+        chain, start = prove(file_of(log)), fold_start(file_of(log))
         bar = progress.add_task(words.VERIFYING, total=None)
         report = check(network, opened, lambda n: progress.update(bar, completed=n), start)
     if as_json:

@@ -94,7 +94,8 @@ class Typed(Guarded):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            request.__class__ = StrictRequest  # the same request: errors are told from what it has read
+            return await handle(request)
 
         return strictly
 

@@ -133,7 +133,7 @@ def test_of_a_purged_log_the_decisions_that_carry_their_inputs_are_verified(tmp_
     assert purge(log, Terms(), later_ms).counts["raw_fixes"] == 3
     assert prove(log).wrong == []
     opened_log = open_log(log, read_only=True)
-    report = verify(street(), opened_log.read_all, opened_log.load_snapshot(), start=fold_start(log))
+    report = verify(street(), opened_log, start=fold_start(log))
     opened_log.close()
     assert report.wrong == []
     assert report.decisions == len([one for one in found if one.inputs]) > 0

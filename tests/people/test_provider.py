@@ -251,7 +251,9 @@ def test_nonce_and_challenge_are_held_against_the_answer(site: Site, name: str, 
 def test_a_sign_in_leads_to_the_page_and_nowhere_else(site: Site) -> None:
     evil = {"next": "https://evil.test", "redirect_uri": "https://evil.test", "return_to": "//evil.test"}
     with site.browser() as http:
-        begun = http.get("/v1/session/oidc", params=evil, headers={"X-Forwarded-Host": "evil.test"})
+        forwarded = http.get("/v1/session/oidc", params=evil, headers={"X-Forwarded-Host": "evil.test"})
+        assert forwarded.status_code == 403, "no proxy was named"
+        begun = http.get("/v1/session/oidc", params=evil)
         assert begun.headers["location"].startswith(f"{site.idp.issuer}/auth?")
         assert dict(parse_qsl(urlsplit(begun.headers["location"]).query))["redirect_uri"] == site.done
         assert "evil" not in begun.headers["location"]

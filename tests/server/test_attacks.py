@@ -146,9 +146,11 @@ def test_a_body_makes_nobody_another(server: ServerInThread) -> None:
     assert server.roster is not None
     token = server.roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
     with speaks(server, token) as http:
-        http.headers.update({"X-Remote-User": "chief", "X-Forwarded-User": "chief", "Forwarded": "for=127.0.0.1"})
+        http.headers.update({"X-Remote-User": "chief", "X-User": "chief"})
         body = {**PLACE, "priority": 2, "incident_id": "named"}
         assert http.post("/v1/incidents", json={**body, "said_by": "person:chief"}).status_code == 422
+        for name in ("Forwarded", "X-Forwarded-User", "X-Forwarded-For"):
+            assert http.post("/v1/incidents", json=body, headers={name: "for=127.0.0.1"}).status_code == 403
         assert http.post("/v1/incidents", json=body).status_code == 201
     said = [event.said_by for event in events_in(server.log) if getattr(event, "incident_id", "") == "named"]
     assert said[0] == "program:cad"
