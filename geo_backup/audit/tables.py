@@ -13,7 +13,8 @@ _HEADINGS = ("segment", "count", "median", "P90", "target", "within", "95 % inte
 
 def print_report(report: ResponseReport) -> None:
     """All responses, then each group, with what was left out."""
-    print(f"{report.events:,} events, requests from {report.first_request} to {report.last_request}")
+    when = f"requests from {report.first_request} to {report.last_request}" if report.first_request else "no request"
+    print(f"{report.events:,} events, {when}")
     _print_group("all", report.all, report.target_share)
     for key, group in report.groups.items():
         _print_group(f"{report.by} {key}", group, report.target_share)

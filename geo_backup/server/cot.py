@@ -105,11 +105,12 @@ def _unit_named(node: Node, adoption: Adoption | None, event: cot.CotEvent, clie
     if found is not None:
         return found
     fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)
-    if adoption is not None and fit is not None and event.kind != "cancel":
-        if adoption.takes(client):
+    if fit is not None and event.kind != "cancel":
+        if adoption is not None and adoption.takes(client):
             new.append(adoption_of(node, fit))
-        elif event.kind != "alert":
+        elif event.kind != "alert" and adoption is not None:
             raise Problem(429, REFUSED)
-        return fit
+        if adoption is not None or event.kind == "alert":
+            return fit
     known = ", ".join(names) or "nobody"
     raise Problem(404, f"no unit has an id or callsign of {known}; register it with PUT /v1/units/{{id}}")

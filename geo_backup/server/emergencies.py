@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import logging
 import secrets
 import unicodedata
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
@@ -24,6 +25,7 @@ from geo_backup.events import (
     EmergencyClearRefused,
     EmergencyDeclared,
     WordSet,
+    is_id,
 )
 from geo_backup.live_map import Incident, Unit, freshness
 from geo_backup.live_map.extent import null_island
@@ -32,13 +34,14 @@ from geo_backup.roads.snap import snap_place
 from geo_backup.server.access import refusal_of, units_of
 from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.answers import listed, told
-from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, routes_of
-from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, read, routes_of
+from geo_backup.server.problems import Problem, bad_value, may, not_json
 from geo_backup.server.speaker import named, said_by, signed, speaking
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Acknowledgement, EmergencyCall, EmergencyClear, NewWord
-from geo_backup.wire.told import Told
+from geo_backup.wire.told import Taken, Told
 
 log_ = logging.getLogger("geo_backup.server")
 
@@ -65,29 +68,31 @@ async def list_emergencies(node: TheNode) -> Told[documents.EmergencyList]:
     return await listed(node, "emergencies", {"emergencies": []}, rows)
 
 
-@routes.post("/emergencies", status_code=201, responses=may(404, also={200: "Another press of the one that stands."}))
+@routes.post("/emergencies", status_code=201, responses=may(also={200: "Another press of the one that stands."}))
 async def declare_emergency(
-    node: TheNode, adoption: TheAdoption, request: Request, body: EmergencyCall
+    node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Depends(read), Taken(EmergencyCall)]
 ) -> Told[documents.Pressed]:
     """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
-    every viewer even where it cannot be recorded yet (`recorded` is false then); `warnings` say what else is
-    otherwise than it was asked for."""
-    if (body.lon is None) != (body.lat is None):
-        raise bad_value("/lon" if body.lon is None else "/lat", "missing", "send both lon and lat, or neither")
+    every viewer even where it cannot be recorded yet (`recorded` is false then), for a unit that nobody registered,
+    and without whatever it says wrongly of itself; `warnings` say what is otherwise than it was asked for."""
+    said = _call(body)
+    call = EmergencyCall.model_validate(said)
     mine = units_of(speaking(), "press")
-    if mine is not None and body.unit_id not in mine:
-        raise Problem(403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {body.unit_id}")
-    place = (body.lon, body.lat) if body.lon is not None and body.lat is not None else None
+    if mine is not None and call.unit_id not in mine:
+        raise Problem(403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {call.unit_id}")
     pressed = await declare(
         node,
-        body.unit_id,
-        place,
-        source=body.source,
-        emergency_id=body.emergency_id,
-        exercise=body.exercise,
+        call.unit_id,
+        None if call.lon is None or call.lat is None else (call.lon, call.lat),
+        source=call.source or "api",
+        emergency_id=call.emergency_id,
+        exercise=bool(call.exercise),
         adoption=adoption,
         client=address_of(request),
     )
+    lost = any(said[name] is not None and getattr(call, name, None) is None for name in said)
+    if lost or (call.lon is None) != (call.lat is None):
+        pressed = pressed._replace(warnings=(*pressed.warnings, "FIELDS_UNKNOWN"))
     return told(pressed.document(), 201 if pressed.new else 200)
 
 
@@ -172,6 +177,17 @@ async def set_word(node: TheNode, unit_id: UnitId, body: NewWord) -> None:
     )
 
 
+def _call(body: bytes) -> dict[str, Any]:
+    """A press as it was sent. Raises `Problem` for what is no JSON object that names a unit."""
+    try:
+        said = parse(body)
+    except json.JSONDecodeError as error:
+        raise not_json(body, error) from None
+    if not isinstance(said, dict) or not isinstance(said.get("unit_id"), str) or is_id(said["unit_id"]) is None:
+        raise bad_value("/unit_id", "missing", 'send the unit at least: {"unit_id": "P7"}')
+    return said
+
+
 class Pressed(NamedTuple):
     """What became of a press: the emergency's incident, whether it is a new one, whether the log has it, and in codes
     what is otherwise than it was asked for."""
@@ -198,14 +214,12 @@ async def declare(
 ) -> Pressed:
     """A press: it alarms, whatever is full, slow or taken.
 
-    `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. Raises
-    `UnknownIdError` for a unit that nobody registered, unless such are adopted.
+    `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. A unit that nobody
+    registered is heard too; it is registered only where such are adopted.
     """
     if place is not None and null_island(node.live_map.extent, *place):
         place = None  # the device does not know where it is: its unit's last fix does
     unit, now_ms = node.live_map.units.get(unit_id), node.clock.now_ms()
-    if unit is None and adoption is None:
-        unit = unit_of(node, unit_id)
     warnings: list[str] = []
     (lon, lat), placed_by = _place(node, unit, place, now_ms)
     off_road_m = _off_road_m(node, lon, lat)

@@ -141,13 +141,9 @@ class _Report:
         self._refused.append({"index": index, "reason": reason, "field": field})
 
     def _may_call(self, unit_id: object) -> bool:
-        """Whether a unit may call for help: it is registered, or would be adopted."""
+        """Whether this may be a unit that calls for help: registered or not, as long as the sender speaks for it."""
         named = isinstance(unit_id, str) and re.fullmatch(ID_PATTERN, unit_id) is not None
-        return (
-            named
-            and (self._mine is None or unit_id in self._mine)
-            and (self.adoption is not None or unit_id in self.node.live_map.units)
-        )
+        return named and (self._mine is None or unit_id in self._mine)
 
     def _not_listed(self, unit_id: str) -> str | None:
         """Why a unit's position cannot be taken; None when it is registered, or adopted here."""

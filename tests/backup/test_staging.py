@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from geo_backup.backup.cover import Cover
 from geo_backup.backup.staging import best_post, move_up, post_gains, staging_points
 from geo_backup.errors import BadValueError
-from geo_backup.geodesy import from_local_m
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.rules import CoverRules
+from tests.roads.tiny import from_local_m
 
 RULES = CoverRules()
 NEAR, FAR = 100_000, 900_000

@@ -203,7 +203,8 @@ def test_no_press_is_refused_for_its_place(calm: httpx.Client) -> None:
     assert away.json()["lon"] == -122.4
     ranking = calm.get(f"/v1/incidents/{away.json()['incident_id']}/ranking").json()
     assert "INCIDENT_OFF_MAP" in ranking["warnings"]
-    assert press(calm, "nobody").status_code == 404
+    nobody = press(calm, "nobody")
+    assert (nobody.status_code, nobody.json()["warnings"]) == (201, ["UNIT_NOT_LISTED"])
     assert press(calm, "N3", lon=1.0).status_code == 422
 
 
@@ -256,3 +257,31 @@ def test_the_log_keeps_refusals_and_no_word(tmp_path: Path) -> None:
     assert [(event.emergency_id, event.by, event.who) for event in refused] == [(emergency_id, "unit", "L1")]
     (word,) = (event for event in events if isinstance(event, WordSet))
     assert "berry" not in word.digest + word.salt
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"lon": 500, "lat": 57.7}, {}),
+        ({"lon": "x", "lat": None}, {}),
+        ({"lon": 11.97}, {}),
+        ({"battery": 3, "emergency_id": "a/b", "source": "radio", "exercise": "no"}, {}),
+        ({}, {"content-type": "text/plain"}),
+        ({}, {"content-type": "application/x-www-form-urlencoded"}),
+    ],
+)
+def test_a_press_is_heard_whatever_else_is_wrong_with_it(
+    calm: httpx.Client, body: dict[str, object], headers: dict[str, str]
+) -> None:
+    register(calm, "W9")
+    said = json.dumps({"unit_id": "W9", **body})
+    answer = calm.post("/v1/emergencies", content=said, headers=headers)
+    assert answer.status_code in (200, 201), answer.text
+    assert answer.json()["emergency"]["alarms"] is True
+    assert answer.json()["exercise"] is False
+    assert ("FIELDS_UNKNOWN" in answer.json()["warnings"]) == bool(body)
+
+
+def test_only_a_press_without_a_unit_is_refused(calm: httpx.Client) -> None:
+    for body in (b"", b"{", b"[]", b'{"lon": 1}', b'{"unit_id": 7}', b'{"unit_id": "a/b"}'):
+        assert calm.post("/v1/emergencies", content=body).status_code in (400, 422)

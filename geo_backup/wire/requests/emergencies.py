@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from geo_backup.wire.requests.request import Id, Lat, Lon, Request, Text, Word
 
 
+def _or_unknown(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """What a press says wrongly is unknown, and the press is heard."""
+    try:
+        return check(value)
+    except ValidationError:
+        return None
+
+
+Heard = WrapValidator(_or_unknown)
+
+
 class EmergencyCall(Request):
-    """An officer is in danger."""
+    """An officer is in danger. All but the unit may be missing or wrong: the press counts without it."""
+
+    model_config = ConfigDict(extra="ignore")
 
     unit_id: Id
-    lon: Lon | None = None
-    lat: Lat | None = None
-    source: Literal["device", "phone", "tak", "api", "desk"] = "api"
-    emergency_id: Id | None = None
-    exercise: bool = False
+    lon: Annotated[Lon | None, Heard] = None
+    lat: Annotated[Lat | None, Heard] = None
+    source: Annotated[Literal["device", "phone", "tak", "api", "desk"] | None, Heard] = "api"
+    emergency_id: Annotated[Id | None, Heard] = None
+    exercise: Annotated[bool | None, Heard] = False
 
 
 class Acknowledgement(Request):
