@@ -101,3 +101,4 @@ _.rights
 _.csrf
 _.key_named
 _.operations
+_.__class__
