@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from geo_backup.events import (
+    AgreementMade,
+    AidApproved,
     AssignmentChanged,
     CrewReported,
     EmergencyAcknowledged,
@@ -57,6 +59,8 @@ class _Story:
     lines: list[Line] = field(default_factory=list)
     looking: dict[tuple[str, str], Line] = field(default_factory=dict)
     """Feeds that are open, by speaker and session."""
+    waiting: list[tuple[Looked, Sight]] = field(default_factory=list)
+    """Looks in which the unit did not stand so far: it may come into sight while they last."""
     moving: dict[str, Line] = field(default_factory=dict)
     """Who reports its positions, one line each."""
 
@@ -73,6 +77,8 @@ def who(events: Iterable[tuple[int, Event]], unit_id: str, from_ms: int, to_ms: 
         elif getattr(event, "unit_id", None) == unit_id or _emergency_of(story, event):
             _did(story, event)
         apply(story.live_map, seq, event)
+        if story.waiting and isinstance(event, AgreementMade | UnitRegistered | AssignmentChanged | AidApproved):
+            _came_into_sight(story, event.received_ms)
     lines = [*story.lines, *story.looking.values(), *story.moving.values()]
     within = [line for line in lines if line.at_ms <= to_ms and (line.until_ms or line.at_ms) >= from_ms]
     still = [line for line in story.looking.values() if line.at_ms <= to_ms and line not in within]
@@ -82,25 +88,43 @@ def who(events: Iterable[tuple[int, Event]], unit_id: str, from_ms: int, to_ms: 
 def _looked(story: _Story, event: Looked) -> None:
     key = (event.said_by, event.session)
     if event.what == "feed" and event.until_ms is not None:
+        story.waiting = [(one, sight) for one, sight in story.waiting if (one.said_by, one.session) != key]
         begun = story.looking.pop(key, None)
         if begun is not None:
             story.lines.append(Line(begun.at_ms, begun.who, begun.what, event.until_ms))
         return
-    unit = story.live_map.units.get(story.unit_id)
-    if unit is None or not SEEN_BY & set(event.scope):
+    if not SEEN_BY & set(event.scope):
         return
     roles = cast("frozenset[Role]", frozenset(event.roles))
     sight = Sight.of(Principal("program", "", event.agency, roles, frozenset(event.units)))
-    clear = sight.unit(story.live_map, unit)
+    if not _sees(story, event, sight, event.received_ms):
+        story.waiting.append((event, sight))
+
+
+def _came_into_sight(story: _Story, now_ms: int) -> None:
+    """What somebody looks at has changed meanwhile."""
+    story.waiting = [
+        (event, sight)
+        for event, sight in story.waiting
+        if (event.until_ms is None or event.until_ms >= now_ms) and not _sees(story, event, sight, now_ms)
+    ]
+
+
+def _sees(story: _Story, event: Looked, sight: Sight, at_ms: int) -> bool:
+    """Whether the unit stands in what somebody looks at; then a line says so."""
+    unit = story.live_map.units.get(story.unit_id)
+    clear = None if unit is None else sight.unit(story.live_map, unit)
     if clear is None:
-        return
+        return False
     how = {"exact": "", "rounded": ", to about a kilometre", "withheld": ", without its place"}[clear]
     place = f" from {event.source}" if event.source else ""
     if event.what == "feed":
-        story.looking[key] = Line(event.received_ms, event.said_by, f"followed the map on which it stood{how}{place}")
+        words = f"followed the map on which it stood{how}{place}"
+        story.looking[event.said_by, event.session] = Line(at_ms, event.said_by, words)
     else:
-        words = f"read answers in which it stood{how}{place}"
-        story.lines.append(Line(event.received_ms, event.said_by, words, event.until_ms))
+        words = f"may have read answers in which it stood{how}{place}"
+        story.lines.append(Line(at_ms, event.said_by, words, event.until_ms))
+    return True
 
 
 def _did(story: _Story, event: Event) -> None:

@@ -113,11 +113,14 @@ def log_backup(log: LogArgument, out: Annotated[Path, typer.Argument(help="File 
     Example: geo-backup log backup geo_backup.sqlite /media/backup/monday.sqlite
     """
     from geo_backup.eventlog.copies import backup
+    from geo_backup.people.roster import copy_roster, roster_beside
 
     with progress_bar() as progress:
         bar = progress.add_task("backup", total=None)
         last = backup(log, out, lambda done, total: progress.update(bar, completed=done, total=total))
     print(f"{out}: all up to event {last:,}; check it with `geo-backup audit verify`")
+    if copy_roster(roster_beside(log), roster_beside(out)):
+        print(f"{roster_beside(out)}: people and tokens, without which a restored server would be open to everybody")
 
 
 @log_app.command("restore")
@@ -132,6 +135,7 @@ def log_restore(
     Example: geo-backup log restore /media/backup/monday.sqlite geo_backup.sqlite
     """
     from geo_backup.eventlog.copies import restore
+    from geo_backup.people.roster import copy_roster, roster_beside
 
     with progress_bar() as progress:
         bar = progress.add_task("restore", total=None)
@@ -143,6 +147,10 @@ def log_restore(
     for line in done.wrong:
         print(f"WRONG: {line}")
     print(f"{log}: all up to event {done.last_seq:,} of {done.former_epoch}; it is now {done.epoch}")
+    if copy_roster(roster_beside(backup), roster_beside(log)):
+        print(f"{roster_beside(log)}: people and tokens")
+    elif not roster_beside(log).exists():
+        print("no people and tokens lie beside the backup: a server of this log is open to everybody on this machine")
 
 
 @log_app.command("repair")
@@ -228,14 +236,26 @@ def log_hold(
     """
     if bool(incident) == bool(unit):
         raise BadValueError("--incident", "missing", "name an incident with --incident, or a unit with --unit")
+    from_ms = _time("--from", begin) if begin else TIME_MS[0]
+    to_ms = _time("--to", end) if end else TIME_MS[1]
+    if not reason.strip():
+        raise BadValueError("--reason", "missing", "say why with --reason: the case, or the court order")
+    if from_ms >= to_ms:
+        raise BadValueError("--to", "order", "--to lies before --from: nothing would be kept")
+    named, holds = _named_in(log)
+    if (incident or unit) not in named:
+        what = f"incident {incident!r}" if incident else f"unit {unit!r}"
+        raise BadValueError("--incident", "unknown", f"the log knows of no {what}: look for its exact name")
+    if hold_id in holds:
+        raise BadValueError("HOLD_ID", "taken", f"a hold {hold_id!r} stands already: choose another name")
     now_ms = time.time_ns() // 1_000_000
     placed = HoldPlaced(
         received_ms=now_ms,
         hold_id=hold_id,
         incident_id=incident,
         unit_id=unit,
-        from_ms=_time("--from", begin) if begin else TIME_MS[0],
-        to_ms=_time("--to", end) if end else TIME_MS[1],
+        from_ms=from_ms,
+        to_ms=to_ms,
         by=getpass.getuser(),
         reason=reason,
     )
@@ -254,9 +274,30 @@ def log_release(
 
     Example: geo-backup log release geo_backup.sqlite case-7 --reason "case closed"
     """
+    holds = _named_in(log)[1]
+    if hold_id not in holds:
+        there = ", ".join(sorted(holds)) or "none"
+        raise BadValueError("HOLD_ID", "unknown", f"no hold {hold_id!r} stands; those that do: {there}")
     now_ms = time.time_ns() // 1_000_000
     _record(log, key, HoldLifted(received_ms=now_ms, hold_id=hold_id, by=getpass.getuser(), reason=reason))
     print(f"lifted: {hold_id}")
+
+
+def _named_in(log: Path) -> tuple[set[str], set[str]]:
+    """Units and incidents that a log knows of, and the holds that stand in it."""
+    from geo_backup.eventlog import open_log
+
+    named: set[str] = set()
+    holds: set[str] = set()
+    with closing(open_log(log, read_only=True)) as opened:
+        for _, event in opened.read_all():
+            if isinstance(event, HoldPlaced):
+                holds.add(event.hold_id)
+            elif isinstance(event, HoldLifted):
+                holds.discard(event.hold_id)
+            else:
+                named.update(str(getattr(event, name, "")) for name in ("unit_id", "incident_id", "emergency_id"))
+    return named, holds
 
 
 def _time(option: str, text: str) -> int:

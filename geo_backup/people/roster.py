@@ -67,6 +67,16 @@ def roster_beside(log: str | Path) -> Path:
     return log.parent / f"{log.stem}.people.sqlite"
 
 
+def copy_roster(there: Path, here: Path) -> bool:
+    """Copy a roster, also while a server uses it; False where there is none. Never over another one."""
+    if not there.exists() or here.exists():
+        return False
+    os.close(os.open(here, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.closing(sqlite3.connect(there)) as source, contextlib.closing(sqlite3.connect(here)) as copy:
+        source.backup(copy)
+    return True
+
+
 class SignInError(GeoBackupError):
     """Somebody may not sign in; `reason` is a code, the text what a person may be told."""
 
@@ -279,17 +289,21 @@ class Roster:
         return shown, _with_session(who, session_id, until_ms)
 
     def _wrong(self, person_id: str, source: str, now_ms: int, *, known: bool) -> None:
-        if not known:  # a name that nobody has fills no table
-            return
         with self._writing():
             self._sql.execute("DELETE FROM wrong WHERE at_ms < ?", (now_ms - WRONG_WITHIN_MS,))
+            # names that nobody has are counted like others, so that the answers tell nothing; they do not stay
+            self._sql.execute(
+                "DELETE FROM locks WHERE at_ms < ? AND person_id NOT IN (SELECT person_id FROM people)",
+                (now_ms - WRONG_WITHIN_MS,),
+            )
             self._sql.execute("INSERT INTO wrong VALUES (?,?,?)", (person_id, source, now_ms))
             (wrong,) = self._sql.execute(
                 "SELECT count(*) FROM wrong WHERE person_id = ? AND source = ?", (person_id, source)
             ).fetchone()
             if wrong >= WRONG_MAX:
                 self._sql.execute("INSERT OR IGNORE INTO locks VALUES (?,?,?)", (person_id, source, now_ms))
-                self._act("node", "locked_out", person_id, f"{WRONG_MAX} wrong tries from {source}")
+                if known:
+                    self._act("node", "locked_out", person_id, f"{WRONG_MAX} wrong tries from {source}")
 
     # ---- people
 
@@ -402,7 +416,13 @@ class Roster:
     def locked_out(self) -> list[tuple[str, str]]:
         """(person, source) of those whom five wrong tries have locked out."""
         with self._guard:
-            return [tuple(row) for row in self._sql.execute("SELECT person_id, source FROM locks ORDER BY at_ms")]
+            return [
+                tuple(row)
+                for row in self._sql.execute(
+                    "SELECT person_id, source FROM locks WHERE person_id IN (SELECT person_id FROM people)"
+                    " ORDER BY at_ms"
+                )
+            ]
 
     # ---- tokens
 
@@ -422,6 +442,8 @@ class Roster:
         _check(token_id, roles)
         if kind not in ("device", "program"):
             raise BadValueError("kind", "unknown", f"a token is of a device or a program, not of a {kind!r}")
+        if kind == "device" and not set(roles) <= {"device", "field_unit"}:
+            raise BadValueError("role", "kind", "a device is device or field_unit; other roles are for a program")
         if "device" in roles and not units:
             raise BadValueError("units", "missing", "say for which units it speaks: --unit P-17")
         shown = secret.new_token()

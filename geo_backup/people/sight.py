@@ -131,6 +131,8 @@ class _Filter:
         if isinstance(value, Mapping):
             return self._mapping(value, clear)
         if isinstance(value, list | tuple):
+            if any(isinstance(part, str) and part in UNTOLD for part in value):  # a reason with its count
+                return GONE
             rows = [self.shown(row, clear) for row in value]
             return [row for row in rows if row is not GONE]
         if isinstance(value, str) and self._unseen(value):
@@ -157,11 +159,17 @@ class _Filter:
                     part = _position(part, here)
             if name in COUNTS and isinstance(part, Mapping):
                 out[name] = {reason: count for reason, count in part.items() if reason not in UNTOLD}
+            elif name == "words" and isinstance(part, str):
+                out[name] = "\n".join(line for line in part.splitlines() if not any(one in line for one in UNTOLD))
             elif name in WORDS:
                 out[name] = part
             else:
                 shown = self.shown(part if here == "exact" else _coarse(name, part, here), here)
                 out[name] = None if shown is GONE else shown
+        if "candidates_total" in out and isinstance(out.get("candidates"), list):
+            kept = len(value["candidates"]) - len(out["candidates"])
+            whole = self.sight.desk and self.sight.agency == CENTRE
+            out["candidates_total"] = out["candidates_total"] - kept if whole else len(out["candidates"])
         return out
 
     def _unit(self, unit_id: str) -> Clear | None:

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from geo_backup.live_map import LiveMap
 from geo_backup.people import ROLES, Principal, Role
+from geo_backup.people.principal import CENTRE
+from geo_backup.people.sight import Sight
 
 Right = Literal[
     "look",
@@ -214,9 +217,14 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
 )
 """What each operation asks for; None: nothing."""
 
-FOR_ALL_AGENCIES = frozenset({"adopt_beats", "adopt_demand", "adopt_traffic", "clear_traffic", "steer_replay"})
-"""What they change holds for every agency: they are for those who serve the whole centre."""
-OF_ONE_AGENCY = frozenset({"adopt_rules", "register_unit", "retire_unit", "set_word", "set_status", "set_crew",
+FOR_ALL_AGENCIES = frozenset(
+    {"adopt_beats", "adopt_demand", "adopt_traffic", "clear_traffic", "steer_replay", "read_log", "get_metrics"}
+)
+"""What they change or tell is of every agency: they are for those who serve the whole centre."""
+BY_AGENCY = frozenset({"get_cover", "list_moves"})
+"""What they tell is by agency: whoever serves one is told of that."""
+OF_ONE_AGENCY = frozenset({"adopt_rules", "open_incident", "register_unit", "retire_unit", "set_word", "set_status",
+                           "set_crew",
                            "clear_emergency", "change_incident", "close_incident", "make_agreement", "end_agreement",
                            "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
 """What they change belongs to an agency: whoever serves another one may not."""
@@ -243,6 +251,18 @@ def units_of(who: Principal, right: Right) -> frozenset[str] | None:
     return None if reach(who, right) == "all" else who.units
 
 
+def speaks_for(who: Principal, right: Right, live_map: LiveMap, unit_id: str) -> bool:
+    """Whether somebody may say this of a unit: it is one of theirs, of the agency they serve, or nobody's yet. A unit
+    that they must not know of is not."""
+    if reach(who, right) == "own":
+        return unit_id in who.units
+    unit = live_map.units.get(unit_id)
+    if unit is None or who.kind == "anyone":
+        return True
+    sight = Sight.of(who)
+    return sight.unit(live_map, unit) is not None and who.agency in (CENTRE, unit.agency)
+
+
 def who_may(right: Right) -> list[Role]:
     """The roles that have a right."""
     return [role for role in ROLES if right in GRANTS[role]]
@@ -256,7 +276,7 @@ def refusal_of(who: Principal | None, right: Right | None) -> Refused | None:
         return 401, NOT_SIGNED_IN, [{"field": "", "reason": "not_signed_in", "message": NOT_SIGNED_IN}]
     may = " or ".join(who_may(right)).replace("_", " ")
     are = ", ".join(sorted(who.roles)).replace("_", " ") or "without a role"
-    words = f"to {RIGHTS[right].what} is for a {may}; you are {are}"
+    words = f"to {RIGHTS[right].what} is for {'an' if may[0] in 'aeiou' else 'a'} {may}; you are {are}"
     return 403, words, [{"field": "", "reason": "not_your_right", "message": words}]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geo_backup.events import AgreementEnded, AgreementMade, AidApproved
+from geo_backup.people.principal import CENTRE
 from geo_backup.server.answers import told
 from geo_backup.server.given import AgreementId, IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
@@ -19,6 +20,8 @@ routes = routes_of("Aid")
 async def make_agreement(node: TheNode, body: NewAgreement) -> Told[documents.Agreement]:
     """The lender's units help the borrower: `automatic` aid is ranked with its own units, `mutual` aid when it is
     approved for an incident. One direction; the other is another agreement."""
+    if CENTRE in (body.lender, body.borrower):
+        raise bad_value("/lender", "reserved", f"{CENTRE} is no agency: it stands for those who serve all of them")
     if body.lender == body.borrower:
         raise bad_value("/borrower", "same", "an agency needs no agreement with itself")
     event = AgreementMade(

@@ -11,7 +11,7 @@ from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import ID_PATTERN, Event, PositionReported
 from geo_backup.formats import cot
 from geo_backup.node import ALARM_WITHIN_S, Node
-from geo_backup.server.access import units_of
+from geo_backup.server.access import speaks_for, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import declare, refuse_clear
@@ -19,7 +19,7 @@ from geo_backup.server.given import TheAdoption, TheNode, Xml, routes_of
 from geo_backup.server.positions import NOT_YOURS
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import said_by, speaking
-from geo_backup.server.writes import adoption_of
+from geo_backup.server.writes import adoption_of, no_unit
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
@@ -46,9 +46,10 @@ async def take_cot_event(
         return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
     events: list[Event] = []
     unit_id = _unit_named(node, adoption, event, address_of(request), events)
-    mine = units_of(speaking(), "report")
-    if mine is not None and unit_id not in mine:
-        raise Problem(403, NOT_YOURS)
+    if not speaks_for(speaking(), "report", node.live_map, unit_id):
+        if units_of(speaking(), "report") is not None:
+            raise Problem(403, NOT_YOURS)
+        raise no_unit()
     if event.kind == "cancel":
         unit = node.live_map.units.get(unit_id)
         emergency_id = unit.emergency_id if unit is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import orjson
 from fastapi.routing import APIRoute
@@ -21,6 +21,7 @@ from geo_backup.people import Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import GONE, Sight
 from geo_backup.server.access import (
+    BY_AGENCY,
     FOR_ALL_AGENCIES,
     OF_ONE_AGENCY,
     OPERATIONS,
@@ -32,9 +33,10 @@ from geo_backup.server.access import (
 )
 from geo_backup.server.problems import answer
 from geo_backup.server.speaker import SAFE, refused_of, speaker_of
-from geo_backup.server.writes import no_incident, no_unit
+from geo_backup.server.writes import NO_INCIDENT, NO_UNIT
 from geo_backup.wire.route import Answer, Guarded
 
+OF_ALL = "this is of all agencies: it is for somebody who serves the whole centre"
 JSON = ("application/json", "application/problem+json")
 
 
@@ -65,10 +67,17 @@ class Guard:
         if right is None or who is None or who.kind == "anyone":
             await handle(scope, receive, send)
             return
+        if operation in BY_AGENCY and who.agency != CENTRE:
+            scope["query_string"] = urlencode({"agency": who.agency}).encode()
         if right in RECORDED and scope["method"] in SAFE:
             client = scope.get("client")
             scope["app"].state.speakers.notes(who, right, client[0] if client else "")
         sight, far = Sight.of(who), reach(who, right)
+        if who.agency != CENTRE and operation in FOR_ALL_AGENCIES:
+            await answer(403, OF_ALL, [{"field": "", "reason": "of_all_agencies", "message": OF_ALL}])(
+                scope, receive, send
+            )
+            return
         if right == "read_log" or (far == "all" and sight.whole(self.node.live_map)):  # the log has a cut of its own
             await handle(scope, receive, send)
             return
@@ -79,7 +88,7 @@ class Guard:
         if beyond is not None:
             await answer(*beyond)(scope, receive, send)
             return
-        await handle(scope, receive, _Shown(send, sight, self.node).send)
+        await handle(scope, receive, _Shown(send, sight, self.node, scope["method"] in SAFE).send)
 
     def _beyond(self, scope: Scope, who: Principal, sight: Sight, right: Right) -> tuple[int, str] | None:
         """Why what an address names is not for this speaker: it is not there for them, or not theirs to change."""
@@ -104,36 +113,32 @@ class Guard:
         """Why something is refused that would change what belongs to another agency, or to all of them."""
         if who.agency == CENTRE:
             return None
-        if operation in FOR_ALL_AGENCIES:
-            return 403, "this holds for all agencies: it is for somebody who serves the whole centre"
         if operation not in OF_ONE_AGENCY:
             return None
-        owners = self._owners(scope, said)
-        if owners and who.agency in owners:
-            return None
-        if not owners and operation != "adopt_rules":
+        owners = self._owners(operation, scope, said)
+        if owners <= {who.agency} and (owners or operation != "adopt_rules"):
             return None
         return 403, f"this belongs to {' and '.join(sorted(owners)) or 'all agencies'}; you serve {who.agency}"
 
-    def _owners(self, scope: Scope, said: Any) -> set[str]:
+    def _owners(self, operation: str, scope: Scope, said: Any) -> set[str]:
         """The agencies to which belongs what a request changes, as far as it and the live map name them."""
         live_map, path = self.node.live_map, scope["path_params"]
         query = parse_qs(scope["query_string"].decode("latin-1"))
         members = said if isinstance(said, dict) else {}
-        found = {*query.get("agency", ()), *(members.get(name) for name in ("agency", "lender", "borrower"))}
+        lends = "lender" if operation == "make_agreement" else "agency"  # whoever lends consents
+        found = {*query.get("agency", ()), members.get(lends)}
         unit = live_map.units.get(path.get("unit_id", ""))
         incident = live_map.incidents.get(path.get("incident_id", path.get("emergency_id", "")))
         plan = live_map.plans.get(path.get("plan_id", ""))
         agreement = live_map.agreements.get(path.get("agreement_id", ""))
-        found |= {one.agency for one in (unit, incident) if one is not None}
-        if unit is not None:  # whose it is now counts, whatever a description makes of it
-            found = {unit.agency}
-        if incident is not None and incident.for_unit_id in live_map.units:
+        if operation != "approve_aid":  # by whoever lends, whosever the incident is
+            found |= {one.agency for one in (unit, incident) if one is not None}
+        if operation == "clear_emergency" and incident is not None and incident.for_unit_id in live_map.units:
             found.add(live_map.units[incident.for_unit_id].agency)
         if plan is not None:
             found.add(plan.made.agency)
         if agreement is not None:
-            found |= {agreement.lender, agreement.borrower}
+            found.add(agreement.lender)
         return {one for one in found if isinstance(one, str) and one}
 
 
@@ -158,8 +163,8 @@ async def _body(receive: Receive) -> tuple[Receive, Any]:
 class _Shown:
     """The way out: a JSON document is held until it is whole, and goes out with what may be seen of it."""
 
-    def __init__(self, send: Send, sight: Sight, node: Node) -> None:
-        self._send, self._sight, self._node = send, sight, node
+    def __init__(self, send: Send, sight: Sight, node: Node, reads: bool) -> None:
+        self._send, self._sight, self._node, self._reads = send, sight, node, reads
         self._start: Message | None = None
         self._body: list[bytes] = []
 
@@ -181,9 +186,11 @@ class _Shown:
         if body:
             told = orjson.loads(body)
             seen = self._sight.shown(self._node.live_map, told)
-            if seen is GONE:
+            if seen is GONE and self._reads:
                 gone = answer(404, "there is nothing of this here")
                 start, body = {**start, "status": 404, "headers": gone.raw_headers}, bytes(gone.body)
+            elif seen is GONE:  # it was done: whoever asked for it may not see what became of it
+                body = b"{}"
             elif seen != told:
                 body = orjson.dumps(seen)
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
@@ -194,7 +201,7 @@ class _Shown:
 
 def nobody(live_map: LiveMap, name: str) -> str:
     """What is said of something that may not be seen: the very words that are said of what is not there."""
-    return str(no_unit(name) if name in live_map.units else no_incident(name))
+    return NO_UNIT if name in live_map.units else NO_INCIDENT
 
 
 def _texts(value: Any) -> list[str]:

@@ -42,7 +42,7 @@ async def read_log(
     node: TheNode,
     speakers: TheSpeakers,
     request: Request,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=FACTS_MAX)] = 200,
 ) -> Told[documents.LogPage]:
     """Facts of the log after a position, without positions of units. `next` is where to go on. An analyst is told what

@@ -12,6 +12,7 @@ from geo_backup.live_map import Incident
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import own_agency
 from geo_backup.server.writes import (
     check_profile,
     incident_of,
@@ -64,7 +65,7 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
         pinned=body.pinned,
         exercise=body.exercise,
         apart=body.exercise,
-        agency=body.agency,
+        agency=body.agency or own_agency(),
         level=body.level,
         off_road_m=off_road,
     )

@@ -21,7 +21,7 @@ from geo_backup.node import Node
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import PlanId, TheNode, routes_of
 from geo_backup.server.problems import bad_value, may
-from geo_backup.server.speaker import named
+from geo_backup.server.speaker import named, own_agency
 from geo_backup.server.writes import ask, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import ByWhom, NewPlan, PlanReason
@@ -57,7 +57,7 @@ async def make_plan(node: TheNode, body: NewPlan) -> Told[documents.Plan]:
             posts=posts,
             priority=body.priority,
             several=body.several,
-            agency=body.agency,
+            agency=body.agency or own_agency(),
             note=body.note,
             exercise=body.exercise,
         ),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from geo_backup.errors import LogError
 from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported
 from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
-from geo_backup.server.access import units_of
+from geo_backup.server.access import speaks_for, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
@@ -73,8 +73,7 @@ class _Report:
         """Whose button, and where."""
         self._now_ms = node.clock.now_ms()
         self._said_by = said_by("unit")
-        self._mine = units_of(speaking(), "report")
-        """Units that the sender speaks for; None: any."""
+        self._who = speaking()
         self._index_of: list[int] = []
         """Of each event among the rows; -1 for a registration."""
         self._refused: list[documents.RefusedRow] = []
@@ -94,8 +93,9 @@ class _Report:
             if isinstance(row, dict) and row.get("alarm") == "sos" and self._may_call(row.get("unit_id")):
                 self.pressed.setdefault(row["unit_id"], None)
             return
-        if self._mine is not None and position.unit_id not in self._mine:
-            self._refuse(index, NOT_YOURS, f"/positions/{index}/unit_id")
+        if not self._speaks_for(position.unit_id):
+            known = units_of(self._who, "report") is not None  # else it is nobody's business that there is one
+            self._refuse(index, NOT_YOURS if known else UNKNOWN_UNIT, f"/positions/{index}/unit_id")
             return
         if position.alarm == "sos" and self._may_call(position.unit_id):
             self.pressed[position.unit_id] = (position.lon, position.lat)
@@ -140,10 +140,13 @@ class _Report:
     def _refuse(self, index: int, reason: str, field: str) -> None:
         self._refused.append({"index": index, "reason": reason, "field": field})
 
+    def _speaks_for(self, unit_id: str) -> bool:
+        return speaks_for(self._who, "report", self.node.live_map, unit_id)
+
     def _may_call(self, unit_id: object) -> bool:
         """Whether this may be a unit that calls for help: registered or not, as long as the sender speaks for it."""
         named = isinstance(unit_id, str) and re.fullmatch(ID_PATTERN, unit_id) is not None
-        return named and (self._mine is None or unit_id in self._mine)
+        return named and self._speaks_for(str(unit_id))
 
     def _not_listed(self, unit_id: str) -> str | None:
         """Why a unit's position cannot be taken; None when it is registered, or adopted here."""

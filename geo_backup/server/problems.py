@@ -17,7 +17,7 @@ from geo_backup.wire.depth import DEEPEST, too_deep
 
 TITLES = {
     400: "Not JSON",
-    401: "Token required",
+    401: "Sign in first",
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",

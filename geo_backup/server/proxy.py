@@ -20,7 +20,10 @@ SECURE = {"http": "https", "ws": "wss"}
 def network_of(text: str) -> Network:
     """The addresses of a proxy: `10.0.0.2` or `10.0.0.0/24`. Raises `BadValueError`."""
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
+        if network.prefixlen == 0:
+            raise ValueError("everybody is no proxy")
+        return network
     except ValueError:
         words = f"--trusted-proxy is an address or a network, such as 10.0.0.2 or 10.0.0.0/24, not {text!r}"
         raise BadValueError("--trusted-proxy", "address", words) from None

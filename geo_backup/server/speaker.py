@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from geo_backup.errors import TokenError
 from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
+from geo_backup.people.principal import CENTRE
 from geo_backup.people.secret import is_jwt, new_token, token_hash
 from geo_backup.server.problems import answer, bad_value
 from geo_backup.server.proxy import is_forwarded
@@ -80,6 +81,12 @@ def named(by: str | None) -> str:
             raise bad_value("/by", "missing", "say who decides: nobody is signed in here")
         return by
     return who.said_by if by in (None, who.id, who.name) else f"{by}, says {who.said_by}"
+
+
+def own_agency() -> str:
+    """The agency whose work this is where a request names none: that of who speaks; empty: everybody's."""
+    who = _SPEAKING.get()
+    return "" if who.agency == CENTRE else who.agency
 
 
 def signed(event: E) -> E:
@@ -199,8 +206,9 @@ class Speakers:
         return self._ticket(who, "feed", TICKET_S)
 
     def take_ticket(self, ticket: str) -> Principal | None:
-        """Whose ticket for the feed this is; it is used up."""
-        return self._take(ticket, "feed")
+        """Whose ticket for the feed this is, if they are still signed in; it is used up."""
+        who = self._take(ticket, "feed")
+        return None if who is None else self.holds(who)
 
     def holds(self, who: Principal) -> Principal | None:
         """Somebody as they are now, whose session or token was shown a while ago; None when it is over."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from geo_backup.backup.readings import reach_of
 from geo_backup.backup.standing import Standing
 from geo_backup.events import CrewReported, Member, UnitRegistered, UnitRetired, UnitStatusChanged
+from geo_backup.people.principal import CENTRE
 from geo_backup.server.answers import asked, listed, told
 from geo_backup.server.given import TheNode, UnitId, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
@@ -59,6 +60,8 @@ async def get_unit_reach(
 @routes.put("/units/{unit_id}", responses=may(429, also={201: "A new unit."}))
 async def register_unit(node: TheNode, unit_id: UnitId, body: UnitDescription) -> Told[documents.Unit]:
     """Register a unit, or describe it anew."""
+    if body.agency == CENTRE:
+        raise bad_value("/agency", "reserved", f"{CENTRE} is no agency: it stands for those who serve all of them")
     home = tuple(body.home) if body.home is not None else None
     if home is not None and not (-180 <= home[0] <= 180 and -90 <= home[1] <= 90):
         raise bad_value("/home", "out_of_range", "home is [lon, lat] in degrees")

@@ -14,9 +14,11 @@ from geo_backup.server.speaker import said_by, signed
 
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
+NO_UNIT = "there is no such unit; register it with PUT /v1/units/{id}"
+NO_INCIDENT = "there is no such incident"
 REFUSALS: dict[str, tuple[int, str]] = {
-    "unknown_unit": (404, "there is no such unit; register it with PUT /v1/units/{id}"),
-    "unknown_incident": (404, "there is no such incident"),
+    "unknown_unit": (404, NO_UNIT),
+    "unknown_incident": (404, NO_INCIDENT),
     "unknown_closure": (404, "there is no such closure"),
     "unknown_emergency": (404, "there is no such emergency"),
     "unknown_agreement": (404, "there is no such agreement"),
@@ -107,21 +109,21 @@ def was_taken(problem: Problem) -> bool:
     return any(error["reason"] == "id_taken" for error in problem.errors)
 
 
-def no_unit(unit_id: str) -> UnknownIdError:
-    """There is none, or none that whoever asks may know of."""
-    return UnknownIdError(f"there is no unit {unit_id!r}; register it with PUT /v1/units/{{id}}")
+def no_unit() -> UnknownIdError:
+    """There is none, or none that whoever asks may know of: in the same words."""
+    return UnknownIdError(NO_UNIT)
 
 
-def no_incident(incident_id: str) -> UnknownIdError:
-    """There is none, or none that whoever asks may know of."""
-    return UnknownIdError(f"there is no incident {incident_id!r}")
+def no_incident() -> UnknownIdError:
+    """There is none, or none that whoever asks may know of: in the same words."""
+    return UnknownIdError(NO_INCIDENT)
 
 
 def unit_of(node: Node, unit_id: str) -> Unit:
     """The unit, or `UnknownIdError`."""
     unit = node.live_map.units.get(unit_id)
     if unit is None:
-        raise no_unit(unit_id)
+        raise no_unit()
     return unit
 
 
@@ -129,7 +131,7 @@ def incident_of(node: Node, incident_id: str) -> Incident:
     """The incident, open or closed, or `UnknownIdError`."""
     incident = node.live_map.incidents.get(incident_id)
     if incident is None:
-        raise no_incident(incident_id)
+        raise no_incident()
     return incident
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geo_backup.audit.who import who
-from geo_backup.events import EmergencyAcknowledged, EmergencyDeclared, Event, Looked
+from geo_backup.events import AgreementMade, EmergencyAcknowledged, EmergencyDeclared, Event, Looked
 from tests.stories import ms, opened, part, ping, status, unit
 
 
@@ -77,4 +77,18 @@ def test_an_emergency_is_told_with_who_took_it() -> None:
     assert words(story)[1:] == [
         "device:radio declared its officer's emergency e1",
         "person:lind took its officer's emergency e1 in hand (desk 3)",
+    ]
+
+
+def test_whoever_looks_while_it_comes_into_sight_is_named() -> None:
+    agreed = AgreementMade(received_ms=ms(5), agreement_id="a", lender="police", borrower="ems", aid="automatic")
+    story: list[Event] = [
+        unit("P1"),
+        looked(1.0, "person:ems", "s1", agency="ems"),
+        replace(looked(2.0, "program:ems", "t", agency="ems", scope=("look",)), what="answers", until_ms=ms(900)),
+        agreed,
+    ]
+    assert sorted(words(story)[1:]) == [
+        "person:ems followed the map on which it stood",
+        "program:ems may have read answers in which it stood",
     ]

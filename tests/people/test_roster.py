@@ -96,6 +96,20 @@ def test_five_wrong_tries_lock_one_source_and_no_session(roster: Roster, now: No
     roster.sign_in("lind", PASSWORD, "", "far")
 
 
+def test_nobody_is_locked_out_like_somebody(roster: Roster) -> None:
+    """Nor does the sixth wrong try tell whether there is such a person."""
+    add(roster)
+    said: dict[str, list[str]] = {"lind": [], "nobody": []}
+    for person_id, reasons in said.items():
+        for _ in range(WRONG_MAX + 2):
+            with pytest.raises(SignInError) as refused:
+                roster.sign_in(person_id, "wrong", "", "far")
+            reasons.append(refused.value.reason)
+    assert said["lind"] == said["nobody"]
+    assert roster.locked_out() == [("lind", "far")]
+    assert [act.whom for act in roster.acts() if act.act == "locked_out"] == ["lind"]
+
+
 def test_wrong_tries_that_lie_apart_lock_nobody(roster: Roster, now: Now) -> None:
     add(roster)
     for _ in range(2 * WRONG_MAX):
@@ -156,6 +170,8 @@ def test_what_cannot_be_is_refused_in_words(roster: Roster) -> None:
         roster.add("a", name="", agency="x", roles=("viewer",), password="short", by="t")
     with pytest.raises(BadValueError, match="roles are"):
         roster.add("a", name="", agency="x", roles=("king",), password=PASSWORD, by="t")
+    with pytest.raises(BadValueError, match="device or field_unit"):
+        roster.issue("d", "device", agency="x", roles=("supervisor",), units=("P1",), by="t")
     with pytest.raises(BadValueError, match="which units"):
         roster.issue("d", "device", agency="x", roles=("device",), by="t")
 

@@ -372,6 +372,25 @@ def test_a_ticket_opens_the_feed_once(guarded: ServerInThread, tokens: dict[str,
             feed.recv(timeout=10)
 
 
+def test_a_ticket_ends_with_the_token_that_it_was_made_with(guarded: ServerInThread, roster: Roster) -> None:
+    token = roster.issue("brief", "program", agency="*", roles=("viewer",), by="test")
+    with speaks(guarded, token) as http:
+        ticket = http.post("/v1/session/ticket").json()["ticket"]
+    roster.revoke("brief", by="test")
+    with connect(guarded.feed, proxy=None) as feed:
+        feed.send(json.dumps({"type": "hello", "ticket": ticket}))
+        with pytest.raises(ConnectionClosed) as closed:
+            feed.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+
+
+def test_the_log_has_an_end(guarded: ServerInThread, tokens: dict[str, str]) -> None:
+    with speaks(guarded, tokens["auditor"]) as http:
+        assert http.get("/v1/log?after=99999999999999999999").status_code == 422
+        assert http.get(f"/v1/log?after={2**62}").json() == {"facts": [], "next": 2**62}
+
+
 def test_wrong_tokens_are_slowed_and_good_ones_are_not(guarded: ServerInThread, tokens: dict[str, str]) -> None:
     with speaks(guarded, "gb1_wrong") as wrong, speaks(guarded, tokens["viewer"]) as right:
         answers = [wrong.get("/v1/units").status_code for _ in range(23)]

@@ -142,6 +142,11 @@ def test_one_agency_changes_nothing_of_another_and_nothing_of_all(of: dict[str, 
         police.put("/v1/units/FIRE1", json={**own, "agency": "police"}),
         police.delete("/v1/units/FIRE1"),
         police.post("/v1/agreements", json={"lender": "ems", "borrower": "fire", "aid": "automatic"}),
+        police.post("/v1/agreements", json={"lender": "ems", "borrower": "police", "aid": "automatic"}),
+        police.delete("/v1/agreements/f2p"),
+        police.put("/v1/units/POL1", json={**own, "agency": "ems"}),
+        police.post("/v1/incidents", json={**PLACE, "priority": 2, "agency": "ems"}),
+        police.get("/metrics"),
     ]
     assert [one.status_code for one in refused] == [403] * len(refused), [one.text for one in refused]
     assert police.put("/v1/units/POL9", json={**own, "agency": "police"}).status_code == 201
@@ -187,3 +192,77 @@ def test_a_field_unit_sees_itself_and_who_is_with_it(of: dict[str, httpx.Client]
     assert mine.patch("/v1/incidents/all/assignments/POL1", json={"state": "en_route"}).status_code == 200
     assert mine.patch("/v1/incidents/all/assignments/POL2", json={"state": "en_route"}).status_code == 403
     assert mine.post("/v1/incidents/all/close").status_code == 403
+
+
+def test_what_an_agency_opens_is_its_own(of: dict[str, httpx.Client]) -> None:
+    """Nobody need name their agency for it, and nobody else changes it."""
+    opened = of["police"].post("/v1/incidents", json={**PLACE, "priority": 3, "incident_id": "ours"})
+    assert (opened.status_code, opened.json()["agency"]) == (201, "police")
+    ems = of["ems-chief"]
+    assert [ems.get("/v1/incidents/ours").status_code, ems.post("/v1/incidents/ours/close").status_code] == [404, 404]
+    plan = {"plan_id": "ours", "name": "quiet", "arrive_by": at(7_200), "ends": at(9_000)}
+    posts = [{"post_id": "gate", **PLACE, "needs": [{"capability": "patrol"}]}]
+    made = of["police"].post("/v1/plans", json={**plan, "posts": posts})
+    assert made.status_code == 201, made.text
+    assert made.json()["agency"] == "police"
+    assert "ours" not in ems.get("/v1/plans").text
+    assert ems.post("/v1/plans/ours/cancel", json={"reason": "x"}).status_code in (403, 404)
+    assert of["police"].post("/v1/incidents/ours/close").status_code == 200
+
+
+def test_nobody_moves_another_agencys_unit(of: dict[str, httpx.Client]) -> None:
+    """A desk reports for its own agency; of a unit that it must not know of it is told what it is told of nobody's."""
+    before = units(of["centre"])
+    place = {"fix_time": at(), "lon": LON + 0.01, "lat": LAT}
+    for unit_id in ("POL1", "UC9", "NOBODY"):
+        rows = [{"unit_id": unit_id, **place}]
+        answer = of["fire"].post("/v1/positions", json={"positions": rows}).json()
+        assert [row["reason"].partition(":")[0] for row in answer["refused"]] == ["unknown_unit"], unit_id
+        times = f'time="{at()}" start="{at()}" stale="{at(60)}"'
+        event = f'<event version="2.0" uid="{unit_id}" type="a-f-G" {times} how="m-g">'
+        body = f'{event}<point lat="57.7" lon="11.97" hae="0" ce="5" le="5"/></event>'
+        sent = of["fire"].post("/v1/cot", content=body, headers={"content-type": "application/xml"})
+        assert sent.status_code == 404, unit_id
+    assert units(of["centre"]) == before
+
+
+def test_an_unseen_unit_and_none_at_all_are_refused_in_the_same_words(of: dict[str, httpx.Client]) -> None:
+    def said(unit_id: str) -> list[tuple[int, str]]:
+        ems = of["ems-chief"]
+        answers = [
+            ems.get(f"/v1/units/{unit_id}"),
+            ems.put(f"/v1/units/{unit_id}/status", json={"status": "busy"}),
+            ems.put(f"/v1/units/{unit_id}/crew", json={"crew": []}),
+            ems.post("/v1/incidents/all/assignments", json={"unit_id": unit_id}),
+        ]
+        return [(one.status_code, one.json().get("detail", one.text)) for one in answers]
+
+    assert said("UC9") == said("NOBODY")
+
+
+def test_an_officer_in_danger_is_heard_whoever_says_so(of: dict[str, httpx.Client]) -> None:
+    """A desk that must not know of the unit passes a cry for help on; it is opened, and the right desks see it."""
+    pressed = of["ems-chief"].post("/v1/emergencies", json={"unit_id": "UC9", "emergency_id": "uc-cry"})
+    assert pressed.status_code == 201
+    assert "UC9" not in pressed.text
+    seen = of["police-chief"].get("/v1/incidents/uc-cry").json()
+    assert (seen["for_unit_id"], seen["emergency"]["alarms"]) == ("UC9", True)
+    end = {"by": "supervisor", "reason": "safe"}
+    assert of["centre"].post("/v1/emergencies/uc-cry/clear", json={**end, "who": "Berg"}).status_code == 200
+    assert of["centre"].post("/v1/incidents/uc-cry/close").status_code == 200
+
+
+def test_numbers_and_words_tell_nothing_of_units_that_are_not_seen(of: dict[str, httpx.Client]) -> None:
+    ems = of["ems-chief"]
+    ranking = ems.get("/v1/incidents/all/ranking").json()
+    assert ranking["candidates_total"] == len(ranking["candidates"])
+    covers = [ems.get(url).json()["free_units"] for url in ("/v1/cover", "/v1/cover?agency=police")]
+    assert covers == [1, 1], "of its own units, whatever it asks for"
+    asked = of["centre"].post(
+        "/v1/incidents/all/backup", json={"mode": "immediate", "requirement": [{"capability": "patrol"}]}
+    )
+    decision = f"/v1/decisions/{asked.json()['decision_id']}"
+    assert "HIDDEN" in of["centre"].get(decision).text
+    for word in ("HIDDEN", "undercover"):
+        assert word not in ems.get(decision).text
+        assert word not in of["police"].get(decision).text
