@@ -10,7 +10,9 @@ import pytest
 from tests.browser.chromium import FLAGS, executable
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # no longer: Playwright keeps an event loop in this thread, where other tests run theirs
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = executable()

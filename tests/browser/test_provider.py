@@ -11,7 +11,6 @@ from geo_backup.outbound import Outbound
 from geo_backup.people import Roster
 from geo_backup.people.provider import Provider
 from geo_backup.server.speaker import COOKIE
-from tests.browser.test_dashboard import browser  # noqa: F401  a fixture
 from tests.people.running_provider import RunningProvider
 from tests.people.test_provider import settings_of
 from tests.running import ServerInThread, free_port
@@ -19,7 +18,7 @@ from tests.running import ServerInThread, free_port
 pytestmark = pytest.mark.browser
 
 
-def test_a_browser_comes_back_signed_in(tmp_path: Path, browser: Any) -> None:  # noqa: F811
+def test_a_browser_comes_back_signed_in(tmp_path: Path, browser: Any) -> None:
     """The provider is at 127.0.0.1 and the page at localhost: to a browser these are two sites."""
     port = free_port()
     page_url = f"http://localhost:{port}"
