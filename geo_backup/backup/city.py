@@ -116,6 +116,19 @@ def city_now(standing: Standing) -> CityNow:
     return city.now(ms, table.free(now.as_of_ms), *table.lon_lat(), agencies, now.as_of_ms)
 
 
+def last_in_beat(standing: Standing, unit_id: str) -> str | None:
+    """The beat that would be without a free unit of this one's agency if it went; None: none would."""
+    now, table = standing.now, standing.table
+    row, free = table.row_of.get(unit_id), table.free(now.as_of_ms)
+    if row is None or not free[row] or now.beats is None:
+        return None
+    beats, (lon, lat) = beats_of(now.beats), table.lon_lat()
+    at = beats.at(np.nan_to_num(lon, nan=200.0), np.nan_to_num(lat, nan=100.0))
+    mine = np.array([table.rows[one].agency == table.rows[unit_id].agency for one in table.ids], np.bool_)
+    alone = at[row] >= 0 and int((free & mine & (at == at[row])).sum()) == 1
+    return beats.beats[int(at[row])].beat_id if alone else None
+
+
 @dataclass(frozen=True, eq=False)
 class CityNow:
     """The cover of a city at one moment; units by their number in the fleet's table.

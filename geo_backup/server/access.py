@@ -31,6 +31,7 @@ Right = Literal[
     "close_roads",
     "traffic",
     "clear",
+    "empty_beat",
     "lead",
     "fleet",
     "setup",
@@ -39,7 +40,10 @@ Right = Literal[
     "measure",
 ]
 Reach = Literal["all", "own"]
-CLEARING = "`clear_emergency` as a supervisor"
+IN_BODIES: Mapping[str, str] = MappingProxyType(
+    {"clear": "`clear_emergency` as a supervisor", "empty_beat": "`assign_unit` of such a unit"}
+)
+"""What rights open that depends on what a request says."""
 Refused = tuple[int, str, list[dict[str, str]]]
 """Status, words, and errors as problem documents have them."""
 NOT_SIGNED_IN = (
@@ -68,6 +72,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "close_roads": Words("close roads and open them again"),
         "traffic": Words("load and clear measured speeds"),
         "clear": Words("end another's emergency, with a reason"),
+        "empty_beat": Words("send the last free unit of a beat to a call of priority 3 or lower"),
         "lead": Words("approve plans and mutual aid"),
         "fleet": Words("register, hide and retire units, set their words"),
         "setup": Words("change rules, beats, demand and agreements"),
@@ -117,6 +122,7 @@ GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
             "traffic": "all",
             "steer": "all",
             "clear": "all",
+            "empty_beat": "all",
             "lead": "all",
             "fleet": "all",
             "setup": "all",
@@ -301,6 +307,6 @@ def operations() -> str:
     for right, words in RIGHTS.items():
         names = [f"`{name}`" for name, asked in OPERATIONS.items() if asked == right]
         names += [f"the feed's `{topic}`" for topic, asked in TOPICS.items() if asked == right]
-        rows.append(f"| {words.what} | {', '.join(names) or CLEARING} |")
+        rows.append(f"| {words.what} | {', '.join(names) or IN_BODIES[right]} |")
     free = ", ".join(f"`{name}`" for name, asked in OPERATIONS.items() if asked is None)
     return "\n".join([*rows, f"| for everybody | {free} |"])

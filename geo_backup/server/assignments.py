@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from geo_backup.backup.city import last_in_beat
 from geo_backup.events import AssignmentChanged
 from geo_backup.node import Node
+from geo_backup.server.access import refusal_of
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
-from geo_backup.server.problems import bad_value, may
+from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import speaking
 from geo_backup.server.writes import incident_of, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AssignmentPatch, NewAssignment
 from geo_backup.wire.times import to_ms
 from geo_backup.wire.told import Told
+
+URGENT = 2
+"""Calls of this priority and above take whoever is there, the last of a beat too."""
 
 routes = routes_of("Incidents")
 
@@ -19,8 +25,13 @@ routes = routes_of("Incidents")
 @routes.post("/incidents/{incident_id}/assignments", status_code=201, responses=may(404, 409))
 async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignment) -> Told[documents.Incident]:
     """Send a unit, perhaps in place of another."""
-    now_ms = node.clock.now_ms()
-    standing = incident_of(node, incident_id).recommended
+    now_ms, incident = node.clock.now_ms(), incident_of(node, incident_id)
+    standing = incident.recommended
+    if incident.priority > URGENT and refusal_of(speaking(), "empty_beat") is not None:
+        beat = await node.read_field(lambda fleet: last_in_beat(fleet, body.unit_id))
+        if beat is not None:
+            words = f"it is the last free unit of beat {beat}: a supervisor may send it to a call of this priority"
+            raise Problem(403, words, [{"field": "/unit_id", "reason": "empties_beat", "message": words}])
     if body.as_of_seq is not None and body.as_of_seq > node.live_map.seq:
         raise bad_value("/as_of_seq", "future", "the log has not come so far yet")
     await record(

@@ -178,7 +178,7 @@ def test_roles_and_rights_are_all_used() -> None:
     asked = {*OPERATIONS.values(), *TOPIC_RIGHTS.values()} - {None}
     assert asked <= set(RIGHTS)
     assert granted == set(RIGHTS)
-    assert set(RIGHTS) - asked <= {"clear"}, "a right that nothing asks for; `clear` is a member of a body"
+    assert set(RIGHTS) - asked == set(access.IN_BODIES), "a right that nothing asks for"
 
 
 def test_facts_name_who_said_them(guarded: ServerInThread, tokens: dict[str, str]) -> None:
@@ -446,3 +446,34 @@ def test_whoever_reads_units_is_on_record(guarded: ServerInThread, tokens: dict[
 
     eventually(read, "who read")
     assert sorted(event.scope for event in read()).count(("look",)) == 1
+
+
+def test_the_last_of_a_beat_goes_to_a_lesser_call_by_a_supervisor_alone(
+    tmp_path: Path, roster: Roster, tokens: dict[str, str]
+) -> None:
+    """Nobody asks for leave to send it to somebody in danger."""
+    server = ServerInThread(tmp_path / "log.sqlite", roster=roster).start()
+    west, south = CENTRE[0] - 0.02, CENTRE[1] - 0.02
+    ring = [[west, south], [west + 0.04, south], [west + 0.04, south + 0.04], [west, south + 0.04], [west, south]]
+    beat = {"type": "Feature", "properties": {"beat_id": "north", "floor": 1}}
+    beats = {
+        "type": "FeatureCollection",
+        "features": [{**beat, "geometry": {"type": "Polygon", "coordinates": [ring]}}],
+    }
+    about = {"callsign": "x", "agency": "police", "kind": "patrol", "capabilities": ["patrol"]}
+    with speaks(server, tokens["supervisor"]) as chief, speaks(server, tokens["dispatcher"]) as desk:
+        assert chief.put("/v1/beats", json=beats).status_code == 200
+        for unit_id in ("A", "B"):
+            assert chief.put(f"/v1/units/{unit_id}", json=about).status_code == 201
+            rows = [{"unit_id": unit_id, "fix_time": at(), **PLACE}]
+            assert chief.post("/v1/positions", json={"positions": rows}).json()["accepted"] == 1
+        for incident_id, priority in (("first", 3), ("second", 3), ("danger", 1)):
+            body = {**PLACE, "priority": priority, "incident_id": incident_id}
+            assert desk.post("/v1/incidents", json=body).status_code == 201
+        assert desk.post("/v1/incidents/first/assignments", json={"unit_id": "A"}).status_code == 201
+        kept = desk.post("/v1/incidents/second/assignments", json={"unit_id": "B"})
+        assert (kept.status_code, kept.json()["errors"][0]["reason"]) == (403, "empties_beat")
+        assert desk.post("/v1/incidents/danger/assignments", json={"unit_id": "B"}).status_code == 201
+        assert desk.patch("/v1/incidents/danger/assignments/B", json={"state": "cleared"}).status_code == 200
+        assert chief.post("/v1/incidents/second/assignments", json={"unit_id": "B"}).status_code == 201
+    server.stop()
