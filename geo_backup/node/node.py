@@ -277,10 +277,9 @@ class Node:
             self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
             return False
         self._fields.touch((*delta.units, *delta.positions))
-        self.viewers.mark("units", delta.units)
-        self.viewers.mark("positions", delta.positions)
-        self.viewers.mark("incidents", delta.incidents)
-        self.viewers.mark("closures", delta.closures)
+        for topic in ("units", "positions", "incidents", "closures"):
+            if things := getattr(delta, topic):  # nearly all events move one unit, and nothing else
+                self.viewers.mark(topic, things)
         for closure_id in delta.closures:
             self.cuts.pop(closure_id, None)
         if delta.closures and isinstance(event, ClosureAdded):

@@ -10,6 +10,7 @@ units that one speaks for, and what these are on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -246,15 +247,25 @@ TOPICS: Mapping[str, Right] = MappingProxyType(
 
 def reach(who: Principal, right: Right | None) -> Reach | None:
     """How far somebody's right goes by the widest of their roles; None: they do not have it."""
-    if right is None:
-        return "all"
-    found = {GRANTS[role].get(right) for role in who.roles}
+    return "all" if right is None else _widest(who.roles, right)
+
+
+@lru_cache(maxsize=4_096)  # it is asked with every request, and the roles of a centre are few
+def _widest(roles: frozenset[Role], right: Right) -> Reach | None:
+    found = {GRANTS[role].get(right) for role in roles}
     return "all" if "all" in found else "own" if "own" in found else None
 
 
 def units_of(who: Principal, right: Right) -> frozenset[str] | None:
     """The units that somebody's right is bound to; None: to none."""
     return None if reach(who, right) == "all" else who.units
+
+
+def speaks_for_all(who: Principal, right: Right, live_map: LiveMap) -> bool:
+    """Whether somebody may say this of every unit, so that none need be looked at."""
+    if who.kind == "anyone":
+        return True
+    return reach(who, right) == "all" and who.agency == CENTRE and Sight.of(who).whole(live_map)
 
 
 def speaks_for(who: Principal, right: Right, live_map: LiveMap, unit_id: str) -> bool:

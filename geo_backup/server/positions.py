@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from geo_backup.errors import LogError
 from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported
 from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
-from geo_backup.server.access import speaks_for, units_of
+from geo_backup.server.access import speaks_for, speaks_for_all, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
@@ -74,6 +74,7 @@ class _Report:
         self._now_ms = node.clock.now_ms()
         self._said_by = said_by("unit")
         self._who = speaking()
+        self._for_all = speaks_for_all(self._who, "report", node.live_map)
         self._index_of: list[int] = []
         """Of each event among the rows; -1 for a registration."""
         self._refused: list[documents.RefusedRow] = []
@@ -141,7 +142,7 @@ class _Report:
         self._refused.append({"index": index, "reason": reason, "field": field})
 
     def _speaks_for(self, unit_id: str) -> bool:
-        return speaks_for(self._who, "report", self.node.live_map, unit_id)
+        return self._for_all or speaks_for(self._who, "report", self.node.live_map, unit_id)
 
     def _may_call(self, unit_id: object) -> bool:
         """Whether this may be a unit that calls for help: registered or not, as long as the sender speaks for it."""

@@ -14,6 +14,7 @@ from geo_backup.server.problems import answer
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip")
 SECURE = {"http": "https", "ws": "wss"}
 
 
@@ -29,9 +30,9 @@ def network_of(text: str) -> Network:
         raise BadValueError("--trusted-proxy", "address", words) from None
 
 
-def is_forwarded(headers: Headers) -> bool:
+def is_forwarded(scope: Scope) -> bool:
     """Whether a request says that it came through a proxy."""
-    return any(name == "forwarded" or name.startswith(("x-forwarded-", "x-real-ip")) for name in headers)
+    return any(name.startswith(FORWARDED) for name, _ in scope["headers"])
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,13 @@ class Proxied:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        forwarded = is_forwarded(scope)
+        if not forwarded and not self.proxies.alone:
+            await self.app(scope, receive, send)
+            return
         client = scope.get("client")
         peer = _address(client[0]) if client else None
-        forwarded, trusts = is_forwarded(headers), self.proxies.trust(peer)
+        trusts = self.proxies.trust(peer)
         if forwarded and not trusts:
             words = f"a proxy at {peer} brought this, which nobody named: start the server with --trusted-proxy {peer}"
             await _refuse(words, scope, receive, send)
@@ -73,7 +77,7 @@ class Proxied:
             words = "this port speaks with its proxy alone, since it has no TLS of its own: ask the proxy"
             await _refuse(words, scope, receive, send)
         elif forwarded and peer is not None:
-            await self.app(self._as_sent(scope, headers, peer), receive, send)
+            await self.app(self._as_sent(scope, Headers(scope=scope), peer), receive, send)
         else:
             await self.app(scope, receive, send)
 

@@ -150,13 +150,14 @@ class Speakers:
         """Whether nobody is configured."""
         return self._token is None and self.provider is None and (self.roster is None or self.roster.empty())
 
-    def of(self, headers: Headers, source: str) -> Principal | Refusal | None:
+    def of(self, scope: Scope, headers: Headers, source: str) -> Principal | Refusal | None:
         """Who shows what these headers show; None: nothing is shown."""
         if self.open:
-            if is_forwarded(headers):
+            if is_forwarded(scope):
                 words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
                 return Refusal(403, words)
-            return self.who(self.shown(headers)[0]) or ANYONE  # a link only says who they are
+            shown, _ = self.shown(headers)
+            return (self.who(shown) if shown else None) or ANYONE  # a link only says who they are
         shown, by_cookie = self.shown(headers)
         if not shown:
             return None
@@ -172,6 +173,8 @@ class Speakers:
         given = headers.get("authorization", "")
         if given[:7].lower() == "bearer ":
             return given[7:].strip(), False
+        if "cookie" not in headers:
+            return "", False
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
@@ -364,7 +367,7 @@ class Speaking:
         client = scope.get("client")
         if self.speakers.provider is not None:
             await self.speakers.provider.meet(self.speakers.shown(headers)[0])
-        found = self.speakers.of(headers, client[0] if client else "")
+        found = self.speakers.of(scope, headers, client[0] if client else "")
         if isinstance(found, Principal) and scope["type"] == "http" and scope["method"] not in SAFE:
             shown, by_cookie = self.speakers.shown(headers)
             if by_cookie and not hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), csrf_of(shown).encode()):
