@@ -6,8 +6,6 @@ import hashlib
 import hmac
 import secrets
 
-import pyotp
-
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1
 """About 0.1 s and 32 MiB a try (RFC 7914)."""
 SCRYPT_MEMORY = 64 << 20
@@ -50,11 +48,15 @@ def token_hash(token: str) -> str:
 
 def new_code_secret() -> str:
     """A secret for one-time codes, in base 32 as authenticator apps take it."""
+    import pyotp
+
     return pyotp.random_base32()
 
 
 def code_uri(secret: str, person_id: str) -> str:
     """The `otpauth://` address that an authenticator app reads (as a QR code)."""
+    import pyotp
+
     return pyotp.TOTP(secret).provisioning_uri(name=person_id, issuer_name="geo_backup")
 
 
