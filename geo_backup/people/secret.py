@@ -63,6 +63,8 @@ def code_uri(secret: str, person_id: str) -> str:
 def code_step(secret: str, code: str, at_s: float) -> int | None:
     """The half minute of which a one-time code (RFC 6238) is, near `at_s` (UTC epoch); None when it fits none. A step
     that was used must not be taken again."""
+    import pyotp  # here and above: a server that starts has nobody yet who signs in
+
     totp = pyotp.TOTP(secret)
     now = int(at_s) // CODE_S
     for step in range(now - CODE_WINDOW, now + CODE_WINDOW + 1):
