@@ -82,6 +82,9 @@ AgreementId = Annotated[str, Path(pattern=ID_PATTERN)]
 PlanId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
+WITH_BODY = {"POST", "PUT", "PATCH"}
+
+
 class Typed(Guarded):
     """A route whose answer goes out as it is: its type is for mypy and for `/openapi.json`, and is not built before
     somebody asks for that."""
@@ -92,6 +95,8 @@ class Typed(Guarded):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Handlers are given bodies that were strictly read."""
         handle = super().get_route_handler()
+        if not (self.methods or set()) & WITH_BODY:
+            return handle
 
         async def strictly(request: Request) -> Response:
             request.__class__ = StrictRequest  # the same request: errors are told from what it has read

@@ -37,6 +37,7 @@ log_ = logging.getLogger("geo_backup.access")
 COOKIE = "geo_backup_session"
 CSRF_HEADER = "x-csrf-token"
 SAFE = ("GET", "HEAD", "OPTIONS")
+SHOWN_BY = (b"authorization", b"cookie")
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
@@ -153,11 +154,7 @@ class Speakers:
     def of(self, scope: Scope, headers: Headers, source: str) -> Principal | Refusal | None:
         """Who shows what these headers show; None: nothing is shown."""
         if self.open:
-            if is_forwarded(scope):
-                words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
-                return Refusal(403, words)
-            shown, _ = self.shown(headers)
-            return (self.who(shown) if shown else None) or ANYONE  # a link only says who they are
+            return self._open_to(scope, headers)
         shown, by_cookie = self.shown(headers)
         if not shown:
             return None
@@ -167,6 +164,16 @@ class Speakers:
             return self.is_wrong(source, str(error)) if error.status == 401 else Refusal(error.status, str(error))
         # a cookie whose session is over comes by the browser's own doing: nobody tries anything
         return who if who is not None or by_cookie else self.is_wrong(source)
+
+    def _open_to(self, scope: Scope, headers: Headers) -> Principal | Refusal:
+        """Who speaks where nobody is configured: anybody, unless a proxy brings them; a link only says who they are."""
+        if is_forwarded(scope):
+            words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
+            return Refusal(403, words)
+        if not any(name in SHOWN_BY for name, _ in scope["headers"]):  # as nearly all, with every ping
+            return ANYONE
+        shown, _ = self.shown(headers)
+        return (self.who(shown) if shown else None) or ANYONE
 
     def shown(self, headers: Headers) -> tuple[str, bool]:
         """The token or session that headers show, and whether it came as a cookie, by the browser's own doing."""
