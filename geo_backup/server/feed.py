@@ -146,6 +146,9 @@ async def _send(
 ) -> None:
     outbox, loop = viewer.outbox, asyncio.get_running_loop()
     rules, who = node.live_map.rules, now()
+    if who is None:  # their session ended while they came in
+        await socket.close(CLOSE_NOBODY, "the session is over: sign in again")
+        return
     missed = node.since(hello.resume.epoch, hello.resume.after) if hello.resume is not None else None
     if missed is None or not window.sight.whole(node.live_map):  # nobody knows what this viewer was shown
         outbox.snapshot_due = True
