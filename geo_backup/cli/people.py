@@ -32,7 +32,7 @@ RoleOption = Annotated[
     typer.Option("--role", help="device, field_unit, viewer, dispatcher, supervisor, aid_partner, analyst, auditor "
                  "or admin; name several by repeating it."),
 ]  # fmt: skip
-UnitOption = Annotated[list[str], typer.Option("--unit", help="A unit it speaks for; may be repeated.")]
+UnitOption = Annotated[list[str] | None, typer.Option("--unit", help="A unit it speaks for; may be repeated.")]
 AgencyOption = Annotated[str, typer.Option(help="The agency; * for those who serve all agencies of a centre.")]
 LOG = Path("geo_backup.sqlite")
 
@@ -44,7 +44,7 @@ def add_person(
     log: LogOption = LOG,
     name: Annotated[str, typer.Option(help="Their name; it is kept beside the log, not in it.")] = "",
     agency: AgencyOption = "*",
-    units: UnitOption = [],  # noqa: B006  typer's way to say that none is named
+    units: UnitOption = None,
     console: Annotated[
         bool, typer.Option("--console", help="Stay signed in when nobody types: a secure room.")
     ] = False,
@@ -62,7 +62,7 @@ def add_person(
             agency=agency,
             roles=roles,
             password=password,
-            units=units,
+            units=units or (),
             with_code=not no_code,
             console=console,
             by=_me(),
@@ -77,14 +77,14 @@ def change_role(
     person_id: str,
     roles: RoleOption,
     log: LogOption = LOG,
-    units: UnitOption = [],  # noqa: B006
+    units: UnitOption = None,
 ) -> None:
     """Give somebody other roles; it holds at once, in standing sessions too.
 
     Example: geo-backup people role lind --role supervisor
     """
     with closing(_roster(log)) as roster:
-        roster.change(person_id, roles=roles, units=units or None, by=_me())
+        roster.change(person_id, roles=roles, units=units, by=_me())
     say.print(f"{person_id} is {', '.join(roles)} now.")
 
 
@@ -165,7 +165,7 @@ def issue_token(
     log: LogOption = LOG,
     kind: Annotated[str, typer.Option(help="device or program.")] = "program",
     agency: AgencyOption = "*",
-    units: UnitOption = [],  # noqa: B006
+    units: UnitOption = None,
     days: Annotated[int, typer.Option(min=1, max=3_650, help="How long it holds.")] = 365,
 ) -> None:
     """Issue a token. It is shown this once, on standard output; only its hash is kept.
@@ -177,7 +177,9 @@ def issue_token(
     until_ms = now_ms() + int(timedelta(days=days).total_seconds() * 1000)
     with closing(_roster(log)) as roster:
         chosen: Any = kind
-        token = roster.issue(token_id, chosen, agency=agency, roles=roles, units=units, until_ms=until_ms, by=_me())
+        token = roster.issue(
+            token_id, chosen, agency=agency, roles=roles, units=units or (), until_ms=until_ms, by=_me()
+        )
     say.print(f"{token_id} is a {kind} of {agency}: {', '.join(roles)}, for {days} days. This is shown once:")
     print(token)
 

@@ -62,9 +62,7 @@ class Sight:
             return "exact"
         if unit.hidden and not (self.hidden and self._own(unit.agency)):
             return None
-        if self.desk and self._own(unit.agency):
-            return "exact"
-        if not self.desk and self.partner and self._own(unit.agency):
+        if (self.desk or self.partner) and self._own(unit.agency):
             return "exact"
         if unit.incident_id is not None:
             on = live_map.incidents.get(unit.incident_id)

@@ -83,6 +83,11 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
     }
 )
 
+_LOOKING: Mapping[Right, Reach] = dict.fromkeys(("look", "look_ahead", "look_around", "drive_times"), "all")
+_DESK: Mapping[Right, Reach] = {
+    **_LOOKING,
+    **dict.fromkeys(("report", "press", "respond", "take", "dispatch", "close_roads", "traffic", "steer"), "all"),
+}
 GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
     {
         "device": {"report": "own", "press": "own"},
@@ -94,40 +99,11 @@ GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
             "look_around": "all",
             "drive_times": "all",
         },
-        "viewer": {"look": "all", "look_ahead": "all", "look_around": "all", "drive_times": "all"},
-        "dispatcher": {
-            "look": "all",
-            "look_ahead": "all",
-            "look_around": "all",
-            "drive_times": "all",
-            "report": "all",
-            "press": "all",
-            "respond": "all",
-            "take": "all",
-            "dispatch": "all",
-            "close_roads": "all",
-            "traffic": "all",
-            "steer": "all",
-        },
+        "viewer": _LOOKING,
+        "dispatcher": _DESK,
         "supervisor": {
-            "look": "all",
-            "look_ahead": "all",
-            "look_around": "all",
-            "drive_times": "all",
-            "report": "all",
-            "press": "all",
-            "respond": "all",
-            "take": "all",
-            "dispatch": "all",
-            "close_roads": "all",
-            "traffic": "all",
-            "steer": "all",
-            "clear": "all",
-            "empty_beat": "all",
-            "lead": "all",
-            "fleet": "all",
-            "setup": "all",
-            "measure": "all",
+            **_DESK,
+            **dict.fromkeys(("clear", "empty_beat", "lead", "fleet", "setup", "measure"), "all"),
         },
         "aid_partner": {"look": "all", "look_around": "all", "drive_times": "all"},
         "analyst": {"look_around": "all", "drive_times": "all", "read_log": "all"},

@@ -40,6 +40,7 @@ VIEWERS_MAX = 1_000
 CLOSE_BAD_HELLO = 4400
 CLOSE_NOBODY = 4401
 CLOSE_NO_RIGHT = 4403
+OVER = "the session is over, or its rights have changed: sign in again"
 
 
 class Resume(Request):
@@ -75,11 +76,16 @@ async def feed(
     if len(node.viewers) >= VIEWERS_MAX:
         await socket.close(1013, "too many viewers")
         return
+    now = partial(speakers.holds, who)
+    who = now()  # as they are at this moment: what they see is compared with this from now on
+    if who is None:
+        await socket.close(CLOSE_NOBODY, OVER)
+        return
     viewer = node.viewers.watch(topics)  # before the snapshot, so that nothing falls between
     window = Window(node, writer, Sight.of(who), topics)
     if who.kind != "anyone":
         await audit(node, _looked(node, socket, who, window))
-    sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, partial(speakers.holds, who)))
+    sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, lambda: now() == who))
     reader = asyncio.create_task(_until_left(socket))
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -142,13 +148,10 @@ async def _send(
     hello: Hello,
     window: Window,
     steering: Steering | None,
-    now: Callable[[], Principal | None],
+    still: Callable[[], bool],
 ) -> None:
     outbox, loop = viewer.outbox, asyncio.get_running_loop()
-    rules, who = node.live_map.rules, now()
-    if who is None:  # their session ended while they came in
-        await socket.close(CLOSE_NOBODY, "the session is over: sign in again")
-        return
+    rules = node.live_map.rules
     missed = node.since(hello.resume.epoch, hello.resume.after) if hello.resume is not None else None
     if missed is None or not window.sight.whole(node.live_map):  # nobody knows what this viewer was shown
         outbox.snapshot_due = True
@@ -184,8 +187,8 @@ async def _send(
         if text is not None:
             node.counters["frames"] += 1
             await socket.send_text(text)
-        if loop.time() >= beat_at and now() != who:
-            await socket.close(CLOSE_NOBODY, "the session is over, or its rights have changed: sign in again")
+        if loop.time() >= beat_at and not still():
+            await socket.close(CLOSE_NOBODY, OVER)
             return
         if loop.time() >= beat_at:
             beat_at = loop.time() + HEARTBEAT_S

@@ -110,10 +110,8 @@ class Guard:
         return None if unseen is None else (404, nobody(live_map, unseen))
 
     def _of_another(self, operation: str, who: Principal, scope: Scope, said: Any) -> tuple[int, str] | None:
-        """Why something is refused that would change what belongs to another agency, or to all of them."""
-        if who.agency == CENTRE:
-            return None
-        if operation not in OF_ONE_AGENCY:
+        """Why something is refused that would change what belongs to another agency."""
+        if who.agency == CENTRE or operation not in OF_ONE_AGENCY:
             return None
         owners = self._owners(operation, scope, said)
         if owners <= {who.agency} and (owners or operation != "adopt_rules"):

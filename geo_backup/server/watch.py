@@ -17,24 +17,31 @@ log_ = logging.getLogger("geo_backup.access")
 
 LOOK_S = 1.0
 REFUSED_EVERY_S = 60.0
+WAITING_MAX = 10_000
+"""Facts that wait for a log which takes nothing; of more the newest stay."""
 
 
 async def keep_watch(node: Node, speakers: Speakers) -> None:
     """As long as the server runs."""
     loop = asyncio.get_running_loop()
     told_at = loop.time()
+    waiting: list[Event] = []
+    """What happened, and the log has not taken yet."""
     while True:
         await asyncio.sleep(LOOK_S)
         if speakers.provider is not None:
             speakers.provider.tend()
         try:
             await _take_over(node, speakers)
-            await node.record(*_idle(node, speakers), *_lookers(node, speakers))
+            waiting += (*_idle(node, speakers), *_lookers(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()
-                await node.record(*_refused(node, speakers))
-        except LogError as error:  # it is looked at again
+                waiting += _refused(node, speakers)
+            await node.record(*waiting)
+            waiting.clear()
+        except LogError as error:  # they are offered again
             log_.warning("the audit waits for the log: %s", error)
+            del waiting[:-WAITING_MAX]
 
 
 async def _take_over(node: Node, speakers: Speakers) -> None:

@@ -17,11 +17,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from geo_backup.client import Client
-from geo_backup.errors import GeoBackupError
+from geo_backup.errors import GeoBackupError, LogError
 from geo_backup.eventlog import open_log
-from geo_backup.events import Looked
+from geo_backup.events import Event, Looked
 from geo_backup.feed import TOPICS
-from geo_backup.node import Node
+from geo_backup.node import Node, Outcome
 from geo_backup.node.clock import Clock
 from geo_backup.people import ROLES, Principal, Roster
 from geo_backup.server import access, history
@@ -29,6 +29,7 @@ from geo_backup.server import app as application
 from geo_backup.server.access import GRANTS, OPERATIONS, RIGHTS, reach
 from geo_backup.server.access import TOPICS as TOPIC_RIGHTS
 from geo_backup.server.speaker import COOKIE, Speakers
+from geo_backup.server.watch import keep_watch
 from geo_backup.wire import facts
 from tests.node.test_node import street
 from tests.running import CENTRE, ServerInThread, events_in, eventually
@@ -477,3 +478,35 @@ def test_the_last_of_a_beat_goes_to_a_lesser_call_by_a_supervisor_alone(
         assert desk.patch("/v1/incidents/danger/assignments/B", json={"state": "cleared"}).status_code == 200
         assert chief.post("/v1/incidents/second/assignments", json={"unit_id": "B"}).status_code == 201
     server.stop()
+
+
+def test_what_happened_at_the_door_waits_for_a_log_that_takes_nothing(tmp_path: Path, roster: Roster) -> None:
+    """Who looked while the disk was full is on record once there is room."""
+    log = open_log(tmp_path / "log.sqlite", reserve_bytes=0)
+    speakers = Speakers(roster)
+    speakers.notes(Principal("person", "lind", "*", frozenset({"viewer"}), session="s"), "look", "10.0.0.1")
+
+    async def story() -> None:
+        node = Node(street(), log, Clock("live"))
+        await node.start()
+        record, refused, taken = node.record, 0, asyncio.Event()
+
+        async def full(*events: Event, apart: bool = False) -> list[Outcome]:
+            nonlocal refused
+            if any(isinstance(event, Looked) for event in events) and refused < 2:
+                refused += 1
+                raise LogError("full")
+            outcomes = await record(*events, apart=apart)
+            if any(isinstance(event, Looked) for event in events):
+                taken.set()
+            return outcomes
+
+        node.record = full  # type: ignore[method-assign]
+        watching = asyncio.create_task(keep_watch(node, speakers))
+        await asyncio.wait_for(taken.wait(), 20)
+        watching.cancel()
+        await node.stop()
+
+    asyncio.run(story())
+    looks = [event for event in events_in(tmp_path / "log.sqlite") if isinstance(event, Looked)]
+    assert [event.said_by for event in looks] == ["person:lind"]
