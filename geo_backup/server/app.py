@@ -29,6 +29,7 @@ from geo_backup.server import (
     health,
     history,
     incidents,
+    look_back,
     oidc,
     openapi,
     page,
@@ -56,7 +57,23 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, history, feed, page),
+    *(
+        closures,
+        traffic,
+        cover,
+        cards,
+        rules,
+        etas,
+        osrm,
+        replay,
+        health,
+        session,
+        oidc,
+        history,
+        look_back,
+        feed,
+        page,
+    ),
 )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from fastapi import Query, Request
+
 from geo_backup.backup.readings import off_road_m
 from geo_backup.events import (
     IncidentChanged,
@@ -11,6 +15,7 @@ from geo_backup.events import (
 from geo_backup.live_map import Incident
 from geo_backup.server.answers import listed, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
+from geo_backup.server.look_back import FOUND_MAX, From, To, find_closed, finished
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import own_agency
 from geo_backup.server.writes import (
@@ -79,8 +84,22 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
 
 
 @routes.get("/incidents")
-async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
-    """All open incidents, in the order in which they were opened."""
+async def list_incidents(
+    node: TheNode,
+    request: Request,
+    state: Literal["open", "closed"] = "open",
+    q: Annotated[str, Query(max_length=200)] = "",
+    from_: From = None,
+    to: To = None,
+    limit: Annotated[int, Query(ge=1, le=FOUND_MAX)] = 50,
+) -> Told[documents.IncidentList]:
+    """All open incidents, in the order in which they were opened. With `state=closed` finished ones, the last opened
+    first: those that were open between `from` and `to` and have all words of `q` in what was said of them: kind, note,
+    place, ids, units. Words may be cut short."""
+    if state == "closed":
+        return told(await find_closed(node, request, q, from_, to, limit))
+    if q or from_ is not None or to is not None:
+        raise bad_value("/state", "open", "q, from and to look for finished incidents: send state=closed with them")
     return await listed(
         node,
         "incidents",
@@ -90,9 +109,10 @@ async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
 
 
 @routes.get("/incidents/{incident_id}", responses=may(404))
-async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
-    """One incident, open or closed."""
-    return told(documents.incident(*(node.alarms.incident(incident_id) or (incident_of(node, incident_id), True))))
+async def get_incident(node: TheNode, request: Request, incident_id: IncidentId) -> Told[documents.Incident]:
+    """One incident, open or closed, however long ago."""
+    seen = node.alarms.incident(incident_id)
+    return told(documents.incident(*seen) if seen is not None else await finished(node, request, incident_id))
 
 
 @routes.patch("/incidents/{incident_id}", responses=may(404, 409))
