@@ -9,8 +9,9 @@ from typing import Literal
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from geo_backup.custody import Looked, SignedIn, SignedOut, SignInRefused
 from geo_backup.errors import LogError, TokenError
-from geo_backup.events import Event, Looked, SignedIn, SignedOut, SignInRefused
+from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.roster import SignInError

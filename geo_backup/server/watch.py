@@ -7,8 +7,9 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from geo_backup.custody import AccessChanged, SignedOut, SignInRefused
 from geo_backup.errors import LogError
-from geo_backup.events import AccessChanged, Event, SignedOut, SignInRefused
+from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.server.session import looked
 from geo_backup.server.speaker import LOOKED_S, Speakers

@@ -21,8 +21,8 @@ import jwt
 import pytest
 from websockets.sync.client import connect
 
+from geo_backup.custody import SignedIn
 from geo_backup.errors import BadValueError, TokenError
-from geo_backup.events import SignedIn
 from geo_backup.outbound import Outbound, Reply
 from geo_backup.people import Roster
 from geo_backup.people import provider as provider_module

@@ -17,9 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from geo_backup.client import Client
+from geo_backup.custody import Looked
 from geo_backup.errors import GeoBackupError, LogError
 from geo_backup.eventlog import open_log
-from geo_backup.events import Event, Looked
+from geo_backup.events import Event
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Outcome
 from geo_backup.node.clock import Clock
