@@ -48,7 +48,7 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
 async def _take_over(node: Node, speakers: Speakers) -> None:
     """What command lines and pages changed in the roster, into the log."""
     roster = speakers.roster
-    acts = roster.acts() if roster is not None else []
+    acts = roster.file.acts() if roster is not None else []
     if roster is None or not acts:
         return
     changed = [
@@ -64,7 +64,7 @@ async def _take_over(node: Node, speakers: Speakers) -> None:
         for act in acts
     ]
     await node.record(*changed)
-    await asyncio.to_thread(roster.logged, acts[-1].number)
+    await asyncio.to_thread(roster.file.logged, acts[-1].number)
 
 
 def _idle(node: Node, speakers: Speakers) -> list[Event]:
