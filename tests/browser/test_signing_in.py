@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from geo_backup.people import Principal, Roster
+from tests.asking import at
 from tests.browser.chromium import built, shot
 from tests.browser.conftest import shown
 from tests.running import CENTRE, ServerInThread, events_in
-from tests.server.test_contract import at
 
 PASSWORD = "correct horse battery"
 PHONE = {"width": 390, "height": 844}

@@ -32,9 +32,9 @@ from geo_backup.server.access import TOPICS as TOPIC_RIGHTS
 from geo_backup.server.speaker import COOKIE, Speakers
 from geo_backup.server.watch import keep_watch
 from geo_backup.wire import facts
+from tests.asking import at
 from tests.node.test_node import street
 from tests.running import CENTRE, ServerInThread, events_in, eventually
-from tests.server.test_contract import at
 from tests.stories import opened
 from tests.told import Told
 

@@ -17,9 +17,9 @@ from websockets.sync.client import connect
 
 from geo_backup.people import Roster
 from geo_backup.server.speaker import COOKIE
+from tests.asking import at
 from tests.running import CENTRE, ServerInThread, events_in
 from tests.server.test_access import PASSWORD, speaks
-from tests.server.test_contract import at
 
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
 

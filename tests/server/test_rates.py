@@ -18,8 +18,8 @@ from geo_backup.people import Roster
 from geo_backup.server import emergencies
 from geo_backup.server.assignments import routes as assignments
 from geo_backup.server.rates import COSTLY, HEAVIEST, IN_BODY, OF_ADDRESS, OF_ONE, PRESSED, SENT, Rates, _Used, _weight
+from tests.asking import at, problem
 from tests.running import CENTRE, ServerInThread, eventually
-from tests.server.test_contract import at, problem
 
 PASSWORD = "correct horse battery"
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}

@@ -10,9 +10,9 @@ import pytest
 from websockets.sync.client import connect
 
 from geo_backup.people import Roster
+from tests.asking import at
 from tests.running import CENTRE, ServerInThread, eventually
 from tests.server.test_access import speaks
-from tests.server.test_contract import at
 
 LON, LAT = CENTRE
 PLACE = {"lon": LON, "lat": LAT}
