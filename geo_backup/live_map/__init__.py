@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from geo_backup import custody
 from geo_backup import events as ev
 from geo_backup.events import Event
 from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
@@ -73,14 +74,7 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.NetworkAdopted: (never, ground.network),
     ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
     ev.RulesAdopted: (ground.refuse_rules, ground.rules),
-    ev.SignedIn: (never, changes_nothing),
-    ev.SignedOut: (never, changes_nothing),
-    ev.SignInRefused: (never, changes_nothing),
-    ev.Looked: (never, changes_nothing),
-    ev.AccessChanged: (never, changes_nothing),
-    ev.HoldPlaced: (never, changes_nothing),
-    ev.HoldLifted: (never, changes_nothing),
-    ev.RecordsPurged: (never, changes_nothing),
+    **dict.fromkeys(custody.KINDS.values(), (never, changes_nothing)),
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 

@@ -15,7 +15,7 @@ import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
-from geo_backup.events import Looked
+from geo_backup.custody import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.people import Principal

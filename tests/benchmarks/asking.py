@@ -51,7 +51,7 @@ async def run(network: RoadNetwork, folder: Path, with_token: bool) -> None:
     given: dict[str, Any] = {}
     if with_token:
         roster = Roster(folder / "people.sqlite")
-        token = roster.issue("cad", "program", agency="*", roles=("dispatcher", "supervisor"), by="benchmark")
+        token = roster.tokens.issue("cad", "program", agency="*", roles=("dispatcher", "supervisor"), by="benchmark")
         given = {"roster": roster}
     app = create_app(node, **given)
     gc.collect()

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.asking import problem
 from tests.running import Server, eventually
 from tests.server.test_backup import PLACE, fleet, incident
-from tests.server.test_contract import problem
 
 
 def of(http: httpx.Client, incident_id: str) -> dict[str, Any]:
