@@ -187,7 +187,7 @@ class Index:
         while len(said) > 1 and sum(map(len, said)) > SAID_CHARS:
             said.pop(0)
         row = {"incident": _CODEC.encode(incident, ""), "units": list(units.values()), "said": said}
-        words = [incident.incident_id, incident.kind, incident.note, getattr(incident, "place", ""), incident.agency]
+        words = [incident.incident_id, incident.kind, incident.note, incident.place, incident.agency]
         words += [incident.run_card, incident.plan_id or "", incident.for_unit_id or "", *said]
         words += [part for unit in units.values() for part in unit[:2]]
         if incident.emergency is not None:

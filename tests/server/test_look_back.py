@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from geo_backup.events import Looked
+from geo_backup.custody import Looked
 from geo_backup.people import Roster
+from tests.asking import NORTH, at, new_incident, new_unit, problem, report
 from tests.running import CENTRE, ServerInThread, events_in, eventually
 from tests.server.test_access import speaks
-from tests.server.test_contract import NORTH, at, new_incident, new_unit, problem, report
 
 SPEAKERS = {
     "police": ("police", ("dispatcher",), ()),
