@@ -137,10 +137,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread
 def of(guarded: ServerInThread) -> Iterator[dict[str, httpx.Client]]:
     assert guarded.roster is not None
     tokens = {
-        name: guarded.roster.issue(name, "program", agency=agency, roles=roles, units=units, by="test")  # type: ignore[arg-type]
+        name: guarded.roster.tokens.issue(name, "program", agency=agency, roles=roles, units=units, by="test")  # type: ignore[arg-type]
         for name, (agency, roles, units) in SPEAKERS.items()
     }
-    tokens["centre"] = guarded.roster.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
+    tokens["centre"] = guarded.roster.tokens.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
     clients = {name: speaks(guarded, token) for name, token in tokens.items()}
     centre = clients["centre"]
     for unit_id, agency in (("POL1", "police"), ("POL2", "police"), ("FIRE1", "fire"), ("UC9", "police")):
