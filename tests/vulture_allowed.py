@@ -90,6 +90,7 @@ _.parked_ms
 _.edges_spared
 _.levels_in_shape
 _.closure_ids
+_.substitutes_for
 _.candidates_total
 _.chosen_by_human
 _.cover_by_hour
