@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
+from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.speaker import Speakers
@@ -50,6 +51,10 @@ async def _writer(asked: HTTPConnection) -> FrameWriter:
     return cast("FrameWriter", asked.app.state.writer)
 
 
+async def _gazetteer(asked: HTTPConnection) -> Gazetteer:
+    return cast("Gazetteer", asked.app.state.gazetteer)
+
+
 async def _steering(asked: HTTPConnection) -> Steering | None:
     return cast("Steering | None", asked.app.state.steering)
 
@@ -67,6 +72,7 @@ TheNode = Annotated[Node, Depends(_node)]
 TheAdoption = Annotated[Adoption | None, Depends(_adoption)]
 TheTries = Annotated[Tries, Depends(_tries)]
 TheWriter = Annotated[FrameWriter, Depends(_writer)]
+TheGazetteer = Annotated[Gazetteer, Depends(_gazetteer)]
 TheSteering = Annotated[Steering | None, Depends(_steering)]
 
 Csv = Annotated[bytes, Depends(read), Taken(str, "text/csv")]
