@@ -89,6 +89,10 @@ _.moving_ms
 _.parked_ms
 _.edges_spared
 _.levels_in_shape
+_.received_time
+_.from_time
+_.to_time
+_.next_time
 _.closure_ids
 _.substitutes_for
 _.candidates_total

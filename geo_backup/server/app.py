@@ -30,6 +30,7 @@ from geo_backup.server import (
     health,
     history,
     incidents,
+    look_back,
     oidc,
     openapi,
     page,
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history, feed, page),
+    *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
+    *(look_back, feed, page),
 )
 
 

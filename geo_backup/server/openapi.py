@@ -47,6 +47,7 @@ TAGS = {
     "Units": "Who is there, and where.",
     "Incidents": "Who needs help, who is sent, and who could be there how soon.",
     "Backup": "Whom to send, and why.",
+    "History": "What was.",
     "Emergencies": "An officer is in danger.",
     "Closures": "Closed and slow roads.",
     "Traffic": "Measured speeds.",
