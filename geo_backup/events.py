@@ -3,6 +3,8 @@
 An event is made once, never changed, and read for ever: a field may be added with a default, none renamed.
 `event_id` names the fact (two with the same id are one fact), `received_ms` is when a node heard of it (UTC epoch),
 `said_by` who said it. Positions carry no id: a fix is named by its unit, device, time and place.
+
+These are the facts that change the live map. Those about the record itself, and who came to it, are in `custody`.
 """
 
 from __future__ import annotations
@@ -181,6 +183,10 @@ class IncidentOpened(Event):
     apart: bool = False
     """An exercise that keeps its assignments to itself; facts from before there was that mixed them with real ones."""
     plan_id: str | None = None
+    place: str = ""
+    """Where it is, in words, as it was found or named."""
+    callback: str = ""
+    """Where whoever called can be called back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,11 +203,33 @@ class IncidentChanged(Event):
     pinned: bool | None = None
     off_road_m: float | None = None
     level: int | None = None
+    agency: str | None = None
+    place: str | None = None
+    callback: str | None = None
+    as_of_version: int | None = None
+    """The version that whoever changed it knew; None: they did not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentNoted(Event):
+    """Somebody said something of an incident, open or closed: it joins what was said before, and nothing takes it away
+    again."""
+
+    incident_id: str
+    note_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentClosed(Event):
     """The incident is over; its assignments are cleared."""
+
+    incident_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentReopened(Event):
+    """It was not over: it is open again, with what it asks for, and without the units that were released."""
 
     incident_id: str
 
@@ -221,6 +249,8 @@ class BackupRequested(Event):
     arrive_by_ms: int | None = None
     run_card: str = ""
     """Name of the card that the requirement was read from."""
+    anew: bool = False
+    """Who came and has left does not count towards it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -491,6 +521,9 @@ class NetworkAdopted(Event):
     software_version: str
     extent: tuple[float, float, float, float] | None = None
     """West, south, east, north of it in degrees; None in older logs: nobody said."""
+    generation: int = 0
+    """From here on facts are folded as this generation of the fold does it (see `live_map.state`): what it keeps beyond
+    the ones before it, it does not keep of older facts, so that they fold for ever as they did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -528,109 +561,6 @@ class RulesAdopted(Event):
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn(Event):
-    """`said_by` came in: by password, by an identity provider, by a link.
-
-    This and the next are for the audit; they change nothing on the live map.
-    """
-
-    session: str
-    source: str
-    """The address they came from."""
-    way: Literal["password", "oidc", "link"]
-    roles: tuple[str, ...] = ()
-    agency: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedOut(Event):
-    """A session ended."""
-
-    session: str
-    why: Literal["left", "idle", "over", "revoked"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInRefused(Event):
-    """Somebody was not let in: a wrong password, somebody locked out, or tokens that do not hold, by the minute."""
-
-    source: str
-    reason: str
-    whom: str = ""
-    """The name that was given, where it is somebody's."""
-    times: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked(Event):
-    """`said_by` looked: what they followed or read, how far they could see, and until when."""
-
-    what: Literal["feed", "answers", "history", "log", "export", "replay"]
-    scope: tuple[str, ...]
-    """Topics of a feed, rights that answers were asked by, positions of the log that were read."""
-    session: str = ""
-    source: str = ""
-    until_ms: int | None = None
-    """When a feed ended; of answers, until when further ones are not recorded. None: a feed began."""
-    agency: str = ""
-    roles: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
-    """What their sight follows from."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessChanged(Event):
-    """The roster of people and tokens was changed."""
-
-    act: str
-    whom: str
-    words: str = ""
-    at_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldPlaced(Event):
-    """What the log holds of an incident, or of a unit between two times, must not be purged: a legal hold."""
-
-    hold_id: str
-    incident_id: str = ""
-    unit_id: str = ""
-    from_ms: int = TIME_MS[0]
-    to_ms: int = TIME_MS[1]
-    by: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldLifted(Event):
-    hold_id: str
-    by: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordsPurged(Event):
-    """Events were older than the rules of retention let them be, and are gone: how many, by class, and by what rules.
-
-    Their hashes stay, so that the rest of the log can still be proven.
-    """
-
-    until_seq: int
-    """Nothing after it was looked at: the fold begins at a checkpoint here or later."""
-    raw_fixes: int = 0
-    tracks: int = 0
-    decisions: int = 0
-    audit: int = 0
-    held: int = 0
-    """Old enough, and kept by a legal hold."""
-    raw_fixes_days: int = 0
-    tracks_days: int = 0
-    decisions_days: int = 0
-    audit_days: int = 0
-    by: str = ""
-
-
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -642,7 +572,9 @@ KINDS: Mapping[str, type[Event]] = {
         UnitRetired,
         IncidentOpened,
         IncidentChanged,
+        IncidentNoted,
         IncidentClosed,
+        IncidentReopened,
         BackupRequested,
         BackupRecommended,
         DecisionMade,
@@ -666,14 +598,6 @@ KINDS: Mapping[str, type[Event]] = {
         NetworkAdopted,
         SpeedsAdopted,
         RulesAdopted,
-        SignedIn,
-        SignedOut,
-        SignInRefused,
-        Looked,
-        AccessChanged,
-        HoldPlaced,
-        HoldLifted,
-        RecordsPurged,
     )
 }
-"""Every kind by the name it has in the log."""
+"""Every kind that changes the live map, by the name it has in the log; `custody` has the others."""

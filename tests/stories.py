@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from geo_backup import events as ev
-from geo_backup.events import KINDS, Event, Fix, Member, Need, PositionReported, Post
+from geo_backup.events import Event, Fix, Member, Need, PositionReported, Post
 from geo_backup.live_map import Delta, LiveMap, apply
+from geo_backup.wire.facts import KINDS
 
 T0 = 1_700_000_000_000
 

@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from geo_backup import cli
+from geo_backup.custody import RecordsPurged
 from geo_backup.eventlog import open_log
-from geo_backup.events import RecordsPurged
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, free_port
 from tests.stories import opened, part, ping, unit
 

@@ -10,8 +10,8 @@ import pytest
 from geo_backup import Client
 from geo_backup.client import ServerError, World
 from geo_backup.errors import GeoBackupError
+from tests.asking import NORTH, SOUTH, at
 from tests.running import Server, free_port
-from tests.server.test_contract import NORTH, SOUTH, at
 
 
 def test_it_resumes_by_itself_after_the_server_was_killed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
+from geo_backup.custody import Looked
 from geo_backup.events import (
     AgreementMade,
     AidApproved,
@@ -15,7 +16,6 @@ from geo_backup.events import (
     EmergencyCleared,
     EmergencyDeclared,
     Event,
-    Looked,
     PositionReported,
     UnitRegistered,
     UnitRetired,

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
+from geo_backup.custody import HoldLifted, HoldPlaced
 from geo_backup.errors import BadValueError, LogError
-from geo_backup.events import TIME_MS, Event, HoldLifted, HoldPlaced
+from geo_backup.events import TIME_MS, Event
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 LogOption = Annotated[Path, typer.Option("--log", help="Event log.")]

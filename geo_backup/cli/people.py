@@ -56,7 +56,7 @@ def add_person(
     """
     password = _password()
     with closing(_roster(log)) as roster:
-        secret = roster.add(
+        secret = roster.people.add(
             person_id,
             name=name or person_id,
             agency=agency,
@@ -84,7 +84,7 @@ def change_role(
     Example: geo-backup people role lind --role supervisor
     """
     with closing(_roster(log)) as roster:
-        roster.change(person_id, roles=roles, units=units, by=_me())
+        roster.people.change(person_id, roles=roles, units=units, by=_me())
     say.print(f"{person_id} is {', '.join(roles)} now.")
 
 
@@ -96,7 +96,7 @@ def set_password(person_id: str, log: LogOption = LOG) -> None:
     """
     password = _password()
     with closing(_roster(log)) as roster:
-        roster.set_password(person_id, password, by=_me())
+        roster.people.set_password(person_id, password, by=_me())
     say.print(f"{person_id} has a new password.")
 
 
@@ -107,7 +107,7 @@ def lock_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people lock lind
     """
     with closing(_roster(log)) as roster:
-        roster.lock(person_id, by=_me())
+        roster.people.lock(person_id, by=_me())
     say.print(f"{person_id} is locked; `geo-backup people unlock {person_id}` lets them in again.")
 
 
@@ -118,7 +118,7 @@ def unlock_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people unlock lind
     """
     with closing(_roster(log)) as roster:
-        roster.unlock(person_id, by=_me())
+        roster.people.unlock(person_id, by=_me())
     say.print(f"{person_id} may sign in again.")
 
 
@@ -129,7 +129,7 @@ def remove_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people remove lind
     """
     with closing(_roster(log)) as roster:
-        roster.remove(person_id, by=_me())
+        roster.people.remove(person_id, by=_me())
     say.print(f"{person_id} is gone; the id is not used again.")
 
 
@@ -140,7 +140,7 @@ def list_people(log: LogOption = LOG, as_json: JsonOption = False) -> None:
     Example: geo-backup people list
     """
     with closing(_roster(log)) as roster:
-        people, out = roster.people(), roster.locked_out()
+        people, out = roster.people.all(), roster.people.locked_out()
     if as_json:
         rows = [{**asdict(one), "roles": sorted(one.roles), "units": sorted(one.units)} for one in people]
         print(json.dumps({"people": rows, "locked_out": [{"person_id": one, "source": src} for one, src in out]}))
@@ -172,12 +172,12 @@ def issue_token(
 
     Example: geo-backup tokens issue AVL-17 --kind device --role device --unit P-17
     """
-    from geo_backup.people.roster import now_ms
+    from geo_backup.people.file import now_ms
 
     until_ms = now_ms() + int(timedelta(days=days).total_seconds() * 1000)
     with closing(_roster(log)) as roster:
         chosen: Any = kind
-        token = roster.issue(
+        token = roster.tokens.issue(
             token_id, chosen, agency=agency, roles=roles, units=units or (), until_ms=until_ms, by=_me()
         )
     say.print(f"{token_id} is a {kind} of {agency}: {', '.join(roles)}, for {days} days. This is shown once:")
@@ -191,7 +191,7 @@ def revoke_token(token_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup tokens revoke AVL-17
     """
     with closing(_roster(log)) as roster:
-        roster.revoke(token_id, by=_me())
+        roster.tokens.revoke(token_id, by=_me())
     say.print(f"{token_id} holds no more.")
 
 
@@ -204,7 +204,7 @@ def list_tokens(log: LogOption = LOG, as_json: JsonOption = False) -> None:
     from geo_backup.wire.times import to_text
 
     with closing(_roster(log)) as roster:
-        tokens = roster.tokens()
+        tokens = roster.tokens.all()
     if as_json:
         print(json.dumps([{**asdict(one), "roles": sorted(one.roles), "units": sorted(one.units)} for one in tokens]))
         return

@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from geo_backup.custody import RecordsPurged
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
 from geo_backup.eventlog.proof import purge_content
 from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
-from geo_backup.events import RecordsPurged
 
 DAY_MS = 86_400_000
 YEARS_5 = 1_826

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from geo_backup import custody
 from geo_backup import events as ev
 from geo_backup.events import Event
 from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
 from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
+    GENERATION,
     NOTHING,
     OPEN_STATES,
     Assignment,
@@ -33,8 +35,8 @@ from geo_backup.live_map.state import (
 )
 
 __all__ = [
-    "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap", "Plan",
-    "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
+    "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap",
+    "Plan", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -45,8 +47,10 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.WordSet: (units.refuse_unknown, units.word),
     ev.UnitRetired: (units.refuse_retirement, units.retired),
     ev.IncidentOpened: (incidents.refuse_opening, incidents.opened),
-    ev.IncidentChanged: (incidents.refuse_unless_open, incidents.changed),
+    ev.IncidentChanged: (incidents.refuse_change, incidents.changed),
+    ev.IncidentNoted: (incidents.refuse_note, incidents.noted),
     ev.IncidentClosed: (incidents.refuse_closing, incidents.closed),
+    ev.IncidentReopened: (incidents.refuse_reopening, incidents.reopened),
     ev.BackupRequested: (incidents.refuse_unless_open, incidents.requested),
     ev.BackupRecommended: (never, changes_nothing),
     ev.DecisionMade: (incidents.refuse_decision, incidents.decided),
@@ -70,14 +74,7 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.NetworkAdopted: (never, ground.network),
     ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
     ev.RulesAdopted: (ground.refuse_rules, ground.rules),
-    ev.SignedIn: (never, changes_nothing),
-    ev.SignedOut: (never, changes_nothing),
-    ev.SignInRefused: (never, changes_nothing),
-    ev.Looked: (never, changes_nothing),
-    ev.AccessChanged: (never, changes_nothing),
-    ev.HoldPlaced: (never, changes_nothing),
-    ev.HoldLifted: (never, changes_nothing),
-    ev.RecordsPurged: (never, changes_nothing),
+    **dict.fromkeys(custody.KINDS.values(), (never, changes_nothing)),
 }
 """Of each kind of event why it may not be, and what it changes where it may."""
 

@@ -15,7 +15,7 @@ import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
-from geo_backup.events import Looked
+from geo_backup.custody import Looked
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Viewer, rung
 from geo_backup.people import Principal
@@ -30,6 +30,7 @@ from geo_backup.server.window import Window
 from geo_backup.wire import documents
 from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
+from geo_backup.wire.route import handed
 from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.feed")
@@ -59,6 +60,7 @@ routes = APIRouter()
 
 
 @routes.websocket("/v1/feed")
+@handed
 async def feed(
     socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering, speakers: TheSpeakers
 ) -> None:

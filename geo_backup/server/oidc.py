@@ -63,7 +63,7 @@ async def end_oidc(
         answer = _said(429, refused.words) if refused and refused.status == 429 else _said(error.status, str(error))
     else:
         assert speakers.roster is not None
-        shown, who = speakers.roster.begin_session(who, source)
+        shown, who = speakers.roster.sessions.begin(who, source)
         await signed_in(node, who, source, "oidc")
         answer = _said(200, f"Signed in as {who.name or who.id}.", on=True)
         keep(answer, shown, request)

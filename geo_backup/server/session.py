@@ -9,11 +9,12 @@ from typing import Literal
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from geo_backup.custody import Looked, SignedIn, SignedOut, SignInRefused
 from geo_backup.errors import LogError, TokenError
-from geo_backup.events import Event, Looked, SignedIn, SignedOut, SignInRefused
+from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.people import Principal
-from geo_backup.people.roster import SignInError
+from geo_backup.people.sessions import SignInError
 from geo_backup.server.access import RIGHTS, reach, topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
@@ -53,10 +54,10 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
         try:
             async with speakers.signing_in:
                 shown, who = await asyncio.to_thread(
-                    speakers.roster.sign_in, body.person_id, body.password, body.code, source
+                    speakers.roster.sessions.sign_in, body.person_id, body.password, body.code, source
                 )
         except SignInError as error:
-            whom = body.person_id if speakers.roster.person(body.person_id) is not None else ""
+            whom = body.person_id if speakers.roster.people.one(body.person_id) is not None else ""
             refusal = SignInRefused(
                 event_id=new_id("refused"),
                 received_ms=node.clock.now_ms(),

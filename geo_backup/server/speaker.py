@@ -133,7 +133,7 @@ class Speakers:
         self.signing_in = asyncio.Semaphore(SIGNING_IN)
         self._token = token_hash(token) if token is not None else None
         self._now_s = now_s
-        self._secret = roster.secret() if roster is not None else secrets.token_bytes(32)
+        self._secret = roster.file.secret() if roster is not None else secrets.token_bytes(32)
         self._tickets: OrderedDict[str, tuple[float, Principal, str]] = OrderedDict()
         """By hash: until when, whose, and for what."""
         self._links: dict[str, tuple[float, Principal]] = {}
@@ -236,14 +236,14 @@ class Speakers:
     def sign_out(self, shown: str, who: Principal) -> None:
         """End a session."""
         if self._links.pop(token_hash(shown), None) is None and self.roster is not None and who.kind == "person":
-            self.roster.sign_out(who.session)
+            self.roster.sessions.end(who.session)
 
     @property
     def ways(self) -> list[str]:
         """How somebody may sign in here."""
         if self.open:
             return []
-        people = self.roster is not None and bool(self.roster.people())
+        people = self.roster is not None and bool(self.roster.people.all())
         by_provider = self.provider is not None and bool(self.provider.oidc.client_id)
         return [*(["oidc"] if by_provider else []), *(["password"] if people else []), "token"]
 
@@ -288,7 +288,7 @@ class Speakers:
             if not links and self.roster is not None:
                 if self.roster.is_console(who):
                     continue
-                self.roster.sign_out(who.session)
+                self.roster.sessions.end(who.session)
             ended.append(who)
         return ended
 

@@ -7,8 +7,9 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from geo_backup.custody import AccessChanged, SignedOut, SignInRefused
 from geo_backup.errors import LogError
-from geo_backup.events import AccessChanged, Event, SignedOut, SignInRefused
+from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.server.session import looked
 from geo_backup.server.speaker import LOOKED_S, Speakers
@@ -47,7 +48,7 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
 async def _take_over(node: Node, speakers: Speakers) -> None:
     """What command lines and pages changed in the roster, into the log."""
     roster = speakers.roster
-    acts = roster.acts() if roster is not None else []
+    acts = roster.file.acts() if roster is not None else []
     if roster is None or not acts:
         return
     changed = [
@@ -63,7 +64,7 @@ async def _take_over(node: Node, speakers: Speakers) -> None:
         for act in acts
     ]
     await node.record(*changed)
-    await asyncio.to_thread(roster.logged, acts[-1].number)
+    await asyncio.to_thread(roster.file.logged, acts[-1].number)
 
 
 def _idle(node: Node, speakers: Speakers) -> list[Event]:

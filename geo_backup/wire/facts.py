@@ -9,14 +9,18 @@ must not make an old log unreadable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
 
+from geo_backup import custody, events
 from geo_backup.errors import LogError
-from geo_backup.events import KINDS, Event
+from geo_backup.events import Event
 from geo_backup.wire.strict import Codec, codec
 
+KINDS: Mapping[str, type[Event]] = {**events.KINDS, **custody.KINDS}
+"""Every kind of fact that a log may hold, by its name there."""
 _CODECS: dict[str, Codec] = {name: codec(cast("Any", kind)) for name, kind in KINDS.items()}
 _NAMES: dict[type[Event], str] = {kind: name for name, kind in KINDS.items()}
 

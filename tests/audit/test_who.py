@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geo_backup.audit.who import who
-from geo_backup.events import AgreementMade, EmergencyAcknowledged, EmergencyDeclared, Event, Looked
+from geo_backup.custody import Looked
+from geo_backup.events import AgreementMade, EmergencyAcknowledged, EmergencyDeclared, Event
 from tests.stories import ms, opened, part, ping, status, unit
 
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from geo_backup.people import Principal, Roster
+from tests.asking import at
 from tests.browser.chromium import built, shot
 from tests.browser.conftest import shown
 from tests.running import CENTRE, ServerInThread, events_in
-from tests.server.test_contract import at
 
 PASSWORD = "correct horse battery"
 PHONE = {"width": 390, "height": 844}
@@ -33,7 +33,9 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Roster:
         ("ola", "Ola Holm", "viewer"),
         ("adam", "Adam Ask", "admin"),
     ):
-        roster.add(person_id, name=name, agency="*", roles=(role,), password=PASSWORD, with_code=False, by="test")
+        roster.people.add(
+            person_id, name=name, agency="*", roles=(role,), password=PASSWORD, with_code=False, by="test"
+        )
     return roster
 
 
@@ -48,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, roster: Roster) -> Iterator
 @pytest.fixture(scope="module")
 def desk(server: ServerInThread, roster: Roster) -> Iterator[httpx.Client]:
     """A supervisor's program, and two units where it put them."""
-    token = roster.issue("cad", "program", agency="*", roles=("supervisor",), by="test")
+    token = roster.tokens.issue("cad", "program", agency="*", roles=("supervisor",), by="test")
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=30) as http:
         rows = []
@@ -160,10 +162,10 @@ def test_who_is_locked_while_looking_sees_nothing_any_more(
 ) -> None:
     page = shown(sign_in(opened(server.url), "ola"))
     assert page.locator("[data-testid=unit-count]").get_attribute("data-count") == "2"
-    roster.change("ola", roles=("dispatcher",), by="test")
+    roster.people.change("ola", roles=("dispatcher",), by="test")
     page.get_by_role("button", name="New incident").wait_for()
     assert "has changed" in page.locator("[data-testid=error]").inner_text()
-    roster.lock("ola", by="test")
+    roster.people.lock("ola", by="test")
     page.wait_for_selector("[data-testid=sign-in]")
     assert page.locator("[data-testid=ended]").inner_text() == "Your session is over. Sign in again."
     assert hides_everything(page)
@@ -174,7 +176,7 @@ def test_who_is_locked_while_looking_sees_nothing_any_more(
 def test_a_token_signs_in_by_the_keyboard_alone(
     server: ServerInThread, roster: Roster, opened: Callable[..., Any]
 ) -> None:
-    token = roster.issue("wall", "program", agency="*", roles=("viewer",), by="test")
+    token = roster.tokens.issue("wall", "program", agency="*", roles=("viewer",), by="test")
     page = opened(server.url)
     page.wait_for_selector("[data-testid=person]:focus")
     for key in ("Tab", "Tab", "Tab", "Tab", "Enter"):  # password, code, sign in, the other way

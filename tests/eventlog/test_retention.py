@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from geo_backup.custody import HoldLifted, HoldPlaced, RecordsPurged
 from geo_backup.errors import LogError
 from geo_backup.eventlog import sqlite_chain
 from geo_backup.eventlog.proof import prove
@@ -21,12 +22,9 @@ from geo_backup.events import (
     EmergencyDeclared,
     Event,
     Fix,
-    HoldLifted,
-    HoldPlaced,
     IncidentClosed,
     IncidentOpened,
     PositionReported,
-    RecordsPurged,
     UnitRegistered,
 )
 from tests.conformance.event_log import T0

@@ -24,10 +24,10 @@ from geo_backup.node.clock import Clock
 from geo_backup.server import adoption, emergencies
 from geo_backup.server.app import create_app
 from geo_backup.server.frames import FrameWriter
+from tests.asking import at, problem, unit_body
 from tests.node.test_node import street
 from tests.roads.tiny import place
 from tests.running import in_time
-from tests.server.test_contract import at, problem, unit_body
 from tests.stories import opened, unit
 
 LON, LAT = place(300, 0)

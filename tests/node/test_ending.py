@@ -15,9 +15,9 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog import open_log
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
+from tests.asking import at
 from tests.node.test_node import folded, street
 from tests.running import CENTRE, Server
-from tests.server.test_contract import at
 from tests.stories import unit
 
 WITHIN_S = 15.0

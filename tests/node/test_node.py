@@ -37,9 +37,9 @@ from geo_backup.node.clock import Clock
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.wire import checkpoint
+from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
 from tests.roads.tiny import Street, draw, place
 from tests.running import GOTHENBURG, ROOT, Server, events_in, eventually, in_time, ranked
-from tests.server.test_contract import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
 from tests.stories import opened, part, ping, unit
 
 

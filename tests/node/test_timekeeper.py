@@ -15,10 +15,10 @@ from geo_backup.events import ClockTurned
 from geo_backup.node import Node
 from geo_backup.node.clock import HEARD_FOR_MS
 from geo_backup.wire.times import to_text
+from tests.asking import problem, unit_body
 from tests.node.test_clock import HOUR, Hands
 from tests.node.test_node import asking, folded, running
 from tests.roads.tiny import place
-from tests.server.test_contract import problem, unit_body
 
 UNITS = ("P1", "P2", "P3")
 

@@ -21,8 +21,8 @@ import jwt
 import pytest
 from websockets.sync.client import connect
 
+from geo_backup.custody import SignedIn
 from geo_backup.errors import BadValueError, TokenError
-from geo_backup.events import SignedIn
 from geo_backup.outbound import Outbound, Reply
 from geo_backup.people import Roster
 from geo_backup.people import provider as provider_module
@@ -343,7 +343,7 @@ def test_a_provider_that_hangs_makes_nobody_else_wait(tmp_path: Path, monkeypatc
         idp = RunningProvider(f"http://127.0.0.1:{port}/x", port=silent.getsockname()[1])
         oidc = settings_of(idp, f"http://127.0.0.1:{port}")
         roster = Roster(tmp_path / "people.sqlite")
-        desk = roster.issue("desk", "program", agency="*", roles=("dispatcher",), by="test")
+        desk = roster.tokens.issue("desk", "program", agency="*", roles=("dispatcher",), by="test")
         provider = Provider(oidc, Outbound(["127.0.0.1"]), tmp_path / "keys.json")
         server = ServerInThread(tmp_path / "log.sqlite", port=port, roster=roster, provider=provider).start()
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from geo_backup.errors import BadValueError, UnknownIdError
 from geo_backup.people import Roster
-from geo_backup.people.roster import SESSION_MS, WRONG_MAX, SignInError
+from geo_backup.people.sessions import SESSION_MS, WRONG_MAX, SignInError
 
 PASSWORD = "correct horse battery"
 T0 = 1_790_000_000_000
@@ -39,7 +39,7 @@ def roster(tmp_path: Path, now: Now) -> Roster:
 def add(
     roster: Roster, person_id: str = "lind", *, with_code: bool = False, roles: tuple[str, ...] = ("viewer",)
 ) -> str:
-    made = roster.add(
+    made = roster.people.add(
         person_id, name="Eva Lind", agency="police", roles=roles, password=PASSWORD, with_code=with_code, by="test"
     )
     return made or ""
@@ -47,17 +47,17 @@ def add(
 
 def test_a_person_signs_in_and_out(roster: Roster) -> None:
     add(roster)
-    shown, who = roster.sign_in("lind", PASSWORD, "", "10.0.0.1")
+    shown, who = roster.sessions.sign_in("lind", PASSWORD, "", "10.0.0.1")
     assert (who.said_by, who.agency, who.roles) == ("person:lind", "police", {"viewer"})
     assert roster.who(shown) == who
-    roster.sign_out(who.session)
+    roster.sessions.end(who.session)
     assert roster.who(shown) is None
 
 
 def test_no_secret_is_kept_in_the_clear(roster: Roster, tmp_path: Path) -> None:
     add(roster)
-    shown, _ = roster.sign_in("lind", PASSWORD, "", "10.0.0.1")
-    token = roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
+    shown, _ = roster.sessions.sign_in("lind", PASSWORD, "", "10.0.0.1")
+    token = roster.tokens.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     for secret in (PASSWORD, shown, token):
         assert secret.encode() not in kept
@@ -68,32 +68,32 @@ def test_a_one_time_code_counts_once(roster: Roster, now: Now) -> None:
     totp = pyotp.TOTP(add(roster, with_code=True))
     code = totp.at(now.ms // 1000)
     with pytest.raises(SignInError):
-        roster.sign_in("lind", PASSWORD, "000000" if code != "000000" else "111111", "a")
-    roster.sign_in("lind", PASSWORD, code, "a")
+        roster.sessions.sign_in("lind", PASSWORD, "000000" if code != "000000" else "111111", "a")
+    roster.sessions.sign_in("lind", PASSWORD, code, "a")
     with pytest.raises(SignInError):
-        roster.sign_in("lind", PASSWORD, code, "a")
+        roster.sessions.sign_in("lind", PASSWORD, code, "a")
     now.ms += 30_000
-    roster.sign_in("lind", PASSWORD, totp.at(now.ms // 1000), "a")
+    roster.sessions.sign_in("lind", PASSWORD, totp.at(now.ms // 1000), "a")
 
 
 def test_five_wrong_tries_lock_one_source_and_no_session(roster: Roster, now: Now) -> None:
     add(roster)
-    shown, _ = roster.sign_in("lind", PASSWORD, "", "desk")
+    shown, _ = roster.sessions.sign_in("lind", PASSWORD, "", "desk")
     for _ in range(WRONG_MAX):
         with pytest.raises(SignInError) as refused:
-            roster.sign_in("lind", "wrong", "", "far")
+            roster.sessions.sign_in("lind", "wrong", "", "far")
         assert refused.value.reason == "wrong"
     with pytest.raises(SignInError) as refused:
-        roster.sign_in("lind", PASSWORD, "", "far")
+        roster.sessions.sign_in("lind", PASSWORD, "", "far")
     assert refused.value.reason == "locked"
     assert roster.who(shown) is not None, "a session that stands is not touched"
-    roster.sign_in("lind", PASSWORD, "", "desk")
+    roster.sessions.sign_in("lind", PASSWORD, "", "desk")
     now.ms += 24 * 3_600_000
     with pytest.raises(SignInError):
-        roster.sign_in("lind", PASSWORD, "", "far")
-    assert roster.locked_out() == [("lind", "far")]
-    roster.unlock("lind", by="admin")
-    roster.sign_in("lind", PASSWORD, "", "far")
+        roster.sessions.sign_in("lind", PASSWORD, "", "far")
+    assert roster.people.locked_out() == [("lind", "far")]
+    roster.people.unlock("lind", by="admin")
+    roster.sessions.sign_in("lind", PASSWORD, "", "far")
 
 
 def test_nobody_is_locked_out_like_somebody(roster: Roster) -> None:
@@ -103,51 +103,53 @@ def test_nobody_is_locked_out_like_somebody(roster: Roster) -> None:
     for person_id, reasons in said.items():
         for _ in range(WRONG_MAX + 2):
             with pytest.raises(SignInError) as refused:
-                roster.sign_in(person_id, "wrong", "", "far")
+                roster.sessions.sign_in(person_id, "wrong", "", "far")
             reasons.append(refused.value.reason)
     assert said["lind"] == said["nobody"]
-    assert roster.locked_out() == [("lind", "far")]
-    assert [act.whom for act in roster.acts() if act.act == "locked_out"] == ["lind"]
+    assert roster.people.locked_out() == [("lind", "far")]
+    assert [act.whom for act in roster.file.acts() if act.act == "locked_out"] == ["lind"]
 
 
 def test_wrong_tries_that_lie_apart_lock_nobody(roster: Roster, now: Now) -> None:
     add(roster)
     for _ in range(2 * WRONG_MAX):
         with pytest.raises(SignInError):
-            roster.sign_in("lind", "wrong", "", "a")
+            roster.sessions.sign_in("lind", "wrong", "", "a")
         now.ms += 5 * 60_000
-    roster.sign_in("lind", PASSWORD, "", "a")
+    roster.sessions.sign_in("lind", PASSWORD, "", "a")
 
 
 def test_another_process_sees_a_change_within_a_second(
     roster: Roster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geo_backup.people.roster.LOOK_AGAIN_S", 0.0)
-    token = roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
+    token = roster.tokens.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
     assert roster.who(token) is not None
     with contextlib.closing(Roster(tmp_path / "people.sqlite")) as other:
-        other.revoke("cad", by="admin")
+        other.tokens.revoke("cad", by="admin")
     assert roster.who(token) is None
 
 
 def test_changed_roles_hold_at_once_and_a_lock_ends_sessions(roster: Roster) -> None:
     add(roster)
-    shown, who = roster.sign_in("lind", PASSWORD, "", "a")
-    roster.change("lind", roles=("supervisor",), by="admin")
+    shown, who = roster.sessions.sign_in("lind", PASSWORD, "", "a")
+    roster.people.change("lind", roles=("supervisor",), by="admin")
     changed = roster.again(who)
     assert changed is not None
     assert changed.roles == {"supervisor"}
-    roster.lock("lind", by="admin")
+    roster.people.lock("lind", by="admin")
     assert roster.who(shown) is None
     assert roster.again(who) is None
     with pytest.raises(SignInError):
-        roster.sign_in("lind", PASSWORD, "", "a")
+        roster.sessions.sign_in("lind", PASSWORD, "", "a")
 
 
 def test_a_session_and_a_token_end_by_themselves(roster: Roster, now: Now) -> None:
     add(roster)
-    shown, _ = roster.sign_in("lind", PASSWORD, "", "a")
-    token = roster.issue("avl", "device", agency="*", roles=("device",), units=("P1",), until_ms=T0 + 1_000, by="t")
+    shown, _ = roster.sessions.sign_in("lind", PASSWORD, "", "a")
+    token = roster.tokens.issue(
+        "avl", "device", agency="*", roles=("device",), units=("P1",), until_ms=T0 + 1_000, by="t"
+    )
     assert roster.who(token) is not None
     now.ms += 1_000
     assert roster.who(token) is None
@@ -157,35 +159,35 @@ def test_a_session_and_a_token_end_by_themselves(roster: Roster, now: Now) -> No
 
 def test_ids_are_not_used_again(roster: Roster) -> None:
     add(roster)
-    roster.remove("lind", by="admin")
+    roster.people.remove("lind", by="admin")
     with pytest.raises(BadValueError, match="not used again"):
         add(roster)
-    assert roster.people() == []
+    assert roster.people.all() == []
     with pytest.raises(UnknownIdError):
-        roster.lock("lind", by="admin")
+        roster.people.lock("lind", by="admin")
 
 
 def test_what_cannot_be_is_refused_in_words(roster: Roster) -> None:
     with pytest.raises(BadValueError, match="at least 12"):
-        roster.add("a", name="", agency="x", roles=("viewer",), password="short", by="t")
+        roster.people.add("a", name="", agency="x", roles=("viewer",), password="short", by="t")
     with pytest.raises(BadValueError, match="roles are"):
-        roster.add("a", name="", agency="x", roles=("king",), password=PASSWORD, by="t")
+        roster.people.add("a", name="", agency="x", roles=("king",), password=PASSWORD, by="t")
     with pytest.raises(BadValueError, match="device or field_unit"):
-        roster.issue("d", "device", agency="x", roles=("supervisor",), units=("P1",), by="t")
+        roster.tokens.issue("d", "device", agency="x", roles=("supervisor",), units=("P1",), by="t")
     with pytest.raises(BadValueError, match="which units"):
-        roster.issue("d", "device", agency="x", roles=("device",), by="t")
+        roster.tokens.issue("d", "device", agency="x", roles=("device",), by="t")
 
 
 def test_every_change_is_an_act(roster: Roster) -> None:
     add(roster)
-    roster.change("lind", roles=("supervisor",), by="person:adm")
-    roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="person:adm")
-    roster.revoke("cad", by="person:adm")
-    acts = roster.acts()
+    roster.people.change("lind", roles=("supervisor",), by="person:adm")
+    roster.tokens.issue("cad", "program", agency="*", roles=("dispatcher",), by="person:adm")
+    roster.tokens.revoke("cad", by="person:adm")
+    acts = roster.file.acts()
     assert [act.act for act in acts] == ["person_added", "person_changed", "token_issued", "token_revoked"]
     assert acts[1].by == "person:adm"
-    roster.logged(acts[2].number)
-    assert [act.act for act in roster.acts()] == ["token_revoked"]
+    roster.file.logged(acts[2].number)
+    assert [act.act for act in roster.file.acts()] == ["token_revoked"]
 
 
 def test_no_other_database_is_taken_for_a_roster(tmp_path: Path) -> None:

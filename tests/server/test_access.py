@@ -17,9 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from geo_backup.client import Client
+from geo_backup.custody import Looked
 from geo_backup.errors import GeoBackupError, LogError
 from geo_backup.eventlog import open_log
-from geo_backup.events import Event, Looked
+from geo_backup.events import Event
 from geo_backup.feed import TOPICS
 from geo_backup.node import Node, Outcome
 from geo_backup.node.clock import Clock
@@ -31,9 +32,9 @@ from geo_backup.server.access import TOPICS as TOPIC_RIGHTS
 from geo_backup.server.speaker import COOKIE, Speakers
 from geo_backup.server.watch import keep_watch
 from geo_backup.wire import facts
+from tests.asking import at
 from tests.node.test_node import street
 from tests.running import CENTRE, ServerInThread, events_in, eventually
-from tests.server.test_contract import at
 from tests.stories import opened
 from tests.told import Told
 
@@ -50,7 +51,7 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Roster:
 def tokens(roster: Roster) -> dict[str, str]:
     """A token of each role, for the whole centre; `device` and `field_unit` speak for F1."""
     return {
-        role: roster.issue(
+        role: roster.tokens.issue(
             f"t-{role}",
             "program",
             agency="*",
@@ -300,7 +301,7 @@ def test_a_hidden_unit_is_known_to_supervisors_alone(guarded: ServerInThread, to
 
 
 def test_a_person_signs_in_on_the_page(guarded: ServerInThread, roster: Roster) -> None:
-    roster.add(
+    roster.people.add(
         "lind", name="Eva Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="test"
     )
     with httpx.Client(base_url=guarded.url, trust_env=False, timeout=30) as http:
@@ -332,11 +333,11 @@ def test_a_person_signs_in_on_the_page(guarded: ServerInThread, roster: Roster) 
 
 
 def test_a_revoked_token_is_let_go_from_the_feed(guarded: ServerInThread, roster: Roster) -> None:
-    token = roster.issue("leaver", "program", agency="*", roles=("viewer",), by="test")
+    token = roster.tokens.issue("leaver", "program", agency="*", roles=("viewer",), by="test")
     with connect(guarded.feed, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as feed:
         feed.send(json.dumps({"type": "hello"}))
         assert json.loads(feed.recv(timeout=10))["type"] == "snapshot"
-        roster.revoke("leaver", by="test")
+        roster.tokens.revoke("leaver", by="test")
         with pytest.raises(ConnectionClosed) as closed:
             deque(iter(partial(feed.recv, timeout=20), None), maxlen=0)
     assert closed.value.rcvd is not None
@@ -352,11 +353,11 @@ def test_a_client_is_told_that_it_is_not_let_in(guarded: ServerInThread, roster:
         async with Client(guarded.url, token=token) as client:
             async for _ in client.watch():
                 if roster.who(token or "") is not None:
-                    roster.revoke("guest", by="test")
+                    roster.tokens.revoke("guest", by="test")
 
     with pytest.raises(GeoBackupError, match="refuses: sign in first"):
         asyncio.run(watched(None))
-    token = roster.issue("guest", "program", agency="*", roles=("viewer",), by="test")
+    token = roster.tokens.issue("guest", "program", agency="*", roles=("viewer",), by="test")
     with pytest.raises(GeoBackupError, match="refuses: the session is over"):
         asyncio.run(watched(token))
 
@@ -374,10 +375,10 @@ def test_a_ticket_opens_the_feed_once(guarded: ServerInThread, tokens: dict[str,
 
 
 def test_a_ticket_ends_with_the_token_that_it_was_made_with(guarded: ServerInThread, roster: Roster) -> None:
-    token = roster.issue("brief", "program", agency="*", roles=("viewer",), by="test")
+    token = roster.tokens.issue("brief", "program", agency="*", roles=("viewer",), by="test")
     with speaks(guarded, token) as http:
         ticket = http.post("/v1/session/ticket").json()["ticket"]
-    roster.revoke("brief", by="test")
+    roster.tokens.revoke("brief", by="test")
     with connect(guarded.feed, proxy=None) as feed:
         feed.send(json.dumps({"type": "hello", "ticket": ticket}))
         with pytest.raises(ConnectionClosed) as closed:

@@ -17,9 +17,9 @@ from websockets.sync.client import connect
 
 from geo_backup.people import Roster
 from geo_backup.server.speaker import COOKIE
+from tests.asking import at
 from tests.running import CENTRE, ServerInThread, events_in
 from tests.server.test_access import PASSWORD, speaks
-from tests.server.test_contract import at
 
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
 
@@ -28,7 +28,9 @@ PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
     folder = tmp_path_factory.mktemp("attacked")
     roster = Roster(folder / "people.sqlite")
-    roster.add("lind", name="Eva Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="t")
+    roster.people.add(
+        "lind", name="Eva Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="t"
+    )
     server = ServerInThread(folder / "log.sqlite", roster=roster).start()
     yield server
     server.stop()
@@ -135,7 +137,7 @@ def test_a_try_takes_as_long_for_nobody_as_for_somebody(server: ServerInThread) 
         for person_id, took in times.items():
             began = time.thread_time()
             with pytest.raises(Exception, match="do not fit"):
-                server.roster.sign_in(person_id, "wrong", "", f"10.1.{n}.1")
+                server.roster.sessions.sign_in(person_id, "wrong", "", f"10.1.{n}.1")
             took.append(time.thread_time() - began)
     somebody, nobody = (statistics.median(took) for took in times.values())
     assert 0.5 < somebody / nobody < 2.0
@@ -144,7 +146,7 @@ def test_a_try_takes_as_long_for_nobody_as_for_somebody(server: ServerInThread) 
 def test_a_body_makes_nobody_another(server: ServerInThread) -> None:
     """`said_by`, `by` and headers that look like names change nothing of who is written down."""
     assert server.roster is not None
-    token = server.roster.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
+    token = server.roster.tokens.issue("cad", "program", agency="*", roles=("dispatcher",), by="test")
     with speaks(server, token) as http:
         http.headers.update({"X-Remote-User": "chief", "X-User": "chief"})
         body = {**PLACE, "priority": 2, "incident_id": "named"}
@@ -159,7 +161,7 @@ def test_a_body_makes_nobody_another(server: ServerInThread) -> None:
 def test_every_way_up_is_shut(server: ServerInThread) -> None:
     """Whoever may little asks for more by each route that gives something away."""
     assert server.roster is not None
-    token = server.roster.issue("low", "program", agency="*", roles=("viewer",), by="test")
+    token = server.roster.tokens.issue("low", "program", agency="*", roles=("viewer",), by="test")
     with speaks(server, token) as http:
         tried = [
             http.put("/v1/rules", json={"rules": {}}),

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.test_contract import BRIDGE, NORTH, SOUTH, new_incident, new_unit, problem
+from tests.asking import BRIDGE, NORTH, SOUTH, new_incident, new_unit, problem
 
 # on the bridge over the river
 ON_THE_BRIDGE = [11.9665, 57.7141]

@@ -15,8 +15,8 @@ import pytest
 from websockets.sync.client import connect
 
 from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
+from tests.asking import new_unit, problem
 from tests.running import Server
-from tests.server.test_contract import new_unit, problem
 
 
 @pytest.fixture(scope="module", params=[256, pytest.param(1_024, marks=pytest.mark.long)], ids="{} descriptors".format)

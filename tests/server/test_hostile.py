@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 
 from geo_backup.server import problems
 from geo_backup.server.bounds import BODY_MAX
+from tests.asking import new_unit, problem, report, unit_body
 from tests.running import Server
-from tests.server.test_contract import new_unit, problem, report, unit_body
 
 JSON = {"Content-Type": "application/json"}
 LINE = [[11.97, 57.70], [11.97, 57.701]]

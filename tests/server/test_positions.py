@@ -10,10 +10,10 @@ import pytest
 
 from geo_backup.node import Node
 from geo_backup.server.app import create_app
+from tests.asking import at, unit_body
 from tests.formats.test_cot import CONTACT, PARENT, event
 from tests.node.test_node import asking, running
 from tests.roads.tiny import place
-from tests.server.test_contract import at, unit_body
 
 LON, LAT = place(300, 0)
 

@@ -69,7 +69,7 @@ def test_without_tls_of_its_own_other_machines_come_by_the_proxy() -> None:
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
     folder = tmp_path_factory.mktemp("behind")
     roster = Roster(folder / "people.sqlite")
-    roster.add("lind", name="", agency="*", roles=("viewer",), password=PASSWORD, with_code=False, by="test")
+    roster.people.add("lind", name="", agency="*", roles=("viewer",), password=PASSWORD, with_code=False, by="test")
     server = ServerInThread(folder / "log.sqlite", roster=roster, proxies=Proxies((network_of("127.0.0.1"),)))
     yield server.start()
     server.stop()

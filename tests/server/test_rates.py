@@ -18,8 +18,8 @@ from geo_backup.people import Roster
 from geo_backup.server import emergencies
 from geo_backup.server.assignments import routes as assignments
 from geo_backup.server.rates import COSTLY, HEAVIEST, IN_BODY, OF_ADDRESS, OF_ONE, PRESSED, SENT, Rates, _Used, _weight
+from tests.asking import at, problem
 from tests.running import CENTRE, ServerInThread, eventually
-from tests.server.test_contract import at, problem
 
 PASSWORD = "correct horse battery"
 PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
@@ -93,10 +93,14 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Roster:
 
 @pytest.fixture(scope="module")
 def tokens(roster: Roster) -> dict[str, str]:
-    roster.add("lind", name="Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="test")
-    made = {"chief": roster.issue("chief", "program", agency="*", roles=("supervisor",), by="test")}
+    roster.people.add(
+        "lind", name="Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="test"
+    )
+    made = {"chief": roster.tokens.issue("chief", "program", agency="*", roles=("supervisor",), by="test")}
     for unit_id in ("U0", "U1"):
-        made[unit_id] = roster.issue(unit_id, "device", agency="*", roles=("device",), units=(unit_id,), by="test")
+        made[unit_id] = roster.tokens.issue(
+            unit_id, "device", agency="*", roles=("device",), units=(unit_id,), by="test"
+        )
     return made
 
 

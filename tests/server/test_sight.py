@@ -10,9 +10,9 @@ import pytest
 from websockets.sync.client import connect
 
 from geo_backup.people import Roster
+from tests.asking import at
 from tests.running import CENTRE, ServerInThread, eventually
 from tests.server.test_access import speaks
-from tests.server.test_contract import at
 
 LON, LAT = CENTRE
 PLACE = {"lon": LON, "lat": LAT}
@@ -40,11 +40,11 @@ def of(server: ServerInThread) -> Iterator[dict[str, httpx.Client]]:
     """A client for each speaker; `centre` serves the whole centre, `pol1` is the unit POL1 itself."""
     assert server.roster is not None
     tokens = {
-        name: server.roster.issue(name, "program", agency=name.partition("-")[0], roles=roles, by="test")
+        name: server.roster.tokens.issue(name, "program", agency=name.partition("-")[0], roles=roles, by="test")
         for name, roles in SPEAKERS.items()
     }
-    tokens["centre"] = server.roster.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
-    tokens["pol1"] = server.roster.issue(
+    tokens["centre"] = server.roster.tokens.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
+    tokens["pol1"] = server.roster.tokens.issue(
         "pol1", "program", agency="police", roles=("field_unit",), units=("POL1",), by="test"
     )
     clients = {name: speaks(server, token) for name, token in tokens.items()}

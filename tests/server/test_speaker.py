@@ -44,7 +44,7 @@ class Hours:
 def roster(tmp_path: Path) -> Roster:
     roster = Roster(tmp_path / "people.sqlite")
     for person_id, console in (("lind", False), ("wall", True)):
-        roster.add(
+        roster.people.add(
             person_id,
             name="",
             agency="*",
@@ -61,8 +61,8 @@ def test_a_page_that_only_looks_is_not_in_use(roster: Roster) -> None:
     """Its time begins when it is first seen, after a restart too; what it asks for by itself does not prolong it."""
     hours = Hours()
     speakers = Speakers(roster, now_s=hours)
-    shown, _ = roster.sign_in("lind", "correct horse battery", "", "here")
-    at_console, _ = roster.sign_in("wall", "correct horse battery", "", "here")
+    shown, _ = roster.sessions.sign_in("lind", "correct horse battery", "", "here")
+    at_console, _ = roster.sessions.sign_in("wall", "correct horse battery", "", "here")
     for hours.now_s in (0, 900, 1700):
         assert ask(speakers, "GET", shown).text == "person:lind"
         assert ask(speakers, "GET", at_console).text == "person:wall"

@@ -23,9 +23,9 @@ from geo_backup.events import BeatsAdopted, UnitRegistered
 from geo_backup.node import Node
 from geo_backup.server.frames import FrameWriter
 from geo_backup.wire import documents
+from tests.asking import problem
 from tests.node.test_node import asking, running
 from tests.running import CENTRE, Server
-from tests.server.test_contract import problem
 
 UNITS = 1_000
 READERS = 32

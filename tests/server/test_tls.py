@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sealed(folder: Path) -> Iterator[ServerInThread]:
     roster = Roster(folder / "people.sqlite")
-    roster.add(
+    roster.people.add(
         "lind", name="Eva Lind", agency="*", roles=("dispatcher",), password=PASSWORD, with_code=False, by="test"
     )
     server = ServerInThread(folder / "log.sqlite", roster=roster, certificate=Certificate(*write(folder, "first")))

@@ -19,10 +19,10 @@ from geo_backup.cartography.build import build_map
 from geo_backup.events import BackupRecommended
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import ROUTINE, edge_ms
+from tests.asking import at, problem, unit_body
 from tests.cartography.drawing import Drawing
 from tests.roads.tiny import from_local_m
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
-from tests.server.test_contract import at, problem, unit_body
 from tests.told import Told
 
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from geo_backup.errors import LogError
 from geo_backup.events import (
-    KINDS,
     ClosureAdded,
     Event,
     Fix,
@@ -24,6 +23,7 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.wire import checkpoint, facts
+from geo_backup.wire.facts import KINDS
 from tests.stories import event_of
 
 STATUS = b'"fact":"UnitStatusChanged","received_ms":1,"unit_id":"P7","at_ms":2'
