@@ -95,6 +95,7 @@ _.to_time
 _.next_time
 _.server_time
 _.closure_ids
+_.substitutes_for
 _.candidates_total
 _.chosen_by_human
 _.cover_by_hour

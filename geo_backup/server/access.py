@@ -64,7 +64,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
     {
         "look": Words("see units, incidents, emergencies and rankings"),
         "look_ahead": Words("see decisions, cover, staging and plans"),
-        "look_around": Words("see closures, traffic, rules, beats, run cards and agreements"),
+        "look_around": Words("find and name places, see closures, traffic, rules, beats, run cards and agreements"),
         "look_back": Words("see tracks of units, what happened in incidents, and the map as it was"),
         "drive_times": Words("ask for ETAs and routes between places"),
         "report": Words("report positions"),
@@ -155,6 +155,8 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "list_closures": "look_around",
         "get_closed_roads": "look_around",
         "find_roads_near": "look_around",
+        "find_places": "look_around",
+        "name_place": "look_around",
         "get_traffic": "look_around",
         "get_rules": "look_around",
         "get_beats": "look_around",

@@ -55,6 +55,7 @@ TAGS = {
     "Plans": "Backup thought out beforehand.",
     "Aid": "Agencies that help each other.",
     "Rules": "Every number people argue about.",
+    "Places": "Where is it? Found by its words, named by its place.",
     "Drive times": "For systems that keep their own units.",
     "OSRM": "OSRM's HTTP API on this map, closures included.",
     "People": "Who is signed in.",

@@ -30,6 +30,7 @@ from geo_backup.wire.documents.incidents import (
     recommended,
 )
 from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
+from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
 from geo_backup.wire.documents.run_cards import RunCard, RunCardList, run_card
@@ -100,6 +101,10 @@ __all__ = [
     "incident",
     "needs",
     "recommended",
+    "PlaceName",
+    "Places",
+    "found_places",
+    "place_name",
     "Plan",
     "PlanList",
     "plan",
