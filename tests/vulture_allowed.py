@@ -94,6 +94,8 @@ _.from_time
 _.to_time
 _.next_time
 _.server_time
+_.due_time
+_.loud_time
 _.closure_ids
 _.substitutes_for
 _.candidates_total

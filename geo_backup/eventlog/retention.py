@@ -59,6 +59,8 @@ DECISIONS = {
     "BackupRecommended",
     "DecisionMade",
     "AssignmentChanged",
+    "TimerRaised",
+    "TimerAcknowledged",
     "EmergencyDeclared",
     "EmergencyAcknowledged",
     "EmergencyCleared",
