@@ -183,6 +183,10 @@ class IncidentOpened(Event):
     apart: bool = False
     """An exercise that keeps its assignments to itself; facts from before there was that mixed them with real ones."""
     plan_id: str | None = None
+    place: str = ""
+    """Where it is, in words, as it was found or named."""
+    callback: str = ""
+    """Where whoever called can be called back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +203,33 @@ class IncidentChanged(Event):
     pinned: bool | None = None
     off_road_m: float | None = None
     level: int | None = None
+    agency: str | None = None
+    place: str | None = None
+    callback: str | None = None
+    as_of_version: int | None = None
+    """The version that whoever changed it knew; None: they did not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentNoted(Event):
+    """Somebody said something of an incident, open or closed: it joins what was said before, and nothing takes it away
+    again."""
+
+    incident_id: str
+    note_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentClosed(Event):
     """The incident is over; its assignments are cleared."""
+
+    incident_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentReopened(Event):
+    """It was not over: it is open again, with what it asks for, and without the units that were released."""
 
     incident_id: str
 
@@ -223,6 +249,8 @@ class BackupRequested(Event):
     arrive_by_ms: int | None = None
     run_card: str = ""
     """Name of the card that the requirement was read from."""
+    anew: bool = False
+    """Who came and has left does not count towards it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -493,6 +521,9 @@ class NetworkAdopted(Event):
     software_version: str
     extent: tuple[float, float, float, float] | None = None
     """West, south, east, north of it in degrees; None in older logs: nobody said."""
+    generation: int = 0
+    """From here on facts are folded as this generation of the fold does it (see `live_map.state`): what it keeps beyond
+    the ones before it, it does not keep of older facts, so that they fold for ever as they did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -541,7 +572,9 @@ KINDS: Mapping[str, type[Event]] = {
         UnitRetired,
         IncidentOpened,
         IncidentChanged,
+        IncidentNoted,
         IncidentClosed,
+        IncidentReopened,
         BackupRequested,
         BackupRecommended,
         DecisionMade,

@@ -54,7 +54,7 @@ def problem(answer: httpx.Response, status: int, reason: str | None = None, fiel
     assert document["status"] == status
     assert document["title"]
     assert document["detail"]
-    assert all(set(error) == {"field", "reason", "message"} for error in document["errors"])
+    assert all(set(error) >= {"field", "reason", "message"} for error in document["errors"])
     if reason is not None:
         assert reason in [error["reason"] for error in document["errors"]], document
     if field is not None:

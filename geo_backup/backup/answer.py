@@ -176,7 +176,8 @@ def swaps(question: Question, choice: Choice) -> tuple[Offer, ...]:
 
     @cache
     def missing(at: int, instead: tuple[str, ...]) -> tuple[int, int]:
-        left = remaining(incident.requirement, incident.several, [*there[:at], instead, *there[at + 1 :]])[0]
+        here = [*incident.came, *there[:at], instead, *there[at + 1 :]]
+        left = remaining(incident.requirement, incident.several, here)[0]
         return sum(n.count for n in left if n.need == "must"), sum(n.count for n in left if n.need != "must")
 
     out, left_ms = [], dict(going(question))

@@ -169,7 +169,7 @@ def _joint(now: View, incident: IncidentRow, rules: Rules) -> list[IncidentRow]:
 
 def _missing(incident: IncidentRow, table: UnitTable) -> tuple[Need, ...]:
     sent = [table.rows[unit_id].capabilities for unit_id, _ in incident.assigned if unit_id in table.rows]
-    return remaining(incident.requirement, incident.several, sent)[0]
+    return remaining(incident.requirement, incident.several, [*incident.came, *sent])[0]
 
 
 def _request(

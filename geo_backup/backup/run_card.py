@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,32 @@ class RunCard:
         asked = {need.capability for need in total}
         also = (Need(name, need="want", staged=True) for name in self.staged if name not in asked)
         return (*(need._replace(count=count) for need, count in total.items()), *also)
+
+
+def added(requirement: Sequence[Need], card: RunCard, was: int, level: int) -> tuple[Need, ...]:
+    """What is asked for when an alarm is raised from one level to another: all that was asked, and what the card adds.
+    A lower level takes nothing off."""
+    before = {need._replace(count=1): need.count for need in card.needs(was)}
+    total = {need._replace(count=1): need.count for need in requirement}
+    for need in card.needs(level):
+        bare = need._replace(count=1)
+        more = need.count - before.get(bare, 0)
+        if more > 0:
+            total[bare] = min(COUNT_MAX, total.get(bare, 0) + more)
+    return tuple(need._replace(count=count) for need, count in total.items())
+
+
+def joined(requirement: Sequence[Need], other: Sequence[Need]) -> tuple[Need, ...]:
+    """What fills both: of each capability the larger number."""
+    out, at = list(requirement), {need.capability.casefold(): i for i, need in enumerate(requirement)}
+    for need in other:
+        i = at.get(need.capability.casefold())
+        if i is None:
+            out.append(need)
+        elif need.count > out[i].count or (need.need == "must" and out[i].need != "must"):
+            must = "must" in (need.need, out[i].need)
+            out[i] = need._replace(count=max(need.count, out[i].count), need="must" if must else "want")
+    return tuple(out)
 
 
 def plain(kind: str) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, Fix, Mode, Need, SpeedsAdopted
 from geo_backup.live_map import OPEN_STATES, Incident, LiveMap, Unit
+from geo_backup.live_map.incidents import skills_of
 from geo_backup.rules import Rules
 
 
@@ -38,11 +39,10 @@ class UnitRow(NamedTuple):
     @classmethod
     def of(cls, unit: Unit) -> UnitRow:
         """The unit as it stands now."""
-        aboard = (name for member in unit.crew or () for name in member.capabilities)
         return _frozen(
             cls,
             unit,
-            capabilities=unit.capabilities + tuple(name for name in aboard if name not in unit.capabilities),
+            capabilities=skills_of(unit),
             staffed=unit.crew is None or bool(unit.crew),
             emergency=unit.emergency_id is not None,
         )
@@ -82,6 +82,8 @@ class IncidentRow(NamedTuple):
     """Names this opening of the incident."""
     swap_memory: tuple[SwapMemory, ...] = ()
     """Of each of those that are on it."""
+    came: tuple[tuple[str, ...], ...] = ()
+    """What those could do who came, and have left since it was asked for: what they filled stays filled."""
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentRow:
@@ -93,6 +95,11 @@ class IncidentRow(NamedTuple):
             assigned=tuple((part.unit_id, part.state) for part in here),
             assigned_ms=tuple(part.sent_ms for part in here),
             swap_memory=tuple(SwapMemory(part.least_left_ms, part.offered, part.offered_ms) for part in here),
+            came=tuple(
+                part.came_with
+                for part in incident.assignments.values()
+                if part.came_with is not None and part.at_ms >= incident.anew_ms
+            ),
         )
 
 

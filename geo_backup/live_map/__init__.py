@@ -18,6 +18,7 @@ from geo_backup.events import Event
 from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
 from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
+    GENERATION,
     NOTHING,
     OPEN_STATES,
     Assignment,
@@ -34,8 +35,8 @@ from geo_backup.live_map.state import (
 )
 
 __all__ = [
-    "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap", "Plan",
-    "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
+    "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap",
+    "Plan", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -46,8 +47,10 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.WordSet: (units.refuse_unknown, units.word),
     ev.UnitRetired: (units.refuse_retirement, units.retired),
     ev.IncidentOpened: (incidents.refuse_opening, incidents.opened),
-    ev.IncidentChanged: (incidents.refuse_unless_open, incidents.changed),
+    ev.IncidentChanged: (incidents.refuse_change, incidents.changed),
+    ev.IncidentNoted: (incidents.refuse_note, incidents.noted),
     ev.IncidentClosed: (incidents.refuse_closing, incidents.closed),
+    ev.IncidentReopened: (incidents.refuse_reopening, incidents.reopened),
     ev.BackupRequested: (incidents.refuse_unless_open, incidents.requested),
     ev.BackupRecommended: (never, changes_nothing),
     ev.DecisionMade: (incidents.refuse_decision, incidents.decided),

@@ -28,6 +28,7 @@ def turned(live_map: LiveMap, event: ClockTurned) -> Delta:
         unit.slow_since_ms = None if unit.slow_since_ms is None else right(unit.slow_since_ms)
     incidents = set[str]()
     for incident in live_map.open_incidents():
+        incident.anew_ms = right(incident.anew_ms)
         for part in incident.assignments.values():
             if part.at_ms > now_ms:
                 part.at_ms, incidents = right(part.at_ms), incidents | {incident.incident_id}

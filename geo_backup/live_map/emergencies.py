@@ -10,7 +10,7 @@ from geo_backup.events import (
     IncidentOpened,
     Need,
 )
-from geo_backup.live_map.incidents import pin
+from geo_backup.live_map.incidents import count, pin
 from geo_backup.live_map.state import HISTORY_KEPT, Delta, Emergency, Incident, LiveMap
 
 UNLISTED_AGENCY = "unknown"
@@ -41,6 +41,7 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         emergency.sources = (*emergency.sources[1 - HISTORY_KEPT :], event.source)
         if event.received_ms - emergency.pressed_ms > live_map.rules.backup.emergency_again_ms:
             emergency.acknowledged = ()  # not the same press bouncing: sound again
+        count(live_map, standing)
         emergency.pressed_ms = max(emergency.pressed_ms, event.received_ms)
         if (unit is None or unit.fix is None) and event.placed_by == "alert":
             standing.lon, standing.lat, emergency.placed_by = event.lon, event.lat, event.placed_by
@@ -72,6 +73,7 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         apart=event.exercise,
         emergency=Emergency(event.placed_by, (event.source,), 1, event.received_ms),
     )  # fmt: skip
+    count(live_map, incident)
     pin(live_map, incident)
     if unit is not None and not event.exercise:
         unit.emergency_id = event.emergency_id
@@ -88,12 +90,14 @@ def refuse_unless_standing(live_map: LiveMap, event: EmergencyAcknowledged | Eme
 def acknowledged(live_map: LiveMap, event: EmergencyAcknowledged) -> Delta:
     emergency = _of(live_map, event.emergency_id)
     emergency.acknowledged = (*emergency.acknowledged[1 - HISTORY_KEPT :], (event.by, event.received_ms))
+    count(live_map, live_map.incidents[event.emergency_id])
     return Delta(incidents=(event.emergency_id,))
 
 
 def cleared(live_map: LiveMap, event: EmergencyCleared) -> Delta:
     emergency = _of(live_map, event.emergency_id)
     emergency.cleared_ms, emergency.cleared_by = event.received_ms, f"{event.by} {event.who}".strip()
+    count(live_map, live_map.incidents[event.emergency_id])
     unit_id = live_map.incidents[event.emergency_id].for_unit_id
     unit = live_map.units.get(unit_id) if unit_id is not None else None
     if unit is not None and unit.emergency_id == event.emergency_id:

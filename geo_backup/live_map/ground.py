@@ -38,6 +38,7 @@ def closure_lifted(live_map: LiveMap, event: ClosureLifted) -> Delta:
 
 def network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
     live_map.network_id, live_map.extent = event.network_id, event.extent
+    live_map.generation = max(live_map.generation, event.generation)
     return NOTHING
 
 

@@ -15,19 +15,29 @@ from geo_backup.events import (
     DecisionMade,
     IncidentChanged,
     IncidentClosed,
+    IncidentNoted,
     IncidentOpened,
+    IncidentReopened,
 )
 from geo_backup.live_map.state import (
     CLOSED_INCIDENTS_KEPT,
     DECISIONS_KEPT,
     HISTORY_KEPT,
+    NOTES_CHARS_KEPT,
+    NOTES_KEPT,
     OPEN_STATES,
     Assignment,
     Delta,
+    Edit,
     Incident,
     LiveMap,
+    Note,
     Recommendation,
+    Unit,
 )
+
+EDITED = ("lon", "lat", "priority", "kind", "note", "profile", "pinned", "level", "agency", "place", "callback")
+"""What an `IncidentChanged` may give another value, and two may want to at once."""
 
 
 def refuse_opening(live_map: LiveMap, event: IncidentOpened) -> str | None:
@@ -39,8 +49,14 @@ def refuse_opening(live_map: LiveMap, event: IncidentOpened) -> str | None:
 
 def opened(live_map: LiveMap, event: IncidentOpened) -> Delta:
     incident = live_map.incidents[event.incident_id] = new(event)
+    count(live_map, incident)
     pin(live_map, incident)
     return Delta(incidents=(event.incident_id,))
+
+
+def count(live_map: LiveMap, incident: Incident) -> None:
+    """Somebody made a fact about an incident: it has another version."""
+    incident.version += live_map.generation >= 1
 
 
 def new(event: IncidentOpened) -> Incident:
@@ -63,6 +79,8 @@ def new(event: IncidentOpened) -> Incident:
         level=event.level,
         plan_id=event.plan_id,
         apart=event.apart,
+        place=event.place,
+        callback=event.callback,
     )
 
 
@@ -76,13 +94,61 @@ def refuse_unless_open(
     return None if incident.open else "incident_closed"
 
 
+def refuse_change(live_map: LiveMap, event: IncidentChanged) -> str | None:
+    reason = refuse_unless_open(live_map, event)
+    if reason is not None or event.as_of_version is None:
+        return reason
+    incident = live_map.incidents[event.incident_id]
+    if event.as_of_version > incident.version:
+        return "unknown_version"
+    return "changed_meanwhile" if overtaken(incident, event) else None
+
+
+def overtaken(incident: Incident, event: IncidentChanged) -> tuple[str, ...]:
+    """The fields that a change would give a value, and that somebody gave another one since the version that it was
+    made on. Edits of different fields go well together."""
+    since = incident.version if event.as_of_version is None else event.as_of_version
+    return tuple(
+        name
+        for name in EDITED
+        if (value := getattr(event, name)) is not None
+        and name in incident.edits
+        and incident.edits[name].version > since
+        and getattr(incident, name) != value
+    )
+
+
 def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
     incident = live_map.incidents[event.incident_id]
-    for name in ("lon", "lat", "priority", "kind", "note", "profile", "pinned", "off_road_m", "level"):
+    count(live_map, incident)
+    edit, edits = Edit(incident.version, event.received_ms, event.said_by), dict(incident.edits)
+    for name in (*EDITED, "off_road_m"):
         value = getattr(event, name)
         if value is not None:
+            if name in EDITED and value != getattr(incident, name) and live_map.generation >= 1:
+                edits[name] = edit
             setattr(incident, name, value)
+    incident.edits = edits
     pin(live_map, incident)
+    return Delta(incidents=(event.incident_id,))
+
+
+def refuse_note(live_map: LiveMap, event: IncidentNoted) -> str | None:
+    incident = live_map.incidents.get(event.incident_id)
+    if incident is None:
+        return "unknown_incident"
+    return "id_taken" if any(note.note_id == event.note_id for note in incident.notes) else None
+
+
+def noted(live_map: LiveMap, event: IncidentNoted) -> Delta:
+    """Words are added, to a closed incident too: much is said afterwards."""
+    incident = live_map.incidents[event.incident_id]
+    notes = (*incident.notes, Note(event.note_id, event.received_ms, event.said_by, event.text))[-NOTES_KEPT:]
+    while len(notes) > 1 and sum(len(note.text) for note in notes) > NOTES_CHARS_KEPT:
+        notes = notes[1:]
+    incident.notes = notes
+    incident.notes_total += 1
+    count(live_map, incident)
     return Delta(incidents=(event.incident_id,))
 
 
@@ -100,6 +166,7 @@ def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
     for unit_id in released:
         release(live_map, incident, unit_id, "cleared", event.received_ms, event.said_by)
     incident.closed_ms = event.received_ms
+    count(live_map, incident)
     pin(live_map, incident)
     over = [i.incident_id for i in live_map.incidents.values() if not i.open][:-CLOSED_INCIDENTS_KEPT]
     for incident_id in over:
@@ -107,9 +174,32 @@ def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
     return Delta(incidents=(event.incident_id,), units=released)
 
 
+def refuse_reopening(live_map: LiveMap, event: IncidentReopened) -> str | None:
+    incident = live_map.incidents.get(event.incident_id)
+    if incident is None:
+        return "unknown_incident"
+    if incident.open:
+        return "incident_open"
+    full = len(live_map.open_incidents()) >= live_map.rules.limit.open_incidents
+    return "too_many_incidents" if full else None
+
+
+def reopened(live_map: LiveMap, event: IncidentReopened) -> Delta:
+    """It goes on as it was closed, but for its units, which have been free since."""
+    incident = live_map.incidents[event.incident_id]
+    incident.closed_ms = None
+    incident.reopened += 1
+    count(live_map, incident)
+    pin(live_map, incident)
+    return Delta(incidents=(event.incident_id,))
+
+
 def requested(live_map: LiveMap, event: BackupRequested) -> Delta:
     incident = live_map.incidents[event.incident_id]
     incident.requirement = event.requirement
+    count(live_map, incident)
+    if event.anew:
+        incident.anew_ms = event.received_ms
     if event.mode is not None:
         incident.mode, incident.several, incident.arrive_by_ms = event.mode, event.several, event.arrive_by_ms
         incident.run_card, incident.requested_ms, incident.request_id = (
@@ -143,6 +233,7 @@ def refuse_assignment(live_map: LiveMap, event: AssignmentChanged) -> str | None
 
 def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
     """A unit is sent, comes further, or its part ends."""
+    count(live_map, live_map.incidents[event.incident_id])
     if event.state == "assigned":
         return _assigned(live_map, event)
     incident, unit = live_map.incidents[event.incident_id], live_map.units[event.unit_id]
@@ -243,6 +334,20 @@ def _works(incident: Incident, unit_id: str) -> bool:
     return part is not None and part.state in OPEN_STATES
 
 
+def _came(part: Assignment) -> bool:
+    """Whether the unit has been on the scene since it was last sent."""
+    for state, _, _ in reversed(part.history):
+        if state in ("on_scene", "assigned"):
+            return state == "on_scene"
+    return False
+
+
+def skills_of(unit: Unit) -> tuple[str, ...]:
+    """What a vehicle and everybody aboard can do."""
+    aboard = (name for member in unit.crew or () for name in member.capabilities)
+    return unit.capabilities + tuple(name for name in aboard if name not in unit.capabilities)
+
+
 def enter(part: Assignment, state: AssignmentState, at_ms: int, said_by: str) -> None:
     part.state, part.at_ms, part.said_by = state, at_ms, said_by
     part.history = (*part.history[1 - HISTORY_KEPT :], (state, at_ms, said_by))
@@ -259,6 +364,8 @@ def release(
 ) -> None:
     """End a unit's part in an incident; one that was on its way or there is available again."""
     part, unit = incident.assignments[unit_id], live_map.units[unit_id]
+    if live_map.generation >= 1 and state == "cleared" and _came(part):
+        part.came_with = skills_of(unit)
     enter(part, state, at_ms, said_by)
     part.reason = reason or part.reason
     if incident.apart:

@@ -11,6 +11,7 @@ from geo_backup.events import (
     PlanCancelled,
     PlanMade,
 )
+from geo_backup.live_map.incidents import count
 from geo_backup.live_map.state import Delta, LiveMap, Plan
 
 
@@ -92,4 +93,5 @@ def aid_approved(live_map: LiveMap, event: AidApproved) -> Delta:
     incident = live_map.incidents[event.incident_id]
     if event.agency not in incident.approved:
         incident.approved = (*incident.approved, event.agency)
+    count(live_map, incident)
     return Delta(incidents=(event.incident_id,))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from geo_backup.events import (
     AgreementMade,
@@ -31,6 +31,15 @@ from geo_backup.rules import Rules
 
 CLOSED_INCIDENTS_KEPT = 1_000
 """Closed incidents that can still be read from the live map; all of them stay in the log."""
+
+GENERATION = 1
+"""What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
+those could do who came to one and left. It holds from the fact on that says so (`NetworkAdopted`): a log from before
+folds to the same bytes for ever."""
+
+NOTES_KEPT = 50
+NOTES_CHARS_KEPT = 20_000
+"""Of what was said of an incident so much can be read from the live map, the newest; all of it stays in the log."""
 
 DECISIONS_KEPT = 10_000
 HISTORY_KEPT = 32
@@ -105,6 +114,8 @@ class Assignment:
     """The unit that is offered in its place."""
     offered_ms: int | None = None
     """When one was last offered that was not offered before."""
+    came_with: tuple[str, ...] | None = None
+    """What it could do, once it has been on the scene and has left; None: it never came, or is there."""
 
     @property
     def sent_ms(self) -> int:
@@ -136,6 +147,23 @@ class Emergency:
     def alarms(self) -> bool:
         """Whether every console is to sound."""
         return self.stands and not self.acknowledged
+
+
+class Note(NamedTuple):
+    """Something that was said of an incident."""
+
+    note_id: str
+    at_ms: int
+    said_by: str
+    text: str
+
+
+class Edit(NamedTuple):
+    """When a field of an incident was last given a value, and by whom."""
+
+    version: int
+    at_ms: int
+    said_by: str
 
 
 @dataclass(slots=True)
@@ -201,6 +229,20 @@ class Incident:
     """Agencies whose mutual aid is approved here."""
     emergency: Emergency | None = None
     recommended: Recommendation | None = None
+    place: str = ""
+    """Where it is, in words."""
+    callback: str = ""
+    notes: tuple[Note, ...] = ()
+    """The newest of what was said of it, oldest first."""
+    notes_total: int = 0
+    version: int = 0
+    """Grows with each fact that somebody makes about it; 0: it is from before versions were counted."""
+    edits: Mapping[str, Edit] = field(default_factory=dict)
+    """Of each field that was edited, the last time. Replaced whole, never changed in place."""
+    reopened: int = 0
+    """How often."""
+    anew_ms: int = 0
+    """Who left after this counts towards what is asked for, if they came."""
 
     @property
     def open(self) -> bool:
@@ -243,6 +285,8 @@ class LiveMap:
     network_id: str = ""
     extent: tuple[float, float, float, float] | None = None
     """West, south, east, north of the network in degrees; None: nobody said."""
+    generation: int = 0
+    """See `GENERATION`."""
     speeds: SpeedsAdopted | None = None
     """Measured speeds that hold; None = none."""
     agreements: dict[str, AgreementMade] = field(default_factory=dict)

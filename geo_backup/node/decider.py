@@ -32,6 +32,7 @@ from geo_backup.events import (
     DecisionMade,
     EmergencyDeclared,
     IncidentChanged,
+    IncidentReopened,
 )
 from geo_backup.live_map import OPEN_STATES, Incident, Recommendation
 from geo_backup.node.bell import rung
@@ -40,7 +41,9 @@ from geo_backup.wire import decisions
 
 log_ = logging.getLogger("geo_backup.node")
 
-DECIDED_ANEW = (BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentChanged, AidApproved)
+DECIDED_ANEW = (
+    BackupRequested, EmergencyDeclared, AssignmentChanged, IncidentChanged, IncidentReopened, AidApproved,
+)  # fmt: skip
 """Facts after which an incident that asks for backup is decided again."""
 BEST_WITHIN_S = 0.5
 """A quick answer is recorded when the best takes longer."""

@@ -33,7 +33,7 @@ from geo_backup.events import (
     PositionReported,
 )
 from geo_backup.feed import TOPICS, Frame
-from geo_backup.live_map import NOTHING, Delta, LiveMap, apply, refusals
+from geo_backup.live_map import GENERATION, NOTHING, Delta, LiveMap, apply, refusals
 from geo_backup.node.alarms import Alarms
 from geo_backup.node.bell import rung
 from geo_backup.node.clock import Clock
@@ -189,16 +189,17 @@ class Node:
         self.decider.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
-        if not adopted or self.live_map.extent is None:  # older logs do not say it
+        if not adopted or self.live_map.extent is None or self.live_map.generation < GENERATION:
             await self.submit(
                 NetworkAdopted(
-                    event_id=f"network:{self.network.content_id}:extent",
+                    event_id=f"network:{self.network.content_id}:{GENERATION}",
                     received_ms=self.clock.now_ms(),
                     said_by="node",
                     network_id=self.network.content_id,
                     area=self.network.area.name,
                     software_version=__version__,
                     extent=self.network.area.extent,
+                    generation=GENERATION,
                 )
             )
 

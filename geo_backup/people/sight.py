@@ -23,7 +23,8 @@ ETA_STEP_S = 60.0
 DESKS: frozenset[Role] = frozenset({"viewer", "dispatcher", "supervisor"})
 HIDDEN: frozenset[Role] = frozenset({"supervisor"})
 """Roles that see undercover units of their agency."""
-WORDS = frozenset({"note", "kind", "agency", "callsign", "capability", "capabilities", "status", "reason", "by", "who"})
+WORDS = frozenset({"note", "note_id", "text", "place", "callback", "kind", "agency", "callsign", "capability",
+                   "capabilities", "status", "reason", "by", "who"})  # fmt: skip
 """Properties that hold words or codes: one of them may look like an id, and is none."""
 COUNTS = frozenset({"excluded_counts"})
 TIMES = frozenset({"fix_time", "age_s", "speed_mps", "course_deg", "accuracy_m", "fix_ms"})

@@ -171,7 +171,9 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "acknowledge_emergency": "take",
         "open_incident": "dispatch",
         "change_incident": "dispatch",
+        "note_incident": "dispatch",
         "close_incident": "dispatch",
+        "reopen_incident": "dispatch",
         "assign_unit": "dispatch",
         "ask_for_backup": "dispatch",
         "add_closure": "close_roads",
@@ -208,7 +210,8 @@ BY_AGENCY = frozenset({"get_cover", "list_moves"})
 """What they tell is by agency: whoever serves one is told of that."""
 OF_ONE_AGENCY = frozenset({"adopt_rules", "open_incident", "register_unit", "retire_unit", "set_word", "set_status",
                            "set_crew",
-                           "clear_emergency", "change_incident", "close_incident", "make_agreement", "end_agreement",
+                           "clear_emergency", "change_incident", "note_incident", "close_incident",
+                           "reopen_incident", "make_agreement", "end_agreement",
                            "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
 """What they change belongs to an agency: whoever serves another one may not."""
 

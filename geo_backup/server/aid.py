@@ -8,6 +8,7 @@ from geo_backup.server.answers import told
 from geo_backup.server.given import AgreementId, IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import named
+from geo_backup.server.versions import told_incident
 from geo_backup.server.writes import incident_of, new_id, record, was_taken
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AidApproval, NewAgreement
@@ -83,4 +84,4 @@ async def approve_aid(node: TheNode, incident_id: IncidentId, body: AidApproval)
             by=named(body.by),
         ),
     )
-    return told(documents.incident(incident_of(node, incident_id)))
+    return told_incident(incident_of(node, incident_id))

@@ -6,10 +6,10 @@ from geo_backup.backup.city import last_in_beat
 from geo_backup.events import AssignmentChanged
 from geo_backup.node import Node
 from geo_backup.server.access import refusal_of
-from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import speaking
+from geo_backup.server.versions import told_incident
 from geo_backup.server.writes import incident_of, new_id, record
 from geo_backup.wire import documents
 from geo_backup.wire.requests import AssignmentPatch, NewAssignment
@@ -52,7 +52,7 @@ async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignmen
             decision_id=body.decision_id or (standing.decision_id if standing is not None else None),
         ),
     )
-    return told(documents.incident(incident_of(node, incident_id)), 201)
+    return told_incident(incident_of(node, incident_id), 201)
 
 
 @routes.patch("/incidents/{incident_id}/assignments/{unit_id}", responses=may(404, 409))
@@ -76,7 +76,7 @@ async def move_assignment(
             at_ms=now_ms if body.at is None else body.at,
         ),
     )
-    return told(documents.incident(incident_of(node, incident_id)))
+    return told_incident(incident_of(node, incident_id))
 
 
 def _digest_seen(node: Node, incident_id: str, body: NewAssignment) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Path, Query
 
@@ -32,8 +32,8 @@ async def ask_for_backup(
     """Ask for backup: with a mode, answered by the set to send, as it is recorded; without one, the ranking is
     narrowed to what is asked for."""
     incident = incident_of(node, incident_id)
-    needs, several, mode, run_card = _asked(node, body, incident)
-    now_ms = node.clock.now_ms()
+    asked = _asked(node, body, incident)
+    now_ms, mode = node.clock.now_ms(), asked.mode
     if body.arrive_by is not None and mode in (None, "immediate"):
         raise bad_value("/arrive_by", "mode", "only delayed and strategic backup arrives by a time")
     if body.arrive_by is not None and body.arrive_by <= now_ms:
@@ -43,11 +43,12 @@ async def ask_for_backup(
             event_id=new_id("backup"),
             received_ms=now_ms,
             incident_id=incident_id,
-            requirement=needs,
+            requirement=asked.needs,
             mode=mode,
-            several=several,
-            arrive_by_ms=body.arrive_by,
-            run_card=run_card,
+            several=asked.several,
+            arrive_by_ms=body.arrive_by or _still_ahead(incident, asked, now_ms),
+            run_card=asked.run_card,
+            anew=body.again or not asked.as_stands,
         )
     ]
     # urgent backup comes with the siren on, other without
@@ -85,9 +86,22 @@ async def get_decision(
     return told({**whole, "candidates": whole["candidates"][:limit], "excluded": whole["excluded"][:limit]})
 
 
-def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need, ...], bool, Mode | None, str]:
-    """What a request asks for, whether one unit may fill several needs, its mode, and the run card that this is from:
-    its own requirement, a run card, so many units, what stands, or the card of the incident's kind."""
+class _Asked(NamedTuple):
+    """What a request asks for, and how."""
+
+    needs: tuple[Need, ...]
+    several: bool
+    """One unit may fill several needs."""
+    mode: Mode | None
+    run_card: str = ""
+    """The card that this is from."""
+    as_stands: bool = False
+    """It is what was asked for already."""
+
+
+def _asked(node: Node, body: BackupCall, incident: Incident) -> _Asked:
+    """What a request asks for: its own requirement, a run card, so many units, what stands, or the card of the
+    incident's kind."""
     if sum(given is not None for given in (body.requirement, body.units, body.run_card)) > 1:
         raise bad_value("/requirement", "several", "send one of requirement, run_card and units")
     several = incident.several if body.several is None else body.several
@@ -97,18 +111,28 @@ def _asked(node: Node, body: BackupCall, incident: Incident) -> tuple[tuple[Need
     if body.requirement is None and body.units is None and not incident.requirement:
         card = card or card_for(node.run_cards, incident.kind)
     if card is not None:
-        return (
-            card.needs(incident.level),
-            card.several if body.several is None else several,
-            body.mode or card.mode,
-            card.name,
-        )
+        several = card.several if body.several is None else several
+        return _Asked(card.needs(incident.level), several, body.mode or card.mode, card.name)
     if body.requirement is not None:
-        needs = tuple(need.as_need() for need in body.requirement)
-        return needs, bool(body.several), body.mode, ""
+        if not body.requirement and (body.mode or incident.mode) is not None:
+            raise bad_value(
+                "/requirement", "empty", "asks for nobody; name what is needed, or leave it out to ask for what stands"
+            )
+        return _Asked(tuple(need.as_need() for need in body.requirement), bool(body.several), body.mode)
     if body.units is not None:
-        return (Need(ANY, body.units),), False, body.mode, ""
-    if body.mode is None:
+        return _Asked((Need(ANY, body.units),), False, body.mode)
+    mode = body.mode or incident.mode
+    if mode is None:
         raise bad_value("/requirement", "missing", "send a mode, a run_card, or what capabilities are asked for")
-    wave = max(1, node.live_map.rules.of(incident.agency).backup.first_wave) if body.mode == "immediate" else 1
-    return incident.requirement or (Need(ANY, wave),), several, body.mode, incident.run_card
+    if incident.requirement:
+        return _Asked(incident.requirement, several, mode, incident.run_card, as_stands=True)
+    wave = max(1, node.live_map.rules.of(incident.agency).backup.first_wave) if mode == "immediate" else 1
+    return _Asked((Need(ANY, wave),), several, mode)
+
+
+def _still_ahead(incident: Incident, asked: _Asked, now_ms: int) -> int | None:
+    """By when what stands was to be there, where it is asked for again as it stands and not without delay."""
+    by_ms = incident.arrive_by_ms
+    if not asked.as_stands or asked.mode in (None, "immediate") or asked.mode != incident.mode:
+        return None
+    return by_ms if by_ms is not None and by_ms > now_ms else None

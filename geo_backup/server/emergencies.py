@@ -37,6 +37,7 @@ from geo_backup.server.answers import listed, told
 from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, read, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json
 from geo_backup.server.speaker import named, said_by, signed, speaking
+from geo_backup.server.versions import told_incident
 from geo_backup.server.writes import adoption_of, new_id, record, settled, unit_of
 from geo_backup.wire import documents
 from geo_backup.wire.body import parse
@@ -108,7 +109,8 @@ async def acknowledge_emergency(
         by=named(body.by),
     )
     await _alarm(node, acknowledged)
-    return told(documents.incident(*_emergency_of(node, emergency_id)))
+    incident, recorded = _emergency_of(node, emergency_id)
+    return told_incident(incident, recorded=recorded)
 
 
 @routes.post("/emergencies/{emergency_id}/clear", responses=may(404, 409, 429))
@@ -154,7 +156,8 @@ async def clear_emergency(
     )
     await _alarm(node, cleared)
     tries.forget(emergency_id)
-    return told(documents.incident(*_emergency_of(node, emergency_id)))
+    incident, recorded = _emergency_of(node, emergency_id)
+    return told_incident(incident, recorded=recorded)
 
 
 @routes.put("/units/{unit_id}/word", status_code=204, responses=may(404, 409))

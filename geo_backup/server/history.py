@@ -31,7 +31,8 @@ PLACES = frozenset({"lon", "lat", "home"})
 NAMES = frozenset(
     {"unit_id", "for_unit_id", "callsign", "said_by", "by", "who", "whom", "session", "source", "device_id", "replaces"}
 )
-LEFT_OUT = frozenset({"note", "reason", "words", "name", "salt", "digest", "inputs", "answer", "geometry", "units"})
+LEFT_OUT = frozenset({"note", "text", "place", "callback", "reason", "words", "name", "salt", "digest", "inputs",
+                      "answer", "geometry", "units"})  # fmt: skip
 """What an analyst has no need of, and what is packed positions."""
 
 routes = routes_of("People")

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 from geo_backup.backup.readings import off_road_m
+from geo_backup.backup.run_card import added, card_for, joined, plain
 from geo_backup.events import (
+    BackupRequested,
+    Event,
     IncidentChanged,
     IncidentClosed,
+    IncidentNoted,
     IncidentOpened,
+    IncidentReopened,
+    Mode,
 )
 from geo_backup.live_map import Incident
-from geo_backup.server.answers import listed, told
+from geo_backup.node import Node
+from geo_backup.server.answers import listed
 from geo_backup.server.given import IncidentId, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import own_agency
+from geo_backup.server.versions import IfMatch, changed_meanwhile, told_incident, version_of
 from geo_backup.server.writes import (
     check_profile,
     incident_of,
     new_id,
     record,
     unit_of,
+    was_refused,
     was_taken,
 )
 from geo_backup.wire import documents
 from geo_backup.wire.requests import (
     IncidentPatch,
     NewIncident,
+    NewNote,
 )
 from geo_backup.wire.told import Told
+
+MODES = get_args(Mode)
+"""The most urgent first."""
 
 routes = routes_of("Incidents")
 
@@ -68,6 +84,8 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
         agency=body.agency or own_agency(),
         level=body.level,
         off_road_m=off_road,
+        place=body.place,
+        callback=body.callback,
     )
     try:
         await record(node, event)
@@ -75,7 +93,7 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
         if was_taken(refusal):
             return _again(incident_of(node, incident_id), body)
         raise
-    return told(documents.incident(incident_of(node, incident_id)), 201)
+    return told_incident(incident_of(node, incident_id), 201)
 
 
 @routes.get("/incidents")
@@ -92,34 +110,70 @@ async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
 @routes.get("/incidents/{incident_id}", responses=may(404))
 async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
     """One incident, open or closed."""
-    return told(documents.incident(*(node.alarms.incident(incident_id) or (incident_of(node, incident_id), True))))
+    incident, recorded = node.alarms.incident(incident_id) or (incident_of(node, incident_id), True)
+    return told_incident(incident, recorded=recorded)
 
 
-@routes.patch("/incidents/{incident_id}", responses=may(404, 409))
-async def change_incident(node: TheNode, incident_id: IncidentId, body: IncidentPatch) -> Told[documents.Incident]:
-    """Change what is named."""
+@routes.patch("/incidents/{incident_id}", responses=may(404, 409, 412))
+async def change_incident(
+    node: TheNode, incident_id: IncidentId, body: IncidentPatch, if_match: IfMatch = None
+) -> Told[documents.Incident]:
+    """Change what is named. With `If-Match`, a field that somebody else gave another value since is not changed, and
+    neither is anything beside it (412). A higher level or another kind asks for what the run card adds."""
     incident = incident_of(node, incident_id)
     if (body.lon is None) != (body.lat is None):
         raise bad_value("/lon" if body.lon is None else "/lat", "missing", "a new place needs both lon and lat")
-    off_road = None
+    off_road, place = None, body.place
     if body.lon is not None and body.lat is not None:
         lon, lat = body.lon, body.lat
         off_road = off_road_m(node.network, node.live_map.rules.snap, lon, lat)
+        if place is None:
+            place = ""  # the words for where it was are wrong now
     if body.pinned and incident.for_unit_id is None:
         raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
     if body.profile is not None:
         check_profile(node, body.profile)
-    await record(
-        node,
-        IncidentChanged(
-            event_id=new_id("changed"),
-            received_ms=node.clock.now_ms(),
-            incident_id=incident_id,
-            off_road_m=off_road,
-            **body.model_dump(),
-        ),
+    changed = IncidentChanged(
+        event_id=new_id("changed"),
+        received_ms=node.clock.now_ms(),
+        incident_id=incident_id,
+        off_road_m=off_road,
+        as_of_version=version_of(if_match),
+        **{**body.model_dump(), "place": place},
     )
-    return told(documents.incident(incident_of(node, incident_id)))
+    try:
+        await record(node, *_grown(node, incident, changed))
+    except Problem as refusal:
+        if was_refused(refusal, "changed_meanwhile", "unknown_version"):
+            raise changed_meanwhile(incident_of(node, incident_id), changed) from None
+        raise
+    return told_incident(incident_of(node, incident_id))
+
+
+@routes.post(
+    "/incidents/{incident_id}/notes", status_code=201, responses=may(404, 409, also={200: "It stands already."})
+)
+async def note_incident(node: TheNode, incident_id: IncidentId, body: NewNote) -> Told[documents.Incident]:
+    """Say something of an incident, open or closed: it joins what was said before, with the time and who said it. The
+    same note_id with the same text answers 200 with what stands, with another text 409."""
+    incident, note_id = incident_of(node, incident_id), body.note_id or new_id("note")
+    event = IncidentNoted(
+        event_id=f"noted:{incident.opening}:{note_id}",  # named by it: sent twice it is one fact
+        received_ms=node.clock.now_ms(),
+        incident_id=incident_id,
+        note_id=note_id,
+        text=body.text,
+    )
+    try:
+        await record(node, event)
+    except Problem as refusal:
+        if not was_taken(refusal):
+            raise
+        standing = next((one for one in incident.notes if one.note_id == note_id), None)
+        if standing is not None and standing.text != body.text:
+            raise Problem(409, f"note {note_id!r} exists with another text; choose another id") from None
+        return told_incident(incident_of(node, incident_id))
+    return told_incident(incident_of(node, incident_id), 201)
 
 
 @routes.post("/incidents/{incident_id}/close", responses=may(404, 409))
@@ -128,10 +182,63 @@ async def close_incident(node: TheNode, incident_id: IncidentId) -> Told[documen
     incident = incident_of(node, incident_id)
     if incident.open:
         event = IncidentClosed(
-            event_id=f"closed:{incident.opening}", received_ms=node.clock.now_ms(), incident_id=incident_id
+            event_id=f"closed:{_time_of(incident)}", received_ms=node.clock.now_ms(), incident_id=incident_id
         )
         await record(node, event)
-    return told(documents.incident(incident_of(node, incident_id)))
+    return told_incident(incident_of(node, incident_id))
+
+
+@routes.post("/incidents/{incident_id}/reopen", responses=may(404, 409, 429))
+async def reopen_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
+    """It was not over: it is open again, with what it asks for; units that were released are not sent again. One that
+    is open stays as it is."""
+    incident = incident_of(node, incident_id)
+    if not incident.open:
+        event = IncidentReopened(
+            event_id=f"reopened:{_time_of(incident)}", received_ms=node.clock.now_ms(), incident_id=incident_id
+        )
+        try:
+            await record(node, event)
+        except Problem as refusal:
+            if not was_refused(refusal, "incident_open"):  # by another who reopened it at this moment
+                raise
+    return told_incident(incident_of(node, incident_id))
+
+
+def _time_of(incident: Incident) -> str:
+    """Names one of the times that an incident is open."""
+    return f"{incident.opening}:{incident.reopened}" if incident.reopened else incident.opening
+
+
+def _grown(node: Node, incident: Incident, changed: IncidentChanged) -> list[Event]:
+    """A change of an incident, and what its run card asks for beside what is asked for already, at its new level or as
+    its new kind. Nothing is taken off what is asked: units may be on their way for it."""
+    level, kind = changed.level or incident.level, incident.kind if changed.kind is None else changed.kind
+    standing = node.run_cards.get(incident.run_card) or card_for(node.run_cards, incident.kind)
+    card = card_for(node.run_cards, kind) if plain(kind) != plain(incident.kind) else standing
+    if incident.mode is None or card is None or not incident.open:
+        return [changed]
+    if card is not standing:
+        needs = joined(incident.requirement, card.needs(level))
+    else:
+        needs = added(incident.requirement, card, incident.level, level)
+    if needs == incident.requirement:
+        return [changed]
+    # one that was asked for without hurry may be urgent by what it turns out to be
+    mode = min(incident.mode, card.mode, key=MODES.index)
+    if mode == "immediate" and incident.profile == "routine" and changed.profile is None:
+        changed = replace(changed, profile="response")
+    asked = BackupRequested(
+        event_id=new_id("backup"),
+        received_ms=changed.received_ms,
+        incident_id=incident.incident_id,
+        requirement=needs,
+        mode=mode,
+        several=incident.several or card.several,
+        arrive_by_ms=None if mode == "immediate" else incident.arrive_by_ms,
+        run_card=card.name,
+    )
+    return [changed, asked]
 
 
 def _again(standing: Incident, body: NewIncident) -> Told[documents.Incident]:
@@ -141,4 +248,4 @@ def _again(standing: Incident, body: NewIncident) -> Told[documents.Incident]:
         del said["lon"], said["lat"]
     if any(getattr(opened, name) != value for name, value in said.items()):
         raise Problem(409, f"incident {opened.incident_id!r} exists with another content; choose another id")
-    return told(documents.incident(standing))
+    return told_incident(standing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +23,7 @@ TITLES = {
     405: "Method not allowed",
     408: "Too slow",
     409: "Conflict",
+    412: "Changed meanwhile",
     413: "Too large",
     414: "URL too long",
     422: "Bad value",
@@ -36,9 +37,15 @@ TITLES = {
 class Problem(Exception):
     """An answer that is not a success."""
 
-    def __init__(self, status: int, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[Mapping[str, object]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.errors = status, detail, errors or []
+        self.status, self.detail, self.errors, self.headers = status, detail, list(errors or ()), headers
 
 
 def bad_value(field: str, reason: str, message: str) -> Problem:
@@ -70,7 +77,7 @@ def pointer(location: tuple[int | str, ...]) -> str:
 def answer(
     status: int,
     detail: str,
-    errors: list[dict[str, str]] | None = None,
+    errors: Sequence[Mapping[str, object]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response itself. ASCII, since it may quote what is no text (half a surrogate pair)."""
@@ -89,7 +96,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     def problem(_: Request, error: Problem) -> Response:
-        return answer(error.status, error.detail, error.errors)
+        return answer(error.status, error.detail, error.errors, error.headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:

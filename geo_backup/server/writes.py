@@ -24,7 +24,10 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "unknown_agreement": (404, "there is no such agreement"),
     "unknown_plan": (404, "there is no such plan"),
     "id_taken": (409, "this id is taken"),
-    "incident_closed": (409, "the incident is closed"),
+    "incident_closed": (409, "the incident is closed; POST /v1/incidents/{id}/reopen opens it again"),
+    "incident_open": (409, "the incident is open"),
+    "changed_meanwhile": (412, "somebody changed the same fields meanwhile; read the incident and send it again"),
+    "unknown_version": (412, "nobody here was told this version; read the incident and send it again"),
     "assigned_elsewhere": (
         409,
         'the unit is assigned to another incident; send "preempt": true to take it away from there',
@@ -104,9 +107,14 @@ def _refused(reason: str) -> Problem:
     return Problem(status, words, [] if status == 404 else [{"field": "", "reason": reason, "message": words}])
 
 
+def was_refused(problem: Problem, *reasons: str) -> bool:
+    """Whether a write was refused for one of these reasons."""
+    return any(error["reason"] in reasons for error in problem.errors)
+
+
 def was_taken(problem: Problem) -> bool:
     """Whether a write failed because another, perhaps the same one sent twice at once, came first with its id."""
-    return any(error["reason"] == "id_taken" for error in problem.errors)
+    return was_refused(problem, "id_taken")
 
 
 def no_unit() -> UnknownIdError:

@@ -90,16 +90,37 @@ class Assignment(TypedDict):
     history: list[Step]
 
 
+class Note(TypedDict):
+    """Something that was said of an incident."""
+
+    note_id: str
+    at: str
+    by: str
+    text: str
+
+
+class Released(TypedDict):
+    """A unit that the end of an incident released, and what it was doing there."""
+
+    unit_id: str
+    state: str
+
+
 class Incident(TypedDict):
     """An incident with the units on it."""
 
     incident_id: str
     recorded: bool
+    version: int
     lon: float
     lat: float
     priority: int
     kind: str
     note: str
+    notes: list[Note]
+    notes_total: int
+    place: str
+    callback: str
     profile: str
     for_unit_id: str | None
     pinned: bool
@@ -119,6 +140,7 @@ class Incident(TypedDict):
     emergency: Emergency | None
     recommended: Recommended | None
     assignments: list[Assignment]
+    released: list[Released]
 
 
 class Pressed(Incident):
@@ -145,11 +167,19 @@ def incident(incident: live_map.Incident, recorded: bool = True) -> Incident:
     return {
         "incident_id": incident.incident_id,
         "recorded": recorded,
+        "version": incident.version,
         "lon": incident.lon,
         "lat": incident.lat,
         "priority": incident.priority,
         "kind": incident.kind,
         "note": incident.note,
+        "notes": [
+            {"note_id": one.note_id, "at": to_text(one.at_ms), "by": one.said_by, "text": one.text}
+            for one in incident.notes
+        ],
+        "notes_total": incident.notes_total,
+        "place": incident.place,
+        "callback": incident.callback,
         "profile": incident.profile,
         "for_unit_id": incident.for_unit_id,
         "pinned": incident.pinned,
@@ -179,6 +209,11 @@ def incident(incident: live_map.Incident, recorded: bool = True) -> Incident:
                 "history": [{"state": s, "at": to_text(at), "source": by} for s, at, by in part.history],
             }
             for part in incident.assignments.values()
+        ],
+        "released": [
+            {"unit_id": part.unit_id, "state": part.history[-2][0]}
+            for part in incident.assignments.values()
+            if part.state == "cleared" and part.at_ms == incident.closed_ms and len(part.history) > 1
         ],
     }
 

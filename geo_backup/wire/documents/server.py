@@ -19,6 +19,9 @@ class FieldError(TypedDict):
     field: str
     reason: str
     message: str
+    value: NotRequired[object]
+    by: NotRequired[str]
+    at: NotRequired[str]
 
 
 class Problem(TypedDict):

@@ -12,6 +12,7 @@ from geo_backup.wire.requests.incidents import (
     NeedRow,
     NewAssignment,
     NewIncident,
+    NewNote,
 )
 from geo_backup.wire.requests.people import SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
@@ -34,6 +35,7 @@ __all__ = [
     "NeedRow",
     "NewAssignment",
     "NewIncident",
+    "NewNote",
     "ByWhom",
     "NewPlan",
     "NewPost",

@@ -7,7 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from geo_backup.events import AssignmentState, Mode, Need
-from geo_backup.wire.requests.request import Id, Lat, Lon, Priority, ProfileName, Request, Text, Time, Word
+from geo_backup.wire.requests.request import (
+    Id,
+    Lat,
+    Lon,
+    PlaceWords,
+    Priority,
+    ProfileName,
+    Request,
+    Text,
+    Time,
+    Word,
+)
+
+AlarmLevel = Annotated[int, Field(ge=1, le=9)]
+Callback = Annotated[str, Field(max_length=64)]
 
 
 class NewIncident(Request):
@@ -24,7 +38,9 @@ class NewIncident(Request):
     profile: ProfileName = "response"
     exercise: bool = False
     agency: Annotated[str, Field(max_length=64)] = ""
-    level: Annotated[int, Field(ge=1, le=9)] = 1
+    level: AlarmLevel = 1
+    place: PlaceWords = ""
+    callback: Callback = ""
 
 
 class IncidentPatch(Request):
@@ -37,6 +53,17 @@ class IncidentPatch(Request):
     note: Text | None = None
     profile: ProfileName | None = None
     pinned: bool | None = None
+    level: AlarmLevel | None = None
+    agency: Annotated[str, Field(max_length=64)] | None = None
+    place: PlaceWords | None = None
+    callback: Callback | None = None
+
+
+class NewNote(Request):
+    """Something that is said of an incident."""
+
+    note_id: Id | None = None
+    text: Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
 class NeedRow(Request):
@@ -62,6 +89,7 @@ class BackupCall(Request):
     several: bool | None = Field(None, description="One unit may fill several needs.")
     arrive_by: Time | None = None
     units: Annotated[int, Field(ge=1, le=50)] | None = Field(None, description="How many units, whatever they are.")
+    again: bool = Field(False, description="Who came and has left does not count towards it.")
 
 
 class NewAssignment(Request):

@@ -1,0 +1,238 @@
+"""The call card over HTTP: words that are only added to, edits of two desks, what is over and is not, and what is asked
+for again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.asking import problem
+from tests.running import Server, eventually
+from tests.server.test_backup import PLACE, fleet, incident
+
+
+def of(http: httpx.Client, incident_id: str) -> dict[str, Any]:
+    return dict(http.get(f"/v1/incidents/{incident_id}").json())
+
+
+def close(http: httpx.Client, incident_id: str) -> dict[str, Any]:
+    return dict(http.post(f"/v1/incidents/{incident_id}/close").json())
+
+
+def move(http: httpx.Client, incident_id: str, unit_id: str, *states: str) -> None:
+    for state in states:
+        path = f"/v1/incidents/{incident_id}/assignments/{unit_id}"
+        assert http.patch(path, json={"state": state}).is_success
+
+
+# ---- words
+
+
+def test_words_are_added_to_what_was_said_and_stay_when_it_is_over(http: httpx.Client) -> None:
+    incident_id = incident(http, note="two men", place="Kungsgatan at Avenyn", callback="+46 31 1")
+    path = f"/v1/incidents/{incident_id}/notes"
+    first = http.post(path, json={"text": "one has a knife", "note_id": "n1"})
+    assert first.status_code == 201
+    assert http.post(path, json={"text": "one has a knife", "note_id": "n1"}).status_code == 200
+    problem(http.post(path, json={"text": "no knife", "note_id": "n1"}), 409)
+    close(http, incident_id)
+    after = http.post(path, json={"text": "he rang again"})
+    assert after.status_code == 201
+    told = after.json()
+    assert [(one["text"], one["by"]) for one in told["notes"]] == [
+        ("one has a knife", "desk"),
+        ("he rang again", "desk"),
+    ]
+    assert told["notes"][0]["at"] <= told["notes"][1]["at"]
+    assert (told["note"], told["place"], told["callback"]) == ("two men", "Kungsgatan at Avenyn", "+46 31 1")
+    assert told["notes_total"] == 2
+    for bad in ({"text": ""}, {"text": "x" * 2_001}, {"text": "x", "note_id": "a b"}, {"text": 1}, {}):
+        problem(http.post(path, json=bad), 422)
+    problem(http.post("/v1/incidents/nowhere/notes", json={"text": "x"}), 404)
+
+
+def test_the_document_keeps_the_newest_words(http: httpx.Client) -> None:
+    incident_id = incident(http)
+    path = f"/v1/incidents/{incident_id}/notes"
+    for n in range(12):
+        told = http.post(path, json={"text": f"{n:02} " + "x" * 1_997}).json()
+    assert [one["text"][:2] for one in told["notes"]] == [f"{n:02}" for n in range(2, 12)]
+    assert told["notes_total"] == 12
+    for n in range(51):
+        told = http.post(path, json={"text": f"{n:02}"}).json()
+    assert [one["text"] for one in told["notes"]] == [f"{n:02}" for n in range(1, 51)]
+
+
+# ---- two desks
+
+
+def test_two_desks_that_edit_the_same_field_are_both_told(http: httpx.Client) -> None:
+    incident_id = incident(http, priority=3, kind="fight")
+    path = f"/v1/incidents/{incident_id}"
+    seen = http.get(path)
+    assert seen.headers["etag"] == f'"{seen.json()["version"]}"'
+    mine = {"If-Match": seen.headers["etag"]}
+    theirs = http.patch(path, json={"priority": 2, "note": "he is back"}, headers=mine)
+    assert theirs.headers["etag"] != seen.headers["etag"]
+    late = http.patch(path, json={"priority": 1, "callback": "123"}, headers=mine)
+    assert late.headers["etag"] == theirs.headers["etag"]
+    (error,) = problem(late, 412)["errors"]
+    assert error["field"] == "/priority"
+    assert (error["reason"], error["value"], error["by"]) == ("changed_meanwhile", 2, "desk")
+    assert "2" in error["message"]
+    assert of(http, incident_id)["callback"] == "", "nothing of it was changed"
+    # what they agree on is no conflict, and neither is another field
+    assert http.patch(path, json={"priority": 2, "callback": "123"}, headers=mine).is_success
+    assert http.patch(path, json={"priority": 1}, headers={"If-Match": late.headers["etag"]}).is_success
+    assert http.patch(path, json={"priority": 4}).is_success, "who does not ask is not told"
+    for version in ("7", '"x"', '"1", "2"', '"-1"'):
+        (error,) = problem(http.patch(path, json={"priority": 1}, headers={"If-Match": version}), 422)["errors"]
+        assert error["field"] == "/If-Match"
+    (error,) = problem(http.patch(path, json={"priority": 1}, headers={"If-Match": '"9999"'}), 412)["errors"]
+    assert error["reason"] == "unknown_version"
+    assert http.patch(path, json={"priority": 1}, headers={"If-Match": "*"}).is_success
+
+
+def test_what_somebody_does_makes_another_version_and_what_is_worked_out_does_not(http: httpx.Client) -> None:
+    fleet(http, ("V1", 0.004, ("patrol",)))
+    incident_id = incident(http)
+    versions = [of(http, incident_id)["version"]]
+
+    def then(answer: httpx.Response) -> None:
+        assert answer.is_success, answer.text
+        versions.append(of(http, incident_id)["version"])
+
+    then(http.patch(f"/v1/incidents/{incident_id}", json={"level": 2, "agency": "", "place": "at the bridge"}))
+    then(http.post(f"/v1/incidents/{incident_id}/notes", json={"text": "x"}))
+    then(http.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 1}))
+    eventually(lambda: (of(http, incident_id)["recommended"] or {}).get("stage") == "refined", "the best set")
+    assert of(http, incident_id)["version"] == versions[-1]
+    then(http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "V1"}))
+    then(http.post(f"/v1/incidents/{incident_id}/close"))
+    then(http.post(f"/v1/incidents/{incident_id}/reopen"))
+    assert versions == sorted(set(versions))
+    close(http, incident_id)
+
+
+def test_a_new_place_does_not_keep_the_words_for_the_old_one(http: httpx.Client) -> None:
+    incident_id = incident(http, place="Kungsgatan 1")
+    path = f"/v1/incidents/{incident_id}"
+    assert http.patch(path, json={"lon": PLACE[0] + 0.001, "lat": PLACE[1]}).json()["place"] == ""
+    there = {"lon": PLACE[0], "lat": PLACE[1], "place": "Kungsgatan 1"}
+    assert http.patch(path, json=there).json()["place"] == "Kungsgatan 1"
+    for bad in ({"place": "x" * 257}, {"callback": "1" * 65}, {"level": 0}, {"level": 10}, {"agency": "x" * 65}):
+        problem(http.patch(path, json=bad), 422)
+
+
+# ---- over, and not over
+
+
+def test_what_is_closed_tells_whom_it_released_and_can_be_reopened(http: httpx.Client) -> None:
+    fleet(http, ("R1", 0.004, ("patrol",)), ("R2", 0.006, ("patrol",)), ("R3", 0.006, ("patrol",)))
+    incident_id = incident(http)
+    for unit_id in ("R1", "R2", "R3"):
+        sent = http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
+        assert sent.status_code == 201
+    assert sent.headers["etag"]
+    move(http, incident_id, "R1", "en_route", "on_scene")
+    move(http, incident_id, "R3", "cancelled")
+    assert of(http, incident_id)["released"] == []
+    closed = close(http, incident_id)
+    told = [(one["unit_id"], one["state"]) for one in closed["released"]]
+    assert told == [("R1", "on_scene"), ("R2", "assigned")]
+    again = http.post(f"/v1/incidents/{incident_id}/reopen")
+    assert again.status_code == 200
+    assert (again.json()["state"], again.json()["closed_time"], again.json()["released"]) == ("open", None, [])
+    assert {part["state"] for part in again.json()["assignments"]} == {"cleared", "cancelled"}
+    assert again.json() == http.post(f"/v1/incidents/{incident_id}/reopen").json(), "it is open: as it stands"
+    eventually(lambda: http.get(f"/v1/incidents/{incident_id}/ranking").is_success, "its ranking")
+    # it can be closed and reopened as often as it takes
+    for _ in range(2):
+        assert close(http, incident_id)["state"] == "closed"
+        assert http.post(f"/v1/incidents/{incident_id}/reopen").json()["state"] == "open"
+    assert close(http, incident_id)["released"] == []
+    problem(http.post("/v1/incidents/nowhere/reopen"), 404)
+
+
+# ---- asked again
+
+
+def backup(http: httpx.Client, incident_id: str, **body: Any) -> dict[str, Any]:
+    answer = http.post(f"/v1/incidents/{incident_id}/backup", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def test_who_came_and_left_has_filled_the_need(http: httpx.Client) -> None:
+    fleet(http, *((f"C{n}", 0.002 * n, ("boat",)) for n in range(1, 7)))
+    incident_id = incident(http)
+    ask = {"mode": "immediate", "requirement": [{"capability": "boat", "count": 3}]}
+    assert len(backup(http, incident_id, **ask)["units"]) == 3
+    for unit_id in ("C1", "C2", "C3"):
+        http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
+    move(http, incident_id, "C1", "on_scene", "cleared")
+    move(http, incident_id, "C2", "en_route", "cleared")  # it never came
+    standing = of(http, incident_id)
+    again = backup(http, incident_id)
+    assert len(again["units"]) == 1, "in place of who never came, and not of who came"
+    told = of(http, incident_id)
+    assert [told[name] for name in ("requirement", "mode", "run_card")] == [
+        standing[name] for name in ("requirement", "mode", "run_card")
+    ]
+    assert len(backup(http, incident_id, again=True)["units"]) == 2, "asked anew: who left is asked for again"
+    assert len(backup(http, incident_id)["units"]) == 2, "and from then on"
+    assert len(backup(http, incident_id, **ask)["units"]) == 2
+    move(http, incident_id, "C3", "on_scene")
+    close(http, incident_id)
+    assert http.delete("/v1/units/C3").is_success  # a shift ends: what it has filled stays filled
+    assert http.post(f"/v1/incidents/{incident_id}/reopen").is_success
+    assert len(backup(http, incident_id)["units"]) == 2
+    close(http, incident_id)
+
+
+def test_a_second_alarm_asks_for_what_the_card_adds(http: httpx.Client) -> None:
+    incident_id = incident(http, kind="traffic stop", priority=3)
+    assert backup(http, incident_id)["mode"] == "delayed"
+    assert of(http, incident_id)["run_card"] == "cover"
+    path = f"/v1/incidents/{incident_id}"
+    fire = http.patch(path, json={"kind": "structure fire"}).json()
+    assert (fire["run_card"], fire["mode"], fire["profile"]) == ("structure-fire", "immediate", "response")
+    asked = {need["capability"]: (need["count"], need["need"]) for need in fire["requirement"]}
+    assert asked["patrol"] == (1, "must"), "what was asked for stays asked for"
+    assert asked["engine"] == (2, "must")
+    second = http.patch(path, json={"level": 2}).json()
+    more = {need["capability"]: need["count"] for need in second["requirement"]}
+    assert (more["engine"], more["ladder"], more["rescue"], more["patrol"]) == (4, 2, 1, 1)
+    before = second["requirement"]
+    assert http.patch(path, json={"level": 1}).json()["requirement"] == before, "nothing is taken off"
+    assert http.patch(path, json={"priority": 1}).json()["requirement"] == before
+    close(http, incident_id)
+    quiet = incident(http, kind="fire")
+    assert http.patch(f"/v1/incidents/{quiet}", json={"level": 2}).json()["requirement"] == [], "none was asked for"
+    close(http, quiet)
+
+
+@pytest.mark.parametrize("mode", ["immediate", "delayed", None])
+def test_nobody_is_not_asked_for(http: httpx.Client, mode: str | None) -> None:
+    incident_id = incident(http, kind="medical")
+    if mode is None:
+        backup(http, incident_id)
+    body = {"requirement": []} if mode is None else {"mode": mode, "requirement": []}
+    (error,) = problem(http.post(f"/v1/incidents/{incident_id}/backup", json=body), 422)["errors"]
+    assert (error["field"], error["reason"]) == ("/requirement", "empty")
+    close(http, incident_id)
+
+
+def test_what_a_call_is_told_of_holds_after_a_restart(server: Server, http: httpx.Client) -> None:
+    """Versions, edits and words are part of the truth that is folded again."""
+    incident_id = incident(http, place="p", callback="c")
+    http.patch(f"/v1/incidents/{incident_id}", json={"note": "n"})
+    http.post(f"/v1/incidents/{incident_id}/notes", json={"text": "t"})
+    before = of(http, incident_id)
+    server.stop()
+    server.start()
+    assert of(http, incident_id) == before
+    late = http.patch(f"/v1/incidents/{incident_id}", json={"note": "m"}, headers={"If-Match": '"1"'})
+    assert problem(late, 412)["errors"][0]["field"] == "/note"
