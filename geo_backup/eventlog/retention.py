@@ -160,6 +160,7 @@ def purged_fact(done: Purge, terms: Terms, now_ms: int, by: str) -> RecordsPurge
     return RecordsPurged(
         event_id=f"purge:{done.until_seq}:{now_ms}",
         received_ms=now_ms,
+        said_by=by,
         until_seq=done.until_seq,
         raw_fixes=done.counts["raw_fixes"],
         tracks=done.counts["tracks"],
