@@ -232,7 +232,7 @@ def log_hold(
     reason: Annotated[str, typer.Option(help="Case or court order.")] = "",
     key: KeyOption = None,
 ) -> None:
-    """Keep what a log holds of an incident, or of a unit between two times, whatever its age; also while its server runs.
+    """Keep what a log holds of an incident, or of a unit between two times, whatever its age, beside a server too.
 
     Example: geo-backup log hold geo_backup.sqlite case-7 --incident i1 --reason "court order 4711"
     """
