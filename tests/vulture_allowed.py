@@ -17,6 +17,7 @@ _.typing
 _.model_config
 _.trace
 _.__getattr__
+_.__signature__
 
 # whoever uses the package calls these: the client, and what completes a set (profiles, why a road is shut)
 _.open_incident

@@ -30,6 +30,7 @@ from geo_backup.server.window import Window
 from geo_backup.wire import documents
 from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
+from geo_backup.wire.route import handed
 from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.feed")
@@ -61,6 +62,7 @@ routes = APIRouter()
 
 
 @routes.websocket("/v1/feed")
+@handed
 async def feed(
     socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering, speakers: TheSpeakers
 ) -> None:
