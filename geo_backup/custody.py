@@ -120,6 +120,17 @@ class RecordsPurged(Event):
     by: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtAcknowledged(Event):
+    """Whoever looks after the log knows of what it says against itself (events that it lost, above all), up to a link
+    of its chain. The chain tells of it for ever; the server stops holding it up to everybody."""
+
+    until_link: int
+    words: tuple[str, ...] = ()
+    """What was acknowledged."""
+    reason: str = ""
+
+
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -131,6 +142,7 @@ KINDS: Mapping[str, type[Event]] = {
         HoldPlaced,
         HoldLifted,
         RecordsPurged,
+        DoubtAcknowledged,
     )
 }
 """Every kind of them by the name it has in the log."""

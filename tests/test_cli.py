@@ -25,7 +25,7 @@ COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
     *(["audit", "verify"], ["audit", "key"]),
-    *(["log", name] for name in ("backup", "restore", "repair", "purge", "hold", "release")),
+    *(["log", name] for name in ("backup", "restore", "repair", "acknowledge", "purge", "hold", "release")),
 ]
 MAP = ["--map", str(GOTHENBURG)]
 

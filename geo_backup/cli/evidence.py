@@ -15,7 +15,7 @@ from rich.table import Table
 
 from geo_backup.cli.errands import looks, me, records
 from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
-from geo_backup.custody import HoldLifted, HoldPlaced
+from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import TIME_MS
 
@@ -174,6 +174,39 @@ def log_repair(log: LogArgument, key: KeyOption = None) -> None:
         print(f"lost: {span} ({span.size:,})")
     if done.links_lost:
         print(f"lost: {done.links_lost:,} links of the chain; `audit verify` cannot prove what they held together")
+
+
+@log_app.command("acknowledge")
+def log_acknowledge(
+    log: LogArgument,
+    reason: Annotated[str, typer.Option(help="What was found out, or done about it.")] = "",
+    key: KeyOption = None,
+) -> None:
+    """Say that you know what a log says against itself: that it lost events, or that some were put in.
+
+    The server then stops telling every page of it; `audit verify` tells of it for ever. Also while the server runs.
+
+    Example: geo-backup log acknowledge geo_backup.sqlite --reason "disk replaced, restored copy kept"
+    """
+    from geo_backup.eventlog.doubts import doubts_of
+
+    doubts = doubts_of(log)
+    if not doubts:
+        print("nothing to acknowledge: the log says nothing against itself that was not acknowledged")
+        return
+    for doubt in doubts:
+        print(f"the log {doubt.words}")
+    if not reason.strip():
+        raise BadValueError("--reason", "missing", "say with --reason what was found out, or done about it")
+    known = DoubtAcknowledged(
+        received_ms=time.time_ns() // 1_000_000,
+        said_by=me(),
+        until_link=doubts[-1].link,
+        words=tuple(doubt.words for doubt in doubts),
+        reason=reason,
+    )
+    records(log, key, known)
+    print("acknowledged")
 
 
 @log_app.command("purge")

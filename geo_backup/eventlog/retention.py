@@ -23,7 +23,8 @@ from geo_backup.custody import RecordsPurged
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
 from geo_backup.eventlog.proof import purge_content
-from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
 
@@ -48,6 +49,7 @@ KEPT = {
     "HoldPlaced",
     "HoldLifted",
     "RecordsPurged",
+    "DoubtAcknowledged",
 }
 """Facts that others are read by, and those of retention itself: they stay."""
 DECISIONS = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from geo_backup.custody import HoldLifted, HoldPlaced, Looked
+from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced, Looked
 from geo_backup.people import Roster, roster_beside
 from geo_backup.wire import facts
 from tests.running import Failed, ServerInThread, events_in, eventually
@@ -71,3 +72,29 @@ def test_facts_of_the_world_do_not_come_by_an_errand(server: ServerInThread) -> 
     answers = [eventually(partial(errands.answer, number), "an answer") for number in asked]
     assert all(answer.startswith(b"refused: ") for answer in answers)
     assert not any(getattr(event, "unit_id", "") == "P9" for event in events_in(server.log))
+
+
+def test_a_loss_is_held_up_until_it_is_acknowledged_by_command(tmp_path: Path, run: Any) -> None:
+    """It keeps nobody from working: the server is ready all the same."""
+    log = tmp_path / "log.sqlite"
+    ServerInThread(log, roster=Roster(roster_beside(log))).start().stop()
+    log.with_name("log.sqlite.end").unlink()
+    server = ServerInThread(log, roster=Roster(roster_beside(log))).start()
+    try:
+        with httpx.Client(base_url=server.url, trust_env=False) as http:
+
+            def wrong() -> list[str]:
+                return [one["name"] for one in http.get("/healthz").json()["conditions"]]
+
+            eventually(lambda: wrong() == ["log_doubtful"], "the condition")
+            assert http.get("/readyz").status_code == 200
+            with pytest.raises(Failed, match="--reason"):
+                run("log", "acknowledge", log)
+            assert "had no end file" in run("log", "acknowledge", log, "--reason", "copied without it")
+            eventually(lambda: wrong() == [], "the end of it")
+    finally:
+        server.stop()
+    (fact,) = [event for event in events_in(log) if isinstance(event, DoubtAcknowledged)]
+    assert fact.said_by.startswith("account:")
+    assert "no end file" in fact.words[0]
+    assert "nothing to acknowledge" in run("log", "acknowledge", log)
