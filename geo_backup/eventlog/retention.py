@@ -24,7 +24,8 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
 from geo_backup.eventlog.proof import purge_content
 from geo_backup.eventlog.reading import wipe_index
-from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
 
@@ -49,6 +50,7 @@ KEPT = {
     "HoldPlaced",
     "HoldLifted",
     "RecordsPurged",
+    "DoubtAcknowledged",
 }
 """Facts that others are read by, and those of retention itself: they stay."""
 DECISIONS = {
@@ -162,6 +164,7 @@ def purged_fact(done: Purge, terms: Terms, now_ms: int, by: str) -> RecordsPurge
     return RecordsPurged(
         event_id=f"purge:{done.until_seq}:{now_ms}",
         received_ms=now_ms,
+        said_by=by,
         until_seq=done.until_seq,
         raw_fixes=done.counts["raw_fixes"],
         tracks=done.counts["tracks"],
