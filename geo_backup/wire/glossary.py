@@ -161,7 +161,7 @@ _NAMES: dict[str, Entry] = {
     "units": ("The units.", None),
     "missing": ("The same with why nobody fills it, and who is free instead.", None),
     "why": (
-        "NO_UNITS, INCIDENT_OFF_MAP, NO_WAY_IN, NOBODY_HAS_IT, ALL_EXCLUDED or NEEDED_ELSEWHERE.",
+        "NO_UNITS, INCIDENT_OFF_MAP, NO_WAY_IN, NOBODY_HAS_IT, TOO_FEW, ALL_EXCLUDED or NEEDED_ELSEWHERE.",
         "NOBODY_HAS_IT",
     ),
     "free_others": ("Free units that cannot do it, by kind.", {"patrol": 50}),
