@@ -22,7 +22,8 @@ export interface Scene {
   incidents: Incident[];
   selectedIncident: string | null;
   selectedUnit: string | null;
-  opening: { id: string; place: LonLat } | null;
+  /** Where the incident of the call card will be. */
+  opening: LonLat | null;
   /** Named places: posts of the plan that is being made, where to wait near the incident. */
   signs: { place: LonLat; words: string }[];
   /** What is shown is practice. */
@@ -31,6 +32,8 @@ export interface Scene {
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
+  /** The other button, or a finger that stays. */
+  onHold: (place: LonLat) => void;
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
@@ -41,6 +44,7 @@ type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const LABELS_FROM_ZOOM = 12;
 const TOUCH_PX = 16;
+const HOLD_MS = 550;
 /** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
 const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
 
@@ -92,15 +96,17 @@ export class LiveMap {
       const hit = this.#tools ? null : this.#hit(event.point.x, event.point.y);
       if (hit?.what === "incident") events.onIncident(hit.id);
       else if (hit?.what === "unit") events.onUnit(hit.id);
-      else events.onPlace([round(event.lngLat.lng), round(event.lngLat.lat)]);
+      else events.onPlace(placed(event.lngLat));
     });
+    this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
+    this.#holds(events.onHold);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
     seen();
     this.#map.on("dblclick", () => events.onDouble());
     this.#map.on("mousemove", (event) => {
       const over = !this.#tools && this.#hit(event.point.x, event.point.y);
-      this.#map.getCanvas().style.cursor = over ? "pointer" : "crosshair";
+      this.#map.getCanvas().style.cursor = over ? "pointer" : this.#tools ? "crosshair" : "";
     });
     // Freshness changes while nothing else does.
     setInterval(() => this.#redraw(), 1000);
@@ -130,8 +136,7 @@ export class LiveMap {
   }
 
   centre(): LonLat {
-    const { lng, lat } = this.#map.getCenter();
-    return [round(lng), round(lat)];
+    return placed(this.#map.getCenter());
   }
 
   pan(x: number, y: number): void {
@@ -260,8 +265,8 @@ export class LiveMap {
       const { x, y } = this.#map.project(place);
       drawLabel(context, x, y, words, dark);
     }
-    if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
-      const { x, y } = this.#map.project(opening.place);
+    if (opening) {
+      const { x, y } = this.#map.project(opening);
       drawIncident(context, x, y, "…", true, dark);
     }
   }
@@ -275,6 +280,19 @@ export class LiveMap {
     const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
     const { bottom = 0, right = 0 } = this.#map.getPadding();
     return toEdge(x, y, { left: EDGE.left, top: EDGE.top, right: width - right - EDGE.right, bottom: height - bottom - EDGE.bottom });
+  }
+
+  /** A finger that stays where it is: not every phone calls that a context menu. */
+  #holds(held: (place: LonLat) => void): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let from = { x: 0, y: 0 };
+    this.#map.on("touchstart", (event) => {
+      clearTimeout(timer);
+      from = event.point;
+      if (event.points.length === 1 && !this.#tools) timer = setTimeout(() => held(placed(event.lngLat)), HOLD_MS);
+    });
+    this.#map.on("touchmove", (event) => Math.hypot(event.point.x - from.x, event.point.y - from.y) > TOUCH_PX / 2 && clearTimeout(timer));
+    for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
   }
 
   #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
@@ -307,5 +325,6 @@ export function busiest(area: Area, positions: Record<string, Position>): Area["
 }
 
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
+const placed = ({ lng, lat }: { lng: number; lat: number }): LonLat => [round(lng), round(lat)];
 const escape = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 
