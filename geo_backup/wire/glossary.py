@@ -111,6 +111,7 @@ _NAMES: dict[str, Entry] = {
     "notes_total": ("How often something was said of it.", 3),
     "note_id": ("The note's id: sent twice, it is one note.", "n-12"),
     "text": ("What was said.", "caller says they left by car"),
+    "place_known": ("False: nobody knows where it is, and lon and lat are the middle of the map.", True),
     "place": ("Where it is, in words; empty: nobody named it.", "Kungsgatan at Avenyn"),
     "callback": ("Where whoever called can be called back.", "+46 31 123456"),
     "released": ("Units that its closing released, and what they were doing there.", None),
@@ -144,7 +145,7 @@ _NAMES: dict[str, Entry] = {
     "as_of_seq": ("The log position that was looked at.", 4711),
     "as_of_time": ("The moment that was looked at.", "2026-11-23T12:00:00.000Z"),
     # ---- what was
-    "q": ("Words, each of which may be cut short.", "formosa p17"),
+    "q": ("What is looked for, in words, each of which may be cut short.", "formosa p17"),
     "from": ("From when on.", "2026-11-23T11:00:00Z"),
     "to": ("Until when.", "2026-11-23T12:00:00Z"),
     "from_time": ("From when on.", "2026-11-23T11:00:00.000Z"),
@@ -164,7 +165,7 @@ _NAMES: dict[str, Entry] = {
     "emergency_id": ("The id of the emergency's incident.", "e-31"),
     "alarms": ("Whether consoles sound.", True),
     "stands": ("Whether the danger is not over.", True),
-    "placed_by": ("Where the place is from: the unit's fix, the alert, the unit's home, or nothing.", "fix"),
+    "placed_by": ("What the place is from: the unit's fix, the alert, the unit's home, the desk, or nothing.", "fix"),
     "presses": ("How often it was pressed.", 1),
     "pressed_time": ("When it was pressed last.", "2026-11-23T12:00:00.000Z"),
     "acknowledged": ("Which desks have it in hand.", None),
@@ -175,7 +176,6 @@ _NAMES: dict[str, Entry] = {
     "recommended": ("The newest recommendation in short; null: none was asked for.", None),
     "stage": ("`first`: told at once; `refined`: after the whole search.", "first"),
     "units": ("The units.", None),
-    "missing": ("The same with why nobody fills it, and who is free instead.", None),
     "why": (
         "NO_UNITS, INCIDENT_OFF_MAP, NO_WAY_IN, NOBODY_HAS_IT, TOO_FEW, ALL_EXCLUDED or NEEDED_ELSEWHERE.",
         "NOBODY_HAS_IT",
@@ -339,7 +339,6 @@ _NAMES: dict[str, Entry] = {
     "time": ("Where to jump to.", "2026-11-23T12:00:00Z"),
     "Emergency.sources": ("What the presses came from.", ["device"]),
     # ---- places
-    "q": ("What somebody types: an address, a crossing, a name, coordinates.", "kungsg x östra hamng"),
     "near": ("`lon,lat`: of places of one name the nearest come first; default: the middle of the map.", "11.97,57.7"),
     "query": ("The text that was asked for.", "kungsg 12"),
     "category": (
@@ -411,6 +410,9 @@ _NAMES: dict[str, Entry] = {
     "Plan.state": ("draft, approved, active or cancelled.", "draft"),
     "Readiness.status": ("It is ready.", "ready"),
     "Speeds.edges": ("Edges whose speed it says.", 10_800),
+    "Ranking.missing": ("What is asked for and nobody fills, why, and who is free instead.", None),
+    "Recommendation.missing": ("What nobody fills, why, and who is free instead.", None),
+    "Explained.missing": ("What nobody fills, why, and who is free instead.", None),
     "Incident.plan_id": ("The plan that opened it; null: none.", None),
     "RunCard.kinds": ("Kinds of incident that it is for.", ["structure fire"]),
     "RunCard.levels": ("What each alarm level asks for.", None),
