@@ -145,7 +145,7 @@ _NAMES: dict[str, Entry] = {
     "as_of_seq": ("The log position that was looked at.", 4711),
     "as_of_time": ("The moment that was looked at.", "2026-11-23T12:00:00.000Z"),
     # ---- what was
-    "q": ("What is looked for, in words, each of which may be cut short.", "formosa p17"),
+    "q": ("Words to look for, as somebody types them.", "formosa 12"),
     "from": ("From when on.", "2026-11-23T11:00:00Z"),
     "to": ("Until when.", "2026-11-23T12:00:00Z"),
     "from_time": ("From when on.", "2026-11-23T11:00:00.000Z"),
@@ -357,7 +357,7 @@ _NAMES: dict[str, Entry] = {
         "`street`: somewhere on it; `area`: somewhere in it."),
         "street",
     ),
-    "missing": (
+    "FoundPlace.missing": (
         ("What was asked for and this map does not have: this `house_number`, all `house_numbers` of the street, the "
         "`crossing`, `exit` or `post`; empty: nothing."),
         "house_numbers",

@@ -55,6 +55,7 @@ def test_an_incident_is_told_from_its_opening_to_its_end(http: httpx.Client) -> 
     assert [one["what"] for one in told] == ["opened", "changed", "assigned", "status", "on_scene", "closed"]
     values = {one["what"]: one["values"] for one in told}
     assert values["opened"] == {
+        "place": http.get("/v1/places/name", params={"lon": NORTH[0], "lat": NORTH[1]}).json()["name"],
         "kind": "burglary",
         "note": "back door",
         "lon": NORTH[0],
