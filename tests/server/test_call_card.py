@@ -8,9 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
+from geo_backup.audit.verify import Report, verify
+from geo_backup.cli import demo_map
+from geo_backup.eventlog import open_log
+from geo_backup.roads.network import RoadNetwork
 from tests.asking import at, problem
 from tests.running import Server, eventually
 from tests.server.test_backup import PLACE, fleet, incident
+
+
+def _verified(server: Server) -> Report:
+    log = open_log(server.log, read_only=True)
+    try:
+        return verify(RoadNetwork.load(demo_map()), log)
+    finally:
+        log.close()
 
 
 def of(http: httpx.Client, incident_id: str) -> dict[str, Any]:
@@ -238,7 +250,10 @@ def test_what_a_call_is_told_of_holds_after_a_restart(server: Server, http: http
     http.post(f"/v1/incidents/{incident_id}/notes", json={"text": "t"})
     before = of(http, incident_id)
     server.stop()
+    report = _verified(server)
     server.start()
+    assert report.wrong == []
+    assert report.decisions > 10
     assert of(http, incident_id) == before
     late = http.patch(f"/v1/incidents/{incident_id}", json={"note": "m"}, headers={"If-Match": '"1"'})
     assert problem(late, 412)["errors"][0]["field"] == "/note"
