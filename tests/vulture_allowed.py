@@ -94,6 +94,7 @@ _.from_time
 _.to_time
 _.next_time
 _.closure_ids
+_.place_known
 _.substitutes_for
 _.candidates_total
 _.chosen_by_human

@@ -56,7 +56,9 @@ KEPT = {
 DECISIONS = {
     "IncidentOpened",
     "IncidentChanged",
+    "IncidentNoted",
     "IncidentClosed",
+    "IncidentReopened",
     "BackupRequested",
     "BackupRecommended",
     "DecisionMade",
@@ -353,17 +355,22 @@ class _Tracks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._spans: dict[str, list[tuple[int, float, str]]] = {}
         self._open: dict[tuple[str, str], int] = {}
-        kinds = ("AssignmentChanged", "EmergencyDeclared", "IncidentOpened", "IncidentClosed")
+        needy: dict[str, str] = {}
+        kinds = ("AssignmentChanged", "EmergencyDeclared", "IncidentOpened", "IncidentClosed", "IncidentReopened")
         for seq, kind, body in _facts_at(connection, *kinds):
             unit_id = body.get("unit_id") or body.get("for_unit_id") or ""
             incident_id = body.get("incident_id") or body["emergency_id"]
             if kind == "IncidentClosed":
                 for pair in [pair for pair in self._open if pair[1] == incident_id]:
                     self._end(pair, seq)
+            elif kind == "IncidentReopened" and incident_id in needy:
+                self._open.setdefault((needy[incident_id], incident_id), seq)
             elif body.get("state") in ("cleared", "cancelled"):
                 self._end((unit_id, incident_id), seq)
             elif unit_id:
                 self._open.setdefault((unit_id, incident_id), seq)
+                if kind != "AssignmentChanged":
+                    needy[incident_id] = unit_id
         for pair in list(self._open):
             self._end(pair, math.inf)
 
