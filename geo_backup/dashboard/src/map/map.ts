@@ -15,6 +15,8 @@ addProtocol("pmtiles", new Protocol().tile);
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
+  /** The other button, or a finger that stays. */
+  onHold: (place: LonLat) => void;
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
@@ -23,6 +25,8 @@ export interface MapEvents {
 const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+const TOUCH_PX = 16;
+const HOLD_MS = 550;
 /** What draws where there is no graphics card. */
 const IN_MEMORY = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
@@ -75,8 +79,10 @@ export class LiveMap {
       if (hit?.what === "incident") events.onIncident(hit.id);
       else if (hit?.what === "unit") events.onUnit(hit.id);
       else if (hit) this.#map.easeTo({ center: event.lngLat, zoom: this.#map.getZoom() + 1.5 });
-      else events.onPlace([round(event.lngLat.lng), round(event.lngLat.lat)]);
+      else events.onPlace(placed(event.lngLat));
     });
+    this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
+    this.#holds(events.onHold);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
     this.#map.once("idle", () => (box.dataset.drawn = "true"));
@@ -84,7 +90,7 @@ export class LiveMap {
     this.#map.on("dblclick", () => events.onDouble());
     this.#map.on("mousemove", (event) => {
       const over = !this.#tools && this.#overlay.hit(event.point.x, event.point.y);
-      this.#map.getCanvas().style.cursor = over ? "pointer" : "crosshair";
+      this.#map.getCanvas().style.cursor = over ? "pointer" : this.#tools ? "crosshair" : "";
     });
   }
 
@@ -117,8 +123,7 @@ export class LiveMap {
   }
 
   centre(): LonLat {
-    const { lng, lat } = this.#map.getCenter();
-    return [round(lng), round(lat)];
+    return placed(this.#map.getCenter());
   }
 
   pan(x: number, y: number): void {
@@ -193,6 +198,19 @@ export class LiveMap {
     return IN_MEMORY.test(String(gl?.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? ""));
   }
 
+  /** A finger that stays where it is: not every phone calls that a context menu. */
+  #holds(held: (place: LonLat) => void): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let from = { x: 0, y: 0 };
+    this.#map.on("touchstart", (event) => {
+      clearTimeout(timer);
+      from = event.point;
+      if (event.points.length === 1 && !this.#tools) timer = setTimeout(() => held(placed(event.lngLat)), HOLD_MS);
+    });
+    this.#map.on("touchmove", (event) => Math.hypot(event.point.x - from.x, event.point.y - from.y) > TOUCH_PX / 2 && clearTimeout(timer));
+    for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
+  }
+
   /** The map is never tilted, so three places tell where all others are. */
   #view(): View {
     const map = this.#map;
@@ -224,5 +242,6 @@ export function busiest(area: Area, positions: Record<string, Position>): Area["
 }
 
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
+const placed = ({ lng, lat }: { lng: number; lat: number }): LonLat => [round(lng), round(lat)];
 const escape = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 
