@@ -154,6 +154,7 @@ def purge(
             work = _Work(connection, terms, now_ms)
             for parts in _batches(work.segments(progress)):
                 _take(connection, chain, parts)
+            _take_checkpoints(connection, work.before_ms["raw_fixes"])
             wipe_index(path)  # it holds what went; the next start makes it of what is left
         finally:
             chain.close()
@@ -325,6 +326,15 @@ def _take(connection: sqlite3.Connection, chain: SqliteChain, segments: list[_Se
         chain.undone()
         raise
     chain.committed((), (), 0)
+
+
+def _take_checkpoints(connection: sqlite3.Connection, before_ms: int) -> None:
+    """Checkpoints hold the last positions of their time: those that are older than fixes may be go, but for the newest,
+    where the fold can begin."""
+    made = connection.execute("SELECT first_seq FROM links WHERE kind = 'checkpoint' AND at_ms < ?", (before_ms,))
+    newest = connection.execute("SELECT max(seq) FROM snapshots").fetchone()[0]
+    old = [(seq,) for (seq,) in made if seq != newest]
+    connection.executemany("DELETE FROM snapshots WHERE seq = ?", old)
 
 
 class _Holds:
