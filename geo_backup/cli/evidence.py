@@ -18,6 +18,7 @@ from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
 from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import TIME_MS
+from geo_backup.wording import so_many
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 LogOption = Annotated[Path, typer.Option("--log", help="Event log.")]
@@ -52,7 +53,7 @@ def audit_verify(
     if as_json:
         print(json.dumps({**asdict(proof), "words": proof.words}))
     else:
-        counts = f"{proof.events:,} events under {proof.links:,} links"
+        counts = f"{so_many(proof.events, 'event')} under {so_many(proof.links, 'link')}"
         print(counts + "".join(f", {n:,} {what}" for n, what in ((proof.purged, "purged"), (proof.lost, "lost")) if n))
         for line in proof.noted:
             print(f"note: {line}")
@@ -170,7 +171,8 @@ def log_repair(log: LogArgument, key: KeyOption = None) -> None:
     records(log, key, repaired_fact(done, time.time_ns() // 1_000_000, me()))
     for line in done.damage:
         print(f"damage: {line}")
-    print(f"{done.events:,} events were saved; the damaged file is {done.former}, SHA-256 {done.sha256}")
+    saved = so_many(done.events, "event was", "events were")
+    print(f"{saved} saved; the damaged file is {done.former}, SHA-256 {done.sha256}")
     for span in done.lost:
         print(f"lost: {span} ({span.size:,})")
     if done.links_lost:

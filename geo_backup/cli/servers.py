@@ -51,11 +51,11 @@ REST_S = 2.0
 def demo(
     port: PortOption = 8000,
     no_browser: NoBrowserOption = False,
-    units: Annotated[int, typer.Option(min=1, max=5_000, help="How many simulated patrol units drive.")] = 60,
+    units: Annotated[int, typer.Option(min=1, max=5_000, help="How many simulated units drive.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="The same seed drives the same way.")] = 1,
     map_folder: Annotated[Path | None, typer.Option("--map", help="Another map than Gothenburg.")] = None,
 ) -> None:
-    """Simulated patrol units in Gothenburg, on a live map. Nothing to set up.
+    """Simulated units of police, fire and ambulance in Gothenburg, on a live map. Nothing to set up.
 
     Example: geo-backup demo --units 200
     """

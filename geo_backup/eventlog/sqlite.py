@@ -26,6 +26,7 @@ from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog.chain import Row
 from geo_backup.eventlog.doubts import doubts_in, said
+from geo_backup.eventlog.ladder import over
 from geo_backup.eventlog.port import Limits, LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.eventlog.salvage import recover_tail
@@ -56,7 +57,6 @@ GROUP_BYTES = 64 << 20
 """Nor once its events take so much memory."""
 BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
-SNAPSHOTS_KEPT = 3
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
 ROOM_BYTES = 1 << 20
@@ -244,7 +244,7 @@ class SqliteLog:
             return await item.future
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
-        """Keep `data` as the state after event `seq`; blocks for one commit. The last three are kept."""
+        """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
         item = _Snapshot(seq, data)
         self._enqueue(item)
         item.done.wait()
@@ -442,10 +442,8 @@ class SqliteLog:
             self._chain.seal_segment()
             self._chain.link("checkpoint", Span(snapshot.seq, snapshot.seq), content=digest.digest())
             connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", row)
-            connection.execute(
-                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
-                (SNAPSHOTS_KEPT,),
-            )
+            kept = [seq for (seq,) in connection.execute("SELECT seq FROM snapshots ORDER BY seq")]
+            connection.executemany("DELETE FROM snapshots WHERE seq = ?", [(seq,) for seq in over(kept)])
             connection.execute("COMMIT")
             self._chain.committed((), (), 0)
             self._chain.sync()
