@@ -7,10 +7,10 @@ import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
 import { toEdge } from "./edge";
 import { Fleet } from "./motion";
-import { CLOSURE_LOOKS, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
+import { CLOSURE_LOOKS, drawEmergency, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
 import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "../wire";
 import { words } from "../words";
-import { freshness } from "../world/readings";
+import { doing, freshness, placed as isPlaced } from "../world/readings";
 
 setWorkerUrl(workerUrl);
 addProtocol("pmtiles", new Protocol().tile);
@@ -20,9 +20,12 @@ export interface Scene {
   positions: Record<string, Position>;
   freshness: FreshnessLimits | null;
   incidents: Incident[];
+  incidentOf: Record<string, Incident>;
   selectedIncident: string | null;
   selectedUnit: string | null;
-  /** Where the incident of the call card will be. */
+  /** Pins may be dragged. */
+  drags: boolean;
+  /** Where the incident of the call card will be, or one that is about to be moved. */
   opening: LonLat | null;
   /** Named places: posts of the plan that is being made, where to wait near the incident. */
   signs: { place: LonLat; words: string }[];
@@ -34,6 +37,8 @@ export interface MapEvents {
   onPlace: (place: LonLat) => void;
   /** The other button, or a finger that stays. */
   onHold: (place: LonLat) => void;
+  /** The pin of the chosen incident was dragged here. */
+  onDrop: (id: string, place: LonLat) => void;
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
@@ -58,8 +63,9 @@ export class LiveMap {
   readonly #area: Area;
   readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, freshness: null, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, signs: [], exercise: false };
+  #scene: Scene = { units: {}, positions: {}, freshness: null, incidents: [], incidentOf: {}, selectedIncident: null, selectedUnit: null, drags: false, opening: null, signs: [], exercise: false };
   #tools = false;
+  #dragged: LonLat | null = null;
   #frame = 0;
 
   /** Throws where there is no WebGL. */
@@ -100,6 +106,7 @@ export class LiveMap {
     });
     this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
     this.#holds(events.onHold);
+    this.#drags(events.onDrop);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
     seen();
@@ -227,7 +234,7 @@ export class LiveMap {
     const context = this.#context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, selectedIncident, selectedUnit, opening, signs, freshness: limits } = this.#scene;
+    const { units, positions, incidents, incidentOf, selectedIncident, selectedUnit, opening, signs, freshness: limits } = this.#scene;
     const dark = this.#theme === "dark";
     const serverNow = this.#serverNow();
     const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
@@ -251,22 +258,26 @@ export class LiveMap {
       drawUnit(context, {
         x, y, chosen, beyond_deg,
         offMap: unit.off_map === true,
-        look: lookOf(unit.status),
+        look: lookOf(doing(unit, incidentOf)),
         freshness: limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live",
         course: speed !== null && speed > 1 ? course : null,
       }, dark);
     }
     for (const [x, y, label] of labels) drawLabel(context, x, y, label, dark);
     for (const incident of incidents) {
+      if (!isPlaced(incident)) continue;
       const { x, y } = this.#map.project([incident.lon, incident.lat]);
-      drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
+      const { emergency, for_unit_id: officer } = incident;
+      if (emergency?.stands) drawEmergency(context, x, y, units[officer ?? ""]?.callsign ?? officer ?? "", incident.incident_id === selectedIncident, emergency.alarms, dark);
+      else drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
     }
     for (const { place, words } of signs) {
       const { x, y } = this.#map.project(place);
       drawLabel(context, x, y, words, dark);
     }
-    if (opening) {
-      const { x, y } = this.#map.project(opening);
+    const ghost = this.#dragged ?? opening;
+    if (ghost) {
+      const { x, y } = this.#map.project(ghost);
       drawIncident(context, x, y, "…", true, dark);
     }
   }
@@ -295,13 +306,37 @@ export class LiveMap {
     for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
   }
 
+  /** The pin of the chosen incident, and no other, goes with the mouse. */
+  #drags(dropped: (id: string, place: LonLat) => void): void {
+    let from: { x: number; y: number } | null = null;
+    this.#map.on("mousedown", (event) => {
+      const { originalEvent, point } = event;
+      const hit = this.#tools || originalEvent.button !== 0 ? null : this.#hit(point.x, point.y);
+      const incident = hit?.what === "incident" ? this.#scene.incidentOf[hit.id] : undefined;
+      if (!incident || hit?.id !== this.#scene.selectedIncident || !this.#scene.drags || incident.pinned) return;
+      event.preventDefault(); // the map stays where it is
+      from = point;
+    });
+    this.#map.on("mousemove", ({ point, lngLat }) => {
+      if (!from || (!this.#dragged && Math.hypot(point.x - from.x, point.y - from.y) < TOUCH_PX / 2)) return;
+      this.#dragged = placed(lngLat);
+      this.#redraw();
+    });
+    addEventListener("mouseup", () => {
+      const { selectedIncident: id } = this.#scene;
+      const place = this.#dragged;
+      from = this.#dragged = null;
+      if (place && id) dropped(id, place);
+    });
+  }
+
   #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
     let best: { what: "incident" | "unit"; id: string; far: number } | null = null;
     const look = (what: "incident" | "unit", id: string, at: { x: number; y: number }) => {
       const far = Math.hypot(at.x - x, at.y - y);
       if (far < (best?.far ?? TOUCH_PX)) best = { what, id, far };
     };
-    for (const incident of this.#scene.incidents) look("incident", incident.incident_id, this.#map.project([incident.lon, incident.lat]));
+    for (const incident of this.#scene.incidents) if (isPlaced(incident)) look("incident", incident.incident_id, this.#map.project([incident.lon, incident.lat]));
     const now = performance.now();
     for (const id of Object.keys(this.#scene.units)) {
       const at = this.#drawnAt(id, now);

@@ -3,15 +3,16 @@ import type { Freshness } from "../wire";
 import type { ClosureKind } from "../world/readings";
 
 /** Okabe and Ito's colours, told apart by colour-blind eyes too; each has a shape of its own as well. */
-export type Shape = "circle" | "triangle" | "square" | "diamond" | "cross";
+export type Shape = "circle" | "triangle" | "square" | "diamond" | "cross" | "octagon";
 export interface Look {
   colour: string;
   shape: Shape;
 }
 
-export const LEGEND = ["free", "moving", "scene", "busy", "out"] as const;
+export const LEGEND = ["danger", "free", "moving", "scene", "busy", "out"] as const;
 type LookName = (typeof LEGEND)[number];
 export const LOOKS: Record<LookName, Look> = {
+  danger: { colour: "#C2002F", shape: "octagon" },
   free: { colour: "#009E73", shape: "circle" },
   moving: { colour: "#E69F00", shape: "triangle" },
   scene: { colour: "#0072B2", shape: "square" },
@@ -21,6 +22,7 @@ export const LOOKS: Record<LookName, Look> = {
 
 const OF_STATUS: Record<string, LookName> = {
   available: "free", on_station: "free", returning: "free", en_route: "moving", staging: "moving", on_scene: "scene",
+  assigned: "moving", acknowledged: "moving", in_danger: "danger",
   transporting: "busy", busy: "busy", limited: "busy", out_of_service: "out",
 };
 export const lookOf = (status: string): Look => LOOKS[OF_STATUS[status] ?? "busy"];
@@ -33,6 +35,8 @@ export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [numbe
   idle: { colour: "#8a8f96", dashes: [0.4, 1.2] },
 };
 
+const OCTAGON = Array.from({ length: 8 }, (_, n): [number, number] => [1.15 * Math.cos(((n + 0.5) * Math.PI) / 4), 1.15 * Math.sin(((n + 0.5) * Math.PI) / 4)]);
+
 function outline(context: CanvasRenderingContext2D, shape: Shape, r: number): void {
   context.beginPath();
   if (shape === "circle") context.arc(0, 0, r, 0, 2 * Math.PI);
@@ -41,6 +45,7 @@ function outline(context: CanvasRenderingContext2D, shape: Shape, r: number): vo
     const corners: [number, number][] =
       shape === "triangle" ? [[0, -1.2], [1.1, 0.85], [-1.1, 0.85]]
       : shape === "diamond" ? [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]]
+      : shape === "octagon" ? OCTAGON
       : [[-0.35, -1], [0.35, -1], [0.35, -0.35], [1, -0.35], [1, 0.35], [0.35, 0.35], [0.35, 1], [-0.35, 1], [-0.35, 0.35], [-1, 0.35], [-1, -0.35], [-0.35, -0.35]];
     for (const [x, y] of corners) context.lineTo(x * r, y * r);
     context.closePath();
@@ -181,5 +186,40 @@ export function drawIncident(context: CanvasRenderingContext2D, x: number, y: nu
   context.textBaseline = "middle";
   context.fillStyle = "#ffffff";
   context.fillText(priority, 0, 0.5);
+  context.restore();
+}
+
+/** An officer in danger, as nothing else looks: spikes round the officer, who stays to be seen, and a flag above. */
+export function drawEmergency(context: Context, x: number, y: number, label: string, chosen: boolean, sounds: boolean, dark: boolean): void {
+  const r = chosen ? 24 : 20;
+  const { colour } = LOOKS.danger;
+  context.save();
+  context.translate(x, y);
+  context.lineJoin = "round";
+  for (const [width, stroke] of [[9, dark ? "#0b0e11" : "#ffffff"], [5, colour], [1.5, sounds ? "#ffd23f" : colour]] as const) {
+    context.beginPath();
+    for (let n = 0; n < 32; n++) {
+      const far = n % 2 ? r : r + 6;
+      context.lineTo(far * Math.cos((n * Math.PI) / 16), far * Math.sin((n * Math.PI) / 16));
+    }
+    context.closePath();
+    context.lineWidth = width;
+    context.strokeStyle = stroke;
+    context.stroke();
+  }
+  context.font = "800 12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const half = context.measureText(label).width / 2 + 8;
+  const up = -r - 20;
+  context.beginPath();
+  context.roundRect(-half, up - 10, 2 * half, 20, 4);
+  context.fillStyle = sounds ? "#ffd23f" : colour;
+  context.fill();
+  context.lineWidth = 2;
+  context.strokeStyle = sounds ? colour : "#ffffff";
+  context.stroke();
+  context.fillStyle = sounds ? "#3a000d" : "#ffffff";
+  context.fillText(label, 0, up + 0.5);
   context.restore();
 }
