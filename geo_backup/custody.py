@@ -27,10 +27,12 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOut(Event):
-    """A session ended."""
+    """A session ended: its person left, nobody typed, the identity provider vouched no more, or another ended it."""
 
     session: str
     why: Literal["left", "idle", "over", "revoked"]
+    whom: str = ""
+    """Whose it was, where another ended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,12 @@ _.moving_ms
 _.parked_ms
 _.edges_spared
 _.levels_in_shape
+_.received_time
+_.from_time
+_.to_time
+_.next_time
 _.closure_ids
+_.substitutes_for
 _.candidates_total
 _.chosen_by_human
 _.cover_by_hour

@@ -113,7 +113,8 @@ def _passed_over(answer: Answer) -> list[Weighed]:
     found: dict[str, tuple[int, Weighed]] = {}
     for row in answer.chosen:
         for unit in answer.units:
-            able = all(name == ANY or name in unit.capabilities for name in row.fills)
+            has = {name.casefold() for name in unit.capabilities}
+            able = all(name.casefold() in (ANY, *has) for name in row.fills)
             if able and unit.rank is not None and unit.eta_ms < row.eta_ms and unit.unit_id not in chosen:
                 found[unit.unit_id] = (unit.rank, unit)
     return [unit for _, unit in sorted(found.values(), key=lambda one: one[0])]

@@ -48,7 +48,7 @@ class Fleet(NamedTuple):
     """What units are, whoever asks; rows in the order of the ids."""
 
     ids: Sequence[str]
-    capabilities: Sequence[tuple[str, ...]]
+    skills: Sequence[tuple[str, ...]]
     cover_lost: Array
     """int64[N], in millionths of demand."""
     workload: Array
@@ -124,7 +124,7 @@ def _worth(request: Request, fleet: Fleet, units: Sequence[Sent], bucket_ms: int
     for i, need in enumerate(request.needs):
         mine = [unit for unit in units if i in unit.fills]
         missing[need.need] += need.count - len(mine)
-        substitutes += sum(fill(fleet.capabilities[unit.row], need) == AS_SUBSTITUTE for unit in mine)
+        substitutes += sum(fill(fleet.skills[unit.row], need) == AS_SUBSTITUTE for unit in mine)
     rows, out = np.array([unit.row for unit in units], np.int64), []
     for level in LEVELS:
         each = [] if level.each is None else level.each(request, fleet, rows, bucket_ms).tolist()
@@ -184,7 +184,7 @@ class Ground:
     def __init__(self, requests: Sequence[Request], fleet: Fleet, bucket_ms: int) -> None:
         self.requests, self.fleet, self.bucket_ms = requests, fleet, bucket_ms
         skills: dict[tuple[str, ...], int] = {}
-        skill = np.array([skills.setdefault(has, len(skills)) for has in fleet.capabilities], np.int64)
+        skill = np.array([skills.setdefault(has, len(skills)) for has in fleet.skills], np.int64)
         self.fit: list[Array] = []
         for request in requests:
             fills = [[fill(has, need) for has in skills] for need in request.needs]

@@ -158,6 +158,48 @@ def list_people(log: LogOption = LOG, as_json: JsonOption = False) -> None:
     Console().print(table)
 
 
+@people_app.command("sessions")
+def list_sessions(
+    person_id: Annotated[str | None, typer.Argument(help="Of this person alone.")] = None,
+    log: LogOption = LOG,
+    as_json: JsonOption = False,
+) -> None:
+    """Who is signed in: since when, from where, until when.
+
+    Example: geo-backup people sessions
+    """
+    from geo_backup.wire.times import to_text
+
+    with closing(_roster(log)) as roster:
+        sessions = roster.sessions.standing(person_id)
+    if as_json:
+        print(json.dumps([asdict(one) for one in sessions]))
+        return
+    if not sessions:
+        say.print("Nobody is signed in." if person_id is None else f"{person_id} is not signed in.")
+        return
+    table = Table("session", "person", "name", "by", "from", "since", "until")
+    for one in sessions:
+        by = "provider" if one.by_provider else "password"
+        since, until = (to_text(at_ms)[:16] + "Z" for at_ms in (one.made_ms, one.until_ms))
+        table.add_row(one.session_id, one.person_id, one.name, by, one.source, since, until)
+    Console().print(table)
+
+
+@people_app.command("end")
+def end_sessions(
+    of: Annotated[str, typer.Argument(help="A person, whose sessions all end, or one session as `sessions` names it.")],
+    log: LogOption = LOG,
+) -> None:
+    """End sessions of anybody; a running server lets go of them within seconds, and closes their feeds.
+
+    Example: geo-backup people end lind
+    """
+    with closing(_roster(log)) as roster:
+        ended = roster.sessions.end_all(of, by=_me())
+    say.print(f"{of}: {ended} session{'s' if ended > 1 else ''} ended.")
+
+
 @tokens_app.command("issue")
 def issue_token(
     token_id: Annotated[str, typer.Argument(help="How the log names it, such as cad or AVL-17; never used again.")],

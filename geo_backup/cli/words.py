@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from geo_backup.audit.verify import Report
     from geo_backup.client import World
+    from geo_backup.places import Answer
 
 # ---- what a bar says of long work
 
@@ -49,6 +51,38 @@ def rows(title: str, values: Mapping[str, Any]) -> Table:
 
 def built(name: str, out: Path) -> str:
     return f"{name} -> {out}"
+
+
+def places_built(folder: Path, streets: int, crossings: int) -> str:
+    return f"{folder}: {streets:,} streets and {crossings:,} crossings; its roads have no house numbers"
+
+
+MATCHES = {"exact": "", "close": "a letter differs", "part": "not understood: "}
+MISSING = {
+    "": "",
+    "house_number": "this house number is not on the map: its street",
+    "house_numbers": "the map has no house numbers here: the street",
+    "crossing": "they do not meet: where they come nearest",
+    "exit": "no such exit on this map",
+    "post": "no such kilometre post on this map: the road",
+}
+PRECISIONS = {"point": "", "between": "worked out", "near": "the nearest that is known", "street": "", "area": ""}
+
+
+def found(text: str, answer: Answer) -> Table | str:
+    """What was found, for a person."""
+    if not answer.found:
+        return f"nothing found for {text!r}"
+    table = Table("place", "town", "lon", "lat", "but", title="several may be meant" if answer.ambiguous else None)
+    for one in answer.found:
+        doubt = (MATCHES[one.matched] + " ".join(one.unknown_words), MISSING[one.missing], PRECISIONS[one.precision])
+        name = f"{one.name} ({one.also})" if one.also else one.name
+        told = [f"[bold red]{escape(one.hazard)}[/]"] if one.hazard else []
+        table.add_row(
+            escape(name), escape(one.town), f"{one.lon:.5f}", f"{one.lat:.5f}",
+            "; ".join([*told, *(escape(part) for part in doubt if part)]),
+        )  # fmt: skip
+    return table
 
 
 def set_aside(counts: Mapping[str, int] | None) -> str:

@@ -23,6 +23,7 @@ from geo_backup.custody import RecordsPurged
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
 from geo_backup.eventlog.proof import purge_content
+from geo_backup.eventlog.reading import wipe_index
 from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
@@ -149,6 +150,7 @@ def purge(
             work = _Work(connection, terms, now_ms)
             for parts in _batches(work.segments(progress)):
                 _take(connection, chain, parts)
+            wipe_index(path)  # it holds what went; the next start makes it of what is left
         finally:
             chain.close()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -33,6 +33,7 @@ from geo_backup.events import (
     PositionReported,
 )
 from geo_backup.feed import TOPICS, Frame
+from geo_backup.history.historian import Historian
 from geo_backup.live_map import GENERATION, NOTHING, Delta, LiveMap, apply, refusals
 from geo_backup.node.alarms import Alarms
 from geo_backup.node.bell import rung
@@ -85,6 +86,7 @@ class Node:
         self.alarms = Alarms(self, self.viewers)
         self.ranker = Ranker(self, self.viewers)
         self.decider = Decider(self)
+        self.historian = Historian(log)
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0}
         self.ignored: dict[str, int] = {}
         self.lists = Counter(share=0.25)
@@ -116,6 +118,7 @@ class Node:
             "decider": self.decider.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
+            "historian": self.historian.run,
             "timekeeper": partial(keep_time, self),
         }
         self._tasks = [asyncio.create_task(_forever(name, job)) for name, job in jobs.items()]
@@ -132,6 +135,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._fields.stop()
+        self.historian.stop()
         self.alarms.stop()
         closer = ThreadPoolExecutor(1, thread_name_prefix="log-closer")  # the others may all be at work
         closing = asyncio.get_running_loop().run_in_executor(closer, self._close_log)
@@ -158,6 +162,7 @@ class Node:
         self._waiting.clear()
         self.alarms.reset(JUMPED)
         old, self.log = self.log, log
+        self.historian.follow(log)
         self.live_map, self._deltas, self.cuts, self._checkpoint_seq = LiveMap(), OrderedDict(), {}, 0
         self.ranker.reset()
         await self._fields.renew()

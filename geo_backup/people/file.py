@@ -43,6 +43,10 @@ CREATE TABLE acts (
     words TEXT NOT NULL
 );
 """
+WHOSE = "CASE WHEN local THEN principal ELSE json_extract(principal, '$.id') END"
+"""Whose a row of `sessions` is: a person of this roster, or somebody whom a provider vouched for."""
+ENDED = "session_ended"
+"""The act by which a session was ended by another; its words are the session's id."""
 
 
 def now_ms() -> int:
@@ -99,6 +103,19 @@ class RosterFile:
         """Note what is done, in the transaction that does it."""
         row = (self.now_ms(), by, act, whom, words)
         self.sql.execute("INSERT INTO acts (at_ms, by, act, whom, words) VALUES (?,?,?,?,?)", row)
+
+    def end_sessions(self, of: str, by: str) -> int:
+        """End what stands of a person, or one session by its id, in the transaction that is open; how many ended."""
+        now_ms = self.now_ms()
+        standing = self.sql.execute(
+            f"SELECT session_id, {WHOSE} FROM sessions WHERE ended_ms IS NULL AND until_ms > ?"
+            f" AND (session_id = ? OR {WHOSE} = ?)",
+            (now_ms, of, of),
+        ).fetchall()
+        for session_id, person_id in standing:
+            self.sql.execute("UPDATE sessions SET ended_ms = ? WHERE session_id = ?", (now_ms, session_id))
+            self.act(by, ENDED, person_id, session_id)
+        return len(standing)
 
     def acts(self) -> list[Act]:
         """What was changed and is not in the log yet, oldest first, at most a thousand."""

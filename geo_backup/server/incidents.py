@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
+from typing import Annotated, Literal, get_args
+
+from fastapi import Query, Request
 
 from geo_backup.backup.readings import off_road_m
 from geo_backup.backup.run_card import added, card_for, joined, plain
@@ -19,8 +21,9 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import Incident
 from geo_backup.node import Node
-from geo_backup.server.answers import listed
+from geo_backup.server.answers import listed, told
 from geo_backup.server.given import IncidentId, TheNode, routes_of
+from geo_backup.server.look_back import FOUND_MAX, From, To, find_closed, finished
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import own_agency
 from geo_backup.server.versions import IfMatch, changed_meanwhile, told_incident, version_of
@@ -97,8 +100,22 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
 
 
 @routes.get("/incidents")
-async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
-    """All open incidents, in the order in which they were opened."""
+async def list_incidents(
+    node: TheNode,
+    request: Request,
+    state: Literal["open", "closed"] = "open",
+    q: Annotated[str, Query(max_length=200)] = "",
+    from_: From = None,
+    to: To = None,
+    limit: Annotated[int, Query(ge=1, le=FOUND_MAX)] = 50,
+) -> Told[documents.IncidentList]:
+    """All open incidents, in the order in which they were opened. With `state=closed` finished ones, the last opened
+    first: those that were open between `from` and `to` and have all words of `q` in what was said of them: kind, note,
+    place, ids, units. Words may be cut short."""
+    if state == "closed":
+        return told(await find_closed(node, request, q, from_, to, limit))
+    if q or from_ is not None or to is not None:
+        raise bad_value("/state", "open", "q, from and to look for finished incidents: send state=closed with them")
     return await listed(
         node,
         "incidents",
@@ -108,10 +125,12 @@ async def list_incidents(node: TheNode) -> Told[documents.IncidentList]:
 
 
 @routes.get("/incidents/{incident_id}", responses=may(404))
-async def get_incident(node: TheNode, incident_id: IncidentId) -> Told[documents.Incident]:
-    """One incident, open or closed."""
-    incident, recorded = node.alarms.incident(incident_id) or (incident_of(node, incident_id), True)
-    return told_incident(incident, recorded=recorded)
+async def get_incident(node: TheNode, request: Request, incident_id: IncidentId) -> Told[documents.Incident]:
+    """One incident, open or closed, however long ago."""
+    seen = node.alarms.incident(incident_id)
+    if seen is None:
+        return told(await finished(node, request, incident_id))
+    return told_incident(seen[0], recorded=seen[1])
 
 
 @routes.patch("/incidents/{incident_id}", responses=may(404, 409, 412))

@@ -146,7 +146,7 @@ async def signed_in(node: Node, who: Principal, source: str, way: Literal["passw
 
 
 def looked(
-    node: Node, who: Principal, what: Literal["feed", "answers", "log"], scope: tuple[str, ...], source: str
+    node: Node, who: Principal, what: Literal["feed", "answers", "history", "log"], scope: tuple[str, ...], source: str
 ) -> Looked:
     """For the record: somebody looks, and how far they see."""
     return Looked(

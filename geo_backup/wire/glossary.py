@@ -19,6 +19,7 @@ _NAMES: dict[str, Entry] = {
     "callsign": ("How the unit is called by radio.", "Adam 12"),
     "agency": ("The agency that it belongs to; empty: none is named.", "police"),
     "kind": ("What kind it is, in the words of the agency.", "patrol"),
+    "discipline": ("police, fire or ems, as kind, capabilities or agency tell; empty: none does.", "police"),
     "capabilities": ("What the unit or the person can do, in the words of the agency.", ["k9"]),
     "home": ("Where the unit stands when nothing is asked of it: [lon, lat].", [11.97, 57.7]),
     "crew": ("Who is aboard. Nobody: the unit is not sent; null: nothing was said of it.", None),
@@ -142,6 +143,22 @@ _NAMES: dict[str, Entry] = {
     "decision_id": ("The recommendation that this follows.", "decision:backup-1f:quick"),
     "as_of_seq": ("The log position that was looked at.", 4711),
     "as_of_time": ("The moment that was looked at.", "2026-11-23T12:00:00.000Z"),
+    # ---- what was
+    "q": ("Words to look for, as somebody types them.", "formosa 12"),
+    "from": ("From when on.", "2026-11-23T11:00:00Z"),
+    "to": ("Until when.", "2026-11-23T12:00:00Z"),
+    "from_time": ("From when on.", "2026-11-23T11:00:00.000Z"),
+    "to_time": ("Until when.", "2026-11-23T12:00:00.000Z"),
+    "fixes": ("Rows `[lon, lat, speed_mps, course_deg, fix_ms, accuracy_m, late_ms]`, oldest first.", None),
+    "left_out": ("How many fixes say nothing of where it was, by reason.", {"inaccurate": 2}),
+    "next_time": ("Send this as `from` to go on; null: this is all.", None),
+    "moments": ("What happened, oldest first.", None),
+    "received_time": ("When the server heard of it.", "2026-11-23T12:00:00.200Z"),
+    "what": ("What happened.", "assigned"),
+    "values": ("What was said, under the names that the API has for it.", {"reason": "nearest with a dog"}),
+    "Moment.at": ("When it happened.", "2026-11-23T12:00:00.000Z"),
+    "Moment.seq": ("Where in the log it stands; null: positions told it.", 4711),
+    "Timeline.whole": ("Whether nothing is left out; else the oldest moments are.", True),
     # ---- emergencies
     "emergency": ("An officer's emergency; null: it is none.", None),
     "emergency_id": ("The id of the emergency's incident.", "e-31"),
@@ -158,6 +175,13 @@ _NAMES: dict[str, Entry] = {
     "recommended": ("The newest recommendation in short; null: none was asked for.", None),
     "stage": ("`first`: told at once; `refined`: after the whole search.", "first"),
     "units": ("The units.", None),
+    "missing": ("The same with why nobody fills it, and who is free instead.", None),
+    "why": (
+        "NO_UNITS, INCIDENT_OFF_MAP, NO_WAY_IN, NOBODY_HAS_IT, ALL_EXCLUDED or NEEDED_ELSEWHERE.",
+        "NOBODY_HAS_IT",
+    ),
+    "free_others": ("Free units that cannot do it, by kind.", {"patrol": 50}),
+    "substitutes_for": ("Those of the needs that it fills as a substitute.", ["patrol"]),
     "unmet": ("What nobody fills.", None),
     "swaps": ("Units that would be there sooner than ones on their way.", None),
     "proven": ("Whether no better set exists.", True),
@@ -314,6 +338,46 @@ _NAMES: dict[str, Entry] = {
     "extent": ("Where the recording is: [west, south, east, north]; null: nowhere yet.", [11.9, 57.6, 12.1, 57.8]),
     "time": ("Where to jump to.", "2026-11-23T12:00:00Z"),
     "Emergency.sources": ("What the presses came from.", ["device"]),
+    # ---- places
+    "near": ("`lon,lat`: of places of one name the nearest come first; default: the middle of the map.", "11.97,57.7"),
+    "query": ("The text that was asked for.", "kungsg 12"),
+    "category": (
+        "What kind of place: OpenStreetMap's word, the agency's own, or how coordinates were written.",
+        "hospital",
+    ),
+    "town": ("The town that it is in; empty: not known.", "Gothenburg"),
+    "also": ("Another name of it, where that is the one that was asked for.", "Poseidon"),
+    "matched": (
+        ("`exact`: by its words, shortened or not; `close`: a letter was forgiven; `part`: `unknown_words` were not "
+        "understood, and may name another place."),
+        "exact",
+    ),
+    "precision": (
+        ("`point`: the very place; `between`: worked out between two that are known; `near`: the nearest known one; "
+        "`street`: somewhere on it; `area`: somewhere in it."),
+        "street",
+    ),
+    "FoundPlace.missing": (
+        ("What was asked for and this map does not have: this `house_number`, all `house_numbers` of the street, the "
+        "`crossing`, `exit` or `post`; empty: nothing."),
+        "house_numbers",
+    ),
+    "unknown_words": ("Words that were not understood.", ["lisboa"]),
+    "hazard": ("What to know before going in; empty: nothing is known, or it is not for who asks.", "aggressive dog"),
+    "ambiguous": ("Whether others are as likely as the first: look before you choose.", False),
+    "lacks": ("What this map cannot answer at all: `no_places`, `no_house_numbers`.", ["no_house_numbers"]),
+    "relation": (
+        ("How the place lies: `at` the crossing with the first of `cross`, `between` the two, `near` the first, `on` "
+        "the street alone, `off`: so many metres from it, `nowhere` near a road with a name."),
+        "at",
+    ),
+    "street": ("The street; empty: none is near.", "Kungsgatan"),
+    "cross": ("Streets that cross it there.", ["Västra Hamngatan"]),
+    "FoundPlace.distance_m": ("Metres by air from where it was asked for.", 420),
+    "FoundPlace.kind": ("What sort of answer it is.", "crossing"),
+    "PlaceName.distance_m": ("Metres from the middle of the street.", 4),
+    "PlaceName.name": ("All of it in English.", "Kungsgatan at Västra Hamngatan"),
+    "Places.places": ("What was found, the likeliest first.", None),
     # ---- names that mean something narrower in one place
     "AlarmLevel.level": ("The alarm level, from 1.", 1),
     "Road.level": ("0 is the ground, 1 a bridge above it, -1 a tunnel.", 0),

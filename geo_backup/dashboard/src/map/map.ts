@@ -1,37 +1,16 @@
 /** The map: MapLibre for what stands still, one canvas above it for what moves. */
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { FeatureCollection } from "geojson";
-import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl, addProtocol, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
+import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
-import { toEdge } from "./edge";
-import { Fleet } from "./motion";
-import { CLOSURE_LOOKS, drawEmergency, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
-import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "../wire";
-import { words } from "../words";
-import { doing, freshness, placed as isPlaced } from "../world/readings";
+import { Overlay, type Scene, type View } from "./overlay";
+import { CLOSURE_LOOKS } from "./symbols";
+import type { Area, LonLat, Position, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
 addProtocol("pmtiles", new Protocol().tile);
-
-export interface Scene {
-  units: Record<string, Unit>;
-  positions: Record<string, Position>;
-  freshness: FreshnessLimits | null;
-  incidents: Incident[];
-  incidentOf: Record<string, Incident>;
-  selectedIncident: string | null;
-  selectedUnit: string | null;
-  /** Pins may be dragged. */
-  drags: boolean;
-  /** Where the incident of the call card will be, or one that is about to be moved. */
-  opening: LonLat | null;
-  /** Named places: posts of the plan that is being made, where to wait near the incident. */
-  signs: { place: LonLat; words: string }[];
-  /** What is shown is practice. */
-  exercise: boolean;
-}
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
@@ -44,35 +23,29 @@ export interface MapEvents {
   onDouble: () => void;
 }
 
-const LAYERS = ["cover", "reach", "closures", "closed-roads", "route", "picked", "drawn"] as const;
+const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-const LABELS_FROM_ZOOM = 12;
 const TOUCH_PX = 16;
 const HOLD_MS = 550;
-/** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
-const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
+/** What draws where there is no graphics card. */
+const IN_MEMORY = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 export class LiveMap {
   readonly #map: MapLibre;
-  readonly #canvas = document.createElement("canvas");
   readonly #watermark = document.createElement("div");
-  readonly #context: CanvasRenderingContext2D;
-  readonly #fleet = new Fleet();
+  readonly #overlay: Overlay;
   readonly #data = Object.fromEntries(LAYERS.map((id) => [id, NOTHING])) as Record<Layer, FeatureCollection>;
   readonly #area: Area;
-  readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, freshness: null, incidents: [], incidentOf: {}, selectedIncident: null, selectedUnit: null, drags: false, opening: null, signs: [], exercise: false };
   #tools = false;
-  #dragged: LonLat | null = null;
-  #frame = 0;
+  /** The incident whose pin goes with the mouse. */
+  #dragging: string | null = null;
 
   /** Throws where there is no WebGL. */
   constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
-    this.#serverNow = serverNow;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
@@ -82,26 +55,28 @@ export class LiveMap {
       doubleClickZoom: false,
       dragRotate: false,
       pitchWithRotate: false,
+      maxPitch: 0,
       maxZoom: 19,
       minZoom: 5,
     });
     this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
     this.#map.addControl(new AttributionControl({ compact: false, customAttribution: area.has_basemap ? [] : [escape(area.attribution)] }), "bottom-left");
     this.#map.addControl(new ScaleControl({}), "bottom-left");
     this.#map.addControl(new NavigationControl({ showCompass: false }), "top-left");
-    this.#canvas.className = "marks";
     this.#watermark.className = "watermark";
     this.#watermark.dataset.testid = "watermark";
     this.#watermark.hidden = true;
+    this.#overlay = new Overlay(this.#inMemory(), theme === "dark", area.extent, () => this.#view(), serverNow);
     // beneath the units
-    this.#map.getCanvasContainer().append(this.#watermark, this.#canvas);
-    this.#context = this.#canvas.getContext("2d")!;
+    this.#map.getCanvasContainer().append(this.#watermark, this.#overlay.canvas);
     this.#map.on("style.load", () => this.#addLayers());
-    this.#map.on("render", () => this.#draw(performance.now()));
+    this.#map.on("render", () => this.#overlay.draw(performance.now()));
     this.#map.on("click", (event) => {
-      const hit = this.#tools ? null : this.#hit(event.point.x, event.point.y);
+      const hit = this.#tools ? null : this.#overlay.hit(event.point.x, event.point.y);
       if (hit?.what === "incident") events.onIncident(hit.id);
       else if (hit?.what === "unit") events.onUnit(hit.id);
+      else if (hit) this.#map.easeTo({ center: event.lngLat, zoom: this.#map.getZoom() + 1.5 });
       else events.onPlace(placed(event.lngLat));
     });
     this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
@@ -109,21 +84,18 @@ export class LiveMap {
     this.#drags(events.onDrop);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
+    this.#map.once("idle", () => (box.dataset.drawn = "true"));
     seen();
     this.#map.on("dblclick", () => events.onDouble());
     this.#map.on("mousemove", (event) => {
-      const over = !this.#tools && this.#hit(event.point.x, event.point.y);
+      const over = !this.#tools && this.#overlay.hit(event.point.x, event.point.y);
       this.#map.getCanvas().style.cursor = over ? "pointer" : this.#tools ? "crosshair" : "";
     });
-    // Freshness changes while nothing else does.
-    setInterval(() => this.#redraw(), 1000);
   }
 
   show(scene: Scene): void {
-    if (scene.positions !== this.#scene.positions) this.#fleet.update(scene.positions, performance.now());
-    this.#scene = scene;
     this.#watermark.hidden = !scene.exercise;
-    this.#redraw();
+    this.#overlay.show(scene);
   }
 
   set(layer: Layer, data: FeatureCollection | null): void {
@@ -131,15 +103,27 @@ export class LiveMap {
     (this.#map.getSource(layer) as GeoJSONSource | undefined)?.setData(this.#data[layer]);
   }
 
+  /** The way of a unit moves as it does, so it is no layer of the map, which would all be drawn anew. */
+  route(route: Route | null): void {
+    const lines = route?.geometry.type === "LineString" ? [route.geometry.coordinates] : route?.geometry.type === "MultiLineString" ? route.geometry.coordinates : [];
+    this.#overlay.route(lines as LonLat[][]);
+  }
+
   theme(theme: "light" | "dark"): void {
     if (theme === this.#theme) return;
     this.#theme = theme;
     this.#map.setStyle(this.#style(), { diff: false });
+    this.#overlay.theme(theme === "dark");
   }
 
   /** Clicks go to a tool, not to what lies under them. */
   tools(on: boolean): void {
     this.#tools = on;
+  }
+
+  /** The pin of this incident, and no other, can be dragged. */
+  drags(incident: string | null): void {
+    this.#dragging = incident;
   }
 
   centre(): LonLat {
@@ -204,9 +188,6 @@ export class LiveMap {
       map.addLayer({ id: `closed-casing-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { "line-color": casing, "line-width": 8, "line-opacity": 0.85 } });
       map.addLayer({ id: `closed-roads-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { ...paint, "line-width": 5 } });
     }
-    const route = { type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" } } as const;
-    map.addLayer({ id: "route-casing", ...route, paint: { "line-color": dark ? "#000000" : "#ffffff", "line-width": 9, "line-opacity": 0.85 } });
-    map.addLayer({ id: "route", ...route, paint: { "line-color": dark ? "#56B4E9" : "#0072B2", "line-width": 5 } });
     const picked = { type: "line", source: "picked", layout: { "line-cap": "round", "line-join": "round" } } as const;
     map.addLayer({ id: "picked-casing", ...picked, paint: { "line-color": casing, "line-width": 12 } });
     map.addLayer({ id: "picked", ...picked, paint: { "line-color": "#D55E00", "line-width": 7 } });
@@ -214,83 +195,11 @@ export class LiveMap {
     map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
   }
 
-  #redraw(): void {
-    if (!this.#frame) this.#frame = requestAnimationFrame((now) => {
-      this.#frame = 0;
-      this.#draw(now);
-      if (this.#fleet.moves(now)) this.#redraw();
-    });
-  }
-
-  #draw(now: number): void {
-    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
-    const ratio = devicePixelRatio || 1;
-    if (this.#canvas.width !== Math.round(width * ratio) || this.#canvas.height !== Math.round(height * ratio)) {
-      this.#canvas.width = Math.round(width * ratio);
-      this.#canvas.height = Math.round(height * ratio);
-      this.#canvas.style.width = `${width}px`;
-      this.#canvas.style.height = `${height}px`;
-    }
-    const context = this.#context;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, incidentOf, selectedIncident, selectedUnit, opening, signs, freshness: limits } = this.#scene;
-    const dark = this.#theme === "dark";
-    const serverNow = this.#serverNow();
-    const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
-    const lettered = new Set<string>();
-    const labels: [number, number, string][] = [];
-    for (const [id, unit] of Object.entries(units)) {
-      const position = positions[id];
-      const at = this.#drawnAt(id, now);
-      if (!position || !at) continue;
-      const { x, y, beyond_deg } = at;
-      if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
-      const [, , speed, course, fixMs, parked] = position;
-      const chosen = id === selectedUnit;
-      // One label in a cell of this size, so that a crowd stays readable.
-      const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
-      const wanted = chosen || unit.incident_id !== null || (unit.off_map && !lettered.has(cell)) || (near && !lettered.has(cell));
-      if (wanted) {
-        lettered.add(cell);
-        labels.push([x, y, unit.off_map ? words.map.offMap(unit.callsign) : unit.callsign]);
-      }
-      drawUnit(context, {
-        x, y, chosen, beyond_deg,
-        offMap: unit.off_map === true,
-        look: lookOf(doing(unit, incidentOf)),
-        freshness: limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live",
-        course: speed !== null && speed > 1 ? course : null,
-      }, dark);
-    }
-    for (const [x, y, label] of labels) drawLabel(context, x, y, label, dark);
-    for (const incident of incidents) {
-      if (!isPlaced(incident)) continue;
-      const { x, y } = this.#map.project([incident.lon, incident.lat]);
-      const { emergency, for_unit_id: officer } = incident;
-      if (emergency?.stands) drawEmergency(context, x, y, units[officer ?? ""]?.callsign ?? officer ?? "", incident.incident_id === selectedIncident, emergency.alarms, dark);
-      else drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
-    }
-    for (const { place, words } of signs) {
-      const { x, y } = this.#map.project(place);
-      drawLabel(context, x, y, words, dark);
-    }
-    const ghost = this.#dragged ?? opening;
-    if (ghost) {
-      const { x, y } = this.#map.project(ghost);
-      drawIncident(context, x, y, "…", true, dark);
-    }
-  }
-
-  /** Where a unit is drawn: at its place, or at the edge of what can be seen when it is off the map and beyond that. */
-  #drawnAt(id: string, now: number): { x: number; y: number; beyond_deg: number | null } | null {
-    const place = this.#fleet.at(id, now);
-    if (!place) return null;
-    const { x, y } = this.#map.project(place);
-    if (!this.#scene.units[id]?.off_map) return { x, y, beyond_deg: null };
-    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
-    const { bottom = 0, right = 0 } = this.#map.getPadding();
-    return toEdge(x, y, { left: EDGE.left, top: EDGE.top, right: width - right - EDGE.right, bottom: height - bottom - EDGE.bottom });
+  /** Whether no graphics card draws this page. */
+  #inMemory(): boolean {
+    const gl = (this.#map.getCanvas() as HTMLCanvasElement).getContext("webgl2");
+    const info = gl?.getExtension("WEBGL_debug_renderer_info");
+    return IN_MEMORY.test(String(gl?.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? ""));
   }
 
   /** A finger that stays where it is: not every phone calls that a context menu. */
@@ -306,43 +215,41 @@ export class LiveMap {
     for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
   }
 
-  /** The pin of the chosen incident, and no other, goes with the mouse. */
   #drags(dropped: (id: string, place: LonLat) => void): void {
-    let from: { x: number; y: number } | null = null;
+    let from: { x: number; y: number; id: string } | null = null;
+    let at: LonLat | null = null;
     this.#map.on("mousedown", (event) => {
       const { originalEvent, point } = event;
-      const hit = this.#tools || originalEvent.button !== 0 ? null : this.#hit(point.x, point.y);
-      const incident = hit?.what === "incident" ? this.#scene.incidentOf[hit.id] : undefined;
-      if (!incident || hit?.id !== this.#scene.selectedIncident || !this.#scene.drags || incident.pinned) return;
+      const hit = this.#tools || originalEvent.button !== 0 ? null : this.#overlay.hit(point.x, point.y);
+      if (hit?.what !== "incident" || hit.id !== this.#dragging) return;
       event.preventDefault(); // the map stays where it is
-      from = point;
+      from = { x: point.x, y: point.y, id: hit.id };
     });
     this.#map.on("mousemove", ({ point, lngLat }) => {
-      if (!from || (!this.#dragged && Math.hypot(point.x - from.x, point.y - from.y) < TOUCH_PX / 2)) return;
-      this.#dragged = placed(lngLat);
-      this.#redraw();
+      if (!from || (!at && Math.hypot(point.x - from.x, point.y - from.y) < TOUCH_PX / 2)) return;
+      this.#overlay.drag((at = placed(lngLat)));
     });
     addEventListener("mouseup", () => {
-      const { selectedIncident: id } = this.#scene;
-      const place = this.#dragged;
-      from = this.#dragged = null;
-      if (place && id) dropped(id, place);
+      if (from && at) dropped(from.id, at);
+      if (at) this.#overlay.drag(null);
+      from = at = null;
     });
   }
 
-  #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
-    let best: { what: "incident" | "unit"; id: string; far: number } | null = null;
-    const look = (what: "incident" | "unit", id: string, at: { x: number; y: number }) => {
-      const far = Math.hypot(at.x - x, at.y - y);
-      if (far < (best?.far ?? TOUCH_PX)) best = { what, id, far };
+  /** The map is never tilted, so three places tell where all others are. */
+  #view(): View {
+    const map = this.#map;
+    const { clientWidth: width, clientHeight: height } = map.getContainer();
+    const { bottom = 0, right = 0 } = map.getPadding();
+    const from = MercatorCoordinate.fromLngLat(map.getCenter());
+    const step = 1 / 2 ** (map.getZoom() + 1);
+    const at = (dx: number, dy: number) => map.project(new MercatorCoordinate(from.x + dx, from.y + dy).toLngLat());
+    const [p, px, py] = [at(0, 0), at(step, 0), at(0, step)];
+    const along = (axis: "x" | "y") => {
+      const [b, c] = [(px[axis] - p[axis]) / step, (py[axis] - p[axis]) / step];
+      return [p[axis] - b * from.x - c * from.y, b, c] as const;
     };
-    for (const incident of this.#scene.incidents) if (isPlaced(incident)) look("incident", incident.incident_id, this.#map.project([incident.lon, incident.lat]));
-    const now = performance.now();
-    for (const id of Object.keys(this.#scene.units)) {
-      const at = this.#drawnAt(id, now);
-      if (at) look("unit", id, at);
-    }
-    return best;
+    return { width, height, zoom: map.getZoom(), right, bottom, x: along("x"), y: along("y") };
   }
 }
 
