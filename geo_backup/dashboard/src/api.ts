@@ -1,6 +1,6 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -98,6 +98,8 @@ export const api = {
   askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<BackupAnswer>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
+  places: (text: string, limit: number) => request<Places>("GET", `/v1/places?q=${encodeURIComponent(text)}&limit=${limit}`),
+  placeName: (lon: number, lat: number) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
   plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),

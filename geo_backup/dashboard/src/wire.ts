@@ -113,6 +113,42 @@ export interface IncidentPatch {
   callback?: string;
 }
 
+/** A place that a text may mean, and what of the text was not found. */
+export interface FoundPlace {
+  kind: string;
+  name: string;
+  lon: number;
+  lat: number;
+  category: string;
+  town: string;
+  also: string;
+  matched: "exact" | "close" | "part";
+  missing: string;
+  unknown_words: string[];
+  /** What one has to know before going in. */
+  hazard: string;
+  distance_m: number;
+}
+
+export interface Places {
+  places: FoundPlace[];
+}
+
+export interface PlaceName {
+  name: string;
+}
+
+/** So many units that are asked for and do not come; `free_others` are free and cannot do it. */
+export interface Lacking {
+  capability: string;
+  count: number;
+  need: string;
+  why: string;
+  free_others: Record<string, number>;
+  /** Who could do it, by the reason why they do not come. */
+  excluded_counts: Record<string, number>;
+}
+
 export interface NewNote {
   text: string;
   note_id: string;
@@ -237,6 +273,8 @@ export interface Ranking {
   candidates_total?: number;
   assigned: { unit_id: string; state: string; eta_s: number | null }[];
   excluded_counts?: Record<string, number>;
+  /** What nobody fills. */
+  missing?: Lacking[];
   /** `closure_ids`: in the order in which the way would meet them. */
   excluded?: { unit_id: string; reason: string; closure_ids?: string[] }[];
   warnings?: string[];
