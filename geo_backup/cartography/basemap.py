@@ -67,8 +67,8 @@ def class_text(way_class: int) -> str:
 def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None, water: Path | None = None) -> str:
     """Write `path`; answers `ok`, or why there are no tiles (a map without them works).
 
-    Layers: `roads` (class, name, bridge, tunnel, along: driven that way only); where the source is an OSM file also `water`, `green`,
-    `buildings`, when it has them. `water` is a GeoJSON file of areas to draw as water besides.
+    Layers: `roads` (class, name, bridge, tunnel, along: driven that way only); where the source is an OSM file also
+    `water`, `green`, `buildings`, when it has them. `water` is a GeoJSON file of areas to draw as water besides.
     """
     try:
         import freestiler  # noqa: F401

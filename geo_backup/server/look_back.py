@@ -18,11 +18,10 @@ from geo_backup.people import Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
 from geo_backup.server.access import refusal_of, units_of
-from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
-from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.looks import looks_back
+from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import speaking
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire import documents

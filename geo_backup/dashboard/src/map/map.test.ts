@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { MultiPolygon } from "geojson";
-import type { Cover, Position } from "../wire";
+import type { Area, Cover, Incident, Position } from "../wire";
 import { clustered, inRings, labelled, type Seen } from "./crowd";
 import { Fleet, mercator } from "./motion";
+import { firstLook } from "./opening";
 import { Pace } from "./pace";
 import { coverBands, smooth } from "./surface";
 import { serviceOf } from "./symbols";
@@ -135,6 +136,23 @@ describe("surfaces", () => {
     expect(polygon!.length).toBe(1);
     expect(area(polygon![0]!) / area(ring)).toBeCloseTo(1, 1);
     expect(turns(polygon![0]!)).toBeLessThan(turns(ring) / 1.5);
+  });
+});
+
+describe("the first look", () => {
+  const area = { extent: [7.7, 49.3, 9.1, 49.6], town: [8.63, 49.36, 8.8, 49.47] } as Area;
+  const fleet = (count: number, lon = 8.7): Record<string, Position> => Object.fromEntries(Array.from({ length: count }, (_, n) => [`u${n}`, [lon + n * 0.001, 49.4, null, null, 0, 0]]));
+  const call = (lon: number, lat: number) => ({ lon, lat }) as Incident;
+
+  it("is the town while there is no fleet, and what happens is in it", () => {
+    expect(firstLook(area, {}, [])).toEqual(area.town);
+    expect(firstLook(area, fleet(1, 8.9), [call(8.7, 49.35)])).toEqual([8.63, 49.35, 8.9, 49.47]);
+  });
+
+  it("is the fleet without strays and without who is off the map, and every incident", () => {
+    const [west, south, east, north] = firstLook(area, { ...fleet(40), far: [9.0, 49.5, null, null, 0, 0], off: [12, 57, null, null, 0, 0] }, [call(8.65, 49.5), call(1, 1)]);
+    expect([west, south, north]).toEqual([8.65, 49.4, 49.5]);
+    expect(east).toBeLessThan(8.74);
   });
 });
 

@@ -8,7 +8,7 @@ import { ARROW, basemap } from "./basemap";
 import { Overlay, type Scene, type View } from "./overlay";
 import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
 import { coverBands, smooth } from "./surface";
-import type { Area, Cover, LonLat, Position, Reach, Route } from "../wire";
+import type { Area, Cover, LonLat, Reach, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
 prewarm();
@@ -32,6 +32,9 @@ const HATCH = "hatch";
 /** What draws where there is no graphics card. */
 const IN_MEMORY = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
+/** How much of the map lies under panels. */
+type Covered = { bottom: number; right: number };
+
 export class LiveMap {
   readonly #map: MapLibre;
   readonly #watermark = document.createElement("div");
@@ -43,14 +46,12 @@ export class LiveMap {
   #size = { width: 0, height: 0 };
 
   /** Throws where there is no WebGL. */
-  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], covered: Covered, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
-      bounds: opensOn,
-      fitBoundsOptions: { padding: 30, maxZoom: 16 },
       attributionControl: false,
       doubleClickZoom: false,
       dragRotate: false,
@@ -59,6 +60,8 @@ export class LiveMap {
       maxZoom: 19,
       minZoom: 5,
     });
+    this.uncovered(covered);
+    this.#map.fitBounds(opensOn, { padding: { top: 70, bottom: 40, left: 40, right: 40 }, maxZoom: 16, animate: false });
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new AttributionControl({ compact: false, customAttribution: area.has_basemap ? [] : [escape(area.attribution)] }), "bottom-left");
@@ -141,7 +144,7 @@ export class LiveMap {
   }
 
   /** The part of the map that no panel covers. */
-  uncovered(padding: { bottom: number; right: number }): void {
+  uncovered(padding: Covered): void {
     this.#map.setPadding({ top: 0, left: 0, ...padding });
   }
 
@@ -240,19 +243,6 @@ export class LiveMap {
     };
     return { width, height, zoom: map.getZoom(), right, bottom, x: along("x"), y: along("y") };
   }
-}
-
-/** Where nine of ten units are, or the whole area when there are too few to tell. */
-export function busiest(area: Area, positions: Record<string, Position>): Area["extent"] {
-  const places = Object.values(positions);
-  if (places.length < 10) return area.extent;
-  const span = (axis: 0 | 1): [number, number] => {
-    const sorted = places.map((place) => place[axis]).sort((a, b) => a - b);
-    const cut = Math.floor(sorted.length / 20);
-    return [sorted[cut]!, sorted[sorted.length - 1 - cut]!];
-  };
-  const [[west, east], [south, north]] = [span(0), span(1)];
-  return [west, south, east, north];
 }
 
 /** White on clear, to be coloured by the style. */
