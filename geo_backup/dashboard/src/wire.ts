@@ -328,6 +328,8 @@ export interface Road {
 export interface Area {
   name: string;
   extent: [number, number, number, number];
+  /** Where most junctions are. */
+  town: [number, number, number, number];
   timezone: string;
   attribution: string;
   licence: string;

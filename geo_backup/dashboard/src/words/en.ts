@@ -540,7 +540,7 @@ export const en = {
 
   cover: {
     found: (free: number, minutes: number) => `of calls would find one of ${free} free units within ${minutes} min`,
-    near: ["nobody", "1", "2", "3 and more units near; size: calls expected"],
+    near: ["nobody", "1", "2", "3 and more units near"],
     beat: (id: string, free: number, floor: number, cover: number, last: string) =>
       `beat ${id}: ${free} free of ${floor} to keep, cover ${percent(cover)}${last ? `, last: ${last}` : ""}`,
     move: (words: string) => `Move ${words}`,
