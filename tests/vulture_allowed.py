@@ -93,6 +93,7 @@ _.received_time
 _.from_time
 _.to_time
 _.next_time
+_.server_time
 _.closure_ids
 _.place_known
 _.substitutes_for

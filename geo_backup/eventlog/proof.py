@@ -19,7 +19,8 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import GENESIS, Leaves, Link, content
 from geo_backup.eventlog.end import End, end_path, read_end
 from geo_backup.eventlog.signing import fits, public_of
-from geo_backup.eventlog.sqlite_chain import Span, key_path
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import key_path
 from geo_backup.eventlog.sqlite_file import connect, explained, prepare
 from geo_backup.eventlog.sqlite_rows import epoch_of, has_chain, last_link, last_seq, links_from, rows_between
 from geo_backup.wording import so_many
