@@ -115,8 +115,6 @@ def _lacking(lack: Lack) -> str:
         each = [
             f"{so_many(n, 'is', 'are')} {REASON_WORDS.get(reason, reason)} ({reason})" for reason, n in lack.excluded
         ]
-            f"{so_many(n, 'is', 'are')} {REASON_WORDS.get(reason, reason)} ({reason})" for reason, n in lack.excluded
-        )
         words = f"of the others that have it {', '.join(each)}"
     return words
 
