@@ -19,9 +19,13 @@ from geo_backup.cartography import graphs, lines, osm
 from geo_backup.cartography.area import network_of
 from geo_backup.cartography.assembly import Assembled, assemble
 from geo_backup.cartography.edits import changes_alone
+from geo_backup.cartography.places import facts_of
 from geo_backup.cartography.restrictions import OUTCOMES
 from geo_backup.cartography.ways import SET_ASIDE, Ways
 from geo_backup.errors import MapError
+from geo_backup.places.register import tables_of
+from geo_backup.places.store import FILE, OWN_FILE
+from geo_backup.places.store import write as write_places
 from geo_backup.roads.network import FORMAT, EdgeFlag, RoadNetwork
 
 Progress = Callable[[str, float], None]
@@ -79,6 +83,11 @@ class BuildSummary:
     left out."""
     tiles: str
     """`ok`, or why the map has no tiles."""
+    streets: int
+    """Streets with a name, in the map's places."""
+    crossings: int
+    """Of two streets."""
+    house_numbers: int
     seconds: float
     peak_memory_mb: float
     folder_bytes: int
@@ -138,12 +147,16 @@ def build_map(
     assembled = assemble_named(ways, path)
     network = network_of(assembled, **(credit or Credit()).beside(ways, path))
     summary = _summary(network, ways, assembled.counts)
+    tell("naming places", 0.55)
+    tables = tables_of(facts_of(path, network))
+    summary |= {"streets": tables.streets, "crossings": len(tables.crossings), "house_numbers": len(tables.houses)}
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         work.chmod(0o755)
         tell("writing the network", 0.6)
         network.save(work)
+        write_places(work / FILE, tables)
         said = "left out on request"
         if tiles:
             from geo_backup.cartography.basemap import write_basemap
@@ -223,6 +236,8 @@ def _swap(work: Path, out: Path) -> None:
         return
     if (out / "profiles").is_dir():  # written by people, not by a build
         shutil.copytree(out / "profiles", work / "profiles")
+    if (out / OWN_FILE).is_file():
+        shutil.copy2(out / OWN_FILE, work / OWN_FILE)
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         out.rename(old / "old")

@@ -62,6 +62,26 @@ def read_lines(path: Path) -> Ways:
     return ways
 
 
+def features(path: Path) -> Iterator[tuple[dict[str, str], str, list[list[tuple[int, int, int]]]]]:
+    """Every feature of a sound file with its tags: kind of geometry, and the vertices (key, lon_e7, lat_e7) of its
+    parts; of an area its outer edges."""
+    for number, feature in enumerate(_load(path)["features"]):
+        geometry = feature.get("geometry") or {}
+        kind, given = str(geometry.get("type")), geometry.get("coordinates") or []
+        tags = {str(k): _text(v) for k, v in (feature.get("properties") or {}).items() if v is not None}
+        if kind == "Point":
+            shapes = [[given]]
+        elif kind == "LineString":
+            shapes = [given]
+        elif kind in ("MultiLineString", "Polygon"):
+            shapes = given if kind == "MultiLineString" else given[:1]
+        elif kind == "MultiPolygon":
+            shapes = [rings[0] for rings in given if rings]
+        else:
+            continue
+        yield tags, kind, [list(_vertices(path, number, shape)) for shape in shapes]
+
+
 def _load(path: Path) -> dict[str, Any]:
     raw = path.read_bytes()
     try:

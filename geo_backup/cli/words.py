@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
+
+from geo_backup.wording import so_many
 
 if TYPE_CHECKING:
     from geo_backup.audit.verify import Report
     from geo_backup.client import World
+    from geo_backup.places import Answer
 
 # ---- what a bar says of long work
 
@@ -51,6 +55,38 @@ def built(name: str, out: Path) -> str:
     return f"{name} -> {out}"
 
 
+def places_built(folder: Path, streets: int, crossings: int) -> str:
+    return f"{folder}: {streets:,} streets and {crossings:,} crossings; its roads have no house numbers"
+
+
+MATCHES = {"exact": "", "close": "a letter differs", "part": "not understood: "}
+MISSING = {
+    "": "",
+    "house_number": "this house number is not on the map: its street",
+    "house_numbers": "the map has no house numbers here: the street",
+    "crossing": "they do not meet: where they come nearest",
+    "exit": "no such exit on this map",
+    "post": "no such kilometre post on this map: the road",
+}
+PRECISIONS = {"point": "", "between": "worked out", "near": "the nearest that is known", "street": "", "area": ""}
+
+
+def found(text: str, answer: Answer) -> Table | str:
+    """What was found, for a person."""
+    if not answer.found:
+        return f"nothing found for {text!r}"
+    table = Table("place", "town", "lon", "lat", "but", title="several may be meant" if answer.ambiguous else None)
+    for one in answer.found:
+        doubt = (MATCHES[one.matched] + " ".join(one.unknown_words), MISSING[one.missing], PRECISIONS[one.precision])
+        name = f"{one.name} ({one.also})" if one.also else one.name
+        told = [f"[bold red]{escape(one.hazard)}[/]"] if one.hazard else []
+        table.add_row(
+            escape(name), escape(one.town), f"{one.lon:.5f}", f"{one.lat:.5f}",
+            "; ".join([*told, *(escape(part) for part in doubt if part)]),
+        )  # fmt: skip
+    return table
+
+
 def set_aside(counts: Mapping[str, int] | None) -> str:
     """What a build did not take as it stands in the source, and why."""
     from geo_backup.cartography.ways import SET_ASIDE
@@ -76,10 +112,9 @@ def traffic_files(matched: bool) -> str:
 def verified(report: Report) -> Iterator[str]:
     skipped = f", {report.skipped} of another version left out" if report.skipped else ""
     purged = f", {report.purged} were made from positions that are purged" if report.purged else ""
-    yield (
-        f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
-        f"{report.checkpoints} checkpoints compared{skipped}{purged}"
-    )
+    events, rankings = so_many(report.events, "event"), so_many(report.rankings, "recorded ranking")
+    rest = f"{so_many(report.decisions, 'decision')} and {so_many(report.checkpoints, 'checkpoint')}"
+    yield f"{events}, {rankings}, {rest} compared{skipped}{purged}"
     yield from (f"WRONG: {line}" for line in report.wrong)
     yield f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}"
 
@@ -161,7 +196,7 @@ def traffic(loaded: Mapping[str, Any] | None) -> str:
 def world(now: World) -> Table:
     """Open incidents, who is on them, and who reaches them first."""
     link = now.mode if now.connected else "LINK LOST, coming back"
-    table = Table(title=f"{now.area.get('name', '')}  {link}  seq {now.seq}  {len(now.units)} units")
+    table = Table(title=f"{now.area.get('name', '')}  {link}  seq {now.seq}  {so_many(len(now.units), 'unit')}")
     for heading in ("incident", "P", "on it", "first", "ETA", "next"):
         table.add_column(heading)
     for incident_id, incident in now.incidents.items():

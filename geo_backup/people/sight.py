@@ -160,6 +160,8 @@ class _Filter:
                     part = _position(part, here)
             if name in COUNTS and isinstance(part, Mapping):
                 out[name] = {reason: count for reason, count in part.items() if reason not in UNTOLD}
+            elif name == "free_others" and not self._whole:
+                out[name] = {}  # how many there are of what it may not see
             elif name == "words" and isinstance(part, str):
                 out[name] = "\n".join(line for line in part.splitlines() if not any(one in line for one in UNTOLD))
             elif name in WORDS:
@@ -169,9 +171,12 @@ class _Filter:
                 out[name] = None if shown is GONE else shown
         if "candidates_total" in out and isinstance(out.get("candidates"), list):
             kept = len(value["candidates"]) - len(out["candidates"])
-            whole = self.sight.desk and self.sight.agency == CENTRE
-            out["candidates_total"] = out["candidates_total"] - kept if whole else len(out["candidates"])
+            out["candidates_total"] = out["candidates_total"] - kept if self._whole else len(out["candidates"])
         return out
+
+    @property
+    def _whole(self) -> bool:
+        return self.sight.desk and self.sight.agency == CENTRE
 
     def _unit(self, unit_id: str) -> Clear | None:
         if unit_id not in self._units:

@@ -14,6 +14,7 @@ from geo_backup.node import Node
 from geo_backup.osrm import routes as osrm
 from geo_backup.osrm.questions import Refusal
 from geo_backup.people import Roster
+from geo_backup.places import Gazetteer
 from geo_backup.server import (
     aid,
     assignments,
@@ -29,9 +30,12 @@ from geo_backup.server import (
     health,
     history,
     incidents,
+    look_back,
     oidc,
     openapi,
     page,
+    past,
+    places,
     plans,
     positions,
     problems,
@@ -57,7 +61,8 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, etas, osrm, replay, health, session, oidc, history, feed, page),
+    *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
+    *(look_back, past, feed, page),
 )
 
 
@@ -91,6 +96,7 @@ def create_app(
     )
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
+    app.state.gazetteer = Gazetteer(node.network)
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)

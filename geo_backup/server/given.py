@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
+from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.speaker import Speakers
@@ -36,6 +37,7 @@ TheNode = Annotated[Node, Kept("node")]
 TheAdoption = Annotated[Adoption | None, Kept("adoption")]
 TheTries = Annotated[Tries, Kept("tries")]
 TheWriter = Annotated[FrameWriter, Kept("writer")]
+TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
 

@@ -30,6 +30,7 @@ from geo_backup.server.problems import bad_value
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what reads its tokens
     from geo_backup.people.provider import Provider
+    from geo_backup.people.renewal import Renewal
 
 log_ = logging.getLogger("geo_backup.access")
 
@@ -119,14 +120,20 @@ class Speakers:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.roster, self.provider = roster, provider
+        self.renewal: Renewal | None = None
+        if provider is not None and roster is not None:
+            from geo_backup.people.renewal import Renewal
+
+            self.renewal = Renewal(provider, roster.sessions)
         self.signing_in = asyncio.Semaphore(SIGNING_IN)
         self._token = token_hash(token) if token is not None else None
         self._now_s = now_s
         self._secret = roster.file.secret() if roster is not None else secrets.token_bytes(32)
         self._tickets: OrderedDict[str, tuple[float, Principal, str]] = OrderedDict()
         """By hash: until when, whose, and for what."""
-        self._links: dict[str, tuple[float, Principal]] = {}
-        """Sessions that a one-time link began, by hash; they end with the process."""
+        self._links: dict[str, tuple[float, Principal, Principal]] = {}
+        """Sessions that a one-time link or a token began, by hash: until when, whose, and who showed what began them.
+        They end with the token, and with the process."""
         self._active: dict[str, tuple[float, Principal]] = {}
         """By session: when its person last typed or clicked."""
         self._looked: dict[tuple[str, str, str], float] = {}
@@ -190,7 +197,7 @@ class Speakers:
             return SERVER
         begun = self._links.get(hashed)
         if begun is not None:
-            return begun[1] if self._now_s() < begun[0] else None
+            return begun[1] if self._stands(begun[0], begun[2]) else None
         return self.roster.whose(hashed) if self.roster is not None else None
 
     def link(self, who: Principal) -> str:
@@ -222,14 +229,22 @@ class Speakers:
         if who.session.startswith("oidc-"):
             return self.provider.again(who) if self.provider is not None else None
         if who.session.startswith("link-"):
-            alive = [one for until_s, one in self._links.values() if one.session == who.session]
-            return alive[0] if alive else None
+            begun = [
+                one
+                for until_s, one, holder in self._links.values()
+                if one.session == who.session and self._stands(until_s, holder)
+            ]
+            return begun[0] if begun else None
         return self.roster.again(who) if self.roster is not None else None
+
+    def _stands(self, until_s: float, holder: Principal) -> bool:
+        """Whether what began a session still holds: a token may be revoked, a link's desk is what it was."""
+        return self._now_s() < until_s and (not _by_token(holder) or self.holds(holder) is not None)
 
     def sign_out(self, shown: str, who: Principal) -> None:
         """End a session."""
         if self._links.pop(token_hash(shown), None) is None and self.roster is not None and who.kind == "person":
-            self.roster.sessions.end(who.session)
+            self._end(who)
 
     @property
     def ways(self) -> list[str]:
@@ -245,10 +260,10 @@ class Speakers:
         shown = new_token()
         session = replace(who, session=f"link-{secrets.token_hex(6)}")
         now_s = self._now_s()
-        for hashed in [hashed for hashed, (until_s, _) in self._links.items() if until_s < now_s]:
+        for hashed in [hashed for hashed, (until_s, *_) in self._links.items() if until_s < now_s]:
             del self._links[hashed]
         left_s = LINKED_S if who.until_ms is None else min(LINKED_S, who.until_ms / 1000 - time.time())
-        self._links[token_hash(shown)] = (now_s + left_s, session)
+        self._links[token_hash(shown)] = (now_s + left_s, session, who)
         return shown
 
     def at_console(self, shown: str) -> bool:
@@ -275,15 +290,21 @@ class Speakers:
         ended = []
         for who in idle:
             del self._active[who.session]
-            links = [hashed for hashed, (_, one) in self._links.items() if one.session == who.session]
+            links = [hashed for hashed, (_, one, _) in self._links.items() if one.session == who.session]
             for hashed in links:
                 del self._links[hashed]
             if not links and self.roster is not None:
                 if self.roster.is_console(who):
                     continue
-                self.roster.sessions.end(who.session)
+                self._end(who)
             ended.append(who)
         return ended
+
+    def _end(self, who: Principal) -> None:
+        assert self.roster is not None
+        self.roster.sessions.end(who.session)
+        if self.renewal is not None:
+            self.renewal.forget(who.session)
 
     def notes(self, who: Principal, right: str, source: str) -> None:
         """Somebody was answered what is recorded: once in `LOOKED_S` for each session and right."""
@@ -346,6 +367,11 @@ SERVER = Principal("program", "server", "*", frozenset(ROLES), name="GEO_BACKUP_
 def _by_page(who: Principal) -> bool:
     """Whether somebody speaks by a session, which ends when nobody types."""
     return who.kind == "person" or who.session.startswith("link-")
+
+
+def _by_token(who: Principal) -> bool:
+    """Whether somebody was let in by what they showed, and not by a link that this server made."""
+    return who is SERVER or bool(who.session)
 
 
 def csrf_of(shown: str) -> str:

@@ -411,7 +411,8 @@ def test_an_auditor_reads_the_log_without_tracks_and_an_analyst_a_day_late(
     guarded: ServerInThread, tokens: dict[str, str]
 ) -> None:
     with speaks(guarded, tokens["dispatcher"]) as http:
-        assert http.post("/v1/incidents", json={"lon": 11.97, "lat": 57.7, "priority": 3}).status_code == 201
+        assert http.post("/v1/incidents", json={**PLACE, "priority": 3, "incident_id": "read"}).status_code == 201
+        assert http.post("/v1/incidents/read/close").status_code == 200
     with speaks(guarded, tokens["auditor"]) as http:
         page = http.get("/v1/log?limit=1000").json()
         kinds = {row["fact"] for row in page["facts"]}

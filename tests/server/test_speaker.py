@@ -90,6 +90,20 @@ def test_where_nobody_is_configured_a_link_only_says_who_it_is() -> None:
     assert speakers.end_idle(1800) == []
 
 
+def test_a_session_that_a_token_began_ends_with_it(roster: Roster) -> None:
+    speakers = Speakers(roster)
+    token = roster.tokens.issue("wall", "program", agency="*", roles=("viewer",), by="test")
+    holder = speakers.who(token)
+    assert holder is not None
+    shown = speakers.begin(holder)
+    who = speakers.who(shown)
+    assert who is not None
+    assert speakers.holds(who) == who
+    roster.tokens.revoke("wall", by="test")
+    assert speakers.who(shown) is None
+    assert speakers.holds(who) is None
+
+
 def test_a_cookie_whose_session_is_over_shuts_nobody_out(roster: Roster) -> None:
     speakers = Speakers(roster)
     assert {ask(speakers, "GET", "over").text for _ in range(50)} == {"nobody"}

@@ -1,6 +1,6 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewIncident, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
 
 export class Problem extends Error {
   readonly status: number;
@@ -65,8 +65,7 @@ export const api = {
   signIn: (shown: SignIn) => sessionOf(request<Session>("POST", "/v1/session", shown)),
   signOut: () => request<unknown>("DELETE", "/v1/session"),
   active: () => request<unknown>("POST", "/v1/session/active"),
-  openIncident: (incident_id: string, [lon, lat]: LonLat, priority: number) =>
-    request<Incident>("POST", "/v1/incidents", { incident_id, lon, lat, priority }, 2),
+  openIncident: (opened: NewIncident) => request<Incident>("POST", "/v1/incidents", opened, 2),
   changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
     request<Incident>("PATCH", at(id), change),
   closeIncident: (id: string) => request<unknown>("POST", `${at(id)}/close`),
@@ -75,7 +74,7 @@ export const api = {
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
   assign: (id: string, assignment: NewAssignment) =>
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
-  askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
+  askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
   cover: () => request<Cover>("GET", "/v1/cover"),

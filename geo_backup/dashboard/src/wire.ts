@@ -86,6 +86,16 @@ export interface Assignment {
   source: string;
 }
 
+/** What is sent to open an incident. */
+export interface NewIncident {
+  incident_id: string;
+  lon: number;
+  lat: number;
+  priority: number;
+  kind?: string;
+  note?: string;
+}
+
 export interface Incident {
   incident_id: string;
   /** False while part of it, an emergency or a press of it, could not be written to the log. */
@@ -106,6 +116,8 @@ export interface Incident {
   /** How backup is asked for; null: it is not. */
   mode?: BackupMode | null;
   requirement?: Need[];
+  /** The run card that it was asked by; empty: by none. */
+  run_card?: string;
   /** By when planned backup is to be there. */
   arrive_by?: string | null;
   recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[]; swaps: Swap[] } | null;

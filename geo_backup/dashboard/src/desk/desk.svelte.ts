@@ -1,11 +1,13 @@
-/** What the desk does: what is chosen, what is looked at, what is asked for, and what waits for a second press. */
+/** What the desk does: what is chosen, what is looked at, what is asked for, and what is being written. */
 import { standing, underWay } from "../world/readings";
 import { world, type Listener } from "../world/world.svelte";
 import { words } from "../words";
-import type { Candidate, Incident, LonLat, NewAssignment, Ranking, Swap } from "../wire";
+import type { Candidate, Incident, LonLat, Ranking, Swap } from "../wire";
+import { card } from "./card.svelte";
+import { consent } from "./consent.svelte";
 import { notice } from "./notice.svelte";
 import { may, session } from "./session.svelte";
-import { Rows } from "./rows.svelte";
+import { Rows, SETTLE_MS } from "./rows.svelte";
 import { tool } from "./tool.svelte";
 
 type Theme = "light" | "dark";
@@ -27,15 +29,14 @@ class Desk implements Listener {
   showPlans = $state(false);
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
 
-  confirmClose = $state(false);
-  /** The unit for which an emergency is about to be declared: a second press does it. */
-  declaring = $state<string | null>(null);
-  /** Who sits at this desk, as the log will name them; empty until it was asked. */
+  /** Under which name this desk acknowledges where nobody is signed in, as the log will have it. */
   name = $state(localStorage.getItem("desk") ?? "");
-  /** An emergency waits to be acknowledged until the desk has said its name, once. */
-  naming = $state(false);
-  /** Another unit than a recommended one is about to be sent, and the desk is asked why. */
-  asking = $state.raw<{ incident: string; assignment: NewAssignment; words: string } | null>(null);
+  /** What is being written to each incident: the feed never touches it, and it is still there when one comes back. */
+  drafts = $state<Record<string, string>>({});
+  /** The incident whose note is to have the focus. */
+  noting = $state<string | null>(null);
+  #setChangedMs = 0;
+  #setWas = "";
   /** What is asked for next: a run card, or so many units whatever they are; `minutes` from now where it is planned. */
   asked = $state({ ...NEW });
   /** Why the chosen unit has no route. */
@@ -79,14 +80,29 @@ class Desk implements Listener {
     });
   }
 
+  /** What is recommended has stood long enough to have been read. */
+  setStands(): boolean {
+    return performance.now() - this.#setChangedMs >= SETTLE_MS;
+  }
+
+  /** The call card has become an incident: that is chosen now, and what was typed meanwhile goes on in its note. */
+  handOver(): void {
+    const id = card.becoming;
+    if (!id || !(id in world.incidentOf)) return;
+    const { note } = card.written;
+    card.clear();
+    this.select(id);
+    this.drafts[id] = note;
+    this.noting = id;
+  }
+
   toggleTheme(): void {
     this.theme = this.theme === "dark" ? "light" : "dark";
     localStorage.setItem("theme", this.theme);
   }
 
-  /** Keeps the name under which this desk acknowledges. */
   nameIt(name: string): void {
-    this.name = name.trim().slice(0, 64) || words.emergency.desk;
+    this.name = name.trim().slice(0, 64);
     localStorage.setItem("desk", this.name);
   }
 
@@ -95,9 +111,8 @@ class Desk implements Listener {
     this.selectedId = id;
     this.selectedUnit = null;
     this.replacing = null;
-    this.confirmClose = false;
     this.showWhy = false;
-    this.asking = null;
+    consent.leave();
     this.suggest();
   }
 
@@ -121,17 +136,20 @@ class Desk implements Listener {
     if (may("dispatch") && this.showPlans !== (tool.name === "plan")) tool.take(this.showPlans ? "plan" : "look");
   }
 
-  /** Takes back the last thing that was begun. */
+  /** One step back: the last thing that was begun is put away. */
   cancel(): void {
-    if (this.showHelp) this.showHelp = false;
-    else if (this.naming) this.naming = false;
-    else if (this.declaring) this.declaring = null;
-    else if (this.confirmClose) this.confirmClose = false;
-    else if (tool.name !== "look") tool.take("look");
+    if (tool.name !== "look") tool.take("look");
+    else if (card.open) card.putAway();
     else if (this.replacing) this.replacing = null;
     else if (this.selectedUnit) this.selectedUnit = null;
     else this.select(null);
     notice.error = "";
+  }
+
+  /** A bare click on the ground: what is chosen is let go, the unit first. */
+  letGo(): void {
+    if (this.selectedUnit) this.selectedUnit = null;
+    else this.select(null);
   }
 
   linked(link: string, before: string): void {
@@ -146,9 +164,13 @@ class Desk implements Listener {
 
   heard: Listener["heard"] = (message, before) => {
     if (message.type === "error") notice.error = message.message;
-    if (this.selectedId && !this.opening && !(this.selectedId in world.incidentOf)) this.select(null);
+    if (this.selectedId && !(this.selectedId in world.incidentOf)) this.select(null);
+    if (!this.opening) this.handOver();
+    const set = this.set.map((row) => row.unit_id).join(" ");
+    if (set !== this.#setWas) this.#setChangedMs = performance.now();
+    this.#setWas = set;
     // Who looks at nothing is shown what is new.
-    if (!this.selectedId && world.incidentOf !== before.incidents) {
+    if (!this.selectedId && !card.open && world.incidentOf !== before.incidents) {
       const fresh = world.incidents.find((incident) => !(incident.incident_id in before.incidents));
       if (fresh) this.select(fresh.incident_id);
     }

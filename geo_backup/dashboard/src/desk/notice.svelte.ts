@@ -1,21 +1,35 @@
-/** What the desk was last told: that something was done, or why it was not. */
+/** What the desk was last told: that something was done, and how to take it back for a while, or why it was not. */
 import { Problem } from "../api";
 import { session } from "./session.svelte";
+
+const UNDO_MS = 5_000;
 
 class Notice {
   said = $state("");
   error = $state("");
+  /** Takes back what was just done. */
+  undo = $state.raw<(() => unknown) | null>(null);
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  say(words: string): void {
+  say(words: string, undo: (() => unknown) | null = null): void {
     this.said = words;
     this.error = "";
+    this.undo = undo;
+    clearTimeout(this.#timer);
+    if (undo) this.#timer = setTimeout(() => (this.undo = null), UNDO_MS);
+  }
+
+  takeBack(): void {
+    const { undo } = this;
+    this.undo = null;
+    void undo?.();
   }
 
   /** Runs a request; true when it was done, else the server's words stand in `error`. */
-  async attempt(work: () => Promise<unknown>, words: string | (() => string)): Promise<boolean> {
+  async attempt(work: () => Promise<unknown>, words: string | (() => string), undo: (() => unknown) | null = null): Promise<boolean> {
     try {
       await work();
-      this.say(typeof words === "string" ? words : words());
+      this.say(typeof words === "string" ? words : words(), undo);
       return true;
     } catch (error) {
       this.error = error instanceof Problem ? error.message : String(error);

@@ -1,6 +1,6 @@
 /** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
 import type { ClosureKind } from "../world/readings";
-import type { BackupMode, Closure, Condition, Freshness, Incident, Need, Parts } from "../wire";
+import type { BackupMode, Closure, Condition, Freshness, Incident, LonLat, Need, Parts, RunCard } from "../wire";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
 const { clock, minute, near } = times("en-GB");
@@ -32,14 +32,14 @@ const reason = named({
 });
 
 const warning = named({
-  stale_position: "old position: confirm by radio",
-  limited: "limited duty",
-  preempts: "would be taken from another incident",
-  mutual_aid: "mutual aid",
-  incident_off_main_network: "the nearest road is cut off from the main network",
-  on_call: "on call: has to come in first",
-  incident_in_closure: "inside a closed area: units may drive in on the last stretch",
-  profile_unknown: "this map has no longer the incident's profile: ranked with siren",
+  STALE_POSITION: "old position: confirm by radio",
+  LIMITED: "limited duty",
+  PREEMPTS: "would be taken from another incident",
+  MUTUAL_AID: "mutual aid",
+  INCIDENT_OFF_MAIN_NETWORK: "the nearest road is cut off from the main network",
+  ON_CALL: "on call: has to come in first",
+  INCIDENT_IN_CLOSURE: "inside a closed area: units may drive in on the last stretch",
+  PROFILE_UNKNOWN: "this map has no longer the incident's profile: ranked with siren",
 });
 
 /** What is wrong with the server, for who sits at a desk; the server's own words say what its administrator does. */
@@ -47,6 +47,7 @@ const CONDITIONS: Record<string, string> = {
   log_full: "The server's disk is full. Write down what you do; emergencies still sound.",
   log_slow: "The server's disk is slow. What you send may take long to hold.",
   log_failing: "The server records nothing any more. Write down what you do; emergencies still sound.",
+  log_doubtful: "The server's record has lost something, or somebody changed it. Tell whoever looks after it.",
   emergency_unrecorded: "An officer's emergency is not on record yet. Write it down.",
   clock: "The server's clock is wrong. Times and ages on this page may be too.",
 };
@@ -95,6 +96,8 @@ const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)}
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
 const EXERCISE = "EXERCISE";
+const DANGER = "OFFICER IN DANGER";
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   // Codes, times and numbers.
@@ -112,6 +115,8 @@ export const en = {
   parts: (of: Parts) => PARTS.flatMap(([key, name]) => (of[key] ? [`${name} ${minutesSeconds(of[key])}`] : [])).join(" · "),
   send: "Send",
   cancel: "Cancel",
+  undo: "Undo",
+  typedNowhere: "You are typing, but not into a field: press i for the note, or n for a new incident.",
 
   top: {
     title: "geo_backup",
@@ -187,14 +192,14 @@ export const en = {
     taken: ({ emergency }: Incident, zone: Zone) =>
       (emergency?.acknowledged ?? []).map(({ by, at }) => `acknowledged by ${by.replaceAll("person:", "")} at ${clock(Date.parse(at), zone)}`).join(", "),
     silent: "The sound is off until you click or press a key.",
-    yourName: "Your name or desk",
+    yourName: "Name of this desk, as the log will have it",
     desk: "desk",
     acknowledge: "Acknowledge",
     acknowledged: (by: string) => `Emergency acknowledged by ${by}.`,
     none: "No emergency waits to be acknowledged.",
-    chooseFirst: "Choose a unit on the map first, then press ! twice to declare its emergency.",
+    chooseFirst: "Choose a unit on the map first, then press ! to declare its emergency.",
     declare: "Emergency",
-    really: (callsign: string) => `Really: ${callsign} is in danger`,
+    really: (callsign: string) => `Declare that ${callsign} is in danger?`,
     declared: (callsign: string) => `Emergency of ${callsign} declared.`,
     end: (callsign: string) => `End the emergency of ${callsign}…`,
     word: "The unit's word",
@@ -202,6 +207,8 @@ export const en = {
     supervisor: "Supervisor",
     reason: "Reason",
     endIt: "End it",
+    endReally: (callsign: string) => `End the emergency of ${callsign}?`,
+    endLoss: (callsign: string) => `${callsign} no longer counts as in danger, on every desk; whoever is on the way goes on.`,
     over: "The emergency is over; its incident stays open.",
   },
 
@@ -222,7 +229,7 @@ export const en = {
     resize: "Make the panel larger or smaller",
     dismiss: "Dismiss",
     title: "Incidents",
-    none: "Click the map where help is needed, or press [n].",
+    none: "Press [n], or click the map with the other button where help is needed.",
     noneOpen: "No incident is open.",
     exercise: EXERCISE,
     onScene: (count: number) => `${count} on scene`,
@@ -233,15 +240,22 @@ export const en = {
 
   incident: {
     opening: "Opening the incident…",
-    opened: (id: string) => `Incident ${id} opened.`,
-    changed: (id: string) => `Incident ${id} changed.`,
-    closed: (id: string) => `Incident ${id} closed.`,
+    /** What it is and where, else what was said of it, else the end of its id. */
+    title({ emergency, kind, note, incident_id }: Incident, callsign: string): string {
+      if (emergency?.stands) return `${callsign}: ${DANGER}`;
+      return (kind && capital(kind)) || note || this.short(incident_id);
+    },
+    short: (id: string) => `#${id.length > 8 ? id.slice(-6) : id.replace(/^\w-/, "")}`,
+    opened: "Incident opened.",
+    closed: (title: string) => `${title}: closed.`,
+    noted: (title: string) => `Noted: ${title}.`,
+    prioritySet: (title: string, to: number) => `${title}: P${to}.`,
+    recalled: (callsigns: string) => `Taken back: ${callsigns}.`,
     priority: "Priority",
     note: "Note",
     whatHappens: "what happens there",
     reach: "Reach",
     close: "Close incident",
-    reallyClose: "Really close it",
     keep: "Keep",
     exercise: `${EXERCISE}: no real unit is sent`,
     assigned: "Assigned",
@@ -261,10 +275,47 @@ export const en = {
     cutOff: "cut off by",
     then: ", then ",
     traffic: "the measured traffic",
-    sent: (callsigns: string, id: string) => `${callsigns} sent to ${id}.`,
+    sent: (callsigns: string, title: string) => `${callsigns} sent: ${title}.`,
     sentInstead: (callsign: string, other: string) => `${callsign} sent in place of ${other}.`,
     stateSet: (callsign: string, state: string) => `${callsign}: ${state.replace("_", " ")}.`,
     placeChanged: (place: number, callsign: string) => `Place ${place} has just become ${callsign}: press again to send it.`,
+  },
+
+  card: {
+    new: "New incident",
+    short: "Incident",
+    title: "New incident",
+    close: "Put the card away",
+    where: "Where",
+    whereHint: "57.7089, 11.9746, or a place on the map",
+    onTheMap: "On the map",
+    whereFirst: "Where is it? Type the place, or point at it on the map.",
+    notFound: (where: string) => (where.trim() ? `Nothing is found for \u201c${where.trim()}\u201d: point at it on the map.` : "Where is it?"),
+    coordinates: ([lon, lat]: LonLat) => `${lat.toFixed(5)}, ${lon.toFixed(5)}`,
+    kind: "What",
+    kindHint: "kind of incident",
+    asks: ({ about, mode }: RunCard) => `${about} Asked for ${MODES[mode]}.`,
+    open: "Open and ask for backup",
+    putAway: "The call card was put away.",
+  },
+
+  consent: {
+    leave: "Leave it",
+    take: (callsign: string) => `Take ${callsign} from its incident?`,
+    takeSet: (callsigns: string) => `Send ${callsigns}?`,
+    leaves: (callsign: string, title: string, priority: number, state: string, left: number) =>
+      `${callsign}${state ? `, ${named({})(state)},` : ""} leaves ${title} (P${priority}): ${left ? `${counted(left, "unit stays", "units stay")} with it` : "nobody is left there"}.`,
+    close: (title: string) => `Close ${title}?`,
+    turnedBack: (callsigns: string[]) => `${callsigns.join(", ")} ${callsigns.length === 1 ? "is" : "are"} on the way and would be turned back.`,
+    clearedThere: (callsigns: string[]) => `${callsigns.join(", ")} ${callsigns.length === 1 ? "is" : "are"} there and would be cleared.`,
+    release: (callsign: string) => `Release ${callsign}?`,
+    lower: (title: string, to: number) => `${title}: lower to P${to}?`,
+    lowerEmergency: "An officer is in danger there. Units on their way could be taken for other calls, and help is asked for again less often.",
+    lowerFirst: "Units on their way there could then be taken for a P1 call.",
+    lowerYes: (to: number) => `Lower to P${to}`,
+    mode: (mode: BackupMode) => `Ask for backup ${MODES[mode]}?`,
+    lessUrgent: (from: BackupMode, to: BackupMode) => `So far it is asked for ${MODES[from]}. ${to === "strategic" ? "Units would leave only in time for the hour that is planned." : "Units of lesser calls would no longer be taken for it, and beats keep theirs."}`,
+    modeYes: (mode: BackupMode) => `Ask ${MODES[mode]}`,
   },
 
   backup: {
@@ -284,6 +335,7 @@ export const en = {
     nobodyFits: "Nobody who can go fits.",
     allUnderWay: "Everybody who is needed is on the way.",
     nobodyRecommended: "Nobody is recommended: ask for backup with b.",
+    setChanged: "Who is recommended has just changed: press again to send them.",
     leavesBy: (ms: number, zone: Zone) => `leaves by ${minute(ms, zone)}`,
     leavesWhy: "Nine of ten drives that begin then are there in time",
     staged: "waits at staging",
@@ -317,6 +369,7 @@ export const en = {
     reasons: ["closer than the map shows", "crew asked for it", "better for this task", "recommended unit cannot go"],
     other: "other",
     without: "Send without a reason",
+    withThis: "Send with this reason",
     nobody: "Send nobody",
     swap: "swap offered",
   },
@@ -391,7 +444,6 @@ export const en = {
   map: {
     tools: "Map tools",
     tool: {
-      incident: ["New incident", "Incident"],
       "closure-line": ["Close a road", "Road"],
       "closure-area": ["Close an area", "Area"],
       "closure-edges": ["Close streets", "Streets"],
@@ -400,13 +452,13 @@ export const en = {
     plans: "Plans",
     hint: {
       look: "",
-      incident: "Click the place, or move the map under the crosshair and press Enter.",
-      "closure-line": "Click two points or more across the road; double click or Enter finishes.",
-      "closure-area": "Click the corners of the area; double click or Enter finishes.",
+      place: "Click the place, or move the map under the crosshair and press Enter.",
+      "closure-line": "Click two points or more across the road; double click or Ctrl+Enter finishes.",
+      "closure-area": "Click the corners of the area; double click or Ctrl+Enter finishes.",
       "closure-edges": "Click streets to pick them, again to let them go.",
       plan: "Click where units are to wait: each click is a post of the plan.",
     },
-    openHere: "Open here",
+    thisPlace: "This place",
     setPostHere: "Set a post here",
     reach: (minutes: readonly number[]) => `reach in ${minutes.join(", ")} minutes`,
     offMap: (callsign: string) => `${callsign} · off the map`,
@@ -428,29 +480,30 @@ export const en = {
     title: "Help",
     keys: "Keys",
     keyList: [
-      ["a", "acknowledge an officer's emergency"],
-      ["!", "declare an emergency of the chosen unit (! again confirms)"],
-      ["Enter or s", "send the best unit"],
-      ["b / d / l", "ask for backup at once / when units are free / planned, for later"],
-      ["u", "send the recommended units"],
+      ["a", "acknowledge an officer's emergency, the one that is shown first"],
+      ["n", "new incident: the place, what it is, what was said"],
+      ["Ctrl+Enter", "open it and ask for backup; then send the recommended units, or the best one"],
+      ["Ctrl+z", "take back what was just done"],
+      ["1 – 9", "go to the n-th unit of the ranking (↓ ↑ go on): Enter sends it"],
+      ["u", "go to the recommended units: Enter sends them"],
+      ["b / d / l", "go to backup at once / when units are free / planned: Enter asks"],
+      ["o", "go to the offered swap, another unit in place of one on its way: Enter takes it"],
+      ["i", "go to the note: Enter adds what is written"],
       ["w", "why these units"],
-      ["o", "take the offered swap: another unit in place of one on its way"],
-      ["1 – 9", "send the n-th unit of the ranking"],
-      ["1 – 5, Enter", "asked why another unit than a recommended one goes: the reason, or none"],
-      ["n", "new incident at the crosshair: arrows move the map, Enter opens it"],
-      ["c", "closure across a road: Space sets a point at the crosshair, Enter finishes"],
+      ["x", "close the incident, or keep it"],
+      ["!", "declare an emergency of the chosen unit, or leave it"],
+      ["c", "closure across a road: Space sets a point at the crosshair, Ctrl+Enter finishes"],
       ["g", "closure of an area"],
       ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
       ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
       ["p", "plans: Space sets a post at the crosshair"],
       ["r", "how far one gets in 2, 5 and 10 minutes"],
       ["j / k or ↓ / ↑", "next, former incident"],
-      ["x", "close the incident (x again confirms)"],
       ["t", "light or dark"],
       ["?", "this help"],
-      ["Esc", "cancel"],
+      ["Esc", "one step back"],
     ] as [key: string, what: string][],
-    onTheMap: "On the map",
+    onTheMap: "On the map: a click chooses or lets go; the other button, or a finger that stays, begins a new incident",
     marks:
       "The small arrow is the direction of travel. A grey ring: the last position is some time old. Faded and dashed: old, confirm by radio. " +
       "Hollow: lost. Faded with a name that says so, at the edge if need be: off the map.",

@@ -1,0 +1,194 @@
+"""The register: the facts of a source put in order, as the tables of the file of places."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+
+from geo_backup.geodesy import metres_per_deg
+from geo_backup.places import house_numbers
+from geo_backup.places.facts import Exit, Facts, House, Name, Point, Town
+from geo_backup.places.folding import fold, road_number
+from geo_backup.places.store import HouseRow, PlaceRow, Tables
+from geo_backup.places.streets import Streets, streets_of
+
+TOWN_REACH_M = {
+    "city": 15_000.0, "town": 6_000.0, "village": 2_500.0, "hamlet": 1_000.0, "suburb": 2_000.0, "quarter": 1_200.0,
+    "neighbourhood": 800.0, "isolated_dwelling": 300.0, "locality": 400.0, "borough": 4_000.0, "municipality": 8_000.0,
+}  # fmt: skip
+"""How far from its middle a place of this kind goes, where nothing else is nearer in proportion."""
+TOWNS = frozenset({"city", "town", "village", "hamlet", "municipality", "borough"})
+TOWN_WEIGHT = {
+    "city": 9,
+    "town": 9,
+    "municipality": 8,
+    "borough": 8,
+    "village": 8,
+    "suburb": 7,
+    "quarter": 6,
+    "hamlet": 6,
+}
+
+STREET_FAR_M = 1_500.0
+"""A house belongs to the street of its name no further away than this from the street's box."""
+
+
+def tables_of(facts: Facts) -> Tables:
+    """Put the facts of one source in order."""
+    tables = Tables()
+    streets = streets_of(facts.lines, facts.joints)
+    towns = _Towns(facts.towns)
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for index in range(len(streets)):
+        for name in streets.names[index]:
+            by_name[fold(name.text)].append(index)
+    houses = _Houses(streets, by_name)
+    for house in facts.houses:
+        houses.add(house)
+    tables.houses = houses.rows()
+    many = Counter(row.street for row in tables.houses)
+    for index in range(len(streets)):
+        lon_e7, lat_e7 = int(streets.lon_e7[index]), int(streets.lat_e7[index])
+        tables.places.append(
+            PlaceRow(
+                kind="road" if streets.number[index] else "street",
+                category="",
+                names=streets.names[index],
+                number=streets.number[index],
+                town=houses.town_of(index) or towns.at(lon_e7, lat_e7),
+                weight=min(8, int(streets.weight[index])),
+                lon_e7=lon_e7,
+                lat_e7=lat_e7,
+                houses=many[index],
+            )
+        )
+    for index, (street, lon_e7, lat_e7, in_town) in enumerate(houses.alone, len(streets)):
+        # a street that the source knows by its addresses alone
+        tables.places.append(
+            PlaceRow("street", "", (Name(street, 0),), "", in_town or towns.at(lon_e7, lat_e7), 4, lon_e7, lat_e7,
+                     houses=many[index])
+        )  # fmt: skip
+    for point in facts.points:
+        tables.places.append(_point(point, towns))
+    for town in facts.towns:
+        weight = TOWN_WEIGHT.get(town.kind, 5)
+        tables.places.append(PlaceRow("town", town.kind, town.names, "", "", weight, town.lon_e7, town.lat_e7))
+        for name in town.names:
+            tables.towns.setdefault(fold(name.text), town.names[0].text)
+    for said in houses.towns:
+        tables.towns.setdefault(fold(said), said)
+    _exits(tables, facts.exits, towns)
+    tables.crossings = streets.crossings
+    tables.posts = [(road_number(post.road), post.metres, post.lon_e7, post.lat_e7) for post in facts.posts]
+    tables.meta = {
+        "houses": str(len(tables.houses)),
+        "streets": str(tables.streets),
+        "crossings": str(len(tables.crossings)),
+        "posts": str(len(tables.posts)),
+        "streets_alone": str(int(facts.streets_alone)),
+    }
+    return tables
+
+
+def _point(point: Point, towns: _Towns) -> PlaceRow:
+    town = point.town or towns.at(point.lon_e7, point.lat_e7)
+    return PlaceRow("place", point.category, point.names, "", town, point.weight, point.lon_e7, point.lat_e7)
+
+
+def _exits(tables: Tables, exits: Iterable[Exit], towns: _Towns) -> None:
+    for one in exits:
+        named = " ".join(part for part in (one.road, "exit" if one.number else "", one.number, one.name) if part)
+        if not one.number and not one.name:
+            continue
+        names = [Name(named, 0)]
+        names += [Name(text, 1) for text in (one.name, one.towards) if text]
+        tables.exits.append((road_number(one.road), fold(one.number).replace(" ", ""), len(tables.places)))
+        town = towns.at(one.lon_e7, one.lat_e7)
+        tables.places.append(PlaceRow("exit", "", tuple(names), "", town, 5, one.lon_e7, one.lat_e7))
+
+
+class _Towns:
+    """Which town a place is in: the one whose middle is nearest, measured in its own reach."""
+
+    def __init__(self, towns: list[Town]) -> None:
+        known = [town for town in towns if town.kind in TOWNS]
+        self._names = [town.names[0].text for town in known]
+        self._lon = np.array([town.lon_e7 / 1e7 for town in known])
+        self._lat = np.array([town.lat_e7 / 1e7 for town in known])
+        self._reach_m = np.array([TOWN_REACH_M[town.kind] for town in known])
+
+    def at(self, lon_e7: int, lat_e7: int) -> str:
+        """Empty where none reaches."""
+        if not self._names:
+            return ""
+        east_m, north_m = metres_per_deg(lat_e7 / 1e7)
+        share = np.hypot((self._lon - lon_e7 / 1e7) * east_m, (self._lat - lat_e7 / 1e7) * north_m) / self._reach_m
+        best = int(share.argmin())
+        return self._names[best] if share[best] <= 1.0 else ""
+
+
+class _Houses:
+    """House numbers hung on the streets that they name."""
+
+    def __init__(self, streets: Streets, by_name: dict[str, list[int]]) -> None:
+        self._streets, self._by_name = streets, by_name
+        self.alone: list[tuple[str, int, int, str]] = []
+        """Streets that no way has: name, place, town."""
+        self.towns: dict[str, None] = {}
+        self._rows: list[HouseRow] = []
+        self._town: dict[int, Counter[str]] = defaultdict(Counter)
+
+    def add(self, house: House) -> None:
+        """Take one address; without a street or place to count in it is left out."""
+        name = house.street or house.place
+        if not name or not fold(name):
+            return
+        street = self._street(name, house)
+        if house.town:
+            self.towns.setdefault(house.town)
+            self._town[street][house.town] += 1
+        for part in house_numbers.parts(house.number):
+            read = house_numbers.read(part)
+            number = read if read is not None else house_numbers.HouseNumber(-1, fold(part).replace(" ", ""), -1)
+            if number.first < 0 and not number.rest:
+                continue
+            self._rows.append(
+                HouseRow(street, number.first, number.rest, number.last, part[:24], house.rank, house.lon_e7,
+                         house.lat_e7, house.town)
+            )  # fmt: skip
+
+    def _street(self, name: str, house: House) -> int:
+        folded = fold(name)
+        here = self._by_name.get(folded, [])
+        found = min(((self._far_m(street, house), street) for street in here), default=(np.inf, -1))
+        if found[0] <= STREET_FAR_M:
+            return found[1]
+        street = len(self._streets) + len(self.alone)
+        self.alone.append((name, house.lon_e7, house.lat_e7, house.town))
+        self._by_name.setdefault(folded, []).append(street)
+        return street
+
+    def _far_m(self, street: int, house: House) -> float:
+        """Metres from a house to the box around a street."""
+        if street < len(self._streets):
+            west, south, east, north = self._streets.box_e7[street].tolist()
+        else:
+            _, west, south, _ = self.alone[street - len(self._streets)]
+            east, north = west, south
+        east_m, north_m = metres_per_deg(house.lat_e7 / 1e7)
+        dx = max(west - house.lon_e7, 0, house.lon_e7 - east) / 1e7 * float(east_m)
+        dy = max(south - house.lat_e7, 0, house.lat_e7 - north) / 1e7 * float(north_m)
+        return float(np.hypot(dx, dy))
+
+    def town_of(self, street: int) -> str:
+        """The town that most houses of a street say they are in."""
+        counts = self._town.get(street)
+        return min(counts, key=lambda town: (-counts[town], town)) if counts else ""
+
+    def rows(self) -> list[HouseRow]:
+        """All house numbers, those at a door before those worked out."""
+        exact = {(row.street, row.number, row.rest) for row in self._rows if row.rank == 0}
+        kept = [row for row in self._rows if row.rank == 0 or (row.street, row.number, row.rest) not in exact]
+        return sorted(set(kept))
