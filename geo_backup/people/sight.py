@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from geo_backup.live_map import Incident, LiveMap, Unit
@@ -44,6 +45,7 @@ class Sight:
     """Units it speaks for: itself, and what it is on."""
 
     @staticmethod
+    @lru_cache(maxsize=4_096)  # it is asked with every request
     def of(who: Principal) -> Sight:
         """The widest of somebody's roles."""
         if who.kind == "anyone":
