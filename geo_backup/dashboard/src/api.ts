@@ -1,6 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewIncident, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { Geometry } from "geojson";
+import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewIncident, NewPlan, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Track } from "./wire";
 
 export class Problem extends Error {
   readonly status: number;
@@ -12,6 +13,9 @@ export class Problem extends Error {
 
 /** What the server told this page alone, and wants to hear with whatever changes something: another site cannot know it. */
 let csrf = "";
+
+/** Whoever wants to know what was ordered, by whatever key or click. */
+export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
 
 interface ProblemBody {
   title?: string;
@@ -38,6 +42,7 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
     }
     throw new Problem(0, words.wrong.silence);
   }
+  if (response.ok && method !== "GET") orders.heard?.(method, path, body);
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
   const said = (problem.errors ?? []).map(({ reason, message }) => words.wrong.refusals[reason ?? ""] ?? message).filter(Boolean).join(" ");
@@ -54,6 +59,8 @@ export function newId(prefix: string): string {
 const emergencyAt = (emergency: string) => `/v1/emergencies/${encodeURIComponent(emergency)}`;
 const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
 
+const unitAt = (unit: string) => `/v1/units/${encodeURIComponent(unit)}`;
+
 async function sessionOf(asked: Promise<Session>): Promise<Session> {
   const session = await asked;
   csrf = session.csrf ?? "";
@@ -66,9 +73,10 @@ export const api = {
   signOut: () => request<unknown>("DELETE", "/v1/session"),
   active: () => request<unknown>("POST", "/v1/session/active"),
   openIncident: (opened: NewIncident) => request<Incident>("POST", "/v1/incidents", opened, 2),
-  changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
+  changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat" | "kind">> & { level?: number; callback?: string }) =>
     request<Incident>("PATCH", at(id), change),
   closeIncident: (id: string) => request<unknown>("POST", `${at(id)}/close`),
+  reopen: (id: string) => request<unknown>("POST", `${at(id)}/reopen`),
   ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
   route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
@@ -95,6 +103,16 @@ export const api = {
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
+  setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),
+  track: (unit: string) => request<Track>("GET", `${unitAt(unit)}/track`),
+  /** Finished incidents since then that have all these words. */
+  finished: (q: string, from: string, limit: number) =>
+    request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
+  beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
+  places: (q: string, near: LonLat | undefined, limit: number) =>
+    request<Places>("GET", `/v1/places?q=${encodeURIComponent(q)}&limit=${limit}${near ? `&near=${near.join(",")}` : ""}`),
+  placeName: ([lon, lat]: LonLat) => request<{ name: string }>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
 };
