@@ -18,41 +18,16 @@ from typer.testing import CliRunner
 from geo_backup import cli
 from geo_backup.custody import RecordsPurged
 from geo_backup.eventlog import open_log
-from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, free_port
+from tests.running import GOTHENBURG, ROOT, Failed, Server, ServerInThread, free_port
 from tests.stories import opened, part, ping, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
     *(["audit", "verify"], ["audit", "key"]),
-    *(["log", name] for name in ("backup", "restore", "repair", "purge", "hold", "release")),
+    *(["log", name] for name in ("backup", "restore", "repair", "acknowledge", "purge", "hold", "release")),
 ]
 MAP = ["--map", str(GOTHENBURG)]
-
-
-class Failed(Exception):
-    """What the command said."""
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command in this process: its standard output, or `Failed` with its one line."""
-
-    def run(*args: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["geo-backup", *map(str, args)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code: Any = 0
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        if code not in (0, None):
-            assert "Traceback" not in err
-            raise Failed(f"{err or out}")
-        return out
-
-    return run
 
 
 def one_line(failure: pytest.ExceptionInfo[Failed]) -> str:

@@ -13,7 +13,8 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog.end import EndFile, end_path, read_end
 from geo_backup.eventlog.proof import prove
 from geo_backup.eventlog.salvage import readable, salvaging, sound, wal_path
-from geo_backup.eventlog.sqlite_chain import Span, SqliteChain, gaps
+from geo_backup.eventlog.span import Span, gaps
+from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from geo_backup.people import secret
+from geo_backup.people.errands import Errands
 from geo_backup.people.file import RosterFile, now_ms
 from geo_backup.people.persons import People
 from geo_backup.people.principal import Principal
@@ -49,6 +50,7 @@ class Roster:
         self.people = People(self.file)
         self.tokens = Tokens(self.file)
         self.sessions = Sessions(self.file, self.people)
+        self.errands = Errands(self.file)
         self._known: dict[str, tuple[Principal, bool] | None] = {}
         """By hash: who it is, and whether they sit at a console; None: nobody."""
         self._version = self._changes = -1

@@ -34,6 +34,7 @@ from geo_backup.server import (
     oidc,
     openapi,
     page,
+    past,
     places,
     plans,
     positions,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
     *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
-    *(look_back, feed, page),
+    *(look_back, past, feed, page),
 )
 
 

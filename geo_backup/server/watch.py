@@ -14,7 +14,8 @@ from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.file import ENDED, Act
-from geo_backup.server.session import looked
+from geo_backup.server.errands import do_errands
+from geo_backup.server.looks import looked
 from geo_backup.server.speaker import LOOKED_S, Speakers
 
 log_ = logging.getLogger("geo_backup.access")
@@ -39,6 +40,8 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
             speakers.renewal.tend()
         try:
             await _take_over(node, speakers)
+            if speakers.roster is not None:
+                await do_errands(node, speakers.roster)
             waiting += (*_idle(node, speakers), *_over(node, speakers), *_lookers(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()

@@ -410,6 +410,9 @@ def test_the_paper_shows_the_table_that_holds() -> None:
 def test_an_auditor_reads_the_log_without_tracks_and_an_analyst_a_day_late(
     guarded: ServerInThread, tokens: dict[str, str]
 ) -> None:
+    with speaks(guarded, tokens["dispatcher"]) as http:
+        assert http.post("/v1/incidents", json={**PLACE, "priority": 3, "incident_id": "read"}).status_code == 201
+        assert http.post("/v1/incidents/read/close").status_code == 200
     with speaks(guarded, tokens["auditor"]) as http:
         page = http.get("/v1/log?limit=1000").json()
         kinds = {row["fact"] for row in page["facts"]}

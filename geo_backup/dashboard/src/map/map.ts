@@ -1,7 +1,7 @@
 /** The map: MapLibre for what stands still, one canvas above it for what moves. */
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { FeatureCollection } from "geojson";
-import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
+import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
 import { basemap } from "./basemap";
@@ -10,6 +10,7 @@ import { CLOSURE_LOOKS } from "./symbols";
 import type { Area, LonLat, Position, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
+prewarm();
 addProtocol("pmtiles", new Protocol().tile);
 
 export interface MapEvents {
@@ -37,6 +38,7 @@ export class LiveMap {
   readonly #area: Area;
   #theme: "light" | "dark";
   #tools = false;
+  #size = { width: 0, height: 0 };
 
   /** Throws where there is no WebGL. */
   constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
@@ -66,6 +68,10 @@ export class LiveMap {
     this.#overlay = new Overlay(this.#inMemory(), theme === "dark", area.extent, () => this.#view(), serverNow);
     // beneath the units
     this.#map.getCanvasContainer().append(this.#watermark, this.#overlay.canvas);
+    // Kept, for to ask for it is to lay the page out.
+    const sized = () => (this.#size = { width: box.clientWidth, height: box.clientHeight });
+    this.#map.on("resize", sized);
+    sized();
     this.#map.on("style.load", () => this.#addLayers());
     this.#map.on("render", () => this.#overlay.draw(performance.now()));
     this.#map.on("click", (event) => {
@@ -89,7 +95,7 @@ export class LiveMap {
   }
 
   show(scene: Scene): void {
-    this.#watermark.hidden = !scene.exercise;
+    if (this.#watermark.hidden === scene.exercise) this.#watermark.hidden = !scene.exercise;
     this.#overlay.show(scene);
   }
 
@@ -212,7 +218,7 @@ export class LiveMap {
   /** The map is never tilted, so three places tell where all others are. */
   #view(): View {
     const map = this.#map;
-    const { clientWidth: width, clientHeight: height } = map.getContainer();
+    const { width, height } = this.#size;
     const { bottom = 0, right = 0 } = map.getPadding();
     const from = MercatorCoordinate.fromLngLat(map.getCenter());
     const step = 1 / 2 ** (map.getZoom() + 1);
