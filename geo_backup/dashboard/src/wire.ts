@@ -49,6 +49,8 @@ export interface Session {
   own: Right[];
   topics: string[];
   ways: string[];
+  /** What the identity provider is called, where there is one. */
+  provider?: string;
   csrf?: string;
   idle_s?: number | null;
 }
@@ -98,30 +100,77 @@ export interface NewIncident {
   priority: number;
   kind?: string;
   note?: string;
+  place?: string;
+  callback?: string;
+  level?: number;
+}
+
+/** What can be changed of an incident that stands; a place is `lon`, `lat` and its words. */
+export interface IncidentPatch {
+  lon?: number;
+  lat?: number;
+  priority?: number;
+  kind?: string;
+  level?: number;
+  agency?: string;
+  place?: string;
+  callback?: string;
+}
+
+export interface NewNote {
+  text: string;
+  note_id: string;
+}
+
+/** What a request for backup is answered with at once. */
+export interface BackupAnswer {
+  units: { unit_id: string }[];
+  unmet: { capability: string; count: number; need: "must" | "want" }[];
+}
+
+/** Something that was said of an incident. */
+export interface Note {
+  note_id: string;
+  at: string;
+  by: string;
+  text: string;
 }
 
 export interface Incident {
   incident_id: string;
   /** False while part of it, an emergency or a press of it, could not be written to the log. */
   recorded?: boolean;
+  /** Grows with each fact that somebody makes about it. */
+  version: number;
   lon: number;
   lat: number;
   priority: number;
-  kind: string | null;
-  note: string | null;
+  kind: string;
+  /** What was said first; `notes` came later. */
+  note: string;
+  /** The newest, oldest first. */
+  notes: Note[];
+  notes_total: number;
+  /** Where it is, in words; empty: it has coordinates only. */
+  place: string;
+  callback: string;
   profile: string;
+  agency: string;
+  level: number;
   exercise: boolean;
   for_unit_id: string | null;
   pinned: boolean;
   opened_time: string;
   state: string;
   assignments: Assignment[];
+  /** Whom its end released, and what they were doing there. */
+  released?: { unit_id: string; state: string }[];
   emergency?: Emergency | null;
   /** How backup is asked for; null: it is not. */
   mode?: BackupMode | null;
   requirement?: Need[];
   /** The run card that it was asked by; empty: by none. */
-  run_card?: string;
+  run_card: string;
   /** By when planned backup is to be there. */
   arrive_by?: string | null;
   recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[]; swaps: Swap[] } | null;
@@ -161,6 +210,7 @@ export interface RunCard {
   about: string;
   kinds: string[];
   mode: BackupMode;
+  levels: { level: number; needs: Need[] }[];
 }
 
 /** What a unit's time is made of. */

@@ -2,22 +2,30 @@
 import { newId } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
-import type { LonLat, RunCard } from "../wire";
+import { metres, placed } from "../world/readings";
+import type { BackupMode, Incident, LonLat, RunCard } from "../wire";
 import { notice } from "./notice.svelte";
 
 interface Written {
-  /** What stands in the box of the place: a name, or coordinates. */
+  /** What stands in the box of the place. */
   where: string;
   place: LonLat | null;
+  /** The place in words, where it has some. */
+  name: string;
   kind: string;
   /** 0: as the run card of the kind says. */
   priority: number;
   note: string;
+  callback: string;
 }
-const blank = (): Written => ({ where: "", place: null, kind: "", priority: 0, note: "" });
+const blank = (): Written => ({ where: "", place: null, name: "", kind: "", priority: 0, note: "", callback: "" });
 
-/** Without a run card that says otherwise. */
-const PRIORITY = 1;
+/** What has to be there at once is a P1 until somebody says otherwise; a card that waits or is planned is not. */
+const PRIORITY: Record<BackupMode, number> = { immediate: 1, delayed: 3, strategic: 4 };
+
+/** Two calls are about the same thing when they come from so near, within this time. */
+const NEAR_M = 300;
+const SOON_MS = 10 * 60_000;
 
 class CallCard {
   open = $state(false);
@@ -26,9 +34,20 @@ class CallCard {
   becoming = $state<string | null>(null);
 
   runCard = $derived.by<RunCard | undefined>(() => cardOf(this.written.kind));
-  priority = $derived(this.written.priority || PRIORITY);
+  priority = $derived(this.written.priority || PRIORITY[this.runCard?.mode ?? "immediate"]);
   /** Why it cannot be opened yet; empty when it can. */
   missing = $derived(this.written.place ? "" : words.card.whereFirst);
+
+  /** Incidents that this call may be about, the nearest first. */
+  alike = $derived.by<{ incident: Incident; far_m: number }[]>(() => {
+    const { place } = this.written;
+    if (!place) return [];
+    return world.incidents
+      .filter((incident) => placed(incident) && incident.incident_id !== this.becoming)
+      .map((incident) => ({ incident, far_m: metres([incident.lon, incident.lat], place) }))
+      .filter(({ incident, far_m }) => far_m <= NEAR_M && world.nowMs - Date.parse(incident.opened_time) <= SOON_MS)
+      .sort((a, b) => a.far_m - b.far_m);
+  });
 
   /** Shows the card, at this place if one is pointed at. */
   show(place?: LonLat): void {
@@ -36,23 +55,21 @@ class CallCard {
     if (place) this.point(place);
   }
 
-  point(place: LonLat): void {
-    this.written.place = place;
-    this.written.where = words.card.coordinates(place);
+  point(place: LonLat, name = ""): void {
+    Object.assign(this.written, { place, name, where: name || words.card.coordinates(place) });
   }
 
   /** What was typed in the box of the place is taken. */
   find(): void {
     const place = coordinatesIn(this.written.where, world.area?.extent);
-    this.written.place = place;
-    if (!place) notice.error = words.card.notFound(this.written.where);
-    else notice.error = "";
+    if (place) this.point(place);
+    notice.error = place ? "" : words.card.notFound(this.written.where);
   }
 
   /** Closes the card; what was written can be had back for a moment. */
   putAway(): void {
     const { written } = this;
-    const any = written.where || written.kind || written.note;
+    const any = written.where || written.kind || written.note || written.callback;
     this.clear();
     if (any) notice.say(words.card.putAway, () => ((this.written = written), (this.open = true)));
   }

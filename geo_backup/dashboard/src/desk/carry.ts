@@ -4,6 +4,7 @@ import { plain } from "../world/roster";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { Closure, FoundPlace, Incident, LonLat } from "../wire";
+import * as calls from "./calls";
 import { card } from "./card.svelte";
 import type { Order } from "./commands";
 import { consent } from "./consent.svelte";
@@ -39,7 +40,7 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "track": return roster.choose(unit), void (unitLook.track = true);
     case "emergency": return orders.declareEmergency(unit);
     case "units": return roster.show(text);
-    case "send": return units.length === 1 ? orders.send(unit) : sendAll(units, incident!);
+    case "send": return units.length === 1 ? orders.send(unit) : orders.sendAll(incident!, units);
     case "set": return orders.sendSet();
     case "replace":
       desk.replacing = unit;
@@ -49,7 +50,7 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "backup": return orders.askBackup("immediate");
     case "delayed": return orders.askBackup("delayed");
     case "planned":
-      desk.asked.minutes = number;
+      desk.minutes = number;
       return orders.askBackup("strategic");
     case "new": return newIncident(text, found);
     case "open": return desk.select(incident);
@@ -57,12 +58,12 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "previous": return desk.step(-1);
     case "note":
       desk.drafts[incident!] = text;
-      return orders.note(incident!);
-    case "priority": return orders.changePriority(number);
-    case "level": return void notice.attempt(() => api.changeIncident(incident!, { level: number }), words.command.levelSet(titleOf(incident!), number));
+      return calls.note(incident!);
+    case "priority": return onIncident(incident, (standing) => calls.changePriority(standing, number));
+    case "level": return onIncident(incident, (standing) => calls.change(standing, { level: number }));
     case "kind":
-    case "callback": return void notice.attempt(() => api.changeIncident(incident!, { [name]: text }), () => words.command.changed(titleOf(incident!)));
-    case "end": return orders.closeIncident();
+    case "callback": return onIncident(incident, (standing) => calls.change(standing, { [name]: text }));
+    case "end": return onIncident(incident, calls.close);
     case "reopen": return reopen(found.finished, text);
     case "where": return goTo(text, found.place);
     case "close": return closeRoad(text, found.place);
@@ -81,6 +82,11 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
   }
 }
 
+function onIncident(id: string | null, act: (incident: Incident) => unknown): void {
+  const incident = id ? world.incidentOf[id] : undefined;
+  if (incident) void act(incident);
+}
+
 /** Says that a unit may leave its incident by a status. */
 const LEAVES = ["available", "on_station", "returning", "out_of_service", "cleared"];
 
@@ -96,21 +102,9 @@ export async function setStatus(units: readonly string[], status: string): Promi
   const lost = LEAVES.includes(status) ? units.flatMap((unit) => losses.ofSending([unit], "")) : [];
   const undo = lost.length || status === "acknowledged" ? null : () => notice.attempt(() => Promise.all(units.map((unit, n) => one(unit, before[n]!))), words.undo);
   const said = words.command.statusSet(callsigns(units), words.status(status));
-  const act = () => notice.attempt(() => Promise.all(units.map((unit) => one(unit, status))), said, undo);
+  const act = () => notice.attempt(() => Promise.all(units.map((unit) => one(unit, status))), said, { undo });
   if (!lost.length) return void (await act());
   consent.ask({ title: words.command.statusLoss(callsigns(units), words.status(status)), losses: lost, yes: words.command.statusYes, no: words.consent.leave, act });
-}
-
-/** Several units to one incident; asks first where others lose them. */
-async function sendAll(units: string[], incident: string): Promise<void> {
-  const lost = losses.ofSending(units, incident);
-  const taken = new Set(units.filter((unit) => losses.worksFor(unit, incident)));
-  const one = (unit_id: string) => api.assign(incident, { unit_id, ...(taken.has(unit_id) ? { preempt: true as const } : {}) });
-  const back = () => Promise.all(units.map((unit) => api.setAssignment(incident, unit, "cancelled")));
-  const undo = taken.size ? null : () => notice.attempt(back, words.incident.recalled(callsigns(units)));
-  const act = () => notice.attempt(() => Promise.all(units.map(one)), words.incident.sent(callsigns(units), titleOf(incident)), undo);
-  if (!lost.length) return void (await act());
-  consent.ask({ title: words.consent.takeSet(callsigns(units)), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
 }
 
 /** Takes units off whatever they work for. */

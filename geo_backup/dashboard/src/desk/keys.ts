@@ -4,6 +4,7 @@
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { LonLat, Right } from "../wire";
+import * as calls from "./calls";
 import { card } from "./card.svelte";
 import { desk } from "./desk.svelte";
 import { line } from "./line.svelte";
@@ -41,6 +42,7 @@ function toRow(place: number): void {
 export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   n: [() => card.show(), "dispatch"],
   i: [() => to("i"), "dispatch"],
+  f: [() => to("f"), "dispatch"],
   b: [() => to("b"), "dispatch"],
   d: [() => to("d"), "dispatch"],
   l: [() => to("l"), "dispatch"],
@@ -64,13 +66,13 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
   t: [() => desk.toggleTheme()],
-  x: [() => orders.closeIncident(), "dispatch"],
+  x: [() => desk.selected && calls.close(desk.selected), "dispatch"],
   "?": [() => (desk.showHelp = true)],
 };
 
 /** What Ctrl and a key do. */
 const WITH_CTRL: Record<string, [act: () => unknown, needs?: Right]> = {
-  Enter: [() => (card.open ? orders.openCard() : orders.noteAndSend()), "dispatch"],
+  Enter: [() => (card.open ? calls.openCard() : orders.noteAndSend()), "dispatch"],
   z: [() => notice.takeBack()],
 };
 

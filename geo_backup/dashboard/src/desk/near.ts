@@ -1,5 +1,6 @@
 /** Who is near a unit: by driving time to where it is, and by air line, said as such, where no time is known. */
 import { api } from "../api";
+import { metres } from "../world/readings";
 import { world } from "../world/world.svelte";
 import type { LonLat } from "../wire";
 import { may } from "./session.svelte";
@@ -15,19 +16,16 @@ export interface Near {
 /** So many of the nearest by air are asked for by road. */
 const ASKED = 40;
 const SHOWN = 8;
-const DEGREE_M = 111_195;
-
-const metres = ([lon, lat]: LonLat, [lon2, lat2]: LonLat): number => DEGREE_M * Math.hypot(lat - lat2, (lon - lon2) * Math.cos((lat * Math.PI) / 180));
 
 export async function near(unit: string): Promise<Near[]> {
   const own = world.positions[unit];
   if (!own) return [];
   const here: LonLat = [own[0], own[1]];
   const rows = Object.values(world.units)
-    .flatMap(({ unit_id, status }) => {
+    .flatMap(({ unit_id }) => {
       const position = world.positions[unit_id];
       const at: LonLat = position ? [position[0], position[1]] : [0, 0];
-      return position && unit_id !== unit ? [{ unit_id, status, at, far_m: metres(here, at) }] : [];
+      return position && unit_id !== unit ? [{ unit_id, status: world.doing(unit_id), at, far_m: metres(here, at) }] : [];
     })
     .sort((a, b) => a.far_m - b.far_m)
     .slice(0, ASKED);

@@ -17,6 +17,8 @@ export interface MapEvents {
   onPlace: (place: LonLat) => void;
   /** The other button, or a finger that stays. */
   onHold: (place: LonLat) => void;
+  /** The pin of the chosen incident was dragged here. */
+  onDrop: (id: string, place: LonLat) => void;
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
@@ -39,6 +41,8 @@ export class LiveMap {
   #theme: "light" | "dark";
   #tools = false;
   #size = { width: 0, height: 0 };
+  /** The incident whose pin goes with the mouse. */
+  #dragging: string | null = null;
 
   /** Throws where there is no WebGL. */
   constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
@@ -83,6 +87,7 @@ export class LiveMap {
     });
     this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
     this.#holds(events.onHold);
+    this.#drags(events.onDrop);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
     this.#map.once("idle", () => (box.dataset.drawn = "true"));
@@ -120,6 +125,11 @@ export class LiveMap {
   /** Clicks go to a tool, not to what lies under them. */
   tools(on: boolean): void {
     this.#tools = on;
+  }
+
+  /** The pin of this incident, and no other, can be dragged. */
+  drags(incident: string | null): void {
+    this.#dragging = incident;
   }
 
   centre(): LonLat {
@@ -213,6 +223,27 @@ export class LiveMap {
     });
     this.#map.on("touchmove", (event) => Math.hypot(event.point.x - from.x, event.point.y - from.y) > TOUCH_PX / 2 && clearTimeout(timer));
     for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
+  }
+
+  #drags(dropped: (id: string, place: LonLat) => void): void {
+    let from: { x: number; y: number; id: string } | null = null;
+    let at: LonLat | null = null;
+    this.#map.on("mousedown", (event) => {
+      const { originalEvent, point } = event;
+      const hit = this.#tools || originalEvent.button !== 0 ? null : this.#overlay.hit(point.x, point.y);
+      if (hit?.what !== "incident" || hit.id !== this.#dragging) return;
+      event.preventDefault(); // the map stays where it is
+      from = { x: point.x, y: point.y, id: hit.id };
+    });
+    this.#map.on("mousemove", ({ point, lngLat }) => {
+      if (!from || (!at && Math.hypot(point.x - from.x, point.y - from.y) < TOUCH_PX / 2)) return;
+      this.#overlay.drag((at = placed(lngLat)));
+    });
+    addEventListener("mouseup", () => {
+      if (from && at) dropped(from.id, at);
+      if (at) this.#overlay.drag(null);
+      from = at = null;
+    });
   }
 
   /** The map is never tilted, so three places tell where all others are. */

@@ -3,16 +3,17 @@ import type { Freshness } from "../wire";
 import type { ClosureKind } from "../world/readings";
 
 /** A status at a glance. The sign inside tells it to who tells no colours. */
-export type Sign = "none" | "ring" | "dot" | "bar" | "slash";
+export type Sign = "none" | "cry" | "ring" | "dot" | "bar" | "slash";
 export interface Look {
   colour: string;
   sign: Sign;
 }
 
 /** After Okabe and Ito, whose colours are told apart by colour-blind eyes too; they differ in lightness as well. */
-export const LEGEND = ["free", "moving", "scene", "busy", "out"] as const;
+export const LEGEND = ["danger", "free", "moving", "scene", "busy", "out"] as const;
 export type LookName = (typeof LEGEND)[number];
 export const LOOKS: Record<LookName, Look> = {
+  danger: { colour: "#c4002b", sign: "cry" },
   free: { colour: "#008a66", sign: "none" },
   moving: { colour: "#f0a400", sign: "ring" },
   scene: { colour: "#0067b1", sign: "dot" },
@@ -22,6 +23,7 @@ export const LOOKS: Record<LookName, Look> = {
 
 const OF_STATUS: Record<string, LookName> = {
   available: "free", on_station: "free", returning: "free", en_route: "moving", staging: "moving", on_scene: "scene",
+  assigned: "moving", acknowledged: "moving", in_danger: "danger",
   transporting: "busy", busy: "busy", limited: "busy", out_of_service: "out",
 };
 export const lookNamed = (status: string): LookName => OF_STATUS[status] ?? "busy";
@@ -44,6 +46,7 @@ export const SHAPES: Record<Service, string> = {
 /** Signs inside of an outline or round it, in the same square. */
 export const SIGNS: Record<Sign, string> = {
   none: "",
+  cry: "M7 3.4H9L8.7 9.2H7.3ZM7 10.4H9V12.4H7Z",
   ring: "M8 -1.4A9.4 9.4 0 1 0 8 17.4A9.4 9.4 0 1 0 8 -1.4Z",
   dot: "M8 5.5A2.5 2.5 0 1 0 8 10.5A2.5 2.5 0 1 0 8 5.5Z",
   bar: "M4.6 7H11.4V9.6H4.6Z",

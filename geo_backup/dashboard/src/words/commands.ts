@@ -93,8 +93,6 @@ export const command = {
   statusLoss: (callsign: string, status: string) => `Set ${callsign} to ${status}?`,
   statusYes: "Set it",
   statusSet: (callsign: string, status: string) => `${callsign}: ${status}.`,
-  levelSet: (title: string, level: number) => `${title}: level ${level}.`,
-  changed: (title: string) => `${title}: changed.`,
   reopened: (title: string) => `${title}: open again.`,
   sentElsewhere: (callsign: string, title: string) => `${callsign} was not sent: another desk has just sent it to ${title}.`,
   sentAlready: (callsign: string) => `${callsign} is on its way there already: another desk has sent it.`,

@@ -1,6 +1,6 @@
 /** The units as a list: what each does and since when, for whom, how fresh that is; sought by words, in groups. */
 import type { Freshness, FreshnessLimits, Incident, LonLat, Position, Ranking, Unit } from "../wire";
-import { freshness, standing } from "./readings";
+import { doing, freshness, standing } from "./readings";
 
 export interface Row {
   unit_id: string;
@@ -34,7 +34,6 @@ export interface Seen {
 
 /** Who can be sent stands first, who cannot last. */
 const STATUSES = ["in_danger", "available", "on_station", "returning", "assigned", "acknowledged", "en_route", "staging", "on_scene", "transporting", "busy", "limited", "out_of_service"];
-const AT_HAND = ["available", "on_station", "returning"];
 
 /** Small letters without accents and marks: "P-17" is found by "p17". */
 export const plain = (text: string): string => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -42,11 +41,10 @@ export const bare = (text: string): string => plain(text).replace(/[^\p{L}\p{N}]
 
 /** What a unit does and since when: until it says so itself, what it was sent to do counts. */
 function does(unit: Unit, incidents: Record<string, Incident>): { status: string; since_ms: number } {
-  const own = { status: unit.status, since_ms: Date.parse(unit.status_time ?? "") };
-  if (unit.emergency_id) return { ...own, status: "in_danger" };
-  if (unit.incident_id === null || !AT_HAND.includes(unit.status)) return own;
-  const sent = standing(incidents[unit.incident_id]?.assignments).find((row) => row.unit_id === unit.unit_id);
-  return sent ? { status: sent.state, since_ms: Date.parse(sent.at) } : { ...own, status: "assigned" };
+  const status = doing(unit, incidents);
+  const sent = standing(incidents[unit.incident_id ?? ""]?.assignments).find((row) => row.unit_id === unit.unit_id);
+  const told = status === unit.status || !sent ? unit.status_time : sent.at;
+  return { status, since_ms: Date.parse(told ?? "") };
 }
 
 /** A row for each unit; `named` says a status as people do, and `placed` what a place is called where that is known. */
