@@ -4,6 +4,7 @@
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { LonLat, Right } from "../wire";
+import * as calls from "./calls";
 import { card } from "./card.svelte";
 import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
@@ -38,6 +39,7 @@ function toRow(place: number): void {
 const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   n: [() => card.show(), "dispatch"],
   i: [() => to("i"), "dispatch"],
+  f: [() => to("f"), "dispatch"],
   b: [() => to("b"), "dispatch"],
   d: [() => to("d"), "dispatch"],
   l: [() => to("l"), "dispatch"],
@@ -57,13 +59,13 @@ const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
   t: [() => desk.toggleTheme()],
-  x: [() => orders.closeIncident(), "dispatch"],
+  x: [() => desk.selected && calls.close(desk.selected), "dispatch"],
   "?": [() => (desk.showHelp = true)],
 };
 
 /** What Ctrl and a key do. */
 const WITH_CTRL: Record<string, [act: () => unknown, needs?: Right]> = {
-  Enter: [() => (card.open ? orders.openCard() : orders.noteAndSend()), "dispatch"],
+  Enter: [() => (card.open ? calls.openCard() : orders.noteAndSend()), "dispatch"],
   z: [() => notice.takeBack()],
 };
 
