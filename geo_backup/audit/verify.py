@@ -116,7 +116,7 @@ def verify(
             _check_map("log", live_map.network_id, network)
         if snapshot is not None and snapshot[0] == seq:
             report.checkpoints += 1
-            if hashlib.sha256(snapshot[1]).hexdigest() != checkpoint.digest(live_map):
+            if hashlib.sha256(checkpoint.unpacked(snapshot[1])).hexdigest() != checkpoint.digest(live_map):
                 report.wrong.append(f"the checkpoint at seq {seq} differs from the fold")
         _compare(report, recorded, network, live_map)
         if report.events % PROGRESS_EVENTS == 0:
