@@ -17,6 +17,7 @@ _.typing
 _.model_config
 _.trace
 _.__getattr__
+_.__signature__
 
 # whoever uses the package calls these: the client, and what completes a set (profiles, why a road is shut)
 _.open_incident
@@ -88,7 +89,14 @@ _.moving_ms
 _.parked_ms
 _.edges_spared
 _.levels_in_shape
+_.received_time
+_.from_time
+_.to_time
+_.next_time
+_.server_time
 _.closure_ids
+_.place_known
+_.substitutes_for
 _.candidates_total
 _.chosen_by_human
 _.cover_by_hour

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from geo_backup.backup.choice import Choice, Sent, Taken
+from geo_backup.backup.lacking import Lack, lack
 from geo_backup.backup.question import Question, Weighed, going
 from geo_backup.backup.reasons import REASON, REASONS
-from geo_backup.backup.requirement import remaining
+from geo_backup.backup.requirement import AS_SUBSTITUTE, fill, remaining
 from geo_backup.backup.swap import Going, swap
 from geo_backup.events import Mode, Need
 from geo_backup.live_map.freshness import STALE
@@ -35,6 +36,8 @@ class Told:
     cover_lost: int | None = None
     """Its price, in millionths of all demand; None: the city was not asked."""
     price_words: str = ""
+    stands_in: tuple[str, ...] = ()
+    """Those of the needs that it fills as a substitute."""
 
 
 class Offer(NamedTuple):
@@ -65,6 +68,8 @@ class Answer:
     """What is asked for and was not on its way, with the counts that were missing."""
     unmet: tuple[Need, ...] = ()
     """What the set leaves open."""
+    lacking: tuple[Lack, ...] = ()
+    """The same, and why."""
     gap: str = ""
     """What the search won over the set that is found at once."""
     proven: bool = False
@@ -90,6 +95,7 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
     reason = kept_back(question, choice)
     counts = np.bincount(reason, minlength=len(REASONS)).tolist()
     cover = None if city is None else city.cover(question.incident.agency)
+    unmet, sent = _unmet(question, choice), np.isin(np.arange(len(reason)), rows)
     return Answer(
         question.incident.incident_id,
         question.incident.request_id,
@@ -101,7 +107,8 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
         by_arrival=city is None,
         eta_cv=question.rules.backup.eta_cv,
         missing=tuple(Need(need.capability, need.count, need.need) for need in question.needs),
-        unmet=_unmet(question, choice),
+        unmet=tuple(Need(need.capability, need.count, need.need) for need in unmet),
+        lacking=tuple(lack(need, ranking.roll, reason, sent, ranking.warnings) for need in unmet),
         gap="" if best is None else best.gap(first),
         proven=choice.proven,
         considered=choice.considered,
@@ -143,22 +150,24 @@ def _tell(question: Question, choice: Choice) -> tuple[Told, ...]:
 
 
 def _told(question: Question, unit: Sent) -> Told:
-    ranking, city = question.ranking, question.city
+    ranking, city, needs = question.ranking, question.city, question.needs
+    skills = question.fleet.skills[unit.row]
     return Told(
         ranking.ids[unit.row],
         int(ranking.eta_ms[unit.row]),
-        tuple(question.needs[i].capability for i in unit.fills),
-        all(question.needs[i].staged for i in unit.fills),
+        tuple(needs[i].capability for i in unit.fills),
+        all(needs[i].staged for i in unit.fills),
         ranking.taken_from.get(unit.row),
         None if city is None else int(question.fleet.cover_lost[unit.row]),
         "" if city is None else city.words(unit.row),
+        tuple(needs[i].capability for i in unit.fills if fill(skills, needs[i]) == AS_SUBSTITUTE),
     )
 
 
 def _unmet(question: Question, choice: Choice) -> tuple[Need, ...]:
     sent = choice.sent[question.own]
     left = [(need, need.count - sum(i in unit.fills for unit in sent)) for i, need in enumerate(question.needs)]
-    return tuple(Need(need.capability, count, need.need) for need, count in left if count > 0)
+    return tuple(need._replace(count=count) for need, count in left if count > 0)
 
 
 def swaps(question: Question, choice: Choice) -> tuple[Offer, ...]:
@@ -168,7 +177,7 @@ def swaps(question: Question, choice: Choice) -> tuple[Offer, ...]:
     it is worth it; without the city, who must stay in a beat is not known, so no new one is made.
     """
     ranking, incident, reason = question.ranking, question.incident, kept_back(question, choice)
-    has, row_of = question.fleet.capabilities, {unit_id: row for row, unit_id in enumerate(ranking.ids)}
+    has, row_of = question.fleet.skills, {unit_id: row for row, unit_id in enumerate(ranking.ids)}
     promised = {unit.row for units in choice.sent for unit in units}
     kept = ranking.preempts | (ranking.fresh >= STALE)
     free = [row for row in ranking.order.tolist() if not reason[row] and not kept[row] and row not in promised]

@@ -37,6 +37,13 @@ class Request(NamedTuple):
     """int64[N]: smaller is better; 0 for the units of the incident's beat."""
     leaves_floors: bool = False
     """It takes no more units of a team than the team can spare."""
+    way_ms: Array | None = None
+    """int64[N]: how far each is, where `eta_ms` does not tell: of those who are all in time the nearer goes."""
+
+    @property
+    def away_ms(self) -> Array:
+        """int64[N]: how far each is."""
+        return self.eta_ms if self.way_ms is None else self.way_ms
 
     @property
     def urgency(self) -> tuple[int, bool]:
@@ -48,7 +55,7 @@ class Fleet(NamedTuple):
     """What units are, whoever asks; rows in the order of the ids."""
 
     ids: Sequence[str]
-    capabilities: Sequence[tuple[str, ...]]
+    skills: Sequence[tuple[str, ...]]
     cover_lost: Array
     """int64[N], in millionths of demand."""
     workload: Array
@@ -112,7 +119,7 @@ LEVELS = (
     Level("preference", lambda request, fleet, rows, bucket_ms: request.preference[rows], substitute=1),
     Level("cover_lost", lambda request, fleet, rows, bucket_ms: fleet.cover_lost[rows]),
     Level("workload", lambda request, fleet, rows, bucket_ms: fleet.workload[rows]),
-    Level("eta_ms", lambda request, fleet, rows, bucket_ms: request.eta_ms[rows]),
+    Level("eta_ms", lambda request, fleet, rows, bucket_ms: request.away_ms[rows]),
     Level("ids", lambda request, fleet, rows, bucket_ms: rows + 1),
 )
 """The most important first: the one place that says what is better."""
@@ -124,7 +131,7 @@ def _worth(request: Request, fleet: Fleet, units: Sequence[Sent], bucket_ms: int
     for i, need in enumerate(request.needs):
         mine = [unit for unit in units if i in unit.fills]
         missing[need.need] += need.count - len(mine)
-        substitutes += sum(fill(fleet.capabilities[unit.row], need) == AS_SUBSTITUTE for unit in mine)
+        substitutes += sum(fill(fleet.skills[unit.row], need) == AS_SUBSTITUTE for unit in mine)
     rows, out = np.array([unit.row for unit in units], np.int64), []
     for level in LEVELS:
         each = [] if level.each is None else level.each(request, fleet, rows, bucket_ms).tolist()
@@ -184,7 +191,7 @@ class Ground:
     def __init__(self, requests: Sequence[Request], fleet: Fleet, bucket_ms: int) -> None:
         self.requests, self.fleet, self.bucket_ms = requests, fleet, bucket_ms
         skills: dict[tuple[str, ...], int] = {}
-        skill = np.array([skills.setdefault(has, len(skills)) for has in fleet.capabilities], np.int64)
+        skill = np.array([skills.setdefault(has, len(skills)) for has in fleet.skills], np.int64)
         self.fit: list[Array] = []
         for request in requests:
             fills = [[fill(has, need) for has in skills] for need in request.needs]

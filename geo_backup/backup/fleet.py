@@ -58,8 +58,11 @@ class UnitTable:
         n = len(self.ids)
         self.status = np.zeros(n, np.int8)
         self.skills: dict[tuple[str, ...], int] = {}
-        """Sets of capabilities that units have, numbered."""
+        """Sets of skills that units have, numbered."""
         self.skill = np.zeros(n, np.int32)
+        self.kinds: dict[str, int] = {}
+        """Kinds that units are of, numbered."""
+        self.kind = np.zeros(n, np.int32)
         self.busy = np.zeros(n, np.bool_)
         self.order_ms = np.zeros(n, np.int64)
         self.limits_ms = np.zeros((3, n), np.int64)
@@ -86,7 +89,8 @@ class UnitTable:
         for i, row in enumerate(rows):
             r = at[i]
             self.status[r] = CODE[row.status]
-            self.skill[r] = self.skills.setdefault(row.capabilities, len(self.skills))
+            self.skill[r] = self.skills.setdefault(row.skills, len(self.skills))
+            self.kind[r] = self.kinds.setdefault(row.kind, len(self.kinds))
             self.busy[r] = row.incident_id is not None
             self.order_ms[r] = row.order_ms
             freshness = self.rules.of_kind(row.kind).freshness

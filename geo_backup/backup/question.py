@@ -19,7 +19,7 @@ from geo_backup.backup.fleet import STATUSES, UnitTable
 from geo_backup.backup.greedy import greedy
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking, rank
-from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill, remaining
+from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import IncidentRow, View
 from geo_backup.events import Mode, Need
@@ -146,7 +146,7 @@ def _ask(standing: Standing, incident_id: str, city: CityNow | None) -> Question
     rankings = [rank(standing, other.incident_id) for other in joint]
     own = joint.index(incident)
     requests = tuple(
-        _request(other, _missing(other, table), ranking, city, table.rules.of(other.agency))
+        _request(other, ranking, city, table.rules.of(other.agency))
         for other, ranking in zip(joint, rankings, strict=True)
     )
     return Question(incident, incident.mode, rankings[own], requests, own, fleet_of(table, city), city, rules)
@@ -167,14 +167,8 @@ def _joint(now: View, incident: IncidentRow, rules: Rules) -> list[IncidentRow]:
     return sorted(kept, key=lambda other: (other.priority, other.requested_ms, other.incident_id))
 
 
-def _missing(incident: IncidentRow, table: UnitTable) -> tuple[Need, ...]:
-    sent = [table.rows[unit_id].capabilities for unit_id, _ in incident.assigned if unit_id in table.rows]
-    return remaining(incident.requirement, incident.several, [*incident.came, *sent])[0]
-
-
 def _request(
     incident: IncidentRow,
-    needs: tuple[Need, ...],
     ranking: Ranking,
     city: CityNow | None,
     rules: Rules,
@@ -186,7 +180,7 @@ def _request(
         home = int(city.city.beats.at(np.array([incident.lon]), np.array([incident.lat]))[0])
         if home >= 0:
             preference[city.unit_beat != home] = OTHER_BEAT
-    cost = ranking.eta_ms.astype(np.int64)
+    cost = way = ranking.eta_ms.astype(np.int64)
     if incident.arrive_by_ms is not None and incident.mode != "immediate":
         # who is surely there in time is as good as any other: the city decides among them
         spare_ms = incident.arrive_by_ms - ranking.as_of_ms
@@ -197,7 +191,9 @@ def _request(
     cost = np.where(ranking.fresh >= STALE, cost + rules.limit.horizon_ms, cost)
     cost = np.where(able, np.minimum(cost, INF_MS - 1), INF_MS)
     floors = incident.mode != "immediate" or incident.priority > rules.cover.floor_override_priority
-    return Request(incident.incident_id, incident.priority, needs, incident.several, cost, preference, floors)
+    return Request(
+        incident.incident_id, incident.priority, ranking.needs, incident.several, cost, preference, floors, way
+    )
 
 
 def fleet_of(table: UnitTable, city: CityNow | None) -> Fleet:
@@ -205,7 +201,7 @@ def fleet_of(table: UnitTable, city: CityNow | None) -> Fleet:
     n = len(table.ids)
     return Fleet(
         table.ids,
-        [table.rows[unit_id].capabilities for unit_id in table.ids],
+        [table.rows[unit_id].skills for unit_id in table.ids],
         np.zeros(n, np.int64) if city is None else np.rint(city.prices * MILLION).astype(np.int64),
         np.array([table.rows[unit_id].calls for unit_id in table.ids], np.int64),
         np.full(n, -1) if city is None else city.team,
@@ -218,8 +214,8 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
     ranking, request, cover_lost = question.ranking, question.requests[question.own], question.fleet.cover_lost
 
     @cache
-    def match_of(capabilities: tuple[str, ...]) -> dict[str, Literal["asked", "substitute"]]:
-        fills = [(need.capability, fill(capabilities, need)) for need in request.needs]
+    def match_of(skills: tuple[str, ...]) -> dict[str, Literal["asked", "substitute"]]:
+        fills = [(need.capability, fill(skills, need)) for need in request.needs]
         return {name: "substitute" if how == AS_SUBSTITUTE else "asked" for name, how in fills if how != NOT_AT_ALL}
 
     rank_of = {row: n + 1 for n, row in enumerate(ranking.order.tolist())}
@@ -245,7 +241,7 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
             weighed = replace(
                 weighed,
                 rank=rank_of[row],
-                match=match_of(unit.capabilities),
+                match=match_of(unit.skills),
                 score_ms=int(request.eta_ms[row]),
                 distance_m=round(one.distance_m),
                 **{name: getattr(one, name) for name in PARTS},

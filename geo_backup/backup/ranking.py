@@ -14,12 +14,13 @@ import numpy as np
 
 from geo_backup.backup.admission import admit, victims
 from geo_backup.backup.fleet import ASSIGNABLE, CODE, STATUSES, UnitTable
+from geo_backup.backup.lacking import Lack, Roll, lack
 from geo_backup.backup.readings import drive_times
 from geo_backup.backup.reasons import REASON, REASONS
-from geo_backup.backup.requirement import fits
+from geo_backup.backup.requirement import fits, is_any, remaining
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import IncidentRow, View
-from geo_backup.events import ANY, AgreementMade
+from geo_backup.events import ANY, AgreementMade, Need
 from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
@@ -78,6 +79,21 @@ class Ranking:
     fresh: Array
     points: RoadPoints
     field: ArrivalField | None
+    roll: Roll
+    needs: tuple[Need, ...]
+    """What is asked for, and not filled by those who are on it, nor by those who came and have left."""
+
+    @property
+    def lacking(self) -> tuple[Lack, ...]:
+        """What more is asked for than there are units that can go; where nothing is asked for and nobody can go, one
+        unit of any kind."""
+        can, out, incident = self.reason == 0, list[Lack](), self.incident
+        nothing_asked = not incident.requirement and not incident.assigned
+        for need in (Need(ANY),) if nothing_asked else self.needs:
+            short = need.count - int((self.roll.fits(need) & can).sum())
+            if short > 0:
+                out.append(lack(need._replace(count=short), self.roll, self.reason, can, self.warnings))
+        return tuple(out)
 
     @property
     def total(self) -> int:
@@ -218,12 +234,19 @@ def rank_fleet(
 
     rows = np.flatnonzero(reason == 0)
     order = rows[np.lexsort((rows, eta_ms[rows], fresh[rows] >= STALE))]
+    roll = Roll(tuple(table.skills), table.skill.copy(), tuple(table.kinds), table.kind.copy(), table.free(as_of_ms))
     return Ranking(
         incident, now.seq, as_of_ms, table.network.content_id,
         field.weights.weights_id if field is not None else "", table.rules.rules_id, warnings,
         table.ids, order, reason, eta_ms, turnout_ms, clear_ms, victim, aid, taken_from, which,
-        table.status.copy(), fresh, table.points, field,
+        table.status.copy(), fresh, table.points, field, roll, _needs(table, incident),
     )  # fmt: skip
+
+
+def _needs(table: UnitTable, incident: IncidentRow) -> tuple[Need, ...]:
+    """What is asked for and still missing."""
+    sent = [table.rows[unit_id].skills for unit_id, _ in incident.assigned if unit_id in table.rows]
+    return remaining(incident.requirement, incident.several, [*incident.came, *sent])[0]
 
 
 def _agreements(network: RoadNetwork, now: View) -> tuple[AgreementMade, ...]:
@@ -237,9 +260,12 @@ def _agreements(network: RoadNetwork, now: View) -> tuple[AgreementMade, ...]:
 def _skills(table: UnitTable, incident: IncidentRow) -> tuple[Array, Array]:
     """bool[N] twice: units that fill nothing of what is asked; units off duty that come when they are called."""
     needs, off_duty = incident.requirement, table.status == CODE["out_of_service"]
-    if not needs or any(ANY in (need.capability, *need.substitutes) for need in needs):
-        return np.zeros(len(off_duty), np.bool_), np.zeros(len(off_duty), np.bool_)
+    nobody = np.zeros(len(off_duty), np.bool_)
+    if not needs or any(is_any(need.capability) for need in needs):
+        return nobody, nobody
     wrong = ~np.array([fits(skills, needs) for skills in table.skills], np.bool_)[table.skill]
+    if any(map(is_any, (other for need in needs for other in need.substitutes))):  # those on duty do
+        return wrong, nobody
     return wrong, ~wrong & off_duty & table.placed
 
 

@@ -1,39 +1,63 @@
-"""Which units a requirement asks for: what each can fill, as asked or as a substitute, and what is still missing."""
+"""Which units a requirement asks for: what each can fill, as asked or as a substitute, and what is still missing.
+
+Capabilities are the agencies' own words; case does not count. `any` is what every unit has. As a substitute it stands
+for every unit of the discipline that is asked for: an engine is no patrol, however near it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from geo_backup.events import ANY, Need
+from geo_backup.live_map.discipline import ANY_OF, discipline_of_word
 
 AS_ASKED, AS_SUBSTITUTE, NOT_AT_ALL = 0, 1, 2
 
 
-def fill(capabilities: Collection[str], need: Need) -> int:
-    """How well capabilities fill a need: `AS_ASKED`, `AS_SUBSTITUTE` or `NOT_AT_ALL`."""
-    if need.capability == ANY or need.capability in capabilities:
+def fill(skills: Collection[str], need: Need) -> int:
+    """How well skills (`UnitRow.skills`) fill a need: `AS_ASKED`, `AS_SUBSTITUTE` or `NOT_AT_ALL`."""
+    return _fill(tuple(skills), need.capability, tuple(need.substitutes))
+
+
+@lru_cache(maxsize=65_536)  # a fleet has few sets of skills, and is asked about again and again
+def _fill(skills: tuple[str, ...], capability: str, substitutes: tuple[str, ...]) -> int:
+    has = frozenset(map(str.casefold, skills))
+    if is_any(capability) or capability.casefold() in has:
         return AS_ASKED
-    found = any(other == ANY or other in capabilities for other in need.substitutes)
-    return AS_SUBSTITUTE if found else NOT_AT_ALL
+    for other in substitutes:
+        if is_any(other):
+            asked = discipline_of_word(capability)
+            mine = {skill for skill in has if skill.startswith(ANY_OF)}
+            if not asked or not mine or ANY_OF + asked in mine:
+                return AS_SUBSTITUTE
+        elif other.casefold() in has:
+            return AS_SUBSTITUTE
+    return NOT_AT_ALL
 
 
-def fits(capabilities: Collection[str], requirement: Iterable[Need]) -> bool:
-    """Whether a unit with these capabilities fills at least one need, itself or as a substitute.
+def is_any(capability: str) -> bool:
+    """Whether every unit has it."""
+    return capability.casefold() == ANY
+
+
+def fits(skills: Collection[str], requirement: Iterable[Need]) -> bool:
+    """Whether a unit with these skills fills at least one need, itself or as a substitute.
 
     Nothing required: everybody fits.
     """
     needs = tuple(requirement)
-    return not needs or any(fill(capabilities, need) != NOT_AT_ALL for need in needs)
+    return not needs or any(fill(skills, need) != NOT_AT_ALL for need in needs)
 
 
 def remaining(
     needs: Sequence[Need], several: bool, sent: Iterable[Collection[str]]
 ) -> tuple[tuple[Need, ...], tuple[int, ...]]:
-    """What is missing when units with these capabilities are on their way already: needs with their counts left, and
-    the number of each in `needs`. Each unit fills the needs that it can fill best (several: all that it can)."""
+    """What is missing when units with these skills are on their way already: needs with their counts left, and the
+    number of each in `needs`. Each unit fills the needs that it can fill best (several: all that it can)."""
     left = [need.count for need in needs]
-    for capabilities in sent:
-        able = [(fill(capabilities, need), need.need != "must", i) for i, need in enumerate(needs) if left[i] > 0]
+    for skills in sent:
+        able = [(fill(skills, need), need.need != "must", i) for i, need in enumerate(needs) if left[i] > 0]
         able = sorted(one for one in able if one[0] != NOT_AT_ALL)
         for _, _, i in able if several else able[:1]:
             left[i] -= 1

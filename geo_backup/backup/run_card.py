@@ -35,12 +35,13 @@ class RunCard:
         """All that a level asks for: its own and those of the levels before, equal ones added up. Capabilities that
         are staged and that no level asks for are wanted too."""
         total: dict[Need, int] = {}
+        waits = {name.casefold() for name in self.staged}
         for alarm in self.alarms[: max(1, level)]:
             for need in alarm:
-                bare = need._replace(count=1, staged=need.capability in self.staged)
+                bare = need._replace(count=1, staged=need.capability.casefold() in waits)
                 total[bare] = total.get(bare, 0) + need.count
-        asked = {need.capability for need in total}
-        also = (Need(name, need="want", staged=True) for name in self.staged if name not in asked)
+        asked = {need.capability.casefold() for need in total}
+        also = (Need(name, need="want", staged=True) for name in self.staged if name.casefold() not in asked)
         return (*(need._replace(count=count) for need, count in total.items()), *also)
 
 

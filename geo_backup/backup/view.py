@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, Fix, Mode, Need, SpeedsAdopted
 from geo_backup.live_map import OPEN_STATES, Incident, LiveMap, Unit
-from geo_backup.live_map.incidents import skills_of
+from geo_backup.live_map.discipline import skills
+from geo_backup.live_map.incidents import capabilities_of
 from geo_backup.rules import Rules
 
 
@@ -36,13 +37,18 @@ class UnitRow(NamedTuple):
     hidden: bool = False
     """Undercover: never sent by a recommendation, and no part of the cover."""
 
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Its capabilities, and what it counts for by its discipline."""
+        return skills(self.capabilities, self.kind, self.agency)
+
     @classmethod
     def of(cls, unit: Unit) -> UnitRow:
         """The unit as it stands now."""
         return _frozen(
             cls,
             unit,
-            capabilities=skills_of(unit),
+            capabilities=capabilities_of(unit),
             staffed=unit.crew is None or bool(unit.crew),
             emergency=unit.emergency_id is not None,
         )
@@ -83,7 +89,7 @@ class IncidentRow(NamedTuple):
     swap_memory: tuple[SwapMemory, ...] = ()
     """Of each of those that are on it."""
     came: tuple[tuple[str, ...], ...] = ()
-    """What those could do who came, and have left since it was asked for: what they filled stays filled."""
+    """The skills of those who came, and have left since it was asked for: what they filled stays filled."""
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentRow:

@@ -1,4 +1,5 @@
-"""Fleet: simulated patrol vehicles that drive the network, report positions and respond when they are sent.
+"""Fleet: simulated police, fire and ambulance vehicles that drive the network, report positions and go where they are
+sent.
 
 They do what an ETA takes for granted: who is sent pulls over until the turnout is over, turns round at once where that
 is quicker, drives by the weights of the field that the ranking was read from, and says when it is there, the walk from
@@ -27,7 +28,25 @@ from geo_backup.roads.profile import CLOSED_MS, ROUTINE, profiles_of
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
 
-AGENCY = "demo-police"
+POLICE, FIRE, EMS = "demo-police", "demo-fire", "demo-ems"
+ROLES: dict[int, tuple[str, str, tuple[str, ...]]] = {
+    3: (POLICE, "patrol", ("patrol", "k-9")),
+    4: (FIRE, "engine", ("engine",)),
+    5: (EMS, "ambulance", ("ALS", "BLS")),
+    6: (POLICE, "supervisor", ("patrol", "supervisor")),
+    9: (POLICE, "patrol", ("patrol", "SWAT", "breaching")),
+    12: (FIRE, "ladder", ("ladder", "rescue")),
+    13: (POLICE, "patrol", ("patrol", "k-9", "k-9:explosive")),
+    14: (FIRE, "engine", ("engine",)),
+    15: (EMS, "ambulance", ("BLS",)),
+    16: (POLICE, "patrol", ("patrol", "EOD")),
+    19: (POLICE, "patrol", ("patrol", "negotiator")),
+    21: (FIRE, "chief", ("battalion chief",)),
+}
+"""Agency, kind and capabilities of every vehicle by its number in each twenty, as the shipped run cards ask for them;
+the others are patrols. Numbers from 20 on come once."""
+LETTER = {POLICE: "P", FIRE: "F", EMS: "M"}
+PATROL = (POLICE, "patrol", ("patrol",))
 PING_MS = 3_000
 ACKNOWLEDGE_MS = 2_000
 REPLAN_MS = 5_000
@@ -94,6 +113,11 @@ class _Vehicle:
     responding: bool = False
 
 
+def role(n: int) -> tuple[str, str, tuple[str, ...]]:
+    """Agency, kind and capabilities of the n-th vehicle."""
+    return ROLES.get(n) or ROLES.get(n % 20, PATROL)
+
+
 class Fleet:
     """`count` vehicles on a network; `tick` moves them and says what they report.
 
@@ -138,7 +162,7 @@ class Fleet:
         digits = max(2, len(str(count)))
         self._vehicles = [
             _Vehicle(
-                unit_id=f"P-{n + 1:0{digits}d}",
+                unit_id=f"{LETTER[role(n)[0]]}-{n + 1:0{digits}d}",
                 edge=int(edge),
                 done_ms=float(self._random.random()) * float(self.patrol_weights.edge_ms[edge]),
                 at_ms=start_ms,
@@ -152,7 +176,7 @@ class Fleet:
         """The fleet's units, marked as simulated."""
         out = []
         for n, vehicle in enumerate(self._vehicles):
-            special = {3: ("k9",), 6: ("supervisor",), 9: ("swat",)}.get(n % 10, ())
+            agency, kind, capabilities = role(n)
             out.append(
                 UnitRegistered(
                     event_id=f"simulated:{vehicle.unit_id}:{received_ms}",
@@ -160,9 +184,9 @@ class Fleet:
                     said_by="node",
                     unit_id=vehicle.unit_id,
                     callsign=vehicle.unit_id,
-                    agency=AGENCY,
-                    kind="patrol",
-                    capabilities=("patrol", *special),
+                    agency=agency,
+                    kind=kind,
+                    capabilities=capabilities,
                     source="simulated",
                 )
             )
@@ -214,7 +238,7 @@ class Fleet:
         if incident_id is not None:
             told_ms = live_map.incidents[incident_id].assignments[vehicle.unit_id].at_ms
             vehicle.acknowledge_ms = told_ms + ACKNOWLEDGE_MS
-            vehicle.roll_ms = told_ms + live_map.rules.of(AGENCY).turnout.mobile_ms
+            vehicle.roll_ms = told_ms + live_map.rules.of(live_map.units[vehicle.unit_id].agency).turnout.mobile_ms
         vehicle.replan_ms = 0
 
     def _respond(self, vehicle: _Vehicle, live_map: LiveMap, incident: Incident, now_ms: int, out: list[Event]) -> None:

@@ -23,7 +23,9 @@ from geo_backup.custody import RecordsPurged
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
 from geo_backup.eventlog.proof import purge_content
-from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
+from geo_backup.eventlog.reading import wipe_index
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
 
@@ -48,12 +50,16 @@ KEPT = {
     "HoldPlaced",
     "HoldLifted",
     "RecordsPurged",
+    "LogRepaired",
+    "DoubtAcknowledged",
 }
 """Facts that others are read by, and those of retention itself: they stay."""
 DECISIONS = {
     "IncidentOpened",
     "IncidentChanged",
+    "IncidentNoted",
     "IncidentClosed",
+    "IncidentReopened",
     "BackupRequested",
     "BackupRecommended",
     "DecisionMade",
@@ -149,6 +155,8 @@ def purge(
             work = _Work(connection, terms, now_ms)
             for parts in _batches(work.segments(progress)):
                 _take(connection, chain, parts)
+            _take_checkpoints(connection, work.before_ms["raw_fixes"])
+            wipe_index(path)  # it holds what went; the next start makes it of what is left
         finally:
             chain.close()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -160,6 +168,7 @@ def purged_fact(done: Purge, terms: Terms, now_ms: int, by: str) -> RecordsPurge
     return RecordsPurged(
         event_id=f"purge:{done.until_seq}:{now_ms}",
         received_ms=now_ms,
+        said_by=by,
         until_seq=done.until_seq,
         raw_fixes=done.counts["raw_fixes"],
         tracks=done.counts["tracks"],
@@ -320,6 +329,15 @@ def _take(connection: sqlite3.Connection, chain: SqliteChain, segments: list[_Se
     chain.committed((), (), 0)
 
 
+def _take_checkpoints(connection: sqlite3.Connection, before_ms: int) -> None:
+    """Checkpoints hold the last positions of their time: those that are older than fixes may be go, but for the newest,
+    where the fold can begin."""
+    made = connection.execute("SELECT first_seq FROM links WHERE kind = 'checkpoint' AND at_ms < ?", (before_ms,))
+    newest = connection.execute("SELECT max(seq) FROM snapshots").fetchone()[0]
+    old = [(seq,) for (seq,) in made if seq != newest]
+    connection.executemany("DELETE FROM snapshots WHERE seq = ?", old)
+
+
 class _Holds:
     """Legal holds that stand."""
 
@@ -348,17 +366,22 @@ class _Tracks:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._spans: dict[str, list[tuple[int, float, str]]] = {}
         self._open: dict[tuple[str, str], int] = {}
-        kinds = ("AssignmentChanged", "EmergencyDeclared", "IncidentOpened", "IncidentClosed")
+        needy: dict[str, str] = {}
+        kinds = ("AssignmentChanged", "EmergencyDeclared", "IncidentOpened", "IncidentClosed", "IncidentReopened")
         for seq, kind, body in _facts_at(connection, *kinds):
             unit_id = body.get("unit_id") or body.get("for_unit_id") or ""
             incident_id = body.get("incident_id") or body["emergency_id"]
             if kind == "IncidentClosed":
                 for pair in [pair for pair in self._open if pair[1] == incident_id]:
                     self._end(pair, seq)
+            elif kind == "IncidentReopened" and incident_id in needy:
+                self._open.setdefault((needy[incident_id], incident_id), seq)
             elif body.get("state") in ("cleared", "cancelled"):
                 self._end((unit_id, incident_id), seq)
             elif unit_id:
                 self._open.setdefault((unit_id, incident_id), seq)
+                if kind != "AssignmentChanged":
+                    needy[incident_id] = unit_id
         for pair in list(self._open):
             self._end(pair, math.inf)
 

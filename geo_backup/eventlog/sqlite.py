@@ -22,12 +22,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog.chain import Row
+from geo_backup.eventlog.doubts import doubts_in, said
+from geo_backup.eventlog.ladder import over
 from geo_backup.eventlog.port import Limits, LogState
 from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.eventlog.salvage import recover_tail
-from geo_backup.eventlog.sqlite_chain import Span, SqliteChain
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,
@@ -53,7 +57,6 @@ GROUP_BYTES = 64 << 20
 """Nor once its events take so much memory."""
 BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
-SNAPSHOTS_KEPT = 3
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
 ROOM_BYTES = 1 << 20
@@ -127,6 +130,7 @@ class SqliteLog:
         self._looked_s = float("-inf")
         self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve)
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._doubt = ""
         self._closed = False
         self._broken: LogError | None = None
         self._last = last_seq(connection)
@@ -193,20 +197,20 @@ class SqliteLog:
     @property
     def state(self) -> LogState:
         """How the disk takes what it is given; see LogState."""
-        name = self.path.name
+        name, doubt = self.path.name, self._doubt
         if self._broken is not None:
             words = (
                 f"the log {name} cannot be written, and nothing is recorded any more: check its disk, then start the"
             )
-            return LogState("failing", f"{words} server again")
+            return LogState("failing", f"{words} server again", doubt)
         if self._full:
             words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
-            return LogState("full", words)
+            return LogState("full", words, doubt)
         limits = self._limits
         if self.waiting_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
             words = f"the disk of the log {name} takes more than {limits.slow_after_s:g} s to record:"
-            return LogState("slow", f"{words} look what else uses it, and whether it is failing")
-        return LogState("ok")
+            return LogState("slow", f"{words} look what else uses it, and whether it is failing", doubt)
+        return LogState("ok", doubt=doubt)
 
     @property
     def waiting_s(self) -> float:
@@ -240,7 +244,7 @@ class SqliteLog:
             return await item.future
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
-        """Keep `data` as the state after event `seq`; blocks for one commit. The last three are kept."""
+        """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
         item = _Snapshot(seq, data)
         self._enqueue(item)
         item.done.wait()
@@ -322,7 +326,8 @@ class SqliteLog:
     def _seal(self) -> None:
         """Bring the chain up to the end of the log, in a transaction of its own."""
         try:
-            self._chain.begin()
+            if self._chain.begin():
+                self._doubt = said(self.path.name, doubts_in(self._connection))
             if self._chain.due:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._chain.seal_segment()
@@ -421,6 +426,8 @@ class SqliteLog:
         connection.executemany(ADD_FACT, new_facts)
         connection.execute("COMMIT")
         self._chain.committed(new_fixes, new_facts, seq)
+        if self._doubt and any(isinstance(event, DoubtAcknowledged) for _, event in batch):
+            self._doubt = said(self.path.name, doubts_in(connection))
         return batch
 
     def _commit_snapshot(self, snapshot: _Snapshot) -> None:
@@ -435,10 +442,8 @@ class SqliteLog:
             self._chain.seal_segment()
             self._chain.link("checkpoint", Span(snapshot.seq, snapshot.seq), content=digest.digest())
             connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", row)
-            connection.execute(
-                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
-                (SNAPSHOTS_KEPT,),
-            )
+            kept = [seq for (seq,) in connection.execute("SELECT seq FROM snapshots ORDER BY seq")]
+            connection.executemany("DELETE FROM snapshots WHERE seq = ?", [(seq,) for seq in over(kept)])
             connection.execute("COMMIT")
             self._chain.committed((), (), 0)
             self._chain.sync()

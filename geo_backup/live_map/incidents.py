@@ -19,6 +19,7 @@ from geo_backup.events import (
     IncidentOpened,
     IncidentReopened,
 )
+from geo_backup.live_map.discipline import skills
 from geo_backup.live_map.state import (
     CLOSED_INCIDENTS_KEPT,
     DECISIONS_KEPT,
@@ -129,6 +130,8 @@ def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
                 edits[name] = edit
             setattr(incident, name, value)
     incident.edits = edits
+    if event.lon is not None and incident.emergency is not None and live_map.generation >= 1:
+        incident.emergency.placed_by = "desk"
     pin(live_map, incident)
     return Delta(incidents=(event.incident_id,))
 
@@ -342,7 +345,7 @@ def _came(part: Assignment) -> bool:
     return False
 
 
-def skills_of(unit: Unit) -> tuple[str, ...]:
+def capabilities_of(unit: Unit) -> tuple[str, ...]:
     """What a vehicle and everybody aboard can do."""
     aboard = (name for member in unit.crew or () for name in member.capabilities)
     return unit.capabilities + tuple(name for name in aboard if name not in unit.capabilities)
@@ -365,7 +368,7 @@ def release(
     """End a unit's part in an incident; one that was on its way or there is available again."""
     part, unit = incident.assignments[unit_id], live_map.units[unit_id]
     if live_map.generation >= 1 and state == "cleared" and _came(part):
-        part.came_with = skills_of(unit)
+        part.came_with = skills(capabilities_of(unit), unit.kind, unit.agency)
     enter(part, state, at_ms, said_by)
     part.reason = reason or part.reason
     if incident.apart:

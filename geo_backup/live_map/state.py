@@ -115,7 +115,7 @@ class Assignment:
     offered_ms: int | None = None
     """When one was last offered that was not offered before."""
     came_with: tuple[str, ...] | None = None
-    """What it could do, once it has been on the scene and has left; None: it never came, or is there."""
+    """Its skills, once it has been on the scene and has left; None: it never came, or is there."""
 
     @property
     def sent_ms(self) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from geo_backup.backup.readings import etas_to, field_to
@@ -26,7 +26,7 @@ from geo_backup.roads import ends, journey
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.nearest import nearest_roads
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
-from geo_backup.wire.route import Guarded
+from geo_backup.wire.route import Guarded, Kept
 from geo_backup.wire.told import Told
 
 BEYOND = ("match", "trip", "tile")
@@ -44,11 +44,7 @@ BUSY = "TooManyRequests"
 Result = TypeVar("Result")
 
 
-async def _asker(request: Request) -> Asker:
-    return cast("Asker", request.app.state.osrm)
-
-
-TheAsker = Annotated["Asker", Depends(_asker)]
+TheAsker = Annotated["Asker", Kept("osrm")]
 
 SERVICES = ("table", "route", "nearest")
 

@@ -43,6 +43,15 @@ CREATE TABLE acts (
     words TEXT NOT NULL
 );
 """
+LATER_SCHEMA = """
+CREATE TABLE IF NOT EXISTS errands (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, ask BLOB NOT NULL,
+    answer BLOB);
+"""
+"""What rosters that were made before do not have yet."""
+WHOSE = "CASE WHEN local THEN principal ELSE json_extract(principal, '$.id') END"
+"""Whose a row of `sessions` is: a person of this roster, or somebody whom a provider vouched for."""
+ENDED = "session_ended"
+"""The act by which a session was ended by another; its words are the session's id."""
 
 
 def now_ms() -> int:
@@ -100,6 +109,19 @@ class RosterFile:
         row = (self.now_ms(), by, act, whom, words)
         self.sql.execute("INSERT INTO acts (at_ms, by, act, whom, words) VALUES (?,?,?,?,?)", row)
 
+    def end_sessions(self, of: str, by: str) -> int:
+        """End what stands of a person, or one session by its id, in the transaction that is open; how many ended."""
+        now_ms = self.now_ms()
+        standing = self.sql.execute(
+            f"SELECT session_id, {WHOSE} FROM sessions WHERE ended_ms IS NULL AND until_ms > ?"
+            f" AND (session_id = ? OR {WHOSE} = ?)",
+            (now_ms, of, of),
+        ).fetchall()
+        for session_id, person_id in standing:
+            self.sql.execute("UPDATE sessions SET ended_ms = ? WHERE session_id = ?", (now_ms, session_id))
+            self.act(by, ENDED, person_id, session_id)
+        return len(standing)
+
     def acts(self) -> list[Act]:
         """What was changed and is not in the log yet, oldest first, at most a thousand."""
         with self._guard:
@@ -154,6 +176,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         sql.execute("PRAGMA synchronous=FULL")
         if made == 0:
             sql.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; COMMIT")
+        sql.executescript(LATER_SCHEMA)
     except (OSError, sqlite3.Error) as error:
         raise BadValueError("--people", "file", f"{path} cannot hold the roster of people: {error}") from error
     return sql

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt import PyJWK
 
 from geo_backup.errors import BadValueError, TokenError
 from geo_backup.events import is_id
 from geo_backup.people.principal import CENTRE, ROLES, Kind, Principal, Role
 
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
+ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
+ED25519 = ("EdDSA", "Ed25519")
+"""Two names of one algorithm for a key on that curve: the newer one (RFC 9864) says which curve it is."""
 REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 LEEWAY_S = 30
 """So far the clocks of a provider and a server may differ."""
@@ -49,7 +53,7 @@ class Keys:
             if not isinstance(row, dict) or row.get("kty") not in ("RSA", "EC", "OKP") or row.get("use") == "enc":
                 continue
             try:
-                key = PyJWK(row)
+                key = PyJWK({**row, "alg": "EdDSA"} if row.get("alg") == row.get("crv") == "Ed25519" else row)
             except jwt.PyJWTError:
                 continue  # of a kind that nobody here reads
             if key.algorithm_name not in ALGORITHMS:
@@ -77,6 +81,9 @@ class Keys:
             found = next(iter((*self.nameless, *self.by_id.values())))
         if found is None:
             raise TokenError(401, "key", "this token is signed with a key that the identity provider does not publish")
+        if header["alg"] in ED25519 and isinstance(found.key, Ed25519PublicKey):
+            found = copy(found)
+            found.algorithm_name = header["alg"]
         return found
 
 
@@ -156,6 +163,13 @@ class Oidc:
             raise TokenError(401, "nonce", "the identity provider answered another sign-in; begin again")
         if claims.get("azp", self.client_id) != self.client_id:
             raise TokenError(401, "audience", "the identity provider answered another client; begin again")
+        return claims
+
+    def renewed(self, token: str, keys: Keys, who: Principal) -> Claims:
+        """What the ID token says that came with a refresh, if it is of the same person. Raises TokenError."""
+        claims = self._decoded(token, keys.find(token), (self.client_id,))
+        if self.id_of(str(claims["sub"])) != who.id:
+            raise TokenError(401, "subject", "the identity provider vouched for another person; sign in again")
         return claims
 
     def has_roles(self, claims: Claims) -> bool:

@@ -108,7 +108,7 @@ class People:
         hashed = _hashed(password)
         with self._file.writing() as sql:
             sql.execute("UPDATE people SET password = ? WHERE person_id = ?", (hashed, person_id))
-            self._end_sessions(person_id)
+            self._file.end_sessions(person_id, by)
             self._file.act(by, "password_set", person_id)
 
     def lock(self, person_id: str, *, by: str) -> None:
@@ -116,7 +116,7 @@ class People:
         self._somebody(person_id)
         with self._file.writing() as sql:
             sql.execute("UPDATE people SET locked = 1 WHERE person_id = ?", (person_id,))
-            self._end_sessions(person_id)
+            self._file.end_sessions(person_id, by)
             self._file.act(by, "person_locked", person_id)
 
     def unlock(self, person_id: str, *, by: str) -> None:
@@ -137,7 +137,7 @@ class People:
                 " removed_ms = ? WHERE person_id = ?",
                 (self._file.now_ms(), person_id),
             )
-            self._end_sessions(person_id)
+            self._file.end_sessions(person_id, by)
             self._file.act(by, "person_removed", person_id)
 
     def _somebody(self, person_id: str) -> Person:
@@ -145,12 +145,6 @@ class People:
         if person is None:
             raise UnknownIdError(f"nobody is called {person_id!r}; `geo-backup people list` names everybody")
         return person
-
-    def _end_sessions(self, person_id: str) -> None:
-        self._file.sql.execute(
-            "UPDATE sessions SET ended_ms = ? WHERE local AND principal = ? AND ended_ms IS NULL",
-            (self._file.now_ms(), person_id),
-        )
 
 
 def _person(row: tuple[Any, ...]) -> Person:

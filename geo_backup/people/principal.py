@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Role = Literal[
@@ -19,7 +19,8 @@ class Principal:
     """Who speaks, as a token or a session says it and never as a request's body does.
 
     `units` are those that a device or a field unit speaks for. `session` names the token or session that was shown: it
-    is no secret. `until_ms` is when it ends (UTC epoch), None: not by itself.
+    is no secret. `until_ms` is when it ends (UTC epoch), None: not by itself; whose session was
+    prolonged is the same principal.
     """
 
     kind: Kind
@@ -29,7 +30,7 @@ class Principal:
     units: frozenset[str] = frozenset()
     name: str = ""
     session: str = ""
-    until_ms: int | None = None
+    until_ms: int | None = field(default=None, compare=False)
 
     @property
     def said_by(self) -> str:

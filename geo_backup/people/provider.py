@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from geo_backup.errors import OutboundError, TokenError
@@ -38,6 +38,9 @@ KEPT_S = 24 * 3600.0
 WAIT_S = 6.0
 """So long a token with an unknown key waits for the provider's answer."""
 SIGN_IN_S = 600.0
+WORD_HOLDS = "who is signed in stays so until their shift is over"
+LASTS_S = 300.0
+"""How long a provider vouches for somebody where it does not say."""
 KNOWN_MAX = 10_000
 DOCUMENT_MAX = 256_000
 ENDPOINTS = ("jwks_uri", "authorization_endpoint", "token_endpoint")
@@ -82,19 +85,31 @@ class SignIn:
         return _base64(hashlib.sha256(f"{use} {self.cookie}".encode()).digest())
 
 
+class Vouched(NamedTuple):
+    """Somebody for whom the provider vouches until `who.until_ms`, and what it is asked with for longer; empty: it
+    gave nothing for that."""
+
+    who: Principal
+    refresh: str
+
+
+class TokenRefused(ValueError):
+    """The provider says that a grant is over: the person left, was locked, or signed out there."""
+
+
 class Provider:
     """See the module. It lives on one event loop; `kept` is the file of the last good keys."""
 
     def __init__(
         self, oidc: Oidc, outbound: Outbound, kept: Path | None = None, *, now_s: Callable[[], float] = time.time
     ) -> None:
-        self.oidc, self._outbound, self._kept, self._now_s = oidc, outbound, kept, now_s
+        self.oidc, self._outbound, self._kept, self.now_s = oidc, outbound, kept, now_s
         self._keys = Keys()
         self._endpoints: dict[str, Any] = {}
         self._got_s = self._asked_s = float("-inf")
         """When its keys came (UTC epoch), and when it was last asked."""
         self._asking: asyncio.Task[None] | None = None
-        self._failure = "it has not been asked yet"
+        self._failures: dict[str, str] = {}
         self._known: OrderedDict[str, Principal] = OrderedDict()
         """By the hashes of their tokens: who has shown one that holds."""
         self._take_kept()
@@ -103,7 +118,7 @@ class Provider:
 
     def who(self, token: str) -> Principal:
         """Whose access token this is, by the keys at hand. Raises TokenError."""
-        hashed, now_ms = token_hash(token), self._now_s() * 1000
+        hashed, now_ms = token_hash(token), self.now_s() * 1000
         known = self._known.get(hashed)
         if known is None:
             who = self.oidc.principal(self.oidc.claims_of(token, self._held()))
@@ -117,7 +132,7 @@ class Provider:
 
     def again(self, who: Principal) -> Principal | None:
         """Somebody who showed a token a while ago; None when it is over."""
-        return who if who.until_ms is not None and self._now_s() * 1000 < who.until_ms else None
+        return who if who.until_ms is not None and self.now_s() * 1000 < who.until_ms else None
 
     async def meet(self, token: str) -> None:
         """Before `who`: where a token names a key that is not here, ask the provider, at most every 30 s."""
@@ -131,7 +146,7 @@ class Provider:
 
     def _held(self) -> Keys:
         """The keys that hold now. Raises TokenError 503 when there are none."""
-        if self._now_s() - self._got_s > KEPT_S:
+        if self.now_s() - self._got_s > KEPT_S:
             raise self._unreachable()
         return self._keys
 
@@ -148,7 +163,7 @@ class Provider:
 
     def _is_past(self, at_s: float, after_s: float) -> bool:
         """Whether so long has gone by; a time that is yet to come was told by a clock that was wrong."""
-        return not 0.0 <= self._now_s() - at_s < after_s
+        return not 0.0 <= self.now_s() - at_s < after_s
 
     async def _ask(self, after_s: float) -> None:
         """Wait until the provider has answered, unless it was asked less than so long ago."""
@@ -158,7 +173,7 @@ class Provider:
 
     def _begin_asking(self) -> asyncio.Task[None]:
         if self._asking is None:
-            self._asked_s = self._now_s()
+            self._asked_s = self.now_s()
             self._asking = asyncio.create_task(self._fetch())
             self._asking.add_done_callback(self._asked)
         return self._asking
@@ -169,15 +184,19 @@ class Provider:
             return
         error = task.exception()
         failure = "" if error is None else str(error) or type(error).__name__
-        if failure and failure != self._failure:
-            log_.warning("the identity provider: %s; its last good keys hold for a day", failure)
-        self._failure = failure
+        self._told("its last good keys hold for a day", failure)
+
+    def _told(self, holds: str, failure: str) -> None:
+        """Say once what fails, and what holds all the same."""
+        if failure and failure != self._failures.get(holds):
+            log_.warning("the identity provider: %s; %s", failure, holds)
+        self._failures[holds] = failure
 
     async def _fetch(self) -> None:
         """Its endpoints and keys. Raises OutboundError or ValueError; what is here stays then."""
         if self.oidc.jwks_file is not None:
             self._keys = Keys.of(json.loads(await asyncio.to_thread(self.oidc.jwks_file.read_bytes)))
-            self._got_s = self._now_s()
+            self._got_s = self.now_s()
             return
         base = self.oidc.issuer.removesuffix("/")
         found = await self._document(f"{base}/.well-known/openid-configuration")
@@ -190,7 +209,7 @@ class Provider:
         keys = Keys.of(jwks)
         names = (*ENDPOINTS, "token_endpoint_auth_methods_supported")
         self._keys, self._endpoints = keys, {name: found[name] for name in names if name in found}
-        self._got_s = self._now_s()
+        self._got_s = self.now_s()
         document = {"issuer": self.oidc.issuer, "got_s": self._got_s, "endpoints": self._endpoints, "jwks": jwks}
         if self._kept is not None:
             await asyncio.to_thread(_keep, self._kept, json.dumps(document))
@@ -207,7 +226,7 @@ class Provider:
             document = json.loads(self._kept.read_bytes())
             if document["issuer"] == self.oidc.issuer:
                 self._keys, self._endpoints = Keys.of(document["jwks"]), dict(document["endpoints"])
-                self._got_s = min(float(document["got_s"]), self._now_s())
+                self._got_s = min(float(document["got_s"]), self.now_s())
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -222,7 +241,7 @@ class Provider:
             await self._ask(RETRY_S)
         if not self._endpoints:
             raise self._unreachable()
-        sign_in = SignIn.begin(self._now_s())
+        sign_in = SignIn.begin(self.now_s())
         challenge = _base64(hashlib.sha256(sign_in.verifier.encode()).digest())
         asked = {
             "response_type": "code",
@@ -237,33 +256,63 @@ class Provider:
         url: str = self._endpoints["authorization_endpoint"]
         return sign_in.cookie, f"{url}{'&' if '?' in url else '?'}{urlencode(asked)}"
 
-    async def end_sign_in(self, cookie: str, state: str, code: str, issuer: str) -> Principal:
+    async def end_sign_in(self, cookie: str, state: str, code: str, issuer: str) -> Vouched:
         """Who has signed in: by the cookie of the browser that began, and what the provider sent it back with (RFC 9207
         lets it name itself). Raises TokenError."""
         sign_in = SignIn(cookie)
-        if not sign_in.is_ended_by(state, self._now_s()):
+        if not sign_in.is_ended_by(state, self.now_s()):
             words = f"this answers no sign-in that this browser began within ten minutes at {self.oidc.public_url}"
             raise TokenError(403, "state", words)
         if issuer not in ("", self.oidc.issuer):
             raise TokenError(403, "issuer", "this is the answer of another identity provider; begin again")
         if not code:
             raise TokenError(403, "code", f"{self.oidc.button} did not let you sign in; begin again")
-        url = self._endpoints.get("token_endpoint")
-        if url is None:
-            raise self._unreachable()
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": sign_in.verifier}
-        form, headers = self._as_client({**form, "redirect_uri": self.oidc.redirect_url})
         try:
-            reply = await self._outbound.fetch(url, form=form, headers=headers, most_bytes=DOCUMENT_MAX)
-            got = _json(url, reply.status, reply.body)
+            got = await self._tokens({**form, "redirect_uri": self.oidc.redirect_url})
         except (OutboundError, ValueError) as error:
             log_.warning("signing in by the identity provider: %s", error)
             words = f"{self.oidc.button} did not vouch for this sign-in; begin again. The server's log says more"
             raise TokenError(502, "code", words) from None
-        id_token, access_token = str(got.get("id_token", "")), str(got.get("access_token", ""))
+        id_token = _text(got, "id_token")
         await self.meet(id_token)
         claims = self.oidc.signed_in(id_token, self._held(), sign_in.nonce)
-        return self.oidc.principal(self._with_roles(claims, access_token))
+        who = self.oidc.principal(self._with_roles(claims, _text(got, "access_token")))
+        return Vouched(who, _text(got, "refresh_token"))
+
+    async def renew(self, vouched: Vouched) -> Vouched:
+        """Ask whether the provider still vouches for somebody, and in which roles. Raises TokenError: 503 where it
+        cannot be asked or is in trouble, any other where it does not vouch for them any more."""
+        who, refresh = vouched
+        try:
+            got = await self._tokens({"grant_type": "refresh_token", "refresh_token": refresh})
+        except (OutboundError, ValueError) as error:
+            if isinstance(error, TokenRefused):
+                raise TokenError(401, "refused", f"{self.oidc.button} does not vouch for {who.id} any more") from None
+            self._told(WORD_HOLDS, str(error) or type(error).__name__)
+            raise self._unreachable() from None
+        self._told(WORD_HOLDS, "")
+        id_token, access_token = _text(got, "id_token"), _text(got, "access_token")
+        refresh = _text(got, "refresh_token") or refresh
+        if id_token:
+            await self.meet(id_token)
+            claims = self.oidc.renewed(id_token, self._held(), who)
+            return Vouched(self.oidc.principal(self._with_roles(claims, access_token)), refresh)
+        # a provider need not send an ID token again: it vouches for whom it named, as long as it says
+        lasts_s = got.get("expires_in")
+        lasts_s = min(max(lasts_s, RETRY_S), KEPT_S) if type(lasts_s) is int else LASTS_S
+        return Vouched(replace(who, until_ms=int((self.now_s() + lasts_s) * 1000)), refresh)
+
+    async def _tokens(self, said: Mapping[str, str]) -> dict[str, Any]:
+        """What the token endpoint answers. Raises OutboundError or ValueError, TokenRefused for what is over."""
+        url = self._endpoints.get("token_endpoint")
+        if url is None:
+            raise self._unreachable()
+        form, headers = self._as_client(said)
+        reply = await self._outbound.fetch(url, form=form, headers=headers, most_bytes=DOCUMENT_MAX)
+        if reply.status == 400 and b'"invalid_grant"' in reply.body:
+            raise TokenRefused(f"{urlsplit(url).hostname} answered 400 (invalid_grant)")
+        return _json(url, reply.status, reply.body)
 
     def _with_roles(self, claims: Claims, access_token: str) -> Claims:
         """Some providers say a person's roles in the access token alone."""
@@ -299,6 +348,11 @@ def _json(url: str, status: int, body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"{host} did not answer with a JSON object")
     return document
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _keep(path: Path, text: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from geo_backup.errors import GeoBackupError
+from geo_backup.errors import GeoBackupError, UnknownIdError
+from geo_backup.events import TIME_MS
 from geo_backup.people import secret
-from geo_backup.people.file import RosterFile
+from geo_backup.people.file import WHOSE, RosterFile
 from geo_backup.people.persons import People
 from geo_backup.people.principal import Principal
 
@@ -17,7 +18,7 @@ WRONG_MAX = 5
 WRONG_WITHIN_MS = 15 * 60_000
 """... within this time lock them out from there."""
 SESSION_MS = 12 * 3_600_000
-"""A session ends after a shift, used or not."""
+"""A session ends after a shift, used or not, and whatever an identity provider says."""
 _WRONG = "name, password or code do not fit"
 _LOCKED = (
     "too many wrong tries from here: an admin lifts this with `geo-backup people unlock`; an emergency still gets "
@@ -31,6 +32,19 @@ class SignInError(GeoBackupError):
     def __init__(self, reason: str, words: str) -> None:
         super().__init__(words)
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session that stands: whose, from where, by a password of this server or a provider's word, and how long."""
+
+    session_id: str
+    person_id: str
+    name: str
+    by_provider: bool
+    source: str
+    made_ms: int
+    until_ms: int
 
 
 class Sessions:
@@ -73,13 +87,48 @@ class Sessions:
         return self._begin(person_id, person.principal(), source, local=True)
 
     def begin(self, who: Principal, source: str) -> tuple[str, Principal]:
-        """A session of somebody whom an identity provider vouches for."""
+        """A session of somebody whom an identity provider vouches for, as long as it does: until `who.until_ms`."""
         return self._begin(_kept(who), who, source, local=False)
 
     def end(self, session_id: str) -> None:
         """End a session; its cookie is worth nothing from now on."""
         with self._file.writing() as sql:
             sql.execute("UPDATE sessions SET ended_ms = ? WHERE session_id = ?", (self._file.now_ms(), session_id))
+
+    def standing(self, person_id: str | None = None) -> list[Session]:
+        """Those that stand, of everybody or of one person, oldest first."""
+        rows = self._file.rows(
+            f"SELECT session_id, {WHOSE}, principal, local, source, made_ms, until_ms FROM sessions"
+            f" WHERE ended_ms IS NULL AND until_ms > ? AND (? IS NULL OR {WHOSE} = ?) ORDER BY made_ms",
+            self._file.now_ms(),
+            person_id,
+            person_id,
+        )
+        names = {one.person_id: one.name for one in self._people.all()}
+        return [
+            Session(session_id, whose, names.get(whose, "") if local else _told(kept).name, not local, *rest)
+            for session_id, whose, kept, local, *rest in rows
+        ]
+
+    def end_all(self, of: str, *, by: str) -> int:
+        """End all that stand of a person, or one session by its id; how many ended. Raises UnknownIdError for none."""
+        with self._file.writing():
+            ended = self._file.end_sessions(of, by)
+        if not ended:
+            raise UnknownIdError(f"nobody called {of!r} is signed in; `geo-backup people sessions` lists who is")
+        return ended
+
+    def prolong(self, session_id: str, who: Principal) -> bool:
+        """The provider vouches for somebody anew, as they are now and until `who.until_ms`; False when the session is
+        over. No session outlives its shift."""
+        now_ms = self._file.now_ms()
+        with self._file.writing() as sql:
+            done = sql.execute(
+                "UPDATE sessions SET principal = ?, until_ms = min(?, made_ms + ?)"
+                " WHERE session_id = ? AND ended_ms IS NULL AND until_ms > ?",
+                (_kept(who), who.until_ms, SESSION_MS, session_id, now_ms),
+            )
+        return done.rowcount == 1
 
     def of(self, hashed: str) -> tuple[Principal, bool] | None:
         """Whose session has this hash, and whether they sit at a console; None when none stands."""
@@ -98,7 +147,7 @@ class Sessions:
 
     def _begin(self, kept: str, who: Principal, source: str, *, local: bool) -> tuple[str, Principal]:
         shown, session_id, now_ms = secret.new_token(), f"s-{secrets.token_hex(6)}", self._file.now_ms()
-        until_ms = now_ms + SESSION_MS
+        until_ms = min(now_ms + SESSION_MS, who.until_ms or TIME_MS[1])
         with self._file.writing() as sql:
             sql.execute("DELETE FROM sessions WHERE until_ms < ?", (now_ms - SESSION_MS,))
             sql.execute(

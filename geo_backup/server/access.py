@@ -23,6 +23,7 @@ Right = Literal[
     "look",
     "look_ahead",
     "look_around",
+    "look_back",
     "drive_times",
     "report",
     "press",
@@ -64,6 +65,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "look": Words("see units, incidents, emergencies and rankings"),
         "look_ahead": Words("see decisions, cover, staging and plans"),
         "look_around": Words("find and name places, see closures, traffic, rules, beats, run cards and agreements"),
+        "look_back": Words("see tracks of units, what happened in incidents, and the map as it was"),
         "drive_times": Words("ask for ETAs and routes between places"),
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
@@ -86,7 +88,9 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
 _LOOKING: Mapping[Right, Reach] = dict.fromkeys(("look", "look_ahead", "look_around", "drive_times"), "all")
 _DESK: Mapping[Right, Reach] = {
     **_LOOKING,
-    **dict.fromkeys(("report", "press", "respond", "take", "dispatch", "close_roads", "traffic", "steer"), "all"),
+    **dict.fromkeys(
+        ("report", "press", "respond", "take", "dispatch", "close_roads", "traffic", "steer", "look_back"), "all"
+    ),
 }
 GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
     {
@@ -96,6 +100,7 @@ GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
             "press": "own",
             "respond": "own",
             "look": "own",
+            "look_back": "own",
             "look_around": "all",
             "drive_times": "all",
         },
@@ -143,6 +148,9 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "find_staging": "look_ahead",
         "list_plans": "look_ahead",
         "get_plan": "look_ahead",
+        "get_track": "look_back",
+        "get_timeline": "look_back",
+        "get_past": "look_back",
         "get_basemap": "look_around",
         "list_closures": "look_around",
         "get_closed_roads": "look_around",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import numpy as np
-from fastapi import Depends, Query
+from fastapi import Query
 
 from geo_backup.backup.advice import moves, staging
 from geo_backup.backup.city import beats_of, city_now
@@ -19,7 +19,7 @@ from geo_backup.events import BeatsAdopted, DemandAdopted, speeds_id
 from geo_backup.formats import calls as calls_csv
 from geo_backup.roads.drawn import check_drawn
 from geo_backup.server.answers import asked, listed, told
-from geo_backup.server.given import Csv, IncidentId, TheNode, read, routes_of
+from geo_backup.server.given import Csv, IncidentId, TheNode, routes_of
 from geo_backup.server.problems import bad_value, may, not_json
 from geo_backup.server.writes import new_id, open_incident_of, record
 from geo_backup.wire import documents
@@ -37,9 +37,7 @@ routes = routes_of("Cover")
 
 
 @routes.put("/beats")
-async def adopt_beats(
-    node: TheNode, body: Annotated[bytes, Depends(read), Taken(documents.Beats)]
-) -> Told[documents.BeatsAdopted]:
+async def adopt_beats(node: TheNode, body: Annotated[bytes, Taken(documents.Beats)]) -> Told[documents.BeatsAdopted]:
     """From now on these are the beats: a GeoJSON FeatureCollection of polygons with `beat_id` and `floor`, the
     free units that a beat keeps (a number, or 24 by hour). No features: none."""
 

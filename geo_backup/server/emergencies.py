@@ -16,7 +16,7 @@ import unicodedata
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from geo_backup.errors import OutsideMapError, UnknownIdError
 from geo_backup.events import (
@@ -34,7 +34,7 @@ from geo_backup.roads.snap import snap_place
 from geo_backup.server.access import refusal_of, units_of
 from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.answers import listed, told
-from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, read, routes_of
+from geo_backup.server.given import EmergencyId, TheAdoption, TheNode, TheTries, UnitId, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json
 from geo_backup.server.speaker import named, said_by, signed, speaking
 from geo_backup.server.versions import told_incident
@@ -71,7 +71,7 @@ async def list_emergencies(node: TheNode) -> Told[documents.EmergencyList]:
 
 @routes.post("/emergencies", status_code=201, responses=may(also={200: "Another press of the one that stands."}))
 async def declare_emergency(
-    node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Depends(read), Taken(EmergencyCall)]
+    node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Taken(EmergencyCall)]
 ) -> Told[documents.Pressed]:
     """An officer is in danger: 201 for a new emergency, 200 for another press of the one that stands. It alarms
     every viewer even where it cannot be recorded yet (`recorded` is false then), for a unit that nobody registered,

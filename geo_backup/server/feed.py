@@ -23,19 +23,23 @@ from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
+from geo_backup.server.looks import audit, looked
 from geo_backup.server.problems import pointer
-from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
 from geo_backup.wire import documents
 from geo_backup.wire.body import parse
 from geo_backup.wire.requests import Request
+from geo_backup.wire.route import handed
 from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.feed")
 
 HELLO_WITHIN_S = 5.0
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
+"""A page that hears nothing for three of them sends nobody any more."""
+HOLDS_S = 2.5
+"""So often it is asked whether a viewer is still who they were: with the roster's own second, within five in all."""
 VIEWERS_MAX = 1_000
 CLOSE_BAD_HELLO = 4400
 CLOSE_NOBODY = 4401
@@ -59,6 +63,7 @@ routes = APIRouter()
 
 
 @routes.websocket("/v1/feed")
+@handed
 async def feed(
     socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering, speakers: TheSpeakers
 ) -> None:
@@ -163,10 +168,10 @@ async def _send(
         await socket.send_text(orjson.dumps({**head, "freshness": limits}).decode())
         outbox.mark(missed)
     viewer.bell.set()
-    beat_at = loop.time() + HEARTBEAT_S
+    beat_at, held_at = loop.time() + HEARTBEAT_S, loop.time() + HOLDS_S
     clock_at, told, known = loop.time(), None, None
     while True:
-        wake_at = min(beat_at, clock_at) if steering is not None else beat_at
+        wake_at = min(beat_at, held_at, clock_at) if steering is not None else min(beat_at, held_at)
         await rung(viewer.bell, max(wake_at - loop.time(), 0.0))
         viewer.bell.clear()
         if outbox.snapshot_due or window.stale:
@@ -187,9 +192,11 @@ async def _send(
         if text is not None:
             node.counters["frames"] += 1
             await socket.send_text(text)
-        if loop.time() >= beat_at and not still():
-            await socket.close(CLOSE_NOBODY, OVER)
-            return
+        if loop.time() >= held_at:
+            held_at = loop.time() + HOLDS_S
+            if not still():
+                await socket.close(CLOSE_NOBODY, OVER)
+                return
         if loop.time() >= beat_at:
             beat_at = loop.time() + HEARTBEAT_S
             beat = {"type": "heartbeat", "seq": node.live_map.seq, "server_time": to_text(node.clock.now_ms())}

@@ -1,15 +1,14 @@
 """What a handler is given beside the request: the node, and what the application keeps between requests.
 
-`create_app` puts it on `app.state`; handlers name it by type, and FastAPI hands it in.
+`create_app` puts it on `app.state`; handlers name it by type, and their routes hand it in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from starlette.requests import HTTPConnection
+from fastapi import APIRouter, Path, Request, Response
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
@@ -20,7 +19,7 @@ from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 from geo_backup.wire.body import StrictRequest
 from geo_backup.wire.documents import ReplayState
-from geo_backup.wire.route import Guarded
+from geo_backup.wire.route import Guarded, Kept
 from geo_backup.wire.told import Taken
 
 
@@ -34,51 +33,16 @@ class Steering(Protocol):
         """Play, pause, change the speed, jump."""
 
 
-# asynchronous, though nothing is awaited: FastAPI would ask a plain function in a thread
-async def _node(asked: HTTPConnection) -> Node:
-    return cast("Node", asked.app.state.node)
+TheNode = Annotated[Node, Kept("node")]
+TheAdoption = Annotated[Adoption | None, Kept("adoption")]
+TheTries = Annotated[Tries, Kept("tries")]
+TheWriter = Annotated[FrameWriter, Kept("writer")]
+TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
+TheSteering = Annotated[Steering | None, Kept("steering")]
+TheSpeakers = Annotated[Speakers, Kept("speakers")]
 
-
-async def _adoption(asked: HTTPConnection) -> Adoption | None:
-    return cast("Adoption | None", asked.app.state.adoption)
-
-
-async def _tries(asked: HTTPConnection) -> Tries:
-    return cast("Tries", asked.app.state.tries)
-
-
-async def _writer(asked: HTTPConnection) -> FrameWriter:
-    return cast("FrameWriter", asked.app.state.writer)
-
-
-async def _gazetteer(asked: HTTPConnection) -> Gazetteer:
-    return cast("Gazetteer", asked.app.state.gazetteer)
-
-
-async def _steering(asked: HTTPConnection) -> Steering | None:
-    return cast("Steering | None", asked.app.state.steering)
-
-
-async def _speakers(asked: HTTPConnection) -> Speakers:
-    return cast("Speakers", asked.app.state.speakers)
-
-
-async def read(request: Request) -> bytes:
-    """The body as it came, for a handler that reads it itself."""
-    return await request.body()
-
-
-TheNode = Annotated[Node, Depends(_node)]
-TheAdoption = Annotated[Adoption | None, Depends(_adoption)]
-TheTries = Annotated[Tries, Depends(_tries)]
-TheWriter = Annotated[FrameWriter, Depends(_writer)]
-TheGazetteer = Annotated[Gazetteer, Depends(_gazetteer)]
-TheSteering = Annotated[Steering | None, Depends(_steering)]
-
-Csv = Annotated[bytes, Depends(read), Taken(str, "text/csv")]
-Xml = Annotated[bytes, Depends(read), Taken(str, "application/xml")]
-
-TheSpeakers = Annotated[Speakers, Depends(_speakers)]
+Csv = Annotated[bytes, Taken(str, "text/csv")]
+Xml = Annotated[bytes, Taken(str, "application/xml")]
 
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]

@@ -57,13 +57,15 @@ async def end_oidc(
     try:
         if max(map(len, (state, code, iss, cookie))) > LONGEST:
             raise TokenError(403, "state", "this is no answer of an identity provider")
-        who = await provider.end_sign_in(cookie, state, code, iss)
+        vouched = await provider.end_sign_in(cookie, state, code, iss)
     except TokenError as error:
         refused = speakers.is_wrong(source) if error.status != 503 else None
         answer = _said(429, refused.words) if refused and refused.status == 429 else _said(error.status, str(error))
     else:
         assert speakers.roster is not None
-        shown, who = speakers.roster.sessions.begin(who, source)
+        shown, who = speakers.roster.sessions.begin(vouched.who, source)
+        if speakers.renewal is not None:
+            speakers.renewal.keep(who.session, vouched)
         await signed_in(node, who, source, "oidc")
         answer = _said(200, f"Signed in as {who.name or who.id}.", on=True)
         keep(answer, shown, request)

@@ -31,7 +31,7 @@ lon, lat in WGS84 degrees, units of measure are in the names (`_s _m _mps _deg`)
 
 What changes is pushed over the websocket `/v1/feed`, which OpenAPI cannot describe: say `{"type": "hello", "topics":
 ["units", "positions", "incidents", "rankings", "closures"]}` within 5 s, and a `snapshot` comes, then `frame`s with
-what changed and a `heartbeat` every 5 s. A unit, an incident, a ranking and a closure look there as they do here.
+what changed and a `heartbeat` every second. A unit, an incident, a ranking and a closure look there as they do here.
 """
 TOKEN = {
     "type": "http",
@@ -47,6 +47,7 @@ TAGS = {
     "Units": "Who is there, and where.",
     "Incidents": "Who needs help, who is sent, and who could be there how soon.",
     "Backup": "Whom to send, and why.",
+    "History": "What was.",
     "Emergencies": "An officer is in danger.",
     "Closures": "Closed and slow roads.",
     "Traffic": "Measured speeds.",

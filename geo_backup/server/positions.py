@@ -8,7 +8,7 @@ import logging
 import re
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 from pydantic import ValidationError
 
 from geo_backup.errors import LogError
@@ -18,7 +18,7 @@ from geo_backup.server.access import speaks_for, speaks_for_all, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
 from geo_backup.server.emergencies import Place, Pressed, declare
-from geo_backup.server.given import TheAdoption, TheNode, read, routes_of
+from geo_backup.server.given import TheAdoption, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
 from geo_backup.server.speaker import said_by, speaking
 from geo_backup.server.writes import REFUSALS, adoption_of
@@ -41,7 +41,7 @@ routes = routes_of("Units")
 
 @routes.post("/positions", status_code=202, responses=may(413))
 async def report_positions(
-    node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Depends(read), Taken(Positions)]
+    node: TheNode, adoption: TheAdoption, request: Request, body: Annotated[bytes, Taken(Positions)]
 ) -> Told[documents.PositionsTaken]:
     """Report positions, at most 1,000. Each stands or falls alone; see the contract for refused and ignored. An
     `"alarm":"sos"` is heard by every viewer even where nothing can be recorded: `unrecorded` says so."""

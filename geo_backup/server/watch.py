@@ -6,12 +6,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Literal
 
 from geo_backup.custody import AccessChanged, SignedOut, SignInRefused
 from geo_backup.errors import LogError
 from geo_backup.events import Event
 from geo_backup.node import Node
-from geo_backup.server.session import looked
+from geo_backup.people import Principal
+from geo_backup.people.file import ENDED, Act
+from geo_backup.server.errands import do_errands
+from geo_backup.server.looks import looked
 from geo_backup.server.speaker import LOOKED_S, Speakers
 
 log_ = logging.getLogger("geo_backup.access")
@@ -32,9 +36,13 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
         await asyncio.sleep(LOOK_S)
         if speakers.provider is not None:
             speakers.provider.tend()
+        if speakers.renewal is not None:
+            speakers.renewal.tend()
         try:
             await _take_over(node, speakers)
-            waiting += (*_idle(node, speakers), *_lookers(node, speakers))
+            if speakers.roster is not None:
+                await do_errands(node, speakers.roster)
+            waiting += (*_idle(node, speakers), *_over(node, speakers), *_lookers(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()
                 waiting += _refused(node, speakers)
@@ -51,34 +59,42 @@ async def _take_over(node: Node, speakers: Speakers) -> None:
     acts = roster.file.acts() if roster is not None else []
     if roster is None or not acts:
         return
-    changed = [
-        AccessChanged(
-            event_id=f"access:{act.at_ms}:{act.number}",
-            received_ms=node.clock.now_ms(),
-            said_by=act.by,
-            act=act.act,
-            whom=act.whom,
-            words=act.words,
-            at_ms=act.at_ms,
-        )
-        for act in acts
-    ]
-    await node.record(*changed)
+    await node.record(*(_fact(act, node.clock.now_ms()) for act in acts))
     await asyncio.to_thread(roster.file.logged, acts[-1].number)
+
+
+def _fact(act: Act, now_ms: int) -> Event:
+    event_id = f"access:{act.at_ms}:{act.number}"
+    if act.act == ENDED:
+        return SignedOut(
+            event_id=event_id, received_ms=now_ms, said_by=act.by, session=act.words, why="revoked", whom=act.whom
+        )
+    return AccessChanged(
+        event_id=event_id,
+        received_ms=now_ms,
+        said_by=act.by,
+        act=act.act,
+        whom=act.whom,
+        words=act.words,
+        at_ms=act.at_ms,
+    )
 
 
 def _idle(node: Node, speakers: Speakers) -> list[Event]:
     """Sessions at whose page nobody has typed or clicked for too long."""
-    return [
-        SignedOut(
-            event_id=f"idle:{who.session}",
-            received_ms=node.clock.now_ms(),
-            said_by=who.said_by,
-            session=who.session,
-            why="idle",
-        )
-        for who in speakers.end_idle(node.live_map.rules.session.idle_ms / 1000)
-    ]
+    idle = speakers.end_idle(node.live_map.rules.session.idle_ms / 1000)
+    return [_signed_out(who, "idle", node.clock.now_ms()) for who in idle]
+
+
+def _over(node: Node, speakers: Speakers) -> list[Event]:
+    """Sessions of those for whom their identity provider vouches no more."""
+    over = speakers.renewal.take_ended() if speakers.renewal is not None else ()
+    return [_signed_out(who, "over", node.clock.now_ms()) for who in over]
+
+
+def _signed_out(who: Principal, why: Literal["idle", "over"], now_ms: int) -> Event:
+    event_id = f"{why}:{who.session}"
+    return SignedOut(event_id=event_id, received_ms=now_ms, said_by=who.said_by, session=who.session, why=why)
 
 
 def _lookers(node: Node, speakers: Speakers) -> list[Event]:

@@ -25,7 +25,7 @@ from geo_backup.backup.question import Question, Weighed, going
 from geo_backup.backup.view import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need
-from geo_backup.wire.documents.rankings import EtaParts
+from geo_backup.wire.documents.rankings import EtaParts, Lacking, lacking
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
@@ -126,6 +126,7 @@ class SentUnit(TypedDict):
     p_first: float
     arrival_time: str
     fills: Sequence[str]
+    substitutes_for: Sequence[str]
     staged: bool
     preempts: str | None
     price: float | None
@@ -150,6 +151,7 @@ class Recommendation(TypedDict):
     as_of_time: str
     units: list[SentUnit]
     unmet: list[MissingNeed]
+    missing: list[Lacking]
     warnings: Sequence[str]
 
 
@@ -240,6 +242,7 @@ def recommendation(decision_id: str, answer: Answer, *, quick: bool) -> Recommen
         "as_of_time": to_text(answer.as_of_ms),
         "units": _units(answer.chosen, answer),
         "unmet": [_need(need) for need in answer.unmet],
+        "missing": lacking(answer.lacking),
         "warnings": answer.warnings,
     }
 
@@ -294,6 +297,7 @@ def _units(rows: Sequence[Told], answer: Answer) -> list[SentUnit]:
             "p_first": round(p, 3),
             "arrival_time": to_text(answer.as_of_ms + unit.eta_ms),
             "fills": unit.fills,
+            "substitutes_for": unit.stands_in,
             "staged": unit.staged,
             "preempts": unit.preempts,
             "price": None if unit.cover_lost is None else unit.cover_lost / 1e6,

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import built, shot
+from tests.browser.desk import projection
 from tests.running import START_S, ServerInThread, eventually
 from tests.server.test_backup import PLACE, fleet, incident
 
@@ -117,25 +118,27 @@ def quiet(tmp_path: Path) -> Iterator[httpx.Client]:
     assert "Traceback" not in server.said()
 
 
-def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
-    """Where places are drawn in the window, as the map stands now."""
-    box = page.locator("[data-testid=map]")
-    west, south, east, north = map(float, box.get_attribute("data-view").split(","))
-    area = box.bounding_box()
-
-    def mercator(degrees: float) -> float:
-        return math.log(math.tan(math.pi / 4 + math.radians(degrees) / 2))
-
-    def pixel(lon: float, lat: float) -> tuple[float, float]:
-        x = (lon - west) / (east - west)
-        y = (mercator(north) - mercator(lat)) / (mercator(north) - mercator(south))
-        return area["x"] + x * area["width"], area["y"] + y * area["height"]
-
-    return pixel
-
-
 def click(page: Any, lon: float, lat: float) -> None:
     page.mouse.click(*projection(page)(lon, lat))
+
+
+def call(page: Any, lon: float, lat: float, kind: str = "") -> None:
+    """A new incident by the call card: where it is, and what."""
+    page.keyboard.press("n")
+    page.locator("[data-testid=card-where]").fill(f"{lat}, {lon}")
+    page.locator("[data-testid=card-kind]").fill(kind)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=card]", state="detached")
+
+
+def sends(page: Any, shows: str) -> None:
+    """Ctrl+Enter, once what is recommended has stood long enough to have been read."""
+
+    def sent() -> bool:
+        page.keyboard.press("Control+Enter")
+        return bool(page.locator(shows).count())
+
+    eventually(sent, shows)
 
 
 def units_of(url: str) -> list[Any]:
@@ -210,18 +213,24 @@ def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:
     assert page.locator("[data-testid=mode-banner]").inner_text() == "SIMULATED"
     assert page.locator("[data-testid=unit-count]").get_attribute("data-count") == "60"
 
-    click(page, *near_a_unit(page, demo))
+    call(page, *near_a_unit(page, demo))
     page.wait_for_selector("[data-testid=incident-row]")
+    page.wait_for_selector("[data-testid=note]:focus")
+    page.keyboard.press("Escape")
     page.wait_for_selector("[data-testid=ranking-row]")
     etas = [float(row.get_attribute("data-eta")) for row in page.locator("[data-testid=ranking-row]").all()]
     assert len(etas) >= 5
     shot(page, "ranked")
 
-    best = page.locator("[data-testid=ranking-row]").first.get_attribute("data-unit")
+    page.keyboard.press("1")
+    page.wait_for_selector("[data-testid=send-button]:focus")
+    chosen = page.locator("[data-testid=ranking-row]:focus-within").get_attribute("data-unit")
     page.keyboard.press("Enter")
+    if page.locator("[data-testid=reason]").count():  # another is recommended by now
+        page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=assigned-row]")
     sent = page.locator("[data-testid=assigned-row]").get_attribute("data-unit")
-    assert sent in {best, *[row.get_attribute("data-unit") for row in page.locator("[data-testid=ranking-row]").all()]}
+    assert sent == chosen
     shot(page, "sent")
 
     second = window(demo)
@@ -231,7 +240,8 @@ def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:
     shot(page, "arrived")
 
     page.keyboard.press("x")
-    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=consent]")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
     second.wait_for_selector("[data-testid=incident-row]", state="detached")
 
@@ -257,7 +267,7 @@ def test_closing_a_bridge_changes_the_etas_everywhere(demo: str, window: Callabl
     page.keyboard.press("c")
     for place in ACROSS_THE_BRIDGE:
         click(page, *place)
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     for watcher in (page, second):
         watcher.wait_for_selector("[data-testid=closure-row]")
     shot(page, "bridge-closed")
@@ -377,9 +387,10 @@ def test_an_officers_emergency_sounds_until_one_desk_acknowledges(demo: str, win
     shot(page, "emergency")
     shot(second, "phone-emergency")
 
-    page.keyboard.press("a")
+    page.locator("[data-testid=desk-is]").click()
     page.locator("[data-testid=desk-name]").fill("Ann, desk 2")
     page.keyboard.press("Enter")
+    page.keyboard.press("a")
     for watcher in (page, second):
         watcher.wait_for_selector(sounding, state="detached")
         assert "acknowledged by Ann, desk 2" in watcher.locator("[data-testid=alarm]").inner_text()
@@ -387,11 +398,13 @@ def test_an_officers_emergency_sounds_until_one_desk_acknowledges(demo: str, win
 
     page.locator("[data-testid=emergency-end] summary").click()
     page.locator("[data-testid=clear-word]").fill("not the word")
-    page.keyboard.press("Enter")
+    page.locator("[data-testid=clear-by-word]").click()
+    page.locator("[data-testid=yes]").click()
     page.wait_for_selector("[data-testid=error]")
     page.locator("[data-testid=clear-who]").fill("Sgt Berg")
     page.locator("[data-testid=clear-reason]").fill("pressed by accident")
     page.locator("[data-testid=clear-button]").click()
+    page.locator("[data-testid=yes]").click()
     for watcher in (page, second):
         watcher.wait_for_selector("[data-testid=alarm]", state="detached")
     httpx.post(f"{demo}/v1/incidents/officer/close")
@@ -434,7 +447,7 @@ def test_a_full_disk_is_told_to_every_desk_and_an_emergency_still_sounds(
         server.stop()
 
 
-def test_the_desk_declares_an_emergency_with_two_presses(demo: str, window: Callable[..., Any]) -> None:
+def test_the_desk_declares_an_emergency_with_two_keys(demo: str, window: Callable[..., Any]) -> None:
     page = window(demo)
     for n in range(40):  # units drive on: one in the middle of the map, as it is now, until a click meets it
         pixel = projection(page)
@@ -444,17 +457,12 @@ def test_the_desk_declares_an_emergency_with_two_presses(demo: str, window: Call
         page.wait_for_timeout(150)
         if page.locator("[data-testid=unit-card]").count():
             break
-        if page.locator("[data-testid=incident-row]").count():  # it met the ground instead
-            page.wait_for_timeout(500)
-            for row in httpx.get(f"{demo}/v1/incidents").json()["incidents"]:
-                httpx.post(f"{demo}/v1/incidents/{row['incident_id']}/close")
-            page.wait_for_selector("[data-testid=incident-row]", state="detached")
     page.wait_for_selector("[data-testid=unit-card]")
     page.keyboard.press("!")
-    page.wait_for_selector("[data-testid=declare-button].danger")
+    page.wait_for_selector("[data-testid=consent]")
     assert page.locator("[data-testid=alarm]").count() == 0
     shot(page, "declaring")
-    page.keyboard.press("!")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=alarm][data-alarms=true]")
     emergency_id = page.locator("[data-testid=alarm]").get_attribute("data-incident")
     end = {"by": "supervisor", "who": "Sgt Berg", "reason": "a test"}
@@ -495,6 +503,7 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     page.locator("[data-incident=shots]").click()
     page.wait_for_selector("[data-testid=ask-now]")
     page.keyboard.press("b")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=recommended] li")
     assert httpx.get(f"{demo}/v1/incidents/shots").json()["run_card"] == "violence", "the card of the kind"
     page.keyboard.press("w")
@@ -509,6 +518,7 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     assert "drive" in seen["table"]
     shot(page, "backup")
     page.keyboard.press("u")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=recommended]", state="detached")
     sent = page.eval_on_selector_all("[data-testid=assigned-row]", "rows => rows.map(row => row.dataset.unit)")
     assert len(sent) == len(chosen), "the set that stood as the key was pressed"
@@ -545,6 +555,7 @@ def test_who_is_not_recommended_is_sent_with_a_reason_or_none(quiet: httpx.Clien
     page.wait_for_selector("[data-testid=recommended] [data-unit=U1]")
     dialog = page.locator("[data-testid=reason]")
     page.keyboard.press("8")
+    page.keyboard.press("Enter")
     dialog.wait_for()
     shot(page, "reason")
     page.set_viewport_size({"width": 390, "height": 844})
@@ -559,24 +570,29 @@ def test_who_is_not_recommended_is_sent_with_a_reason_or_none(quiet: httpx.Clien
         rows = page.locator("[data-testid=ranking-row]")
         unit_id = rows.last.get_attribute("data-unit")
         page.keyboard.press(str(rows.count()))
+        page.keyboard.press("Enter")
+        dialog.wait_for()
         return str(unit_id)
 
     coded = last()
     page.keyboard.press("2")
+    page.keyboard.press("Enter")
     on_its_way(page, coded)
     typed = last()
     page.keyboard.press("5")
     page.keyboard.type("knows 2 of them")
     page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    page.keyboard.press("Enter")
     on_its_way(page, typed)
     silent = last()
-    dialog.wait_for()
     page.keyboard.press("Enter")
     on_its_way(page, silent)
+    page.keyboard.press("1")
     page.keyboard.press("Enter")
     on_its_way(page, "U0")
     assert reasons(quiet, incident_id) == {coded: "crew asked for it", typed: "knows 2 of them", silent: "", "U0": ""}
-    assert dialog.count() == 0, "whoever is recommended goes with one key"
+    assert dialog.count() == 0, "whoever is recommended goes without a reason"
 
 
 def test_an_emergency_asks_for_no_reason(quiet: httpx.Client, window: Callable[..., Any]) -> None:
@@ -588,6 +604,7 @@ def test_an_emergency_asks_for_no_reason(quiet: httpx.Client, window: Callable[.
     recommended = {row.get_attribute("data-unit") for row in page.locator("[data-testid=recommended] li").all()}
     assert "U7" not in recommended
     page.keyboard.press("7")
+    page.keyboard.press("Enter")
     on_its_way(page, "U7")
     assert page.locator("[data-testid=reason]").count() == 0
 
@@ -600,6 +617,7 @@ def test_planned_backup_is_there_by_its_time(quiet: httpx.Client, window: Callab
     page.locator("[data-testid=planned-minutes]").fill("90")
     page.locator("[data-testid=planned-minutes]").blur()
     page.keyboard.press("l")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=recommended] li")
     assert "planned, there by" in page.locator("[data-testid=backup-mode]").inner_text()
     asked = quiet.get(f"/v1/incidents/{incident_id}").json()
@@ -616,7 +634,7 @@ def test_planned_backup_is_there_by_its_time(quiet: httpx.Client, window: Callab
     shot(page, "planned")
 
 
-def test_delayed_backup_becomes_urgent_by_one_key_and_may_take_a_unit(
+def test_delayed_backup_becomes_urgent_by_its_key_and_may_take_a_unit(
     quiet: httpx.Client, window: Callable[..., Any]
 ) -> None:
     """Who is on the way stays so, as many are asked for, and who is busy with less is taken from it."""
@@ -629,27 +647,33 @@ def test_delayed_backup_becomes_urgent_by_one_key_and_may_take_a_unit(
     page.locator("[data-testid=units-asked]").fill("3")
     page.locator("[data-testid=units-asked]").blur()
     page.keyboard.press("d")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=recommended] [data-unit=U1]")
     assert page.locator("[data-testid=taken]").count() == 0, "delayed backup robs nobody"
     quiet.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U1"})
     on_its_way(page, "U1")
 
     page.keyboard.press("b")
+    page.keyboard.press("Enter")
     taken = page.locator("[data-testid=recommended] [data-unit=U0] [data-testid=taken]")
     taken.wait_for()
-    assert taken.inner_text() == f"taken from {less}"
+    assert taken.inner_text() == f"taken from #{less[-6:]}"
     standing = quiet.get(f"/v1/incidents/{incident_id}").json()
     assert standing["mode"] == "immediate"
     assert [need["count"] for need in standing["requirement"]] == [3]
     on_its_way(page, "U1")
     shot(page, "taken")
+    sends(page, "[data-testid=consent]")
+    assert "U0" in page.locator("[data-testid=loss]").inner_text()
+    assert "(P4)" in page.locator("[data-testid=loss]").inner_text()
+    shot(page, "taking")
     page.keyboard.press("Enter")
     on_its_way(page, "U0")
     assert "U1" in reasons(quiet, incident_id)
 
 
-def test_a_swap_is_offered_and_taken_by_one_key(quiet: httpx.Client, window: Callable[..., Any]) -> None:
-    """A unit comes far nearer than the one on its way: the desk is told, and one key sends it in its place."""
+def test_a_swap_is_offered_and_taken_by_its_key(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+    """A unit comes far nearer than the one on its way: the desk is told, and its key and Enter send it in its place."""
     assert quiet.put("/v1/rules", json={"backup": {"again_p1_ms": 300}, "swap": {"cool_down_ms": 0}}).is_success
     fleet(quiet, ("FAR", 0.03, ("SWAT",)), ("MEDIC", 0.006, ("ALS",)))
     incident_id = incident(quiet)
@@ -667,6 +691,7 @@ def test_a_swap_is_offered_and_taken_by_one_key(quiet: httpx.Client, window: Cal
     assert "sooner than FAR" in offer.inner_text()
     shot(page, "swap")
     page.keyboard.press("o")
+    page.keyboard.press("Enter")
     on_its_way(page, "NEAR")
     standing = quiet.get(f"/v1/incidents/{incident_id}").json()["assignments"]
     assert {row["unit_id"]: row["state"] for row in standing}["FAR"] == "cancelled"
@@ -750,6 +775,8 @@ def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window:
     page.get_by_role("button", name="Approve").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=approved]")
     page.get_by_role("button", name="Begin").click()
+    assert "and not free for calls" in page.locator("[data-testid=loss]").inner_text()
+    page.locator("[data-testid=yes]").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=active]")
     standing = [row for row in httpx.get(f"{demo}/v1/incidents").json()["incidents"] if row["plan_id"]]
     assert sum(len(row["assignments"]) for row in standing) == leaving
@@ -762,10 +789,12 @@ def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window:
 
 def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any]) -> None:
     page = window(demo)
-    page.route("**/v1/incidents", lambda route: route.continue_(post_data='{"lon": 11.3, "lat": 57.6, "priority": 1}'))
     page.keyboard.press("n")
-    page.keyboard.press("Enter")
+    page.locator("[data-testid=card-where]").fill("57.6, 11.3")
+    page.locator("[data-testid=card-kind]").fill("fight")
+    page.keyboard.press("Control+Enter")
     page.wait_for_selector("[data-testid=error]")
+    assert page.locator("[data-testid=card-kind]").input_value() == "fight", "what was written is still there"
     assert re.search(r"\w+ \w+ \w+", page.locator("[data-testid=error]").inner_text())
     assert page.locator("[data-testid=incident-row]").count() == 0
 
@@ -802,12 +831,15 @@ def test_a_phone_shows_the_ranking_in_a_sheet(demo: str, window: Callable[..., A
     page = window(demo)
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("button", name="New incident").click()
-    page.get_by_role("button", name="Open here").click()
+    page.locator("[data-testid=card-point]").click()
+    page.get_by_role("button", name="This place").click()
+    page.locator("[data-testid=card-open]").click()
     page.wait_for_selector("[data-testid=ranking-row]")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shot(page, "phone")
-    page.keyboard.press("x")
-    page.keyboard.press("x")
+    page.locator("[data-testid=close-button]").click()
+    page.wait_for_selector("[data-testid=consent]")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
 
 
@@ -852,7 +884,6 @@ def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., 
     assert now() > stood + 5000
     page.wait_for_function("Number(document.querySelector('[data-testid=unit-count]').dataset.count) > 0")
 
-    page.keyboard.press("n")
-    page.keyboard.press("Enter")
+    call(page, (west + east) / 2, (south + north) / 2)
     page.wait_for_selector("[data-testid=ranking-row]")
     shot(page, "replay")

@@ -99,7 +99,8 @@ def test_a_dispatcher_signs_in_opens_an_incident_and_signs_out(
     assert page.evaluate("document.cookie") == ""
 
     page.keyboard.press("n")
-    page.keyboard.press("Enter")
+    page.locator("[data-testid=card-where]").fill("57.70, 11.97")
+    page.keyboard.press("Control+Enter")
     page.wait_for_selector("[data-testid=send-button]")
     shot(page, "signed-in")
     page.set_viewport_size(PHONE)
@@ -131,7 +132,7 @@ def test_a_viewer_sees_the_alarm_and_is_offered_nothing_else(
     assert page.get_by_role("button", name="New incident").count() == 0
     assert page.get_by_role("button", name="Close incident").count() == 0
     shot(page, "viewer-dark")
-    for key in ("n", "Enter", "b", "s", "x", "a"):
+    for key in ("n", "Control+Enter", "b", "s", "Escape", "x", "a", "Escape"):
         page.keyboard.press(key)
     page.keyboard.press("?")
     listed = page.locator("dialog dl").inner_text()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from geo_backup.cli import demo_map
 from geo_backup.demo.scene import set_scene
+from geo_backup.live_map.discipline import discipline_of_word
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
+from geo_backup.roads.network import RoadNetwork
 from tests.node.test_node import asking, running
 from tests.roads.tiny import place
 
@@ -39,3 +42,31 @@ def test_who_is_sent_drives_there_and_arrives(tmp_path: Path) -> None:
             driving.cancel()
 
     running(story, tmp_path / "log.sqlite", clock=Clock("replay", T))
+
+
+def test_the_fleet_fits_every_run_card_that_is_shipped(tmp_path: Path) -> None:
+    """Whatever a card must have at any level is there, and each unit is of the kind that is asked for."""
+
+    async def story(node: Node) -> None:
+        await set_scene(node, 60, 1)
+        live_map = node.live_map
+        middle = sorted(unit.fix.lon for unit in live_map.units.values() if unit.fix)[30]
+        near = min((unit.fix for unit in live_map.units.values() if unit.fix), key=lambda fix: abs(fix.lon - middle))
+        async with asking(node) as http:
+            for name, card in node.run_cards.items():
+                for level in range(1, len(card.alarms) + 1):
+                    body = {"lon": near.lon, "lat": near.lat, "priority": 1, "level": level, "kind": card.kinds[0]}
+                    opened = await http.post("/v1/incidents", json=body)
+                    incident_id = opened.json()["incident_id"]
+                    answer = await http.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate"})
+                    told = answer.json()
+                    unmet = [need for need in told["unmet"] if need["need"] == "must"]
+                    assert not unmet, (name, level, told["missing"])
+                    for row in told["units"]:
+                        asked = {discipline_of_word(capability) for capability in row["fills"]} - {""}
+                        unit = live_map.units[row["unit_id"]]
+                        has = {discipline_of_word(word) for word in (unit.kind, *unit.capabilities)}
+                        assert asked <= has, (name, row)
+                    await http.post(f"/v1/incidents/{incident_id}/close")
+
+    running(story, tmp_path / "log.sqlite", network=RoadNetwork.load(demo_map()), clock=Clock("replay", T))

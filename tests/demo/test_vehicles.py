@@ -102,7 +102,7 @@ def test_patrols_ping_every_three_seconds_on_roads_and_move(network: RoadNetwork
 def test_a_unit_that_is_sent_acknowledges_drives_arrives_in_its_eta_and_patrols_on(network: RoadNetwork) -> None:
     world = World(Fleet(network, 10, 3, START))
     world.run(10)
-    far = world.live_map.units["P-05"].fix
+    far = world.live_map.units["F-05"].fix
     assert far is not None
     send(world, "P-02", far.lon, far.lat)
     world.run(6)
@@ -208,7 +208,7 @@ def test_two_hundred_etas_at_assignment_come_true_by_the_report_that_users_run(n
 def test_who_is_sent_waits_for_the_end_of_the_turnout_where_it_was_told(network: RoadNetwork) -> None:
     world = World(Fleet(network, 10, 3, START))
     world.run(10)
-    goal = world.live_map.units["P-05"].fix
+    goal = world.live_map.units["F-05"].fix
     assert goal is not None
     moved = 0
     for n, unit_id in enumerate(("P-01", "P-02", "P-03", "P-04")):
@@ -233,7 +233,7 @@ def test_another_field_means_another_way(network: RoadNetwork) -> None:
     fleet = Fleet(network, 10, 3, START, field_for=fields.get)
     world = World(fleet)
     world.run(10)
-    far = world.live_map.units["P-05"].fix
+    far = world.live_map.units["F-05"].fix
     assert far is not None
     send(world, "P-02", far.lon, far.lat)
     world.run(8)
@@ -264,13 +264,13 @@ def test_no_vehicle_jumps_when_it_is_sent_released_or_cut_off(network: RoadNetwo
     fields: dict[str, ArrivalField] = {}
     world = World(Fleet(network, 20, 11, START, field_for=fields.get))
     world.run(10)
-    weights = weigh(network, RESPONSE)
+    weights, units = weigh(network, RESPONSE), list(world.live_map.units.values())
     for n in range(10):
-        goal = world.live_map.units[f"P-{n + 11}"].fix
+        goal = units[n + 10].fix
         assert goal is not None
         target = snap_place(network, goal.lon, goal.lat, world.live_map.rules.snap)
         fields[f"I-{n}"] = ArrivalField.build(weights, target)
-        send(world, f"P-{n + 1:02d}", goal.lon, goal.lat, f"I-{n}")
+        send(world, units[n].unit_id, goal.lon, goal.lat, f"I-{n}")
         world.run(20)
         if n % 2:
             world.add(IncidentClosed(event_id=f"close {n}", received_ms=world.now_ms, incident_id=f"I-{n}"))

@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from geo_backup.errors import BadValueError, TokenError
 from geo_backup.events import is_id
@@ -184,6 +184,25 @@ def test_an_agency_comes_from_a_claim_or_from_the_site() -> None:
 def test_a_machine_is_a_program() -> None:
     assert oidc().principal(claims(sub="cad", azp="cad")).kind == "program"
     assert oidc().principal(claims(azp="desk")).kind == "person"
+
+
+@pytest.mark.parametrize("published", ["EdDSA", "Ed25519", None])
+@pytest.mark.parametrize("signed", ["EdDSA", "Ed25519"])
+def test_one_algorithm_may_be_called_by_either_name(published: str | None, signed: str) -> None:
+    """RFC 9864 calls it after its curve; a key and its tokens need not agree. Another curve goes by the old name."""
+    row = {**jwk("EdDSA", SIGNING["EdDSA"]), **({"alg": published} if published else {})}
+    assert oidc().claims_of(named_anew(signed, SIGNING["EdDSA"]), Keys.of({"keys": [row]}))["sub"] == "7f1c"
+    larger = ed448.Ed448PrivateKey.generate()
+    with pytest.raises(TokenError) as error:
+        oidc().claims_of(named_anew("Ed25519", larger), Keys.of({"keys": [jwk("EdDSA", larger, alg="EdDSA")]}))
+    assert error.value.reason == "algorithm"
+
+
+def named_anew(alg: str, key: Any) -> str:
+    """A token signed by EdDSA under a name that no library signs by yet."""
+    head, body = ({"alg": alg, "typ": "at+jwt", "kid": "EdDSA"}, claims())
+    said = ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in (head, body))
+    return f"{said}.{base64.urlsafe_b64encode(key.sign(said.encode())).decode().rstrip('=')}"
 
 
 def test_a_type_is_checked_where_the_site_wants_it() -> None:

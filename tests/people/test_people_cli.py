@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from geo_backup.people import Roster
 from tests.running import Server, events_in, eventually
 
 PASSWORD = "correct horse battery"
@@ -58,7 +60,7 @@ def _acts(folder: Path) -> list[str]:
     return [event.act for event in events_in(folder / "log.sqlite") if hasattr(event, "act")]
 
 
-def test_people_are_listed_changed_and_refused_in_words(run: Run) -> None:
+def test_people_are_listed_changed_and_refused_in_words(tmp_path: Path, run: Run) -> None:
     assert "roles are" in run("people", "add", "x", "--role", "king", said=f"{PASSWORD}\n").stderr
     assert "at least 12" in run("people", "add", "x", "--role", "viewer", said="short\n").stderr
     assert run("people", "add", "berg", "--role", "viewer", "--no-code", said=f"{PASSWORD}\n").returncode == 0
@@ -68,6 +70,14 @@ def test_people_are_listed_changed_and_refused_in_words(run: Run) -> None:
     assert [(one["person_id"], one["roles"], one["locked"]) for one in listed] == [("berg", ["supervisor"], True)]
     assert "password" not in listed[0]
     assert run("people", "unlock", "berg").returncode == 0
+    with closing(Roster(tmp_path / "log.people.sqlite")) as roster:
+        shown, who = roster.sessions.sign_in("berg", PASSWORD, "", "10.0.0.1")
+        sessions = json.loads(run("people", "sessions", "--json").stdout)
+        assert [(one["session_id"], one["person_id"]) for one in sessions] == [(who.session, "berg")]
+        assert "10.0.0.1" in run("people", "sessions", "berg").stdout
+        assert run("people", "end", "berg").returncode == 0
+        eventually(lambda: roster.who(shown) is None, "the session to end")
+    assert "nobody called 'berg' is signed in" in run("people", "end", "berg").stderr
     assert "nobody is called" in run("people", "lock", "nobody").stderr
     assert "which units" in run("tokens", "issue", "d", "--kind", "device", "--role", "device").stderr
     assert "berg" in run("people", "list").stdout

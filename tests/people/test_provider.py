@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 from itertools import count
 from pathlib import Path
@@ -19,9 +23,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import jwt
 import pytest
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
-from geo_backup.custody import SignedIn
+from geo_backup.custody import SignedIn, SignedOut
 from geo_backup.errors import BadValueError, TokenError
 from geo_backup.outbound import Outbound, Reply
 from geo_backup.people import Roster
@@ -133,7 +138,7 @@ def test_a_server_with_a_provider_is_closed(site: Site) -> None:
     assert session["provider"] == "City account"
 
 
-@pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA", "Ed25519"])
 def test_a_machine_speaks_by_its_token(site: Site, alg: str) -> None:
     shown = site.idp.machine_token(f"urn:geo-backup~{alg}")
     assert jwt.get_unverified_header(shown)["alg"] == alg
@@ -191,6 +196,66 @@ def test_a_person_signs_in_by_the_provider(site: Site) -> None:
     assert (came_in.way, came_in.said_by, came_in.agency) == ("oidc", me["said_by"], "police")
     assert re.fullmatch(r"person:oidc\.[0-9a-f]{8}\.lind", me["said_by"])
     assert b"Eva Lind" not in site.server.log.read_bytes()
+
+
+def test_an_admin_ends_a_session_that_the_provider_began(site: Site) -> None:
+    with site.browser() as http:
+        assert http.get(site.came_back(http, "berg")).status_code == 200
+        cookie = http.cookies[COOKIE]
+        told = http.get("/v1/session").json()
+        left_s = (datetime.fromisoformat(told["until"]) - datetime.now(UTC)).total_seconds()
+        assert 3_500 < left_s < 3_700, "no longer than the provider's token, of an hour and half a minute"
+        person_id = told["speaker"]["said_by"].removeprefix("person:")
+        headers = {"Cookie": f"{COOKIE}={cookie}", "Origin": site.url}
+        with connect(site.server.feed, additional_headers=headers, proxy=None) as feed:
+            feed.send(json.dumps({"type": "hello"}))
+            assert json.loads(feed.recv(timeout=10))["type"] == "snapshot"
+            with contextlib.closing(Roster(site.kept.with_name("people.sqlite"))) as beside:
+                assert beside.sessions.end_all(person_id, by="account:adm") == 1
+            began = time.monotonic()
+            assert closes(feed) == 4401
+            assert time.monotonic() - began < 5.0
+        assert http.get("/v1/units").status_code == 401
+
+    def on_record() -> bool:
+        ends = [event for event in events_in(site.server.log) if isinstance(event, SignedOut)]
+        return any((one.said_by, one.whom, one.why) == ("account:adm", person_id, "revoked") for one in ends)
+
+    assert eventually(on_record, "who ended it")
+
+
+def closes(feed: ClientConnection) -> int:
+    """The code by which a feed is closed, whatever it says before."""
+    with pytest.raises(ConnectionClosed) as closed:
+        deque(iter(partial(feed.recv, timeout=20), None), maxlen=0)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+def test_a_session_stands_as_long_as_the_provider_vouches_for_it(site: Site) -> None:
+    """It is asked again before its word is over; while it is down nobody is sent away; what it refuses is over."""
+    asked = site.outbound.asked
+    with site.browser() as http:
+        assert http.get(site.came_back(http, "lind")).status_code == 200
+        until = http.get("/v1/session").json()["until"]
+        before = asked.count("/token")
+        site.later_s[0] += 3_600.0
+        eventually(lambda: asked.count("/token") > before, "the question")
+        eventually(lambda: http.get("/v1/session").json()["until"] > until, "a longer session")
+        site.idp.stop()
+        before = asked.count("/token")
+        site.later_s[0] += RETRY_S + 1
+        eventually(lambda: asked.count("/token") > before, "a question that nobody answers")
+        assert http.get("/v1/units").status_code == 200, "a provider that is down sends nobody away"
+        headers = {"Cookie": f"{COOKIE}={http.cookies[COOKIE]}", "Origin": site.url}
+        with connect(site.server.feed, additional_headers=headers, proxy=None) as feed:
+            feed.send(json.dumps({"type": "hello"}))
+            assert json.loads(feed.recv(timeout=10))["type"] == "snapshot"
+            site.idp.start()  # it knows nothing any more of what it granted
+            site.later_s[0] += RETRY_S + 1
+            assert closes(feed) == 4401
+        assert http.get("/v1/units").status_code == 401
+    eventually(lambda: any(getattr(event, "why", "") == "over" for event in events_in(site.server.log)), "its end")
 
 
 def test_a_person_without_a_role_is_told_which_claim_to_set(site: Site) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pyotp
 import pytest
 
 from geo_backup.errors import BadValueError, UnknownIdError
-from geo_backup.people import Roster
+from geo_backup.people import Principal, Role, Roster
 from geo_backup.people.sessions import SESSION_MS, WRONG_MAX, SignInError
 
 PASSWORD = "correct horse battery"
@@ -142,6 +143,49 @@ def test_changed_roles_hold_at_once_and_a_lock_ends_sessions(roster: Roster) -> 
     assert roster.again(who) is None
     with pytest.raises(SignInError):
         roster.sessions.sign_in("lind", PASSWORD, "", "a")
+
+
+def test_anybodys_sessions_are_listed_and_ended(roster: Roster) -> None:
+    add(roster)
+    at_desk, _ = roster.sessions.sign_in("lind", PASSWORD, "", "desk")
+    roster.sessions.sign_in("lind", PASSWORD, "", "phone")
+    vouched = Principal("person", "oidc.1.berg", "police", frozenset({"viewer"}), name="Per", until_ms=T0 + 600_000)
+    by_provider, berg = roster.sessions.begin(vouched, "far")
+    standing = roster.sessions.standing()
+    assert [(one.person_id, one.name, one.by_provider, one.source) for one in standing] == [
+        ("lind", "Eva Lind", False, "desk"),
+        ("lind", "Eva Lind", False, "phone"),
+        ("oidc.1.berg", "Per", True, "far"),
+    ]
+    assert [one.until_ms - T0 for one in standing] == [SESSION_MS, SESSION_MS, 600_000]
+    assert roster.sessions.standing("oidc.1.berg") == standing[2:]
+    roster.sessions.end_all(standing[1].session_id, by="admin")
+    assert roster.who(at_desk) is not None, "one session is one session"
+    assert roster.sessions.end_all("oidc.1.berg", by="admin") == 1
+    assert roster.who(by_provider) is None
+    assert not roster.sessions.prolong(berg.session, berg), "what was ended is not prolonged"
+    with pytest.raises(UnknownIdError, match="people sessions"):
+        roster.sessions.end_all("oidc.1.berg", by="admin")
+    roster.people.lock("lind", by="admin")
+    assert roster.sessions.standing() == []
+    ended = [(act.whom, act.words) for act in roster.file.acts() if act.act == "session_ended"]
+    assert ended == [(standing[n].person_id, standing[n].session_id) for n in (1, 2, 0)]
+
+
+def test_a_providers_word_prolongs_a_session_until_the_shift_is_over(roster: Roster, now: Now) -> None:
+    roles: frozenset[Role] = frozenset({"viewer"})
+    vouched = Principal("person", "oidc.1.berg", "police", roles, name="Per", until_ms=T0 + 600_000)
+    shown, who = roster.sessions.begin(vouched, "far")
+    now.ms += 599_000
+    chief = replace(vouched, roles=frozenset({"supervisor"}), until_ms=now.ms + 20 * 3_600_000)
+    assert roster.sessions.prolong(who.session, chief)
+    now.ms += 600_000
+    again = roster.who(shown)
+    assert again is not None
+    assert (again.roles, again.until_ms) == ({"supervisor"}, T0 + SESSION_MS)
+    now.ms = T0 + SESSION_MS
+    assert roster.who(shown) is None
+    assert not roster.sessions.prolong(who.session, chief)
 
 
 def test_a_session_and_a_token_end_by_themselves(roster: Roster, now: Now) -> None:

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from geo_backup.people import Principal, Roster
-from geo_backup.server.speaker import COOKIE, CSRF_HEADER, Speakers, Speaking, csrf_of, speaker_of
+from geo_backup.server.gate import Gate
+from geo_backup.server.speaker import COOKIE, CSRF_HEADER, Speakers, csrf_of, speaker_of
 
 WHO = Principal("person", "demo", "*", frozenset({"viewer"}), name="Demo desk")
 
@@ -24,7 +25,7 @@ async def named(scope: Scope, receive: Receive, send: Send) -> None:
 
 def ask(speakers: Speakers, method: str, cookie: str, **headers: str) -> httpx.Response:
     async def answered() -> httpx.Response:
-        transport = httpx.ASGITransport(Speaking(named, speakers=speakers))
+        transport = httpx.ASGITransport(Gate(named, speakers=speakers, hosts=("server",)))
         async with httpx.AsyncClient(transport=transport, base_url="http://server", cookies={COOKIE: cookie}) as http:
             return await http.request(method, "/", headers=headers)
 
@@ -66,7 +67,7 @@ def test_a_page_that_only_looks_is_not_in_use(roster: Roster) -> None:
     for hours.now_s in (0, 900, 1700):
         assert ask(speakers, "GET", shown).text == "person:lind"
         assert ask(speakers, "GET", at_console).text == "person:wall"
-    assert ask(speakers, "POST", shown, **{CSRF_HEADER: csrf_of(shown)}).text == "person:lind"
+    assert ask(speakers, "POST", shown, **{CSRF_HEADER.decode(): csrf_of(shown)}).text == "person:lind"
     hours.now_s = 3400
     assert speakers.end_idle(1800) == []
     assert ask(speakers, "GET", shown).text == "person:lind"
@@ -83,10 +84,24 @@ def test_where_nobody_is_configured_a_link_only_says_who_it_is() -> None:
     assert shown is not None
     assert ask(speakers, "GET", shown).text == "person:demo"
     assert ask(speakers, "POST", shown).status_code == 403
-    assert ask(speakers, "POST", shown, **{CSRF_HEADER: csrf_of(shown)}).text == "person:demo"
+    assert ask(speakers, "POST", shown, **{CSRF_HEADER.decode(): csrf_of(shown)}).text == "person:demo"
     assert ask(speakers, "POST", "of another server").text == "anyone:"
     hours.now_s = 9000
     assert speakers.end_idle(1800) == []
+
+
+def test_a_session_that_a_token_began_ends_with_it(roster: Roster) -> None:
+    speakers = Speakers(roster)
+    token = roster.tokens.issue("wall", "program", agency="*", roles=("viewer",), by="test")
+    holder = speakers.who(token)
+    assert holder is not None
+    shown = speakers.begin(holder)
+    who = speakers.who(shown)
+    assert who is not None
+    assert speakers.holds(who) == who
+    roster.tokens.revoke("wall", by="test")
+    assert speakers.who(shown) is None
+    assert speakers.holds(who) is None
 
 
 def test_a_cookie_whose_session_is_over_shuts_nobody_out(roster: Roster) -> None:

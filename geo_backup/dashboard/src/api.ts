@@ -1,12 +1,29 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+
+/** What is wrong with one field; where somebody else changed it meanwhile, also how. */
+export interface Fault {
+  field?: string;
+  reason?: string;
+  message?: string;
+  value?: unknown;
+  by?: string;
+  at?: string;
+}
 
 export class Problem extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  readonly errors: Fault[];
+  constructor(status: number, message: string, errors: Fault[] = []) {
     super(message);
     this.status = status;
+    this.errors = errors;
+  }
+
+  /** No answer came: it may have been done all the same. */
+  get unsure(): boolean {
+    return this.status === 0;
   }
 }
 
@@ -16,16 +33,17 @@ let csrf = "";
 interface ProblemBody {
   title?: string;
   detail?: string;
-  errors?: { reason?: string; message?: string }[];
+  errors?: Fault[];
 }
 
-async function request<T>(method: string, path: string, body?: unknown, retries = 0): Promise<T> {
+async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(madeOn === undefined ? {} : { "if-match": `"${madeOn}"` }),
         ...(csrf && method !== "GET" ? { "x-csrf-token": csrf } : {}),
       },
       body: body === undefined ? null : JSON.stringify(body),
@@ -34,14 +52,14 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
   } catch {
     if (retries > 0) {
       await new Promise((resolve) => setTimeout(resolve, 400));
-      return request(method, path, body, retries - 1);
+      return request(method, path, body, retries - 1, madeOn);
     }
-    throw new Problem(0, words.wrong.silence);
+    throw new Problem(0, method === "GET" ? words.wrong.silence : words.link.unsure);
   }
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
   const said = (problem.errors ?? []).map(({ reason, message }) => words.wrong.refusals[reason ?? ""] ?? message).filter(Boolean).join(" ");
-  throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status));
+  throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status), problem.errors ?? []);
 }
 
 /** Ids made here make a repeated request harmless. */
@@ -65,19 +83,23 @@ export const api = {
   signIn: (shown: SignIn) => sessionOf(request<Session>("POST", "/v1/session", shown)),
   signOut: () => request<unknown>("DELETE", "/v1/session"),
   active: () => request<unknown>("POST", "/v1/session/active"),
-  openIncident: (incident_id: string, [lon, lat]: LonLat, priority: number) =>
-    request<Incident>("POST", "/v1/incidents", { incident_id, lon, lat, priority }, 2),
-  changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
-    request<Incident>("PATCH", at(id), change),
-  closeIncident: (id: string) => request<unknown>("POST", `${at(id)}/close`),
+  openIncident: (opened: NewIncident) => request<Incident>("POST", "/v1/incidents", opened, 2),
+  incident: (id: string) => request<Incident>("GET", at(id)),
+  /** Refused (412) where somebody has changed one of these fields after the version that it was made on. */
+  changeIncident: (id: string, change: IncidentPatch, madeOn?: number) => request<Incident>("PATCH", at(id), change, 0, madeOn),
+  note: (id: string, note: NewNote) => request<Incident>("POST", `${at(id)}/notes`, note, 2),
+  closeIncident: (id: string) => request<Incident>("POST", `${at(id)}/close`),
+  reopen: (id: string) => request<Incident>("POST", `${at(id)}/reopen`),
   ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
   route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
   assign: (id: string, assignment: NewAssignment) =>
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
-  askBackup: (id: string, ask: { mode: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
+  askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<BackupAnswer>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
+  places: (text: string, limit: number) => request<Places>("GET", `/v1/places?q=${encodeURIComponent(text)}&limit=${limit}`),
+  placeName: (lon: number, lat: number) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
   plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),

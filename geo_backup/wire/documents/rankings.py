@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from geo_backup import __version__
 from geo_backup.backup import ranking as ranked
+from geo_backup.backup.lacking import Lack
 from geo_backup.wire.times import to_text
 
 NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -54,6 +55,17 @@ class Excluded(TypedDict):
     closure_ids: NotRequired[list[str]]
 
 
+class Lacking(TypedDict):
+    """So many units that are asked for and do not come, and why; `free_others` are free and cannot do it."""
+
+    capability: str
+    count: int
+    need: str
+    why: str
+    free_others: dict[str, int]
+    excluded_counts: dict[str, int]
+
+
 class Ranking(TypedDict):
     """Everybody's place in the queue. A ranking that is asked for lists the `excluded`; one in a frame counts them."""
 
@@ -68,6 +80,7 @@ class Ranking(TypedDict):
     candidates: list[Candidate]
     candidates_total: int
     assigned: list[OnIt]
+    missing: list[Lacking]
     excluded: NotRequired[list[Excluded]]
     excluded_counts: NotRequired[dict[str, int]]
 
@@ -92,12 +105,28 @@ def ranking(
             {"unit_id": unit_id, "state": state, "eta_s": None if eta is None else eta / 1000}
             for unit_id, state, eta in of.assigned()
         ],
+        "missing": lacking(of.lacking),
     }
     if frame:
         document["excluded_counts"] = of.excluded_counts()
     else:
         document["excluded"] = [_excluded(unit_id, reason, cut_off) for unit_id, reason in of.excluded()]
     return document
+
+
+def lacking(of: Sequence[Lack]) -> list[Lacking]:
+    """What nobody fills."""
+    return [
+        {
+            "capability": one.capability,
+            "count": one.count,
+            "need": one.need,
+            "why": one.why,
+            "free_others": dict(one.free_others),
+            "excluded_counts": dict(one.excluded),
+        }
+        for one in of
+    ]
 
 
 def moved_enough(before: Ranking | None, after: Ranking) -> bool:
@@ -107,6 +136,7 @@ def moved_enough(before: Ranking | None, after: Ranking) -> bool:
         or before["candidates_total"] != after["candidates_total"]
         or before.get("excluded_counts") != after.get("excluded_counts")
         or before["warnings"] != after["warnings"]
+        or before["missing"] != after["missing"]
         or before["weights_id"] != after["weights_id"]
         or _moved(before["candidates"], after["candidates"])
         or _moved(before["assigned"], after["assigned"])

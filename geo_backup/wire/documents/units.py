@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from geo_backup import live_map
 from geo_backup.events import Source, UnitStatus
+from geo_backup.live_map.discipline import Discipline, discipline
 from geo_backup.live_map.freshness import at_post, freshness, limits_ms
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire.documents.geojson import Point
@@ -27,6 +28,7 @@ class Unit(TypedDict):
     callsign: str
     agency: str
     kind: str
+    discipline: Discipline
     capabilities: list[str]
     home: list[float] | None
     status: UnitStatus
@@ -130,6 +132,7 @@ def unit(unit: live_map.Unit) -> Unit:
         "callsign": unit.callsign,
         "agency": unit.agency,
         "kind": unit.kind,
+        "discipline": discipline(unit.kind, unit.capabilities, unit.agency),
         "capabilities": list(unit.capabilities),
         "home": list(unit.home) if unit.home is not None else None,
         "status": unit.status,

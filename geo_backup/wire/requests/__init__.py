@@ -17,7 +17,7 @@ from geo_backup.wire.requests.incidents import (
 from geo_backup.wire.requests.people import SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
-from geo_backup.wire.requests.request import Request
+from geo_backup.wire.requests.request import Request, Time
 from geo_backup.wire.requests.units import CrewReport, MemberRow, Position, Positions, StatusChange, UnitDescription
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "StatusChange",
     "UnitDescription",
     "Request",
+    "Time",
 ]

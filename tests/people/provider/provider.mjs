@@ -14,19 +14,23 @@ const keys = [];
 for (const alg of ["RS256", "ES256", "Ed25519"]) {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
   const made = { ...(await exportJWK(privateKey)), use: "sig", kid: `${alg}-${Date.now()}-${Math.random()}` };
-  keys.push(alg === "Ed25519" ? { ...made, alg: "EdDSA" } : { ...made, alg });
+  keys.push(alg === "Ed25519" ? made : { ...made, alg }); // without: it signs by either name, EdDSA and Ed25519
 }
 
 const API = { scope: "openid", accessTokenFormat: "jwt", accessTokenTTL: 600 };
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   jwks: { keys },
   clients: [
-    { client_id: "desk", client_secret: secret, redirect_uris: [redirect], id_token_signed_response_alg: "ES256" },
+    {
+      client_id: "desk", client_secret: secret, redirect_uris: [redirect], id_token_signed_response_alg: "ES256",
+      grant_types: ["authorization_code", "refresh_token"],
+    },
     { client_id: "cad", client_secret: "machine", redirect_uris: [], response_types: [], grant_types: ["client_credentials"] },
   ],
   cookies: { keys: ["a secret of the tests"] },
   enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
   conformIdTokenClaims: false,
+  issueRefreshToken: (_, client, code) => client.grantTypeAllowed("refresh_token") && code.accountId !== "berg",
   claims: { openid: ["sub", "realm_access", "agency", "units"], profile: ["name"] },
   findAccount: (_, id) => PEOPLE[id] && { accountId: id, claims: () => ({ sub: id, ...PEOPLE[id] }) },
   extraTokenClaims: (_, token) => PEOPLE[token.accountId] ?? MACHINE,

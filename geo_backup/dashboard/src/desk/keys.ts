@@ -1,6 +1,13 @@
-/** Every key the page listens to, in one place, with the right that it needs; the words of the help say what each does. */
+/** Every key the page listens to, in one place, with the right that it needs; the words of the help say what each does.
+ * A bare key opens, shows, moves the focus or acknowledges. What sends, takes or ends is done by Ctrl+Enter, by Enter on
+ * what has the focus, or by a click: words that are typed blind do none of it. */
+import { words } from "../words";
+import { world } from "../world/world.svelte";
 import type { LonLat, Right } from "../wire";
+import * as calls from "./calls";
+import { card } from "./card.svelte";
 import { desk } from "./desk.svelte";
+import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { may } from "./session.svelte";
 import { tool } from "./tool.svelte";
@@ -12,20 +19,37 @@ interface Sight {
 
 const ARROWS: Record<string, [number, number]> = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
-const best = () => tool.name === "look" && orders.sendRanked(0);
+/** Moves the focus to the button or field of a key; says why there is none. */
+function to(key: string, none = ""): void {
+  const at = document.querySelector<HTMLElement>(`[data-key="${key}"]:not(:disabled)`);
+  if (at) at.focus();
+  else if (none) notice.say(none);
+}
+
+/** Moves the focus to a row of the ranking: its route is shown, and Enter sends it. */
+function toRow(place: number): void {
+  const row = desk.shown[place];
+  if (!row) return;
+  // Whoever pressed the key had read the former order.
+  if (!desk.rows.settled(place)) return notice.say(words.incident.placeChanged(place + 1, world.callsign(row.unit_id)));
+  to(String(place + 1));
+  desk.selectedUnit = row.unit_id;
+}
+
 const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
-  Enter: [best, "dispatch"],
-  s: [best, "dispatch"],
-  ...Object.fromEntries(Array.from("123456789", (key, place) => [key, [() => orders.sendRanked(place), "dispatch"]])),
-  b: [() => orders.askBackup("immediate"), "dispatch"],
-  d: [() => orders.askBackup("delayed"), "dispatch"],
-  l: [() => orders.askBackup("strategic"), "dispatch"],
-  u: [() => orders.sendSet(), "dispatch"],
-  o: [() => orders.takeSwap(desk.swaps[0]), "dispatch"],
+  n: [() => card.show(), "dispatch"],
+  i: [() => to("i"), "dispatch"],
+  f: [() => to("f"), "dispatch"],
+  b: [() => to("b"), "dispatch"],
+  d: [() => to("d"), "dispatch"],
+  l: [() => to("l"), "dispatch"],
+  u: [() => to("u", words.backup.nobodyRecommended), "dispatch"],
+  s: [() => toRow(0), "dispatch"],
+  ...Object.fromEntries(Array.from("123456789", (key, place) => [key, [() => toRow(place), "dispatch"]])),
+  o: [() => to("o", words.backup.noSwap), "dispatch"],
   w: [() => (desk.showWhy = !desk.showWhy), "look_ahead"],
   v: [() => (desk.showCover = !desk.showCover), "look_ahead"],
   p: [() => desk.togglePlans(), "look_ahead"],
-  n: [() => tool.take("incident"), "dispatch"],
   c: [() => tool.take("closure-line"), "close_roads"],
   g: [() => tool.take("closure-area"), "close_roads"],
   e: [() => tool.take("closure-edges"), "close_roads"],
@@ -35,47 +59,110 @@ const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
   t: [() => desk.toggleTheme()],
-  x: [() => orders.closeIncident(), "dispatch"],
+  x: [() => desk.selected && calls.close(desk.selected), "dispatch"],
   "?": [() => (desk.showHelp = true)],
 };
 
+/** What Ctrl and a key do. */
+const WITH_CTRL: Record<string, [act: () => unknown, needs?: Right]> = {
+  Enter: [() => (card.open ? calls.openCard() : orders.noteAndSend()), "dispatch"],
+  z: [() => notice.takeBack()],
+};
+
+/** The keys whose buttons send somebody. */
+const SENDS = /^(\d|u|o)$/;
+
 /** Whether a line of the help, which begins with a key, is for whoever is signed in. */
 export function isFor(line: string): boolean {
-  const needs = KEYS[line.split(" ")[0]!]?.[1];
+  const [first] = line.split(" ") as [string];
+  const needs = (KEYS[first] ?? WITH_CTRL[first.replace("Ctrl+", "")])?.[1];
   return needs === undefined || may(needs);
 }
 
+/** Keys that follow each other this fast are somebody's words, once they are so many. */
+const TYPING_MS = 500;
+const TYPING_KEYS = 3;
+/** Keys of a hand that goes through the lists. */
+const STEPS = new Set([..."jk123456789"]);
+
+/** Whether somebody types a text and believes that it goes into a field. */
+class Typing {
+  #count = 0;
+  #atMs = -Infinity;
+
+  blind(key: string, nowMs: number): boolean {
+    const letter = [...key].length === 1;
+    const follows = nowMs - this.#atMs < TYPING_MS;
+    if (letter && !(STEPS.has(key) && !follows)) {
+      this.#count = follows ? this.#count + 1 : 1;
+      this.#atMs = nowMs;
+    }
+    return this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
+  }
+
+  over(): void {
+    this.#count = 0;
+    this.#atMs = -Infinity;
+  }
+}
+const typing = new Typing();
+
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
-  // The dialogs have their own keys; only an alarm does not wait for them.
-  if (event.ctrlKey || event.metaKey || event.altKey || desk.showHelp || (desk.asking && event.key !== "a")) return;
-  // A key held down must not send one unit after the other.
-  if (event.repeat && !(event.key in ARROWS)) return;
   const target = event.target as HTMLElement;
+  const inField = target.matches("input, textarea, select");
   if (event.key === "Escape") {
-    target.blur();
-    desk.cancel();
+    typing.over();
+    // One step at a time: out of the field, then back.
+    if (inField && !target.closest("[data-testid=card]")) target.blur();
+    else desk.cancel();
     return;
   }
-  if (target.matches("input, textarea, select")) return;
-  // A focused button keeps Enter and Space for itself.
-  if ((event.key === "Enter" || event.key === " ") && target.closest("button, a, summary")) return;
+  if (event.ctrlKey || event.metaKey) {
+    typing.over();
+    const order = Object.hasOwn(WITH_CTRL, event.key) && !event.altKey && !event.repeat ? WITH_CTRL[event.key] : undefined;
+    if (!order || (inField && event.key !== "Enter")) return;
+    event.preventDefault();
+    if (event.key === "Enter" && tool.name.startsWith("closure")) return void tool.finishClosure();
+    if (order[1] && !may(order[1])) return;
+    if (event.key === "Enter" && SENDS.test(target.dataset.key ?? "")) target.click(); // the row that has the focus is meant
+    else void order[0]();
+    return;
+  }
+  if (event.altKey || inField) return;
+  if (event.repeat && !(event.key in ARROWS)) return;
+  if (typing.blind(event.key, event.timeStamp)) {
+    event.preventDefault();
+    (document.activeElement as HTMLElement | null)?.blur(); // a Return at the end of it is no order either
+    notice.say(words.typedNowhere);
+    return;
+  }
+  const button = target.closest<HTMLElement>("button, a, summary");
+  // A space between words presses no button that a letter has put the focus on.
+  if (event.key === " " && button?.dataset.key) return event.preventDefault();
+  if ((event.key === "Enter" || event.key === " ") && button) return;
   if (act(event.key, event.shiftKey, map, target)) event.preventDefault();
+}
+
+/** A button is pressed by a space as it is let go. */
+export function keyReleased(event: KeyboardEvent): void {
+  if (event.key === " " && (event.target as HTMLElement).closest<HTMLElement>("button")?.dataset.key) event.preventDefault();
 }
 
 function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLElement): boolean {
   const arrow = ARROWS[key];
   if (arrow) {
     if (target.closest(".maplibregl-map")) return false; // the map moves itself
+    const row = Number(target.dataset.key);
     if (tool.name !== "look") map?.pan(arrow[0] * (shift ? 10 : 60), arrow[1] * (shift ? 10 : 60));
     else if (arrow[1] === 0) return false;
+    else if (row) toRow(row - 1 + arrow[1]);
     else desk.step(arrow[1]);
     return true;
   }
   if (tool.name !== "look") {
     const centre = map?.centre();
-    if (tool.name === "incident" && (key === "Enter" || key === " ") && centre) return (void orders.openIncident(centre), true);
-    if (tool.name !== "incident" && key === " " && centre) return (tool.point(centre), true);
-    if (tool.name.startsWith("closure") && key === "Enter") return (void tool.finishClosure(), true);
+    if (centre && (key === " " || (key === "Enter" && tool.name === "place"))) return (tool.point(centre), true);
+    if (key === "Enter" && tool.name.startsWith("closure")) return (to("Enter"), true);
   }
   if (!Object.hasOwn(KEYS, key) || !isFor(key)) return false;
   void KEYS[key]![0]();

@@ -2,142 +2,195 @@
 import { api, newId } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
-import type { BackupMode, EmergencyEnd, LonLat, NewAssignment, Swap } from "../wire";
+import type { BackupMode, EmergencyEnd, NewAssignment, Swap } from "../wire";
+import { standing } from "../world/readings";
+import * as calls from "./calls";
+import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
+import * as losses from "./losses";
 import { notice } from "./notice.svelte";
 import { may, session } from "./session.svelte";
-import { tool } from "./tool.svelte";
-
-export async function openIncident(place: LonLat): Promise<void> {
-  if (!may("dispatch")) return;
-  const id = newId("I");
-  tool.name = "look";
-  desk.opening = { id, place };
-  desk.select(id);
-  const done = await notice.attempt(() => api.openIncident(id, place, 1), words.incident.opened(id));
-  if (!done) desk.select(null);
-  desk.opening = null;
-}
-
-export async function changeIncident(change: { priority?: number; note?: string }): Promise<void> {
-  const id = desk.selectedId;
-  if (id) await notice.attempt(() => api.changeIncident(id, change), words.incident.changed(id));
-}
-
-/** The first press asks, the second closes. */
-export async function closeIncident(): Promise<void> {
-  const id = desk.selectedId;
-  if (!desk.confirmClose) {
-    desk.confirmClose = desk.selected !== undefined;
-    return;
-  }
-  desk.confirmClose = false;
-  if (id && (await notice.attempt(() => api.closeIncident(id), words.incident.closed(id)))) desk.select(null);
-}
+import { titleOf } from "./titles";
 
 /** What the desk had read when it sent somebody. */
 const seen = () => (desk.ranking ? { as_of_seq: desk.ranking.as_of_seq, as_of_time: desk.ranking.as_of_time } : {});
 
-export async function send(unit: string, preempt = false): Promise<void> {
-  const { selectedId: incident, selected, ranking, replacing } = desk;
-  if (!incident) return;
-  const taken = preempt || ranking?.candidates.some((row) => row.unit_id === unit && row.warnings.includes("PREEMPTS"));
+/** Whether somebody can be sent: what is shown is what stands, and an order would get through. */
+function linked(): boolean {
+  if (world.link !== "live") notice.error = words.link.off;
+  return world.link === "live";
+}
+
+/** Whether a unit was sent after all. */
+const isSent = (incident: string, units: readonly string[]) => () =>
+  api.incident(incident).then(({ assignments }) => units.every((unit) => standing(assignments).some((row) => row.unit_id === unit)));
+
+/** Sends a unit; asks first where another incident loses it, and why, where others are recommended or it is left out for
+ * a reason. */
+export function send(unit: string, leftOut = ""): void {
+  const { selectedId: incident, selected, replacing } = desk;
+  if (!incident || !linked()) return;
+  const lost = losses.ofSending([unit], incident);
   const assignment: NewAssignment = {
     unit_id: unit,
     ...seen(),
     ...(replacing ? { replaces: replacing } : {}),
-    ...(taken ? { preempt: true } : {}),
+    ...(lost.length ? { preempt: true } : {}),
   };
   const done = replacing
     ? words.incident.sentInstead(world.callsign(unit), world.callsign(replacing))
-    : words.incident.sent(world.callsign(unit), incident);
-  const passedOver = desk.set.length > 0 && !desk.set.some((row) => row.unit_id === unit);
+    : words.incident.sent(world.callsign(unit), titleOf(incident));
+  const act = (reason: string) => assign(incident, { ...assignment, ...(reason ? { reason } : {}) }, done);
   // Nobody who runs to an officer in danger waits for a reason.
-  if (passedOver && !selected?.emergency?.stands) desk.asking = { incident, assignment, words: done };
-  else await assign(incident, assignment, done);
-}
-
-/** Sends the unit that the desk was asked about; no reason is an answer too. */
-export async function sendAsked(reason: string): Promise<void> {
-  const { asking } = desk;
-  desk.asking = null;
-  if (asking) await assign(asking.incident, { ...asking.assignment, ...(reason.trim() ? { reason: reason.trim() } : {}) }, asking.words);
+  const passedOver = desk.toSend.length > 0 && !desk.set.some((row) => row.unit_id === unit) && !selected?.emergency?.stands;
+  const against = leftOut ? [words.consent.leftOut(world.callsign(unit), leftOut)] : [];
+  if (!passedOver && !lost.length && !leftOut) return void act("");
+  const why = passedOver || Boolean(leftOut);
+  consent.ask({
+    title: why ? words.override.title(world.callsign(unit)) : words.consent.take(world.callsign(unit)),
+    losses: [...lost, ...against],
+    yes: why ? words.override.without : words.unit.sendIt(world.callsign(unit)),
+    no: why ? words.override.nobody : words.consent.leave,
+    ...(why ? { reasons: passedOver ? words.override.recommended(desk.toSend.map((row) => world.callsign(row.unit_id)).join(", ")) : words.override.leftOut } : {}),
+    act,
+  });
 }
 
 async function assign(incident: string, assignment: NewAssignment, done: string): Promise<void> {
-  if (await notice.attempt(() => api.assign(incident, assignment), done)) {
+  const { unit_id, replaces, preempt } = assignment;
+  const undo = replaces || preempt ? null : () => recall(incident, [unit_id]);
+  if (await notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]) })) {
     desk.replacing = null;
     desk.selectedUnit = null;
   }
 }
 
-export function sendRanked(place: number): void {
-  const candidate = desk.shown[place];
-  if (!candidate) return;
-  // Whoever pressed the key had read the former order.
-  if (!desk.rows.settled(place)) notice.say(words.incident.placeChanged(place + 1, world.callsign(candidate.unit_id)));
-  else void send(candidate.unit_id);
+/** Takes back that units were sent. */
+async function recall(incident: string, units: string[]): Promise<void> {
+  const all = () => Promise.all(units.map((unit) => api.setAssignment(incident, unit, "cancelled")));
+  await notice.attempt(all, words.incident.recalled(units.map((unit) => world.callsign(unit)).join(", ")));
 }
 
 /** Sends all recommended units that are not on their way. */
 export async function sendSet(): Promise<void> {
-  const { selectedId: id, set } = desk;
-  if (!id || set.length === 0) return notice.say(words.backup.nobodyRecommended);
+  const { selectedId: id, toSend } = desk;
+  if (!id || toSend.length === 0) return notice.say(words.backup.nobodyRecommended);
+  if (!linked()) return;
+  const units = toSend.map((row) => row.unit_id);
   const read = seen();
-  const all = () => Promise.all(set.map((row) => api.assign(id, { unit_id: row.unit_id, ...read, ...(row.details?.preempts ? { preempt: true as const } : {}) })));
-  await notice.attempt(all, words.incident.sent(set.map((row) => world.callsign(row.unit_id)).join(", "), id));
+  const callsigns = units.map((unit) => world.callsign(unit)).join(", ");
+  const lost = losses.ofSending(units, id);
+  const taken = new Set(units.filter((unit) => losses.worksFor(unit, id)));
+  const all = () => Promise.all(units.map((unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) })));
+  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units) });
+  if (lost.length) consent.ask({ title: words.consent.takeSet(callsigns), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
+  else await act();
+}
+
+/** Whoever writes and sends in one go loses no word. */
+export async function noteAndSend(): Promise<void> {
+  const id = desk.selectedId;
+  if (!may("dispatch") || !id) return;
+  void calls.note(id);
+  await sendFirst();
+}
+
+/** Sends what stands first on the page: the recommended set, else the best unit. */
+async function sendFirst(): Promise<void> {
+  if (desk.toSend.length) return desk.setStands() ? sendSet() : notice.say(words.backup.setChanged);
+  const best = desk.shown[0];
+  if (!best) return;
+  if (desk.rows.settled(0)) send(best.unit_id);
+  else notice.say(words.incident.placeChanged(1, world.callsign(best.unit_id)));
 }
 
 export async function takeSwap(offer: Swap | undefined): Promise<void> {
   const { selectedId: id } = desk;
   if (!id || !offer) return notice.say(words.backup.noSwap);
+  if (!linked()) return;
   const assignment = { unit_id: offer.unit_id, replaces: offer.replaces, reason: words.override.swap };
   await assign(id, assignment, words.incident.sentInstead(world.callsign(offer.unit_id), world.callsign(offer.replaces)));
 }
 
+/** A unit's part goes on or ends; whoever takes a unit from a P1 is asked. */
 export async function setAssignment(unit: string, state: string): Promise<void> {
-  const id = desk.selectedId;
-  if (id) await notice.attempt(() => api.setAssignment(id, unit, state), words.incident.stateSet(world.callsign(unit), state));
+  const incident = desk.selected;
+  if (!incident) return;
+  const id = incident.incident_id;
+  const before = incident.assignments.find((row) => row.unit_id === unit)?.state;
+  const undo = state === "cancelled" || state === "cleared" ? () => sendBack(id, unit, before) : null;
+  const looked = () => api.incident(id).then(({ assignments }) => assignments.some((row) => row.unit_id === unit && row.state === state));
+  const act = () => notice.attempt(() => api.setAssignment(id, unit, state), words.incident.stateSet(world.callsign(unit), state), { undo, looked });
+  if (state === "cancelled" && incident.priority === 1)
+    consent.ask({
+      title: words.consent.release(world.callsign(unit)),
+      losses: [words.consent.leaves(world.callsign(unit), titleOf(id), incident.priority, "", standing(incident.assignments).length - 1)],
+      yes: words.incident.release, no: words.incident.keep, act,
+    });
+  else await act();
 }
 
-/** Asks for backup: by the run card that is chosen, else so many units; urgent after delayed keeps what was asked. */
+/** Takes back that a unit was released. */
+async function sendBack(incident: string, unit: string, state: string | undefined): Promise<void> {
+  await notice.attempt(async () => {
+    await api.assign(incident, { unit_id: unit });
+    if (state && state !== "assigned") await api.setAssignment(incident, unit, state);
+  }, words.incident.sent(world.callsign(unit), titleOf(incident)));
+}
+
+/** Asks for backup as the form says: what stands is asked for again, a run card or a number that was chosen instead of it
+ * takes its place. How many count already is said. */
 export async function askBackup(mode: BackupMode): Promise<void> {
-  const { selectedId: id, asked } = desk;
-  if (!id) return;
-  const again = desk.selected?.mode && desk.selected.mode !== mode && !asked.card;
+  const { selectedId: id, selected } = desk;
+  if (!id || !selected) return;
   const ask = {
     mode,
-    ...(asked.card ? { run_card: asked.card } : again ? {} : { units: asked.units || 1 }),
-    ...(mode === "strategic" ? { arrive_by: new Date(world.clock.now() + (asked.minutes || 60) * 60_000).toISOString() } : {}),
+    ...(desk.asksAsItStands ? {} : desk.card ? { run_card: desk.card } : { units: desk.units || 1 }),
+    ...(mode === "strategic" ? { arrive_by: desk.arriveBy() } : {}),
   };
-  await notice.attempt(() => api.askBackup(id, ask), words.backup.asked(mode));
+  let said = words.backup.asked(mode);
+  const work = async () => {
+    const answer = await api.askBackup(id, ask);
+    const going = standing(world.incidentOf[id]?.assignments).map((row) => row.unit_id);
+    const more = answer.units.filter((row) => !going.includes(row.unit_id)).length;
+    if (going.length) said = words.backup.askedAgain(going.length, going.length + more, more);
+  };
+  const act = () => notice.attempt(work, () => said);
+  const lost = losses.ofMode(selected, mode);
+  if (lost.length) consent.ask({ title: words.consent.mode(mode), losses: lost, yes: words.consent.modeYes(mode), no: words.consent.leave, act });
+  else await act();
 }
 
-/** The first press asks, the second declares. */
+/** Asks, then declares the emergency of a unit. */
 export function declareEmergency(unit = desk.selectedUnit): void {
-  if (!unit) notice.say(words.emergency.chooseFirst);
-  else if (desk.declaring !== unit) desk.declaring = unit;
-  else {
-    desk.declaring = null;
-    void notice.attempt(() => api.declare(unit, newId("E")), words.emergency.declared(world.callsign(unit)));
-  }
+  if (!unit) return notice.say(words.emergency.chooseFirst);
+  const callsign = world.callsign(unit);
+  consent.ask({
+    title: words.emergency.really(callsign),
+    losses: [],
+    yes: words.emergency.declare, no: words.consent.leave,
+    act: () => notice.attempt(() => api.declare(unit, newId("E")), words.emergency.declared(callsign)),
+  });
 }
 
-/** Takes the oldest alarm in hand; a desk at which nobody is signed in is asked its name once. */
-export async function acknowledge(): Promise<void> {
-  const incident = world.alarms[0];
-  if (!incident) return notice.say(words.emergency.none);
-  desk.asking = null;
-  desk.naming = !session.name && !desk.name;
-  if (desk.naming) return;
-  const id = incident.incident_id;
+/** Takes an alarm in hand, the one that is shown first if none is named. */
+export async function acknowledge(id = world.alarms[0]?.incident_id): Promise<void> {
+  if (!id) return notice.say(words.emergency.none);
+  consent.leave();
   desk.select(id);
-  const by = session.name ? undefined : desk.name; // whoever is signed in is named by the server
-  await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || desk.name));
+  const by = session.name ? undefined : desk.name || words.emergency.desk; // whoever is signed in is named by the server
+  await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || by || ""));
 }
 
-export function clearEmergency(id: string, end: EmergencyEnd): Promise<boolean> {
-  return notice.attempt(() => api.clearEmergency(id, end), words.emergency.over);
+/** Asks, then ends an emergency; `done` once it was. */
+export function clearEmergency(id: string, end: EmergencyEnd): void {
+  const callsign = world.callsign(world.incidentOf[id]?.for_unit_id ?? "");
+  consent.ask({
+    title: words.emergency.endReally(callsign),
+    losses: [words.emergency.endLoss(callsign)],
+    yes: words.emergency.endIt, no: words.consent.leave,
+    act: () => notice.attempt(() => api.clearEmergency(id, end), words.emergency.over),
+  });
 }
 
 export async function liftClosure(id: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** The rows of the ranking: they keep their places while the pointer or the focus is in them, so that a click sends the unit it was aimed at. */
 import type { Candidate } from "../wire";
 
-/** A key sends whoever has held its place at least this long. */
-const SETTLE_MS = 600;
+/** A key is for whoever has held its place at least this long. */
+export const SETTLE_MS = 600;
 
 export class Rows {
   holding = $state(false);

@@ -1,11 +1,11 @@
-/** The tool in hand, and what is being drawn with it on the map: a closure, or the posts of a plan. */
+/** The tool in hand, and what is being drawn with it on the map: a place, a closure, or the posts of a plan. */
 import { api, newId } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { Closure, ClosureGeometry, LonLat, NewClosure, PlanPost, Road } from "../wire";
 import { notice } from "./notice.svelte";
 
-export type ToolName = "look" | "incident" | "plan" | "closure-line" | "closure-area" | "closure-edges";
+export type ToolName = "look" | "place" | "plan" | "closure-line" | "closure-area" | "closure-edges";
 
 /** What a closure that is being drawn will say; `share` of the speed in percent, 0 = closed, `minutes` 0 = until lifted. */
 interface Draft {
@@ -44,9 +44,21 @@ class Tool {
     this.draft = blank();
   }
 
+  #use: ((place: LonLat) => void) | null = null;
+
+  /** The next place that is pointed at is for this. */
+  askPlace(use: (place: LonLat) => void): void {
+    this.take("look");
+    this.take("place");
+    this.#use = use;
+  }
+
   /** A click, or Space at the crosshair. */
   point(place: LonLat): void {
-    if (this.name === "closure-edges") void this.#pick(place);
+    if (this.name === "place") {
+      this.take("look");
+      this.#use?.(place);
+    } else if (this.name === "closure-edges") void this.#pick(place);
     else if (this.name === "plan") this.#addPost(place);
     else this.#addPoint(place);
   }

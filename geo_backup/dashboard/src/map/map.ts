@@ -1,116 +1,120 @@
 /** The map: MapLibre for what stands still, one canvas above it for what moves. */
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { FeatureCollection } from "geojson";
-import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl, addProtocol, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
+import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
-import { basemap } from "./basemap";
-import { toEdge } from "./edge";
-import { Fleet } from "./motion";
-import { CLOSURE_LOOKS, drawIncident, drawLabel, drawUnit, lookOf } from "./symbols";
-import type { Area, FreshnessLimits, Incident, LonLat, Position, Unit } from "../wire";
-import { words } from "../words";
-import { freshness } from "../world/readings";
+import { ARROW, basemap } from "./basemap";
+import { Overlay, type Scene, type View } from "./overlay";
+import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
+import { coverBands, smooth } from "./surface";
+import type { Area, Cover, LonLat, Reach, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
+prewarm();
 addProtocol("pmtiles", new Protocol().tile);
-
-export interface Scene {
-  units: Record<string, Unit>;
-  positions: Record<string, Position>;
-  freshness: FreshnessLimits | null;
-  incidents: Incident[];
-  selectedIncident: string | null;
-  selectedUnit: string | null;
-  opening: { id: string; place: LonLat } | null;
-  /** Named places: posts of the plan that is being made, where to wait near the incident. */
-  signs: { place: LonLat; words: string }[];
-  /** What is shown is practice. */
-  exercise: boolean;
-}
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
+  /** The other button, or a finger that stays. */
+  onHold: (place: LonLat) => void;
+  /** The pin of the chosen incident was dragged here. */
+  onDrop: (id: string, place: LonLat) => void;
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
 }
 
-const LAYERS = ["cover", "reach", "closures", "closed-roads", "route", "picked", "drawn"] as const;
+const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-const LABELS_FROM_ZOOM = 12;
 const TOUCH_PX = 16;
-/** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
-const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
+const HOLD_MS = 550;
+const HATCH = "hatch";
+/** What draws where there is no graphics card. */
+const IN_MEMORY = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/** How much of the map lies under panels. */
+type Covered = { bottom: number; right: number };
 
 export class LiveMap {
   readonly #map: MapLibre;
-  readonly #canvas = document.createElement("canvas");
   readonly #watermark = document.createElement("div");
-  readonly #context: CanvasRenderingContext2D;
-  readonly #fleet = new Fleet();
+  readonly #overlay: Overlay;
   readonly #data = Object.fromEntries(LAYERS.map((id) => [id, NOTHING])) as Record<Layer, FeatureCollection>;
   readonly #area: Area;
-  readonly #serverNow: () => number;
   #theme: "light" | "dark";
-  #scene: Scene = { units: {}, positions: {}, freshness: null, incidents: [], selectedIncident: null, selectedUnit: null, opening: null, signs: [], exercise: false };
   #tools = false;
-  #frame = 0;
+  #size = { width: 0, height: 0 };
+  /** The incident whose pin goes with the mouse. */
+  #dragging: string | null = null;
 
   /** Throws where there is no WebGL. */
-  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], covered: Covered, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
-    this.#serverNow = serverNow;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
-      bounds: opensOn,
-      fitBoundsOptions: { padding: 30, maxZoom: 16 },
       attributionControl: false,
       doubleClickZoom: false,
       dragRotate: false,
       pitchWithRotate: false,
+      maxPitch: 0,
       maxZoom: 19,
       minZoom: 5,
     });
+    this.uncovered(covered);
+    this.#map.fitBounds(opensOn, { padding: { top: 70, bottom: 40, left: 40, right: 40 }, maxZoom: 16, animate: false });
     this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
     this.#map.addControl(new AttributionControl({ compact: false, customAttribution: area.has_basemap ? [] : [escape(area.attribution)] }), "bottom-left");
     this.#map.addControl(new ScaleControl({}), "bottom-left");
     this.#map.addControl(new NavigationControl({ showCompass: false }), "top-left");
-    this.#canvas.className = "marks";
     this.#watermark.className = "watermark";
     this.#watermark.dataset.testid = "watermark";
     this.#watermark.hidden = true;
+    this.#overlay = new Overlay(this.#inMemory(), theme === "dark", area.extent, () => this.#view(), serverNow);
     // beneath the units
-    this.#map.getCanvasContainer().append(this.#watermark, this.#canvas);
-    this.#context = this.#canvas.getContext("2d")!;
+    this.#map.getCanvasContainer().append(this.#watermark, this.#overlay.canvas);
+    // Kept, for to ask for it is to lay the page out.
+    const sized = () => (this.#size = { width: box.clientWidth, height: box.clientHeight });
+    this.#map.on("resize", sized);
+    sized();
     this.#map.on("style.load", () => this.#addLayers());
-    this.#map.on("render", () => this.#draw(performance.now()));
+    this.#map.on("render", () => this.#overlay.draw(performance.now()));
     this.#map.on("click", (event) => {
-      const hit = this.#tools ? null : this.#hit(event.point.x, event.point.y);
+      const hit = this.#tools ? null : this.#overlay.hit(event.point.x, event.point.y);
       if (hit?.what === "incident") events.onIncident(hit.id);
       else if (hit?.what === "unit") events.onUnit(hit.id);
-      else events.onPlace([round(event.lngLat.lng), round(event.lngLat.lat)]);
+      else if (hit) this.#map.easeTo({ center: event.lngLat, zoom: this.#map.getZoom() + 1.5 });
+      else events.onPlace(placed(event.lngLat));
     });
+    this.#map.on("contextmenu", (event) => events.onHold(placed(event.lngLat)));
+    this.#holds(events.onHold);
+    this.#drags(events.onDrop);
     const seen = () => (box.dataset.view = this.#map.getBounds().toArray().flat().join(","));
     this.#map.on("moveend", seen);
+    this.#map.once("idle", () => (box.dataset.drawn = "true"));
     seen();
     this.#map.on("dblclick", () => events.onDouble());
     this.#map.on("mousemove", (event) => {
-      const over = !this.#tools && this.#hit(event.point.x, event.point.y);
-      this.#map.getCanvas().style.cursor = over ? "pointer" : "crosshair";
+      const over = !this.#tools && this.#overlay.hit(event.point.x, event.point.y);
+      this.#map.getCanvas().style.cursor = over ? "pointer" : this.#tools ? "crosshair" : "";
     });
-    // Freshness changes while nothing else does.
-    setInterval(() => this.#redraw(), 1000);
   }
 
   show(scene: Scene): void {
-    if (scene.positions !== this.#scene.positions) this.#fleet.update(scene.positions, performance.now());
-    this.#scene = scene;
-    this.#watermark.hidden = !scene.exercise;
-    this.#redraw();
+    if (this.#watermark.hidden === scene.exercise) this.#watermark.hidden = !scene.exercise;
+    this.#overlay.show(scene);
+  }
+
+  cover(places: Cover["places"] | null): void {
+    this.set("cover", places && coverBands(places));
+  }
+
+  reach(reach: Reach | null): void {
+    this.set("reach", reach && smooth(reach));
   }
 
   set(layer: Layer, data: FeatureCollection | null): void {
@@ -118,10 +122,17 @@ export class LiveMap {
     (this.#map.getSource(layer) as GeoJSONSource | undefined)?.setData(this.#data[layer]);
   }
 
+  /** The way of a unit moves as it does, so it is no layer of the map, which would all be drawn anew. */
+  route(route: Route | null): void {
+    const lines = route?.geometry.type === "LineString" ? [route.geometry.coordinates] : route?.geometry.type === "MultiLineString" ? route.geometry.coordinates : [];
+    this.#overlay.route(lines as LonLat[][]);
+  }
+
   theme(theme: "light" | "dark"): void {
     if (theme === this.#theme) return;
     this.#theme = theme;
     this.#map.setStyle(this.#style(), { diff: false });
+    this.#overlay.theme(theme === "dark");
   }
 
   /** Clicks go to a tool, not to what lies under them. */
@@ -129,9 +140,13 @@ export class LiveMap {
     this.#tools = on;
   }
 
+  /** The pin of this incident, and no other, can be dragged. */
+  drags(incident: string | null): void {
+    this.#dragging = incident;
+  }
+
   centre(): LonLat {
-    const { lng, lat } = this.#map.getCenter();
-    return [round(lng), round(lat)];
+    return placed(this.#map.getCenter());
   }
 
   pan(x: number, y: number): void {
@@ -139,7 +154,7 @@ export class LiveMap {
   }
 
   /** The part of the map that no panel covers. */
-  uncovered(padding: { bottom: number; right: number }): void {
+  uncovered(padding: Covered): void {
     this.#map.setPadding({ top: 0, left: 0, ...padding });
   }
 
@@ -166,19 +181,23 @@ export class LiveMap {
     const map = this.#map;
     for (const id of LAYERS) map.addSource(id, { type: "geojson", data: this.#data[id] });
     const dark = this.#theme === "dark";
-    // One hue from light to dark, and rings where nobody is near: told apart without colours too.
+    // Surfaces lie beneath the names of streets.
+    const under = map.getStyle().layers.find(({ type }) => type === "symbol")?.id;
+    map.addImage(ARROW, arrow(), { sdf: true });
+    map.addImage(HATCH, hatch(dark), { pixelRatio: 2 });
+    // The less cover, the stronger: where it is good the map stays quiet. Nobody is hatched too, for who tells no colours.
+    for (const [units, { colour, opacity }] of Object.entries(COVER_LOOKS)) {
+      const band = { type: "fill", source: "cover", filter: ["==", ["get", "units"], Number(units)] as never } as const;
+      map.addLayer({ ...band, id: `cover-${units}`, paint: { "fill-color": colour, "fill-opacity": opacity, "fill-antialias": false } }, under);
+      if (units === "0") map.addLayer({ ...band, id: "cover-hatch", paint: { "fill-pattern": HATCH } }, under);
+    }
+    map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#3d8fc9", "fill-opacity": dark ? 0.14 : 0.13 } }, under);
+    map.addLayer({ id: "reach-line", type: "line", source: "reach", layout: { "line-join": "round" }, paint: { "line-color": dark ? "#6db8f2" : "#0a63a8", "line-width": ["interpolate", ["linear"], ["get", "minutes"], 2, 2.2, 10, 1], "line-opacity": 0.75 } });
     map.addLayer({
-      id: "cover", type: "circle", source: "cover",
-      paint: {
-        "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "demand"]], 0, 3, 0.1, 16],
-        "circle-color": ["step", ["get", "units"], "rgba(0,0,0,0)", 1, "#cfe1f2", 2, "#74add1", 3, "#2b6cb0"],
-        "circle-opacity": 0.75,
-        "circle-stroke-color": ["step", ["get", "units"], "#D55E00", 1, "#2b6cb0"],
-        "circle-stroke-width": ["step", ["get", "units"], 2.5, 1, 1],
-      },
+      id: "reach-minutes", type: "symbol", source: "reach",
+      layout: { "symbol-placement": "line", "symbol-spacing": 500, "text-field": ["concat", ["to-string", ["get", "minutes"]], " min"], "text-font": ["sans-serif"], "text-size": 12, "text-keep-upright": true },
+      paint: { "text-color": dark ? "#a8d5f7" : "#084b80", "text-halo-color": dark ? "#13171b" : "#ffffff", "text-halo-width": 2 },
     });
-    map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#56B4E9", "fill-opacity": dark ? 0.16 : 0.2 } });
-    map.addLayer({ id: "reach-line", type: "line", source: "reach", paint: { "line-color": "#0072B2", "line-width": 1.2 } });
     const casing = dark ? "#000000" : "#ffffff";
     for (const [kind, { colour, dashes }] of Object.entries(CLOSURE_LOOKS)) {
       const of = ["==", ["get", "kind"], kind] as const;
@@ -192,9 +211,6 @@ export class LiveMap {
       map.addLayer({ id: `closed-casing-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { "line-color": casing, "line-width": 8, "line-opacity": 0.85 } });
       map.addLayer({ id: `closed-roads-${kind}`, type: "line", source: "closed-roads", filter: of as never, layout: round, paint: { ...paint, "line-width": 5 } });
     }
-    const route = { type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" } } as const;
-    map.addLayer({ id: "route-casing", ...route, paint: { "line-color": dark ? "#000000" : "#ffffff", "line-width": 9, "line-opacity": 0.85 } });
-    map.addLayer({ id: "route", ...route, paint: { "line-color": dark ? "#56B4E9" : "#0072B2", "line-width": 5 } });
     const picked = { type: "line", source: "picked", layout: { "line-cap": "round", "line-join": "round" } } as const;
     map.addLayer({ id: "picked-casing", ...picked, paint: { "line-color": casing, "line-width": 12 } });
     map.addLayer({ id: "picked", ...picked, paint: { "line-color": "#D55E00", "line-width": 7 } });
@@ -202,110 +218,96 @@ export class LiveMap {
     map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
   }
 
-  #redraw(): void {
-    if (!this.#frame) this.#frame = requestAnimationFrame((now) => {
-      this.#frame = 0;
-      this.#draw(now);
-      if (this.#fleet.moves(now)) this.#redraw();
+  /** Whether no graphics card draws this page. */
+  #inMemory(): boolean {
+    const gl = (this.#map.getCanvas() as HTMLCanvasElement).getContext("webgl2");
+    const info = gl?.getExtension("WEBGL_debug_renderer_info");
+    return IN_MEMORY.test(String(gl?.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? ""));
+  }
+
+  /** A finger that stays where it is: not every phone calls that a context menu. */
+  #holds(held: (place: LonLat) => void): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let from = { x: 0, y: 0 };
+    this.#map.on("touchstart", (event) => {
+      clearTimeout(timer);
+      from = event.point;
+      if (event.points.length === 1 && !this.#tools) timer = setTimeout(() => held(placed(event.lngLat)), HOLD_MS);
+    });
+    this.#map.on("touchmove", (event) => Math.hypot(event.point.x - from.x, event.point.y - from.y) > TOUCH_PX / 2 && clearTimeout(timer));
+    for (const over of ["touchend", "touchcancel"] as const) this.#map.on(over, () => clearTimeout(timer));
+  }
+
+  #drags(dropped: (id: string, place: LonLat) => void): void {
+    let from: { x: number; y: number; id: string } | null = null;
+    let at: LonLat | null = null;
+    this.#map.on("mousedown", (event) => {
+      const { originalEvent, point } = event;
+      const hit = this.#tools || originalEvent.button !== 0 ? null : this.#overlay.hit(point.x, point.y);
+      if (hit?.what !== "incident" || hit.id !== this.#dragging) return;
+      event.preventDefault(); // the map stays where it is
+      from = { x: point.x, y: point.y, id: hit.id };
+    });
+    this.#map.on("mousemove", ({ point, lngLat }) => {
+      if (!from || (!at && Math.hypot(point.x - from.x, point.y - from.y) < TOUCH_PX / 2)) return;
+      this.#overlay.drag((at = placed(lngLat)));
+    });
+    addEventListener("mouseup", () => {
+      if (from && at) dropped(from.id, at);
+      if (at) this.#overlay.drag(null);
+      from = at = null;
     });
   }
 
-  #draw(now: number): void {
-    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
-    const ratio = devicePixelRatio || 1;
-    if (this.#canvas.width !== Math.round(width * ratio) || this.#canvas.height !== Math.round(height * ratio)) {
-      this.#canvas.width = Math.round(width * ratio);
-      this.#canvas.height = Math.round(height * ratio);
-      this.#canvas.style.width = `${width}px`;
-      this.#canvas.style.height = `${height}px`;
-    }
-    const context = this.#context;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    const { units, positions, incidents, selectedIncident, selectedUnit, opening, signs, freshness: limits } = this.#scene;
-    const dark = this.#theme === "dark";
-    const serverNow = this.#serverNow();
-    const near = this.#map.getZoom() >= LABELS_FROM_ZOOM;
-    const lettered = new Set<string>();
-    const labels: [number, number, string][] = [];
-    for (const [id, unit] of Object.entries(units)) {
-      const position = positions[id];
-      const at = this.#drawnAt(id, now);
-      if (!position || !at) continue;
-      const { x, y, beyond_deg } = at;
-      if (x < -40 || y < -40 || x > width + 40 || y > height + 40) continue;
-      const [, , speed, course, fixMs, parked] = position;
-      const chosen = id === selectedUnit;
-      // One label in a cell of this size, so that a crowd stays readable.
-      const cell = `${Math.round(x / 70)} ${Math.round(y / 26)}`;
-      const wanted = chosen || unit.incident_id !== null || (unit.off_map && !lettered.has(cell)) || (near && !lettered.has(cell));
-      if (wanted) {
-        lettered.add(cell);
-        labels.push([x, y, unit.off_map ? words.map.offMap(unit.callsign) : unit.callsign]);
-      }
-      drawUnit(context, {
-        x, y, chosen, beyond_deg,
-        offMap: unit.off_map === true,
-        look: lookOf(unit.status),
-        freshness: limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live",
-        course: speed !== null && speed > 1 ? course : null,
-      }, dark);
-    }
-    for (const [x, y, label] of labels) drawLabel(context, x, y, label, dark);
-    for (const incident of incidents) {
-      const { x, y } = this.#map.project([incident.lon, incident.lat]);
-      drawIncident(context, x, y, String(incident.priority), incident.incident_id === selectedIncident, dark);
-    }
-    for (const { place, words } of signs) {
-      const { x, y } = this.#map.project(place);
-      drawLabel(context, x, y, words, dark);
-    }
-    if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
-      const { x, y } = this.#map.project(opening.place);
-      drawIncident(context, x, y, "…", true, dark);
-    }
-  }
-
-  /** Where a unit is drawn: at its place, or at the edge of what can be seen when it is off the map and beyond that. */
-  #drawnAt(id: string, now: number): { x: number; y: number; beyond_deg: number | null } | null {
-    const place = this.#fleet.at(id, now);
-    if (!place) return null;
-    const { x, y } = this.#map.project(place);
-    if (!this.#scene.units[id]?.off_map) return { x, y, beyond_deg: null };
-    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
-    const { bottom = 0, right = 0 } = this.#map.getPadding();
-    return toEdge(x, y, { left: EDGE.left, top: EDGE.top, right: width - right - EDGE.right, bottom: height - bottom - EDGE.bottom });
-  }
-
-  #hit(x: number, y: number): { what: "incident" | "unit"; id: string } | null {
-    let best: { what: "incident" | "unit"; id: string; far: number } | null = null;
-    const look = (what: "incident" | "unit", id: string, at: { x: number; y: number }) => {
-      const far = Math.hypot(at.x - x, at.y - y);
-      if (far < (best?.far ?? TOUCH_PX)) best = { what, id, far };
+  /** The map is never tilted, so three places tell where all others are. */
+  #view(): View {
+    const map = this.#map;
+    const { width, height } = this.#size;
+    const { bottom = 0, right = 0 } = map.getPadding();
+    const from = MercatorCoordinate.fromLngLat(map.getCenter());
+    const step = 1 / 2 ** (map.getZoom() + 1);
+    const at = (dx: number, dy: number) => map.project(new MercatorCoordinate(from.x + dx, from.y + dy).toLngLat());
+    const [p, px, py] = [at(0, 0), at(step, 0), at(0, step)];
+    const along = (axis: "x" | "y") => {
+      const [b, c] = [(px[axis] - p[axis]) / step, (py[axis] - p[axis]) / step];
+      return [p[axis] - b * from.x - c * from.y, b, c] as const;
     };
-    for (const incident of this.#scene.incidents) look("incident", incident.incident_id, this.#map.project([incident.lon, incident.lat]));
-    const now = performance.now();
-    for (const id of Object.keys(this.#scene.units)) {
-      const at = this.#drawnAt(id, now);
-      if (at) look("unit", id, at);
-    }
-    return best;
+    return { width, height, zoom: map.getZoom(), right, bottom, x: along("x"), y: along("y") };
   }
 }
 
-/** Where nine of ten units are, or the whole area when there are too few to tell. */
-export function busiest(area: Area, positions: Record<string, Position>): Area["extent"] {
-  const places = Object.values(positions);
-  if (places.length < 10) return area.extent;
-  const span = (axis: 0 | 1): [number, number] => {
-    const sorted = places.map((place) => place[axis]).sort((a, b) => a - b);
-    const cut = Math.floor(sorted.length / 20);
-    return [sorted[cut]!, sorted[sorted.length - 1 - cut]!];
-  };
-  const [[west, east], [south, north]] = [span(0), span(1)];
-  return [west, south, east, north];
+/** White on clear, to be coloured by the style. */
+function arrow(): ImageData {
+  return painted(24, 24, (context) => {
+    context.fillStyle = "#ffffff";
+    for (const [x, y] of [[3, 10.5], [14, 10.5], [14, 5], [22, 12], [14, 19], [14, 13.5], [3, 13.5]] as const) context.lineTo(x, y);
+    context.fill();
+  });
+}
+
+/** Diagonal lines that go on from one tile to the next. */
+function hatch(dark: boolean): ImageData {
+  return painted(16, 16, (context) => {
+    context.strokeStyle = dark ? "#ff8f5790" : "#b8430a90";
+    context.lineWidth = 2;
+    for (const shift of [-16, 0, 16]) {
+      context.moveTo(shift - 2, 18);
+      context.lineTo(shift + 18, -2);
+    }
+    context.stroke();
+  });
+}
+
+function painted(width: number, height: number, paint: (context: CanvasRenderingContext2D) => void): ImageData {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.beginPath();
+  paint(context);
+  return context.getImageData(0, 0, width, height);
 }
 
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
+const placed = ({ lng, lat }: { lng: number; lat: number }): LonLat => [round(lng), round(lat)];
 const escape = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 

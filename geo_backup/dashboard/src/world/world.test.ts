@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { toEdge } from "../map/edge";
-import { Fleet } from "../map/motion";
 import { CLOSURE_LOOKS } from "../map/symbols";
 import { words } from "../words";
-import type { Closure, Emergency, FreshnessLimits, Incident, Message, Need, Position, Unit } from "../wire";
+import type { Closure, Emergency, FreshnessLimits, Incident, Message, Need, Unit } from "../wire";
 import { ServerClock } from "./clock";
 import { backoffMs } from "./feed";
 import { merge, nothing } from "./merge";
@@ -65,32 +64,6 @@ describe("the feed", () => {
     expect(backoffMs(0, 1)).toBe(500);
     expect(backoffMs(20, 0)).toBe(5000);
     expect(backoffMs(20, 1)).toBe(10_000);
-  });
-});
-
-describe("motion", () => {
-  const at = (lon: number, lat = 57): Record<string, Position> => ({ a: [lon, lat, 10, 90, 0, 0] });
-
-  it("glides to the newest position in a second and stops there", () => {
-    const fleet = new Fleet();
-    fleet.update(at(11), 0);
-    fleet.update(at(11.001), 1000);
-    expect(fleet.at("a", 1500)![0]).toBeCloseTo(11.0005, 6);
-    expect(fleet.at("a", 9000)).toEqual([11.001, 57]);
-    expect(fleet.moves(1500)).toBe(true);
-    expect(fleet.moves(2500)).toBe(false);
-  });
-
-  it("starts anew from where it is drawn, jumps when the way is too long, and forgets the gone", () => {
-    const fleet = new Fleet();
-    fleet.update(at(11), 0);
-    fleet.update(at(11.001), 1000);
-    fleet.update(at(11.002), 1500);
-    expect(fleet.at("a", 1500)![0]).toBeCloseTo(11.0005, 6);
-    fleet.update(at(11.5), 3000);
-    expect(fleet.at("a", 3000)![0]).toBe(11.5);
-    fleet.update({}, 4000);
-    expect(fleet.at("a", 4000)).toBeUndefined();
   });
 });
 
