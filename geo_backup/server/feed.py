@@ -36,7 +36,8 @@ from geo_backup.wire.times import to_text
 log_ = logging.getLogger("geo_backup.feed")
 
 HELLO_WITHIN_S = 5.0
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
+"""A page that hears nothing for three of them sends nobody any more."""
 HOLDS_S = 2.5
 """So often it is asked whether a viewer is still who they were: with the roster's own second, within five in all."""
 VIEWERS_MAX = 1_000

@@ -4,7 +4,7 @@ import type { Cover, Decision, Incident, Message, ReplayClock, RunCard } from ".
 import { ServerClock } from "./clock";
 import { FeedSocket, type Link } from "./feed";
 import { merge, nothing, type Told } from "./merge";
-import { urgency } from "./readings";
+import { doing, urgency } from "./readings";
 
 /** Whoever acts on what is heard; `before` is what was told before it. */
 export interface Listener {
@@ -69,6 +69,12 @@ class World {
 
   callsign(unit: string): string {
     return this.units[unit]?.callsign ?? unit;
+  }
+
+  /** What a unit does now. */
+  doing(unit: string): string {
+    const known = this.units[unit];
+    return known ? doing(known, this.incidentOf) : "";
   }
 
   /** Takes the replay's clock as the server says it. */
