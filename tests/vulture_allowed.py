@@ -93,7 +93,9 @@ _.received_time
 _.from_time
 _.to_time
 _.next_time
+_.server_time
 _.closure_ids
+_.place_known
 _.substitutes_for
 _.candidates_total
 _.chosen_by_human

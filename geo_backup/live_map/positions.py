@@ -8,6 +8,9 @@ from geo_backup.live_map.extent import null_island, off_map
 from geo_backup.live_map.incidents import enter
 from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
 
+DEGREE_MAX_M = 112_000.0
+"""No degree is longer, of longitude or latitude."""
+
 
 def position(live_map: LiveMap, event: PositionReported) -> Delta:
     """Move a unit, or say why this fix does not: a fact all the same, and a leap is kept until others bear it out."""
@@ -17,10 +20,12 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
         return Delta(ignored=reason)
     unit.held = ()
     last, order_ms = unit.fix, min(fix.fix_ms, event.received_ms)
-    moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat)) if last is not None else float("inf")
+    moved_m = float("inf")
     if fix.speed_mps is not None:
         unit.parked = fix.speed_mps < live_map.rules.of_kind(unit.kind).freshness.parked_below_mps
     else:
+        if last is not None:
+            moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat))
         unit.parked = moved_m < PARKED_WITHIN_M
     unit.fixes = (*unit.fixes[1 - rules.kept :], fix) if rules.kept > 1 else (fix,)
     unit.order_ms = order_ms
@@ -31,6 +36,8 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
     for incident_id in unit.pinned_by:
         incident = live_map.incidents[incident_id]
         incident.lon, incident.lat = fix.lon, fix.lat
+        if incident.emergency is not None and live_map.generation >= 1:
+            incident.emergency.placed_by = "fix"
         incidents = (*incidents, incident_id)
     return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
 
@@ -54,15 +61,11 @@ def _moves_nothing(live_map: LiveMap, unit: Unit, event: PositionReported) -> st
         return "inaccurate"
     waited_ms = order_ms - unit.order_ms
     # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
-    if (
-        last is not None
-        and _speed_between_mps(last, fix, waited_ms) > rules.jump_mps
-        and waited_ms < rules.jump_hold_ms
-    ):
+    if last is not None and waited_ms < rules.jump_hold_ms and _leaps(last, fix, rules.jump_mps, waited_ms):
         held = unit.held
         if held and fix.fix_ms <= held[-1].fix_ms:
             return "jump"  # late or again: says nothing about the ones after it
-        if held and _speed_between_mps(held[-1], fix) > rules.jump_mps:
+        if held and _leaps(held[-1], fix, rules.jump_mps):
             held = ()  # not borne out by the one before: begin again
         if len(held) + 1 < rules.jump_fixes:
             unit.held = (*held, fix)
@@ -70,9 +73,14 @@ def _moves_nothing(live_map: LiveMap, unit: Unit, event: PositionReported) -> st
     return None
 
 
-def _speed_between_mps(earlier: Fix, later: Fix, at_least_ms: int = 0) -> float:
+def _leaps(earlier: Fix, later: Fix, faster_than_mps: float, at_least_ms: int = 0) -> bool:
+    """Whether it is farther from one fix to the other than anything gets in that time."""
     seconds = max(later.fix_ms - earlier.fix_ms, at_least_ms, 1_000) / 1000.0
-    return float(distance_m(earlier.lon, earlier.lat, later.lon, later.lat)) / seconds
+    reach_m = faster_than_mps * seconds
+    # nearly all steps are short: told without any trigonometry that they are no leap
+    if (abs(later.lon - earlier.lon) + abs(later.lat - earlier.lat)) * DEGREE_MAX_M < reach_m:
+        return False
+    return float(distance_m(earlier.lon, earlier.lat, later.lon, later.lat)) / seconds > faster_than_mps
 
 
 def _arrival(live_map: LiveMap, unit: Unit, fix: Fix, order_ms: int, moved_m: float) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from geo_backup.events import (
 )
 from geo_backup.feed import TOPICS, Frame
 from geo_backup.history.historian import Historian
+from geo_backup.history.past import Past
 from geo_backup.live_map import GENERATION, NOTHING, Delta, LiveMap, apply, refusals
 from geo_backup.node.alarms import Alarms
 from geo_backup.node.bell import rung
@@ -58,6 +59,9 @@ FRAME_PERIOD_S = 0.1
 CLOSE_WITHIN_S = 2.0
 DELTAS_KEPT = 50_000
 CHECKPOINT_EVERY = 100_000
+CHECKPOINT_EVERY_S = 3_600.0
+CHECKPOINT_LEAST = 2_000
+"""Events between two checkpoints: at most so many, or what an hour brings if that is worth one."""
 JUMPED = "the replay jumped meanwhile; send it again"
 
 EMERGENCIES = (EmergencyDeclared, EmergencyAcknowledged, EmergencyCleared, EmergencyClearRefused)
@@ -87,6 +91,7 @@ class Node:
         self.ranker = Ranker(self, self.viewers)
         self.decider = Decider(self)
         self.historian = Historian(log)
+        self.past = Past(network, self.profiles)
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0}
         self.ignored: dict[str, int] = {}
         self.lists = Counter(share=0.25)
@@ -102,7 +107,9 @@ class Node:
         self._follower: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._checkpoint_seq = 0
-        """Where the newest checkpoint stands, or the one that is being written."""
+        """Where the newest checkpoint stands, or the one that is being written ..."""
+        self._checkpoint_s = 0.0
+        """... and when it was made, on the loop's clock."""
 
     # ---- life
 
@@ -136,6 +143,7 @@ class Node:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._fields.stop()
         self.historian.stop()
+        self.past.stop()
         self.alarms.stop()
         closer = ThreadPoolExecutor(1, thread_name_prefix="log-closer")  # the others may all be at work
         closing = asyncio.get_running_loop().run_in_executor(closer, self._close_log)
@@ -263,10 +271,15 @@ class Node:
                         folded.set_result(None)
             if urgent:
                 self.viewers.urgent.set()
-            idle = self._saving is None or self._saving.done()
-            if idle and self.live_map.seq - self._checkpoint_seq >= CHECKPOINT_EVERY:
-                self._checkpoint_seq = self.live_map.seq
+            if (self._saving is None or self._saving.done()) and self._checkpoint_due():
+                self._checkpoint_seq, self._checkpoint_s = self.live_map.seq, asyncio.get_running_loop().time()
                 self._saving = asyncio.create_task(asyncio.to_thread(_save, self.log, self.live_map.frozen()))
+
+    def _checkpoint_due(self) -> bool:
+        events, now_s = self.live_map.seq - self._checkpoint_seq, asyncio.get_running_loop().time()
+        return events >= CHECKPOINT_EVERY or (
+            events >= CHECKPOINT_LEAST and now_s - self._checkpoint_s >= CHECKPOINT_EVERY_S
+        )
 
     def _fold(self, seq: int, event: Event) -> bool:
         """Fold an event and let every part know; whether viewers are to be told at once."""
@@ -370,6 +383,6 @@ async def _forever(name: str, job: Callable[[], Awaitable[None]]) -> None:
 def _save(log: EventLog, live_map: LiveMap) -> None:
     """Write a checkpoint; blocks. Without one the facts are all there, and the next start folds them instead."""
     try:
-        log.save_snapshot(live_map.seq, checkpoint.dump(live_map))
+        log.save_snapshot(live_map.seq, checkpoint.pack(live_map))
     except LogError as error:
         log_.warning("no checkpoint at seq %d: %s", live_map.seq, error)

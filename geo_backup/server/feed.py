@@ -23,8 +23,8 @@ from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
+from geo_backup.server.looks import audit, looked
 from geo_backup.server.problems import pointer
-from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
 from geo_backup.wire import documents

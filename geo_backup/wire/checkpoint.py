@@ -7,6 +7,7 @@ are the same map exactly if their bytes are.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import Any, cast
 
 import orjson
@@ -24,11 +25,22 @@ def dump(live_map: LiveMap) -> bytes:
     return orjson.dumps({"format": FORMAT, **_CODEC.encode(live_map, "")})
 
 
+def pack(live_map: LiveMap) -> bytes:
+    """The same in a fifth of the room, as a log keeps it."""
+    return zlib.compress(dump(live_map), 1)
+
+
+def unpacked(data: bytes) -> bytes:
+    """What `dump` wrote, of what either wrote. Raises zlib.error for what neither did."""
+    return data if data[:1] == b"{" else zlib.decompress(data)
+
+
 def parse(data: bytes) -> LiveMap:
-    """The map that `dump` wrote. LogError if it is none, or of another format: fold the log from its start instead."""
+    """The map that `dump` or `pack` wrote. LogError if it is none, or of another format: fold the log from its start
+    instead."""
     try:
-        value: Any = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        value: Any = orjson.loads(unpacked(data))
+    except (orjson.JSONDecodeError, zlib.error) as error:
         raise LogError(f"not a checkpoint ({error})") from None
     if type(value) is not dict or value.pop("format", None) != FORMAT:
         raise LogError(f"not a checkpoint of format {FORMAT}")

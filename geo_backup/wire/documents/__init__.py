@@ -17,7 +17,7 @@ from geo_backup.wire.documents.cover import (
     cover,
     move_up,
 )
-from geo_backup.wire.documents.history import Moment, Timeline, Track, moments, track
+from geo_backup.wire.documents.history import Moment, Snapshot, Timeline, Track, moments, track
 from geo_backup.wire.documents.incidents import (
     EmergencyList,
     Incident,
@@ -66,6 +66,7 @@ from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, 
 
 __all__ = [
     "Moment",
+    "Snapshot",
     "Timeline",
     "Track",
     "moments",

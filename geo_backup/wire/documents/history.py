@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from geo_backup import events as ev
-from geo_backup.events import Event, Fix
+from geo_backup.events import Event, Fix, Source
+from geo_backup.wire.documents.closures import Closure
+from geo_backup.wire.documents.incidents import Incident
+from geo_backup.wire.documents.rankings import Ranking
+from geo_backup.wire.documents.server import Area
+from geo_backup.wire.documents.units import FreshnessLimits, Unit
 from geo_backup.wire.times import to_text
 
 What = Literal[
@@ -74,6 +79,32 @@ class Track(TypedDict):
     left_out: dict[str, int]
     next_time: str | None
     moments: list[Moment]
+
+
+class PastOf(TypedDict):
+    """Which moment it is, when the log begins, and what time it is now."""
+
+    at: str
+    begins: str
+    now: str
+
+
+class Snapshot(TypedDict):
+    """The feed's snapshot as of a moment of the past; topics that were not asked for are not there."""
+
+    type: Literal["snapshot"]
+    epoch: str
+    seq: int
+    mode: Source
+    server_time: str
+    past: PastOf
+    area: Area
+    freshness: FreshnessLimits
+    units: NotRequired[dict[str, Unit]]
+    positions: NotRequired[dict[str, list[float | None]]]
+    incidents: NotRequired[dict[str, Incident]]
+    rankings: NotRequired[dict[str, Ranking]]
+    closures: NotRequired[dict[str, Closure]]
 
 
 UNSAID = {

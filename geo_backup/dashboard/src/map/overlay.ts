@@ -41,8 +41,14 @@ export interface View {
 export type Hit = { what: "incident" | "unit"; id: string } | { what: "cluster"; at: Point };
 
 const TOUCH_PX = 16;
+/** A way that grows shorter need not be drawn for itself. */
+const ROUTE_MS = 300;
+/** What is drawn is no older. */
+const AGES_MS = 1000;
 /** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
 const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
+/** What a person has done or waits for; all else can wait until something has moved. */
+const AT_ONCE = ["units", "incidents", "selectedIncident", "selectedUnit", "ghost"] as const;
 const NO_SCENE: Scene = { units: {}, positions: {}, freshness: null, incidents: [], incidentOf: {}, selectedIncident: null, selectedUnit: null, ranked: [], ghost: null, signs: [], exercise: false };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -76,18 +82,16 @@ export class Overlay {
     this.#dark = dark;
     this.#symbols = new Symbols(inMemory, this.#theme());
     // Freshness changes while nothing else does, and alarms beat.
-    setInterval(() => this.#soon(performance.now()), 1000);
+    setInterval(() => performance.now() - this.#drawnMs > AGES_MS && this.#soon(performance.now()), AGES_MS / 2);
   }
 
   show(scene: Scene): void {
     const now = performance.now();
     const before = this.#scene;
     this.#scene = scene;
-    if (scene.positions === before.positions) return this.#soon(now);
-    const jumped = this.#fleet.update(scene.positions, now);
-    const others = (Object.keys(scene) as (keyof Scene)[]).some((key) => key !== "positions" && key !== "signs" && key !== "ranked" && scene[key] !== before[key]);
-    if (jumped || others) return this.#soon(now);
-    this.#soon(now + this.#pace.wait_ms(this.#fastest(now)));
+    const jumped = scene.positions !== before.positions && this.#fleet.update(scene.positions, now);
+    if (jumped || AT_ONCE.some((key) => scene[key] !== before[key])) this.#soon(now);
+    else this.#soon(now + this.#pace.wait_ms(this.#fastest(now)));
   }
 
   theme(dark: boolean): void {
@@ -98,8 +102,9 @@ export class Overlay {
 
   /** The way of the unit that is looked at. */
   route(lines: LonLat[][]): void {
+    const other = !lines.length || !this.#route.length;
     this.#route = lines.map((line) => line.map(([lon, lat]) => mercator(lon, lat)));
-    this.#soon(performance.now());
+    this.#soon(performance.now() + (other ? 0 : ROUTE_MS));
   }
 
   /** A pin that goes with the mouse is drawn here. */

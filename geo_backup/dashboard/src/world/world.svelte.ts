@@ -59,7 +59,11 @@ class World {
       listener.linked(link, before);
     };
     new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
-    setInterval(() => (this.nowMs = this.clock.now()), TICK_MS);
+    // Once a second, so that all that is counted down changes in one go.
+    setInterval(() => {
+      const now = this.clock.now();
+      if (Math.floor(now / 1000) !== Math.floor(this.nowMs / 1000)) this.nowMs = now;
+    }, TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
   }
 
