@@ -26,7 +26,7 @@ from geo_backup.errors import GeoBackupError
 from geo_backup.feed import TOPICS
 
 SILENCE_S = 12.0
-"""The server sends a heartbeat every 5 s: after this long without a word the link is lost."""
+"""The server sends a heartbeat every second: after this long without a word the link is lost."""
 BACK_OFF_MAX_S = 10.0
 
 

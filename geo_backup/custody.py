@@ -12,6 +12,10 @@ from typing import Literal
 
 from geo_backup.events import TIME_MS, Event
 
+Look = Literal["feed", "answers", "history", "log", "export", "replay"]
+"""Following the map, or reading answers of the present; reading what is past, the log itself; taking a copy of the log
+or a part of it along; playing it again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(Event):
@@ -50,9 +54,10 @@ class SignInRefused(Event):
 class Looked(Event):
     """`said_by` looked: what they followed or read, how far they could see, and until when."""
 
-    what: Literal["feed", "answers", "history", "log", "export", "replay"]
+    what: Look
     scope: tuple[str, ...]
-    """Topics of a feed, rights that answers were asked by, positions of the log that were read."""
+    """Topics of a feed, rights that answers were asked by; of what is past what was read: `unit:P-17`, `incident:i1`,
+    `decision:...`, `log:1..4711` (positions of the log), a time from and to."""
     session: str = ""
     source: str = ""
     until_ms: int | None = None
@@ -115,6 +120,31 @@ class RecordsPurged(Event):
     by: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRepaired(Event):
+    """The log's file was damaged, and what could be read of it was put into a new one; the damaged one was kept."""
+
+    damage: tuple[str, ...]
+    saved: int
+    lost: int
+    links_lost: int
+    former: str
+    """The name of the damaged file ..."""
+    sha256: str
+    """... and its digest, before anything was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtAcknowledged(Event):
+    """Whoever looks after the log knows of what it says against itself (events that it lost, above all), up to a link
+    of its chain. The chain tells of it for ever; the server stops holding it up to everybody."""
+
+    until_link: int
+    words: tuple[str, ...] = ()
+    """What was acknowledged."""
+    reason: str = ""
+
+
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -126,6 +156,8 @@ KINDS: Mapping[str, type[Event]] = {
         HoldPlaced,
         HoldLifted,
         RecordsPurged,
+        LogRepaired,
+        DoubtAcknowledged,
     )
 }
 """Every kind of them by the name it has in the log."""

@@ -40,6 +40,10 @@ class WrongMapError(LogError):
     """The log's events were recorded on a map with another content id."""
 
 
+class LogHeldError(LogError):
+    """Another process writes the log: one alone may."""
+
+
 class LogFullError(LogError):
     """The log's disk is full; the events of this call were not recorded."""
 

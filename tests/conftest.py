@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
-from tests.running import Server, ServerInThread
+from geo_backup import cli
+from tests.running import Failed, Server, ServerInThread
 from tests.told import Told
 
 COMPILE = "from geo_backup.roads import warm; warm.warm_{}()"
+
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -45,6 +47,29 @@ def _nothing_left_out(report: Report) -> Report:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome, report.longrepr = "failed", f"{report.nodeid} was left out in CI: {reason}"
     return report
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command in this process: its standard output, or `Failed` with its one line."""
+
+    monkeypatch.setattr(cli, "_leave_threads", lambda code: None)  # it would end the process of all tests
+
+    def run(*args: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["geo-backup", *map(str, args)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code: Any = 0
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        if code not in (0, None):
+            assert "Traceback" not in err
+            raise Failed(f"{err or out}")
+        return out
+
+    return run
 
 
 @pytest.fixture

@@ -50,6 +50,10 @@ START_S = 300.0
 T = TypeVar("T")
 
 
+class Failed(Exception):
+    """What a command said that failed."""
+
+
 def eventually(ask: Callable[[], T | None], what: str = "it", within_s: float = 20.0) -> T:
     """The first true answer to a question that is asked again and again; an `AssertionError` when none comes in time.
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from geo_backup.backup.answer import Answer, Told
+from geo_backup.backup.lacking import Lack
 from geo_backup.backup.question import Weighed
 from geo_backup.events import ANY, DecisionMade
+from geo_backup.people.sight import FREE_OTHERS
 from geo_backup.wire import decisions
 from geo_backup.wire.decisions import Decision, Human
 from geo_backup.wire.times import to_text
+from geo_backup.wording import so_many
 
 PASSED_NAMED = 5
 """Units that would be sooner and are not sent: so many are named."""
@@ -34,6 +37,15 @@ REASON_WORDS = {
     "COVERAGE_FLOOR": "to stay, or the beat would be empty",
 }
 """After "is" and "are"."""
+LACK_WORDS = {
+    "NO_UNITS": "no unit is registered",
+    "INCIDENT_OFF_MAP": "no road is near the place",
+    "NO_WAY_IN": "the roads at the place are connected to no others",
+    "NOBODY_HAS_IT": "no unit has it",
+    "ALL_EXCLUDED": "no other unit that has it can go",
+    "TOO_FEW": "no more units have it",
+    "NEEDED_ELSEWHERE": "the others that have it are sent elsewhere, or kept",
+}
 
 
 class Explained(Decision):
@@ -67,10 +79,9 @@ def words(event: DecisionMade, answer: Answer, humans: Sequence[Human] = ()) -> 
         verb = "as recommended" if one["recommended"] else "against the recommendation"
         why = f": {one['reason']}." if one["reason"] else "."
         lines.append(f"A person sent {one['unit_id']} at {one['at']}, {verb}{why}")
-    lines.append(
-        f"Software {event.software_version}, map {event.network_id}, weights {event.weights_id}, "
-        f"rules {event.rules_id}."
-    )
+    # where no road is near the place there are no driving times
+    weights = f"weights {event.weights_id}" if event.weights_id else "no driving times"
+    lines.append(f"Software {event.software_version}, map {event.network_id}, {weights}, rules {event.rules_id}.")
     return "\n".join(lines)
 
 
@@ -82,13 +93,30 @@ def _whom(answer: Answer) -> list[str]:
     elif not answer.chosen:
         lines.append("Nobody can be recommended.")
     lines += [_sent(unit, by_id[unit.unit_id]) for unit in answer.chosen]
+    because_of = {(one.capability, one.need): _lacking(one) for one in answer.lacking}
     for need in answer.unmet:
         kind = "needed" if need.need == "must" else "wanted"
-        lines.append(f"Still {kind}: {need.count} x {need.capability}; no unit that can go has it.")
+        because = because_of.get((need.capability, need.need), "no unit that can go has it")
+        lines.append(f"Still {kind}: {need.count} x {need.capability}; {because}.")
+    for one in answer.lacking:
+        if one.free_others:
+            others = ", ".join(f"{n} {kind}" for kind, n in one.free_others)
+            lines.append(f"{FREE_OTHERS} {one.capability}: {others}.")
     for unit in _passed_over(answer)[:PASSED_NAMED]:
         why = REASON_WORDS.get(unit.reason, "left for another incident, or to keep cover")
         lines.append(f"{unit.unit_id} would be sooner ({_minutes(unit.eta_ms)}) but is {why}.")
     return lines
+
+
+def _lacking(lack: Lack) -> str:
+    """Why nobody fills a need."""
+    words = LACK_WORDS.get(lack.why, lack.why)
+    if lack.why == "ALL_EXCLUDED" and lack.excluded:
+        each = [
+            f"{so_many(n, 'is', 'are')} {REASON_WORDS.get(reason, reason)} ({reason})" for reason, n in lack.excluded
+        ]
+        words = f"of the others that have it {', '.join(each)}"
+    return words
 
 
 def _how_sure(event: DecisionMade, answer: Answer) -> list[str]:
@@ -104,7 +132,8 @@ def _how_sure(event: DecisionMade, answer: Answer) -> list[str]:
     sure = "no better set exists by the rules"
     if not answer.proven:
         sure = "a better set may exist: the search was cut off"
-    return [*lines, f"{answer.considered} pairs of unit and incident were weighed; {sure}."]
+    pairs = so_many(answer.considered, "pair of unit and incident was", "pairs of unit and incident were")
+    return [*lines, f"{pairs} weighed; {sure}."]
 
 
 def _passed_over(answer: Answer) -> list[Weighed]:

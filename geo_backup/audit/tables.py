@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from geo_backup.audit.report import Group, ResponseReport, Segment
+from geo_backup.wording import so_many
 
 _HEADINGS = ("segment", "count", "median", "P90", "target", "within", "95 % interval", "left out")
 
@@ -14,7 +15,7 @@ _HEADINGS = ("segment", "count", "median", "P90", "target", "within", "95 % inte
 def print_report(report: ResponseReport) -> None:
     """All responses, then each group, with what was left out."""
     when = f"requests from {report.first_request} to {report.last_request}" if report.first_request else "no request"
-    print(f"{report.events:,} events, {when}")
+    print(f"{so_many(report.events, 'event')}, {when}")
     _print_group("all", report.all, report.target_share)
     for key, group in report.groups.items():
         _print_group(f"{report.by} {key}", group, report.target_share)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from geo_backup.custody import Looked
+from geo_backup.custody import Look, Looked
 from geo_backup.events import (
     AgreementMade,
     AidApproved,
@@ -29,6 +29,12 @@ from geo_backup.wire.times import to_text
 
 SEEN_BY = frozenset({"units", "positions", "rankings", "look", "look_ahead"})
 """Topics and rights that show units."""
+PAST: dict[Look, str] = {
+    "history": "read what is past of it",
+    "log": "read the log, without tracks, in which it stood",
+    "export": "took a copy of the log in which it stood",
+    "replay": "played the log again in which it stood",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class _Story:
     from_ms: int
     to_ms: int
     live_map: LiveMap = field(default_factory=LiveMap)
+    stood: bool = False
+    """Whether there ever was such a unit."""
     lines: list[Line] = field(default_factory=list)
     looking: dict[tuple[str, str], Line] = field(default_factory=dict)
     """Feeds that are open, by speaker and session."""
@@ -77,6 +85,7 @@ def who(events: Iterable[tuple[int, Event]], unit_id: str, from_ms: int, to_ms: 
         elif getattr(event, "unit_id", None) == unit_id or _emergency_of(story, event):
             _did(story, event)
         apply(story.live_map, seq, event)
+        story.stood = story.stood or unit_id in story.live_map.units
         if story.waiting and isinstance(event, AgreementMade | UnitRegistered | AssignmentChanged | AidApproved):
             _came_into_sight(story, event.received_ms)
     lines = [*story.lines, *story.looking.values(), *story.moving.values()]
@@ -93,12 +102,33 @@ def _looked(story: _Story, event: Looked) -> None:
         if begun is not None:
             story.lines.append(Line(begun.at_ms, begun.who, begun.what, event.until_ms))
         return
+    if event.what in PAST:
+        _looked_back(story, event)
+        return
     if not SEEN_BY & set(event.scope):
         return
-    roles = cast("frozenset[Role]", frozenset(event.roles))
-    sight = Sight.of(Principal("program", "", event.agency, roles, frozenset(event.units)))
+    sight = _sight(event)
     if not _sees(story, event, sight, event.received_ms):
         story.waiting.append((event, sight))
+
+
+def _looked_back(story: _Story, event: Looked) -> None:
+    """Somebody read what is past: of this unit, or of all that the log knew."""
+    units = [one for one in event.scope if one.startswith("unit:")]
+    if not story.stood or (units and f"unit:{story.unit_id}" not in units):
+        return
+    unit = story.live_map.units.get(story.unit_id)
+    limited = event.what == "history" and bool(event.roles)
+    if limited and unit is not None and _sight(event).unit(story.live_map, unit) is None:
+        return
+    place = f" from {event.source}" if event.source else ""
+    story.lines.append(Line(event.received_ms, event.said_by, f"{PAST[event.what]} ({', '.join(event.scope)}){place}"))
+
+
+def _sight(event: Looked) -> Sight:
+    """How far somebody saw who looked; whoever typed a command saw all."""
+    roles = cast("frozenset[Role]", frozenset(event.roles))
+    return Sight.of(Principal("program", "", event.agency, roles, frozenset(event.units)))
 
 
 def _came_into_sight(story: _Story, now_ms: int) -> None:

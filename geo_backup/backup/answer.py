@@ -95,7 +95,7 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
     reason = kept_back(question, choice)
     counts = np.bincount(reason, minlength=len(REASONS)).tolist()
     cover = None if city is None else city.cover(question.incident.agency)
-    unmet = _unmet(question, choice)
+    unmet, sent = _unmet(question, choice), np.isin(np.arange(len(reason)), rows)
     return Answer(
         question.incident.incident_id,
         question.incident.request_id,
@@ -108,7 +108,7 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
         eta_cv=question.rules.backup.eta_cv,
         missing=tuple(Need(need.capability, need.count, need.need) for need in question.needs),
         unmet=tuple(Need(need.capability, need.count, need.need) for need in unmet),
-        lacking=tuple(lack(need, ranking.roll, reason, ranking.warnings) for need in unmet),
+        lacking=tuple(lack(need, ranking.roll, reason, sent, ranking.warnings) for need in unmet),
         gap="" if best is None else best.gap(first),
         proven=choice.proven,
         considered=choice.considered,

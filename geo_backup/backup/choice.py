@@ -37,6 +37,13 @@ class Request(NamedTuple):
     """int64[N]: smaller is better; 0 for the units of the incident's beat."""
     leaves_floors: bool = False
     """It takes no more units of a team than the team can spare."""
+    way_ms: Array | None = None
+    """int64[N]: how far each is, where `eta_ms` does not tell: of those who are all in time the nearer goes."""
+
+    @property
+    def away_ms(self) -> Array:
+        """int64[N]: how far each is."""
+        return self.eta_ms if self.way_ms is None else self.way_ms
 
     @property
     def urgency(self) -> tuple[int, bool]:
@@ -112,7 +119,7 @@ LEVELS = (
     Level("preference", lambda request, fleet, rows, bucket_ms: request.preference[rows], substitute=1),
     Level("cover_lost", lambda request, fleet, rows, bucket_ms: fleet.cover_lost[rows]),
     Level("workload", lambda request, fleet, rows, bucket_ms: fleet.workload[rows]),
-    Level("eta_ms", lambda request, fleet, rows, bucket_ms: request.eta_ms[rows]),
+    Level("eta_ms", lambda request, fleet, rows, bucket_ms: request.away_ms[rows]),
     Level("ids", lambda request, fleet, rows, bucket_ms: rows + 1),
 )
 """The most important first: the one place that says what is better."""

@@ -13,8 +13,6 @@ from geo_backup.roads.kernel import Array
 
 OTHERS_TOLD = 8
 """Kinds of free units that are named."""
-UNCOUNTED = frozenset({"", "REQUESTER", "ASSIGNED_HERE", "HIDDEN"})
-"""Reasons that say nothing of who could be sent."""
 
 
 class Roll(NamedTuple):
@@ -44,40 +42,44 @@ class Lack(NamedTuple):
     need: str
     why: str
     """NO_UNITS: none is registered; INCIDENT_OFF_MAP: no road is near the place; NO_WAY_IN: its roads are connected to
-    no others; NOBODY_HAS_IT: no unit can do it; ALL_EXCLUDED: those that can cannot be sent, for `excluded`;
-    NEEDED_ELSEWHERE: they are sent to others, or kept."""
+    no others; NOBODY_HAS_IT: no unit can do it; TOO_FEW: all that can come; ALL_EXCLUDED: the others that can cannot
+    be sent, for `excluded`; NEEDED_ELSEWHERE: they are sent to others, or kept."""
     free_others: tuple[tuple[str, int], ...] = ()
     """(kind, how many) of the free units that cannot fill it, the most first."""
     excluded: tuple[tuple[str, int], ...] = ()
     """(reason, how many) of the units that can."""
 
 
-def lack(need: Need, roll: Roll, reason: Array, warnings: tuple[str, ...]) -> Lack:
-    """Why units that a need asks for are not there. `reason` int8[N] as the ranking or the answer has it."""
+def lack(need: Need, roll: Roll, reason: Array, going: Array, warnings: tuple[str, ...]) -> Lack:
+    """Why units that a need asks for are not there. `reason` int8[N] is as the ranking or the answer has it; `going`
+    bool[N]: who comes, for this or another need."""
     known, fits = reason != REASON["HIDDEN"], roll.fits(need)
-    mine = fits & known
-    counts = np.bincount(reason[mine], minlength=len(REASONS)).tolist()
-    excluded = [(name, n) for name, n in zip(REASONS, counts, strict=True) if n and name not in UNCOUNTED]
+    there = np.isin(reason, (REASON["ASSIGNED_HERE"], REASON["REQUESTER"]))
+    rest = fits & known & ~going & ~there
+    counts = np.bincount(reason[rest], minlength=len(REASONS)).tolist()
+    excluded = [(name, n) for name, n in zip(REASONS, counts, strict=True) if n and name]
     others = np.bincount(roll.kind[roll.free & known & ~fits], minlength=len(roll.kinds)).tolist()
     free = [(kind, n) for kind, n in zip(roll.kinds, others, strict=True) if n]
     return Lack(
         need.capability,
         need.count,
         need.need,
-        _why(known, mine, reason, warnings),
+        _why(known, fits & known, reason[rest], warnings),
         tuple(sorted(free, key=lambda one: (-one[1], one[0]))[:OTHERS_TOLD]),
         tuple(sorted(excluded, key=lambda one: (-one[1], one[0]))),
     )
 
 
-def _why(known: Array, mine: Array, reason: Array, warnings: tuple[str, ...]) -> str:
+def _why(known: Array, fits: Array, rest: Array, warnings: tuple[str, ...]) -> str:
     if not known.any():
         return "NO_UNITS"
     if "INCIDENT_OFF_MAP" in warnings:
         return "INCIDENT_OFF_MAP"
-    if not mine.any():
+    if not fits.any():
         return "NOBODY_HAS_IT"
-    if (reason[mine] == 0).any():
+    if not len(rest):
+        return "TOO_FEW"
+    if (rest == 0).any():
         return "NEEDED_ELSEWHERE"
-    cut_off = np.isin(reason[mine], (REASON["UNREACHABLE"], REASON["ASSIGNED_HERE"], REASON["REQUESTER"]))
-    return "NO_WAY_IN" if cut_off.all() and "INCIDENT_OFF_MAIN_NETWORK" in warnings else "ALL_EXCLUDED"
+    cut_off = (rest == REASON["UNREACHABLE"]).all()
+    return "NO_WAY_IN" if cut_off and "INCIDENT_OFF_MAIN_NETWORK" in warnings else "ALL_EXCLUDED"

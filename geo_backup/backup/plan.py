@@ -26,6 +26,8 @@ from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.snap import snap_place
 
 HOUR_MS = 3_600_000
+EQUAL_COVER = 1_000
+"""Millionths of demand: of units whose loss differs by less the nearer goes."""
 HOURS_MAX = 48
 """Hours of a plan of which the city's cover is told."""
 
@@ -66,7 +68,8 @@ class Schedule(NamedTuple):
 
 def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureAdded]) -> Schedule:
     """The best set for all posts together: everybody who is surely there in time is as good as any other, so the city
-    decides among them; only free units are asked, and beats keep their floors.
+    decides among them, and of those that it can do without alike the nearer goes; only free units are asked, and beats
+    keep their floors.
 
     `closures` are those that will be in force when units drive there.
     """
@@ -90,10 +93,12 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         late_ms = np.maximum(p90_ms(drive_ms, rules.backup.eta_cv) + turnout_ms - spare_ms, 0)
         cost = np.where(city.free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)
         nobody = np.zeros(len(table.ids), np.int64)
-        requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody, True))
+        requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody, True, drive_ms))
         drives.append(drive_ms)
         posts.append(post)
     fleet = fleet_of(table, city)
+    # so far ahead small differences of cover are none, and calls of this shift do not count
+    fleet = fleet._replace(cover_lost=fleet.cover_lost // EQUAL_COVER, workload=np.zeros_like(fleet.workload))
     choice = exact(requests, fleet, rules.backup.bucket_ms)
     places, unmet, taken = [], [], []
     for post, request, drive_ms, sent in zip(posts, requests, drives, choice.sent, strict=True):

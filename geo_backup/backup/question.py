@@ -180,7 +180,7 @@ def _request(
         home = int(city.city.beats.at(np.array([incident.lon]), np.array([incident.lat]))[0])
         if home >= 0:
             preference[city.unit_beat != home] = OTHER_BEAT
-    cost = ranking.eta_ms.astype(np.int64)
+    cost = way = ranking.eta_ms.astype(np.int64)
     if incident.arrive_by_ms is not None and incident.mode != "immediate":
         # who is surely there in time is as good as any other: the city decides among them
         spare_ms = incident.arrive_by_ms - ranking.as_of_ms
@@ -191,7 +191,9 @@ def _request(
     cost = np.where(ranking.fresh >= STALE, cost + rules.limit.horizon_ms, cost)
     cost = np.where(able, np.minimum(cost, INF_MS - 1), INF_MS)
     floors = incident.mode != "immediate" or incident.priority > rules.cover.floor_override_priority
-    return Request(incident.incident_id, incident.priority, ranking.needs, incident.several, cost, preference, floors)
+    return Request(
+        incident.incident_id, incident.priority, ranking.needs, incident.several, cost, preference, floors, way
+    )
 
 
 def fleet_of(table: UnitTable, city: CityNow | None) -> Fleet:

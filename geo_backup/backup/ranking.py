@@ -92,7 +92,7 @@ class Ranking:
         for need in (Need(ANY),) if nothing_asked else self.needs:
             short = need.count - int((self.roll.fits(need) & can).sum())
             if short > 0:
-                out.append(lack(need._replace(count=short), self.roll, self.reason, self.warnings))
+                out.append(lack(need._replace(count=short), self.roll, self.reason, can, self.warnings))
         return tuple(out)
 
     @property

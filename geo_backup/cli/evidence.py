@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import json
 import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from geo_backup.cli.errands import asks, looks, me, records
 from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
-from geo_backup.custody import HoldLifted, HoldPlaced
-from geo_backup.errors import BadValueError, LogError
-from geo_backup.events import TIME_MS, Event
+from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced
+from geo_backup.errors import BadValueError, LogError, LogHeldError
+from geo_backup.events import TIME_MS
+from geo_backup.wording import so_many
+
+if TYPE_CHECKING:
+    from geo_backup.eventlog.retention import Purge, Terms
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 LogOption = Annotated[Path, typer.Option("--log", help="Event log.")]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", envvar="GEO_BACKUP_LOG_KEY", help="Key file; LOG.key when none is named.")
 ]
+PURGE_WITHIN_S = 6 * 3_600.0
 DAYS = "Days that {} stay."
 
 
@@ -53,7 +57,7 @@ def audit_verify(
     if as_json:
         print(json.dumps({**asdict(proof), "words": proof.words}))
     else:
-        counts = f"{proof.events:,} events under {proof.links:,} links"
+        counts = f"{so_many(proof.events, 'event')} under {so_many(proof.links, 'link')}"
         print(counts + "".join(f", {n:,} {what}" for n, what in ((proof.purged, "purged"), (proof.lost, "lost")) if n))
         for line in proof.noted:
             print(f"note: {line}")
@@ -83,6 +87,7 @@ def audit_who(
     to_ms = _time("--to", until) if until else TIME_MS[1]
     with closing(open_log(log, read_only=True)) as opened:
         lines = who(opened.read_all(), unit_id, from_ms, to_ms)
+    looks(log, "history", f"unit:{unit_id}", *([f"{since}/{until}"] if since or until else ()))
     if as_json:
         print(json.dumps([asdict(line) for line in lines]))
         return
@@ -119,6 +124,7 @@ def log_backup(log: LogArgument, out: Annotated[Path, typer.Argument(help="File 
     with progress_bar() as progress:
         bar = progress.add_task("backup", total=None)
         last = backup(log, out, lambda done, total: progress.update(bar, completed=done, total=total))
+    looks(log, "export", f"log:1..{last}")
     print(f"{out}: all up to event {last:,}; check it with `geo-backup audit verify`")
     if copy_roster(roster_beside(log), roster_beside(out)):
         print(f"{roster_beside(out)}: people and tokens, without which a restored server would be open to everybody")
@@ -160,19 +166,54 @@ def log_repair(log: LogArgument, key: KeyOption = None) -> None:
 
     Example: geo-backup log repair geo_backup.sqlite
     """
-    from geo_backup.eventlog.copies import repair
+    from geo_backup.eventlog.repair import repair, repaired_fact
 
     done = repair(log, key_file=key)
     if not done.damage:
         print("nothing to repair: all of the file can be read, and it ends where it should")
         return
+    records(log, key, repaired_fact(done, time.time_ns() // 1_000_000, me()))
     for line in done.damage:
         print(f"damage: {line}")
-    print(f"{done.events:,} events were saved; the damaged file is {done.former}")
+    saved = so_many(done.events, "event was", "events were")
+    print(f"{saved} saved; the damaged file is {done.former}, SHA-256 {done.sha256}")
     for span in done.lost:
         print(f"lost: {span} ({span.size:,})")
     if done.links_lost:
         print(f"lost: {done.links_lost:,} links of the chain; `audit verify` cannot prove what they held together")
+
+
+@log_app.command("acknowledge")
+def log_acknowledge(
+    log: LogArgument,
+    reason: Annotated[str, typer.Option(help="What was found out, or done about it.")] = "",
+    key: KeyOption = None,
+) -> None:
+    """Say that you know what a log says against itself: that it lost events, or that some were put in.
+
+    The server then stops telling every page of it; `audit verify` tells of it for ever. Also while the server runs.
+
+    Example: geo-backup log acknowledge geo_backup.sqlite --reason "disk replaced, restored copy kept"
+    """
+    from geo_backup.eventlog.doubts import doubts_of
+
+    doubts = doubts_of(log)
+    if not doubts:
+        print("nothing to acknowledge: the log says nothing against itself that was not acknowledged")
+        return
+    for doubt in doubts:
+        print(f"the log {doubt.words}")
+    if not reason.strip():
+        raise BadValueError("--reason", "missing", "say with --reason what was found out, or done about it")
+    known = DoubtAcknowledged(
+        received_ms=time.time_ns() // 1_000_000,
+        said_by=me(),
+        until_link=doubts[-1].link,
+        words=tuple(doubt.words for doubt in doubts),
+        reason=reason,
+    )
+    records(log, key, known)
+    print("acknowledged")
 
 
 @log_app.command("purge")
@@ -188,26 +229,14 @@ def log_purge(
 ) -> None:
     """Take out of a log what is older than its class may stay, but for legal holds; the chain still proves the rest.
 
-    Stop its server first; --dry-run may run beside it.
+    Also while the server runs, which does it then, a little at a time.
 
     Example: geo-backup log purge geo_backup.sqlite --raw-fixes-days 30 --dry-run
     """
-    from geo_backup.eventlog.retention import Terms, purge, purged_fact
+    from geo_backup.eventlog.retention import Terms
 
-    now_ms = time.time_ns() // 1_000_000
     terms = Terms(raw_fixes_days, tracks_days, decisions_days, audit_days)
-    with progress_bar() as progress:
-        bar = progress.add_task("purge", total=None)
-        done = purge(
-            log,
-            terms,
-            now_ms,
-            dry_run=dry_run,
-            key_file=key,
-            progress=lambda n, total: progress.update(bar, completed=n, total=total),
-        )
-    if done.events and not dry_run:
-        _record(log, key, purged_fact(done, terms, now_ms, getpass.getuser()))
+    done = _purged(log, key, terms, dry_run)
     if as_json:
         print(json.dumps({**asdict(done), "dry_run": dry_run}))
         return
@@ -218,6 +247,31 @@ def log_purge(
         table.add_row(name.replace("_", " "), str(days), f"{done.counts[name]:,}", f"{done.kept[name]:,}")
     Console().print(table)
     print(f"up to event {done.until_seq:,}, the newest checkpoint; {done.held:,} old events stay by legal hold")
+
+
+def _purged(log: Path, key: Path | None, terms: Terms, dry_run: bool) -> Purge:
+    """By this process, or by the server that writes the log."""
+    from geo_backup.eventlog.purge import purge, purged_fact
+    from geo_backup.eventlog.retention import Purge
+
+    now_ms = time.time_ns() // 1_000_000
+    with progress_bar() as progress:
+        bar = progress.add_task("purge", total=None)
+        try:
+            done = purge(
+                log,
+                terms,
+                now_ms,
+                dry_run=dry_run,
+                key_file=key,
+                progress=lambda n, total: progress.update(bar, completed=n, total=total),
+            )
+        except LogHeldError:
+            ask = json.dumps({"purge": terms._asdict(), "by": me()}).encode()
+            return Purge(**json.loads(asks(log, ask, PURGE_WITHIN_S)))
+    if done.events and not dry_run:
+        records(log, key, purged_fact(done, terms, now_ms, me()))
+    return done
 
 
 @log_app.command("hold")
@@ -231,7 +285,7 @@ def log_hold(
     reason: Annotated[str, typer.Option(help="Case or court order.")] = "",
     key: KeyOption = None,
 ) -> None:
-    """Keep what a log holds of an incident, or of a unit between two times, whatever its age. Stop its server first.
+    """Keep what a log holds of an incident, or of a unit between two times, whatever its age, beside a server too.
 
     Example: geo-backup log hold geo_backup.sqlite case-7 --incident i1 --reason "court order 4711"
     """
@@ -252,15 +306,16 @@ def log_hold(
     now_ms = time.time_ns() // 1_000_000
     placed = HoldPlaced(
         received_ms=now_ms,
+        said_by=me(),
         hold_id=hold_id,
         incident_id=incident,
         unit_id=unit,
         from_ms=from_ms,
         to_ms=to_ms,
-        by=getpass.getuser(),
+        by=me(),
         reason=reason,
     )
-    _record(log, key, placed)
+    records(log, key, placed)
     print(f"held: {hold_id}")
 
 
@@ -271,7 +326,7 @@ def log_release(
     reason: Annotated[str, typer.Option(help="Why it ends.")] = "",
     key: KeyOption = None,
 ) -> None:
-    """End a legal hold: what it kept is purged when it is old enough. Stop the log's server first.
+    """End a legal hold: what it kept is purged when it is old enough. Also while the server runs.
 
     Example: geo-backup log release geo_backup.sqlite case-7 --reason "case closed"
     """
@@ -280,7 +335,7 @@ def log_release(
         there = ", ".join(sorted(holds)) or "none"
         raise BadValueError("HOLD_ID", "unknown", f"no hold {hold_id!r} stands; those that do: {there}")
     now_ms = time.time_ns() // 1_000_000
-    _record(log, key, HoldLifted(received_ms=now_ms, hold_id=hold_id, by=getpass.getuser(), reason=reason))
+    records(log, key, HoldLifted(received_ms=now_ms, said_by=me(), hold_id=hold_id, by=me(), reason=reason))
     print(f"lifted: {hold_id}")
 
 
@@ -308,17 +363,3 @@ def _time(option: str, text: str) -> int:
         return to_ms(text)
     except ValueError as error:
         raise BadValueError(option, "time", f"{option} {error}") from None
-
-
-def _record(log: Path, key: Path | None, event: Event) -> None:
-    """Put one fact into a log that no server writes."""
-    from geo_backup.eventlog import open_log
-
-    if not log.exists():
-        raise BadValueError("LOG", "missing", f"there is no log at {log}")
-
-    async def append() -> None:
-        with closing(open_log(log, reserve_bytes=0, key_file=key)) as opened:
-            await opened.append([event])
-
-    asyncio.run(append())

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geo_backup.cli.errands import me
 from geo_backup.cli.terminal import JsonOption, app, say
 from geo_backup.errors import BadValueError
 
@@ -65,7 +66,7 @@ def add_person(
             units=units or (),
             with_code=not no_code,
             console=console,
-            by=_me(),
+            by=me(),
         )
     say.print(f"{person_id} may sign in as {', '.join(roles)}.")
     if secret is not None:
@@ -84,7 +85,7 @@ def change_role(
     Example: geo-backup people role lind --role supervisor
     """
     with closing(_roster(log)) as roster:
-        roster.people.change(person_id, roles=roles, units=units, by=_me())
+        roster.people.change(person_id, roles=roles, units=units, by=me())
     say.print(f"{person_id} is {', '.join(roles)} now.")
 
 
@@ -96,7 +97,7 @@ def set_password(person_id: str, log: LogOption = LOG) -> None:
     """
     password = _password()
     with closing(_roster(log)) as roster:
-        roster.people.set_password(person_id, password, by=_me())
+        roster.people.set_password(person_id, password, by=me())
     say.print(f"{person_id} has a new password.")
 
 
@@ -107,7 +108,7 @@ def lock_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people lock lind
     """
     with closing(_roster(log)) as roster:
-        roster.people.lock(person_id, by=_me())
+        roster.people.lock(person_id, by=me())
     say.print(f"{person_id} is locked; `geo-backup people unlock {person_id}` lets them in again.")
 
 
@@ -118,7 +119,7 @@ def unlock_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people unlock lind
     """
     with closing(_roster(log)) as roster:
-        roster.people.unlock(person_id, by=_me())
+        roster.people.unlock(person_id, by=me())
     say.print(f"{person_id} may sign in again.")
 
 
@@ -129,7 +130,7 @@ def remove_person(person_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup people remove lind
     """
     with closing(_roster(log)) as roster:
-        roster.people.remove(person_id, by=_me())
+        roster.people.remove(person_id, by=me())
     say.print(f"{person_id} is gone; the id is not used again.")
 
 
@@ -196,7 +197,7 @@ def end_sessions(
     Example: geo-backup people end lind
     """
     with closing(_roster(log)) as roster:
-        ended = roster.sessions.end_all(of, by=_me())
+        ended = roster.sessions.end_all(of, by=me())
     say.print(f"{of}: {ended} session{'s' if ended > 1 else ''} ended.")
 
 
@@ -220,7 +221,7 @@ def issue_token(
     with closing(_roster(log)) as roster:
         chosen: Any = kind
         token = roster.tokens.issue(
-            token_id, chosen, agency=agency, roles=roles, units=units or (), until_ms=until_ms, by=_me()
+            token_id, chosen, agency=agency, roles=roles, units=units or (), until_ms=until_ms, by=me()
         )
     say.print(f"{token_id} is a {kind} of {agency}: {', '.join(roles)}, for {days} days. This is shown once:")
     print(token)
@@ -233,7 +234,7 @@ def revoke_token(token_id: str, log: LogOption = LOG) -> None:
     Example: geo-backup tokens revoke AVL-17
     """
     with closing(_roster(log)) as roster:
-        roster.tokens.revoke(token_id, by=_me())
+        roster.tokens.revoke(token_id, by=me())
     say.print(f"{token_id} holds no more.")
 
 
@@ -266,11 +267,6 @@ def _roster(log: Path) -> Roster:
 
 def _words(names: Any) -> str:
     return ", ".join(sorted(names)).replace("_", " ")
-
-
-def _me() -> str:
-    """Who types: the account on this machine, since the command line asks for no other."""
-    return f"account:{getpass.getuser()}"
 
 
 def _password() -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geo_backup.cli import words
+from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import LOG_HELP, JsonOption, MapOption, app, contents, lines, progress_bar, show
 from geo_backup.errors import BadValueError
 
@@ -224,6 +225,7 @@ def _logged(log: str, calls: Path | None, stations: Path | None) -> _Past:
         raise _no_record()
     with closing(open_log(log, read_only=True)) as opened:
         found = read_log(event for _, event in opened.read_all())
+    looks(log, "history", "calls")
     return _Past(
         found.calls, found.stations, found.fleet, {words.NOBODY_SENT: found.unassigned} if found.unassigned else {}
     )

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from geo_backup.cli import words
+from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import LOG_HELP, JsonOption, LogArgument, MapOption, app, progress_bar, report_app, show
 from geo_backup.errors import BadValueError
 
@@ -28,7 +29,7 @@ def verify(
     from geo_backup.audit.verify import verify as check
     from geo_backup.eventlog import file_of, open_log
     from geo_backup.eventlog.proof import prove
-    from geo_backup.eventlog.retention import fold_start
+    from geo_backup.eventlog.purge import fold_start
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)
@@ -65,6 +66,7 @@ def explain(
 
     with closing(open_log(log, read_only=True)) as opened:
         found = decision_of(opened, decision_id)
+    looks(log, "history", f"decision:{decision_id}")
     same = None
     if map_folder is not None:
         same = same_decision(RoadNetwork.load(map_folder), found.event, found.inputs)
@@ -103,6 +105,7 @@ def report_response(
         ) from None
     with closing(open_log(log, read_only=True)) as opened:
         found = report(read_responses(opened.read_all()), by, zone)
+    looks(log, "history", "responses")
     if as_json:
         print(json.dumps(asdict(found)))
     else:

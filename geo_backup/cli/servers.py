@@ -26,6 +26,7 @@ from rich.live import Live
 from rich.markup import escape
 
 from geo_backup.cli import words
+from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import (
     LOG_HELP,
     JsonOption,
@@ -50,11 +51,11 @@ REST_S = 2.0
 def demo(
     port: PortOption = 8000,
     no_browser: NoBrowserOption = False,
-    units: Annotated[int, typer.Option(min=1, max=5_000, help="How many simulated patrol units drive.")] = 60,
+    units: Annotated[int, typer.Option(min=1, max=5_000, help="How many simulated units drive.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="The same seed drives the same way.")] = 1,
     map_folder: Annotated[Path | None, typer.Option("--map", help="Another map than Gothenburg.")] = None,
 ) -> None:
-    """Simulated patrol units in Gothenburg, on a live map. Nothing to set up.
+    """Simulated units of police, fire and ambulance in Gothenburg, on a live map. Nothing to set up.
 
     Example: geo-backup demo --units 200
     """
@@ -79,7 +80,8 @@ def serve(
     ] = False,
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
-        Path | None, typer.Option(help="TOML file that names your identity provider; see server/ACCESS.md.")
+        Path | None,
+        typer.Option(help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md)."),
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
@@ -120,12 +122,14 @@ def replay(
     """
     from geo_backup.formats.columns import columns_of
     from geo_backup.formats.tracks import Hints
-    from geo_backup.replay.timeline import read_tracks
+    from geo_backup.replay.timeline import is_log, read_tracks
 
     hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
     for path in files:
         found = read_tracks(path, hints)
+        if is_log(path):
+            looks(path, "replay", "tracks")
         tracks.extend(found)
         if summary := found.summary():
             say.print(f"[yellow]{escape(path.name)}:[/] {escape(summary)}", soft_wrap=True)
@@ -310,6 +314,10 @@ async def _compose(
     gc.freeze()
     gc.enable()
     watch, ready = partial(keep_watch, node, speakers), partial(_say_ready, settings, what, browser, speakers)
+    if settings.config.retention is not None and settings.mode == "live":
+        from geo_backup.server.retention import keep_terms
+
+        beside = (*beside, partial(keep_terms, node, settings.config.retention))
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from geo_backup.wording import so_many
+
 if TYPE_CHECKING:
     from geo_backup.audit.verify import Report
     from geo_backup.client import World
@@ -110,10 +112,9 @@ def traffic_files(matched: bool) -> str:
 def verified(report: Report) -> Iterator[str]:
     skipped = f", {report.skipped} of another version left out" if report.skipped else ""
     purged = f", {report.purged} were made from positions that are purged" if report.purged else ""
-    yield (
-        f"{report.events} events, {report.rankings} recorded rankings, {report.decisions} decisions and "
-        f"{report.checkpoints} checkpoints compared{skipped}{purged}"
-    )
+    events, rankings = so_many(report.events, "event"), so_many(report.rankings, "recorded ranking")
+    rest = f"{so_many(report.decisions, 'decision')} and {so_many(report.checkpoints, 'checkpoint')}"
+    yield f"{events}, {rankings}, {rest} compared{skipped}{purged}"
     yield from (f"WRONG: {line}" for line in report.wrong)
     yield f"{'DIFFERENT' if report.wrong else 'equal'}; live map {report.digest[:16]}"
 
@@ -195,7 +196,7 @@ def traffic(loaded: Mapping[str, Any] | None) -> str:
 def world(now: World) -> Table:
     """Open incidents, who is on them, and who reaches them first."""
     link = now.mode if now.connected else "LINK LOST, coming back"
-    table = Table(title=f"{now.area.get('name', '')}  {link}  seq {now.seq}  {len(now.units)} units")
+    table = Table(title=f"{now.area.get('name', '')}  {link}  seq {now.seq}  {so_many(len(now.units), 'unit')}")
     for heading in ("incident", "P", "on it", "first", "ETA", "next"):
         table.add_column(heading)
     for incident_id, incident in now.incidents.items():

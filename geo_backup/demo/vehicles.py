@@ -1,4 +1,5 @@
-"""Fleet: simulated patrol vehicles that drive the network, report positions and respond when they are sent.
+"""Fleet: simulated police, fire and ambulance vehicles that drive the network, report positions and go where they are
+sent.
 
 They do what an ETA takes for granted: who is sent pulls over until the turnout is over, turns round at once where that
 is quicker, drives by the weights of the field that the ranking was read from, and says when it is there, the walk from

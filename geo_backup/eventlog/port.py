@@ -13,6 +13,8 @@ class LogState(NamedTuple):
 
     name: Literal["ok", "slow", "full", "failing"]
     words: str = ""
+    doubt: str = ""
+    """What it says against itself, until somebody has acknowledged it: that it lost events, above all."""
 
 
 class Limits(NamedTuple):

@@ -19,9 +19,11 @@ from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import GENESIS, Leaves, Link, content
 from geo_backup.eventlog.end import End, end_path, read_end
 from geo_backup.eventlog.signing import fits, public_of
-from geo_backup.eventlog.sqlite_chain import Span, key_path
+from geo_backup.eventlog.span import Span
+from geo_backup.eventlog.sqlite_chain import key_path
 from geo_backup.eventlog.sqlite_file import connect, explained, prepare
 from geo_backup.eventlog.sqlite_rows import epoch_of, has_chain, last_link, last_seq, links_from, rows_between
+from geo_backup.wording import so_many
 
 WRONG_MAX = 50
 """Of a log that is wrong all over, so many findings are told."""
@@ -56,9 +58,9 @@ class Proof:
     def words(self) -> str:
         """The whole in one line."""
         if self.wrong:
-            return f"TAMPERED OR DAMAGED: {len(self.wrong)} findings"
+            return f"TAMPERED OR DAMAGED: {so_many(len(self.wrong), 'finding')}"
         if self.lost:
-            return f"whole but for {self.lost:,} lost events, which the log itself tells of"
+            return f"whole but for {so_many(self.lost, 'lost event')}, which the log itself tells of"
         if not self.links:
             return "not chained: nothing is proven"
         return "whole"
@@ -193,7 +195,7 @@ class _Walk:
         found = sum(map(len, rows_between(self.connection, first, last)))
         if found:
             where = "before event 1" if last < 1 else f"at {Span(first, last)}, which were lost"
-            self.proof.say_wrong(f"{found:,} events were put in {where}")
+            self.proof.say_wrong(f"{so_many(found, 'event was', 'events were')} put in {where}")
 
     def _what_differs(self, link: Link, span: Span, seqs: list[int], purged: int) -> str:
         where = f"{span}, sealed on {_day(link.at_ms)}"
@@ -203,7 +205,7 @@ class _Walk:
             which = f": {', '.join(f'{seq:,}' for seq in gone[:10])}{' ...' * (len(gone) > 10)}" if gone else ""
             return f"{where}: {missing:,} of {link.events:,} events were taken out{which}"
         if missing < 0:
-            return f"{where}: {-missing:,} events stand there that were not recorded"
+            return f"{where}: {so_many(-missing, 'event stands', 'events stand')} there and not on record"
         return f"{where}: an event was changed, or events changed places"
 
     def _purge(self, link: Link) -> None:
@@ -222,7 +224,7 @@ class _Walk:
             "SELECT count(*) FROM purged WHERE purge NOT IN (SELECT number FROM links WHERE kind = 'purge')"
         ).fetchone()[0]
         if alone:
-            self.proof.say_wrong(f"in {alone:,} segments, events are said to be purged that no purge took")
+            self.proof.say_wrong(f"in {so_many(alone, 'segment')}, events are said to be purged that no purge took")
 
     def _unsealed(self, last: int, end: End | None) -> None:
         proof = self.proof

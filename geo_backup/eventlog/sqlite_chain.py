@@ -12,15 +12,17 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
 from geo_backup import __version__
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import GENESIS, SEGMENT_EVENTS, Leaves, Link, LinkKind, Row, content
+from geo_backup.eventlog.doubts import EndFault
 from geo_backup.eventlog.end import End, EndFile, Seal, end_path, read_end
 from geo_backup.eventlog.signing import Signer
+from geo_backup.eventlog.span import Span, gaps
 from geo_backup.eventlog.sqlite_rows import (
     ADD_LINK,
     chained_seq,
@@ -35,34 +37,6 @@ log_ = logging.getLogger("geo_backup.eventlog")
 
 SEGMENT_S = 10.0
 """... or once its first event has waited so long."""
-
-
-class Span(NamedTuple):
-    """Events from one seq to another, both included; none where `last` is less."""
-
-    first: int
-    last: int
-
-    @property
-    def size(self) -> int:
-        return max(0, self.last - self.first + 1)
-
-    def __str__(self) -> str:
-        return f"event {self.first:,}" if self.size == 1 else f"events {self.first:,} to {self.last:,}"
-
-
-def gaps(connection: sqlite3.Connection, first: int, last: int) -> list[Span]:
-    """Where from `first` to `last` no event stands."""
-    found: list[Span] = []
-    query = (
-        "SELECT seq FROM fixes WHERE seq BETWEEN ?1 AND ?2 UNION ALL SELECT seq FROM facts WHERE seq BETWEEN ?1 AND ?2"
-        " ORDER BY seq"
-    )
-    for (seq,) in (*connection.execute(query, (first, last)), (last + 1,)):
-        if seq > first:
-            found.append(Span(first, seq - 1))
-        first = seq + 1
-    return found
 
 
 def key_path(log: Path) -> Path:
@@ -93,6 +67,7 @@ class SqliteChain:
         self._drafted: list[Link] = []
         self._reached = self._chained
         self._found = Span(1, 0)
+        self._end_fault: EndFault | None = None
         self._lost: list[Span] = []
         end = read_end(end_path(path))
         self._end = EndFile(end_path(path), self._epoch)
@@ -108,10 +83,12 @@ class SqliteChain:
         last, name = self.last_seq, self._path.name
         if end is None:
             if self._head is not None:
+                self._end_fault = "missing"
                 log_.warning("%s.end is missing: nothing tells whether the log lost events at its end", name)
         elif end.seal.epoch != self._epoch:
             words = "%s.end speaks of another log, of %s events; it is now that of this one, of %s"
             log_.warning(words, name, f"{end.reached:,}", f"{last:,}")
+            self._end_fault = "other"
             self._end.clear()
         else:
             reached = max(end.reached, self._chained)
@@ -148,19 +125,23 @@ class SqliteChain:
     def due(self) -> bool:
         return self._leaves.events >= SEGMENT_EVENTS or self.due_in_s == 0.0
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """Before all else: say that the log is open, seal what a crash left, and record what is missing, in a
-        transaction of its own. Raises sqlite3.Error; it is called again then, until it has succeeded."""
+        transaction of its own; True when that is done. Raises sqlite3.Error; it is called again then, until it has
+        succeeded, and answers False from then on."""
         if self._begun:
-            return
+            return False
         self._seal_end("open")
         self._end.sync()  # or what comes now would, after a power cut, stand past an end that says closed
         connection = self._connection
         first, last = self._chained + 1, last_seq(connection)
-        if first > last and not self._lost:
+        doubted = self._found.size or self._end_fault
+        if first > last and not self._lost and not doubted:
             self._begun = True
-            return
+            return True
         connection.execute("BEGIN IMMEDIATE")
+        if doubted:
+            self.begin_link()
         for lost in self._lost:
             self._seal_found(Span(first, lost.first - 1))
             self.link("loss", lost, lost.size)
@@ -169,6 +150,7 @@ class SqliteChain:
         connection.execute("COMMIT")
         self._begun = True
         self._accept()
+        return True
 
     def _seal_found(self, span: Span) -> None:
         """Links over events that stand in the file, as they are found there."""
@@ -214,6 +196,8 @@ class SqliteChain:
             note["restored"] = self._restored_from
         if self._found.size:
             note["found"] = [*self._found]
+        if self._end_fault is not None:
+            note["end"] = self._end_fault
         return note
 
     def committed(self, fixes: Sequence[Row], facts: Sequence[Row], last: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from geo_backup.errors import LogError, LogFullError
+from geo_backup.errors import LogError, LogFullError, LogHeldError
 from geo_backup.eventlog.sqlite_rows import CHAIN_SCHEMA, SCHEMA, last_seq
 
 APPLICATION_ID = 0x47454F42  # "GEOB": tells our file from any other SQLite file
@@ -155,7 +155,7 @@ def hold(path: Path) -> IO[bytes]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise LogError(
+        raise LogHeldError(
             f"{path} is being written by another process: stop that one, or name another file with --log"
         ) from error
     return file

@@ -131,6 +131,8 @@ def changed(live_map: LiveMap, event: IncidentChanged) -> Delta:
                 edits[name] = edit
             setattr(incident, name, value)
     incident.edits = edits
+    if event.lon is not None and incident.emergency is not None and live_map.generation >= 1:
+        incident.emergency.placed_by = "desk"
     pin(live_map, incident)
     return Delta(incidents=(event.incident_id,))
 

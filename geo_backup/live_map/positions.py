@@ -38,6 +38,8 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
     for incident_id in unit.pinned_by:
         incident = live_map.incidents[incident_id]
         incident.lon, incident.lat = fix.lon, fix.lat
+        if incident.emergency is not None and live_map.generation >= 1:
+            incident.emergency.placed_by = "fix"
         incidents = (*incidents, incident_id)
     return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
 

@@ -17,9 +17,11 @@ from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.health")
 
-Name = Literal["log_full", "log_slow", "log_failing", "emergency_unrecorded", "clock"]
+Name = Literal["log_full", "log_slow", "log_failing", "log_doubtful", "emergency_unrecorded", "clock"]
 """Everything that may be wrong; a metric tells of each."""
 NAMES: tuple[str, ...] = get_args(Name)
+BYGONE: frozenset[str] = frozenset({"log_doubtful"})
+"""What went wrong once and is to be known: it keeps nothing from being recorded and ranked now."""
 LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing")
 
 
@@ -65,6 +67,10 @@ class Health:
                 self.say(name, log.words)
             else:
                 self.clear(name)
+        if log.doubt:
+            self.say("log_doubtful", log.doubt)
+        else:
+            self.clear("log_doubtful")
 
     def document(self) -> list[ConditionTold]:
         """The conditions as the feed and `/healthz` tell them."""

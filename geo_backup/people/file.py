@@ -43,6 +43,11 @@ CREATE TABLE acts (
     words TEXT NOT NULL
 );
 """
+LATER_SCHEMA = """
+CREATE TABLE IF NOT EXISTS errands (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, ask BLOB NOT NULL,
+    answer BLOB);
+"""
+"""What rosters that were made before do not have yet."""
 WHOSE = "CASE WHEN local THEN principal ELSE json_extract(principal, '$.id') END"
 """Whose a row of `sessions` is: a person of this roster, or somebody whom a provider vouched for."""
 ENDED = "session_ended"
@@ -171,6 +176,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         sql.execute("PRAGMA synchronous=FULL")
         if made == 0:
             sql.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; COMMIT")
+        sql.executescript(LATER_SCHEMA)
     except (OSError, sqlite3.Error) as error:
         raise BadValueError("--people", "file", f"{path} cannot hold the roster of people: {error}") from error
     return sql

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from geo_backup import eventlog
 from geo_backup.errors import TrackError
-from geo_backup.eventlog import is_log, open_log
+from geo_backup.eventlog import open_log
 from geo_backup.events import Fix, PositionReported
 from geo_backup.formats import recordings
 from geo_backup.formats.text import decoded
@@ -49,6 +50,12 @@ def timeline(tracks: Iterable[Track]) -> Timeline:
     )
 
 
+def is_log(path: Path) -> bool:
+    """Whether a recording is a log of geo_backup. Raises OSError for a file that cannot be read."""
+    with path.open("rb") as file:
+        return eventlog.is_log(file.read(HEAD))
+
+
 def read_tracks(path: Path | str, hints: Hints = NO_HINTS) -> Recording:
     """Tracks of a file in any format of `formats.recordings`, or of a geo_backup log.
 
@@ -56,13 +63,11 @@ def read_tracks(path: Path | str, hints: Hints = NO_HINTS) -> Recording:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-            if is_log(head):
-                return _read_log(path)
-            if path.stat().st_size > TEXT_MAX:
-                raise TrackError(f"{path} is larger than 1 GB: split it.")
-            data = head + file.read()
+        if is_log(path):
+            return _read_log(path)
+        if path.stat().st_size > TEXT_MAX:
+            raise TrackError(f"{path} is larger than 1 GB: split it.")
+        data = path.read_bytes()
     except OSError as error:
         raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
     return recordings.read(decoded(data), path.name, hints)

@@ -23,8 +23,8 @@ from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
+from geo_backup.server.looks import audit, looked
 from geo_backup.server.problems import pointer
-from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
 from geo_backup.wire import documents
@@ -36,7 +36,8 @@ from geo_backup.wire.times import to_text
 log_ = logging.getLogger("geo_backup.feed")
 
 HELLO_WITHIN_S = 5.0
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
+"""A page that hears nothing for three of them sends nobody any more."""
 HOLDS_S = 2.5
 """So often it is asked whether a viewer is still who they were: with the roster's own second, within five in all."""
 VIEWERS_MAX = 1_000

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from geo_backup import __version__
 from geo_backup.node import Node
-from geo_backup.node.health import NAMES
+from geo_backup.node.health import BYGONE, NAMES
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
@@ -46,9 +46,10 @@ async def get_health(node: TheNode, speakers: TheSpeakers) -> Told[documents.Hea
 async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
     """200 once the log is folded and the kernels are compiled (the port opens only then), as long as nothing is
     wrong; else 503 with each thing that is, and what to do about it."""
-    if node.health.conditions:
-        wrong = [{"field": "", "reason": one.name, "message": one.words} for one in node.health.conditions]
-        raise Problem(503, "; ".join(one.words for one in node.health.conditions), wrong)
+    standing = [one for one in node.health.conditions if one.name not in BYGONE]
+    if standing:
+        wrong = [{"field": "", "reason": one.name, "message": one.words} for one in standing]
+        raise Problem(503, "; ".join(one.words for one in standing), wrong)
     return told({"status": "ready"})
 
 

@@ -13,11 +13,10 @@ import orjson
 from fastapi import Query, Request
 
 from geo_backup.events import DecisionMade, Event, PositionReported, WordSet
-from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
+from geo_backup.server.looks import looks_back
 from geo_backup.server.problems import may
-from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaking
 from geo_backup.wire import documents, facts
 from geo_backup.wire.told import Told
@@ -64,8 +63,7 @@ async def read_log(
         else:
             continue
         break
-    if who.kind != "anyone":
-        await audit(node, looked(node, who, "log", (f"{after}..{at}",), address_of(request)))
+    await looks_back(node, request, f"log:{after + 1}..{at}", what="log")
     return told({"facts": rows, "next": at})
 
 

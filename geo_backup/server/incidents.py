@@ -22,8 +22,9 @@ from geo_backup.events import (
 from geo_backup.live_map import Incident
 from geo_backup.node import Node
 from geo_backup.server.answers import listed, told
-from geo_backup.server.given import IncidentId, TheNode, routes_of
+from geo_backup.server.given import IncidentId, TheGazetteer, TheNode, routes_of
 from geo_backup.server.look_back import FOUND_MAX, From, To, find_closed, finished
+from geo_backup.server.places import words_for
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import own_agency
 from geo_backup.server.versions import IfMatch, changed_meanwhile, told_incident, version_of
@@ -51,7 +52,7 @@ routes = routes_of("Incidents")
 
 
 @routes.post("/incidents", status_code=201, responses=may(404, 409, 429, also={200: "It stands already."}))
-async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Incident]:
+async def open_incident(node: TheNode, places: TheGazetteer, body: NewIncident) -> Told[documents.Incident]:
     """Somebody needs help at a place, or (`for_unit_id`) where that unit is."""
     lon, lat = body.lon, body.lat
     standing = node.live_map.incidents.get(body.incident_id or "")
@@ -70,6 +71,8 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
     if lon is None or lat is None:
         raise bad_value("/lon" if lon is None else "/lat", "missing", "send lon and lat, or for_unit_id")
     off_road = off_road_m(node.network, node.live_map.rules.snap, lon, lat)
+    # words for where a unit was are wrong as soon as it moves
+    place = body.place or ("" if body.pinned else await words_for(places, lon, lat))
     event = IncidentOpened(
         event_id=new_id("opened"),
         received_ms=node.clock.now_ms(),
@@ -87,7 +90,7 @@ async def open_incident(node: TheNode, body: NewIncident) -> Told[documents.Inci
         agency=body.agency or own_agency(),
         level=body.level,
         off_road_m=off_road,
-        place=body.place,
+        place=place,
         callback=body.callback,
     )
     try:
@@ -135,7 +138,7 @@ async def get_incident(node: TheNode, request: Request, incident_id: IncidentId)
 
 @routes.patch("/incidents/{incident_id}", responses=may(404, 409, 412))
 async def change_incident(
-    node: TheNode, incident_id: IncidentId, body: IncidentPatch, if_match: IfMatch = None
+    node: TheNode, places: TheGazetteer, incident_id: IncidentId, body: IncidentPatch, if_match: IfMatch = None
 ) -> Told[documents.Incident]:
     """Change what is named. With `If-Match`, a field that somebody else gave another value since is not changed, and
     neither is anything beside it (412). A higher level or another kind asks for what the run card adds."""
@@ -147,7 +150,7 @@ async def change_incident(
         lon, lat = body.lon, body.lat
         off_road = off_road_m(node.network, node.live_map.rules.snap, lon, lat)
         if place is None:
-            place = ""  # the words for where it was are wrong now
+            place = await words_for(places, lon, lat)
     if body.pinned and incident.for_unit_id is None:
         raise bad_value("/pinned", "no_unit", "only an incident with for_unit_id can be pinned")
     if body.profile is not None:
@@ -265,6 +268,8 @@ def _again(standing: Incident, body: NewIncident) -> Told[documents.Incident]:
     opened, said = standing.opened, body.model_dump(exclude={"incident_id"})
     if body.for_unit_id is not None and body.lon is None and body.lat is None:
         del said["lon"], said["lat"]
+    if not body.place:
+        del said["place"]  # it was named here
     if any(getattr(opened, name) != value for name, value in said.items()):
         raise Problem(409, f"incident {opened.incident_id!r} exists with another content; choose another id")
     return told_incident(standing)

@@ -18,11 +18,10 @@ from geo_backup.people import Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
 from geo_backup.server.access import refusal_of, units_of
-from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
 from geo_backup.server.given import IncidentId, TheNode, UnitId, routes_of
+from geo_backup.server.looks import looks_back
 from geo_backup.server.problems import Problem, bad_value, may
-from geo_backup.server.session import audit, looked
 from geo_backup.server.speaker import speaking
 from geo_backup.server.writes import no_incident, no_unit
 from geo_backup.wire import documents
@@ -58,7 +57,7 @@ async def get_track(
         return track(reader, lookup, unit_id, from_ms, to_ms, rules, extent)
 
     found = await node.historian.ask(question)
-    await record_look(node, request, who, "track", unit_id, to_text(from_ms), to_text(to_ms))
+    await looks_back(node, request, f"unit:{unit_id}", to_text(from_ms), to_text(to_ms))
     return told(documents.track(unit_id, from_ms, to_ms, *found))
 
 
@@ -79,7 +78,7 @@ async def get_timeline(node: TheNode, request: Request, incident_id: IncidentId)
     if found is None:
         raise no_incident()
     row, story = found
-    await record_look(node, request, who, "timeline", incident_id)
+    await looks_back(node, request, f"incident:{incident_id}")
     incident = row.incident
     document: documents.Timeline = {
         "incident_id": incident_id,
@@ -100,7 +99,7 @@ async def finished(node: Node, request: Request, incident_id: str) -> documents.
     row = await node.historian.ask(lambda _, lookup: lookup.incident(incident_id))
     if row is None or not sees(who, node.live_map, row):
         raise no_incident()
-    await record_look(node, request, who, "incident", incident_id)
+    await looks_back(node, request, f"incident:{incident_id}")
     return shown(who, node.live_map, row, documents.incident(row.incident))
 
 
@@ -127,7 +126,7 @@ async def find_closed(
         return found
 
     rows = await node.historian.ask(question)
-    await record_look(node, request, who, "incidents", q, to_text(from_ms), to_text(to_ms))
+    await looks_back(node, request, "incidents", q, to_text(from_ms), to_text(to_ms))
     return {"incidents": [shown(who, node.live_map, row, documents.incident(row.incident)) for row in rows]}
 
 
@@ -166,12 +165,6 @@ def as_then(live_map: LiveMap, incident: Incident, units: Sequence[Aboard]) -> L
     }
     hidden = sum(one.hidden for one in units)
     return replace(live_map, units=there, incidents={incident.incident_id: incident}, hidden=hidden)
-
-
-async def record_look(node: Node, request: Request, who: Principal, *scope: str) -> None:
-    """Put on record that somebody looked back, and at what."""
-    if who.kind != "anyone":
-        await audit(node, looked(node, who, "history", scope, address_of(request)))
 
 
 def _check_track(who: Principal, unit_id: str, was: Sequence[Aboard]) -> None:

@@ -20,7 +20,7 @@ from geo_backup.node import Node, in_steps
 from geo_backup.people.sight import GONE, Sight
 from geo_backup.roads.closures import Cut
 from geo_backup.server.given import TheNode, TheWriter, routes_of
-from geo_backup.server.look_back import record_look
+from geo_backup.server.looks import looks_back
 from geo_backup.server.problems import bad_value, may
 from geo_backup.server.speaker import speaking
 from geo_backup.wire import documents
@@ -58,7 +58,7 @@ async def get_past(
     seen = [one for one in then.incidents.values() if sight.incident(then, one)]
     rankings = await _rankings(node, moment, seen, incident_id) if "rankings" in asked else {}
     cuts = await _cuts(node, then) if "closures" in asked else {}
-    await record_look(node, request, who, "past", to_text(at), *sorted(asked))
+    await looks_back(node, request, to_text(at), *sorted(asked))
     head: dict[str, Any] = {
         "type": "snapshot",
         "epoch": node.log.epoch,

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import Annotated
 
 from fastapi import Query
 
-from geo_backup.places import MOST_FOUND
+from geo_backup.places import MOST_FOUND, Gazetteer
 from geo_backup.server.access import reach
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheGazetteer, routes_of
 from geo_backup.server.problems import bad_value
 from geo_backup.server.speaker import speaking
 from geo_backup.wire import documents
+from geo_backup.wire.requests.request import PLACE_WORDS_MAX
 from geo_backup.wire.told import Told
 
+log_ = logging.getLogger("geo_backup.server")
+
 LONGEST_QUERY = 200
+NAMED_WITHIN_S = 0.25
 
 routes = routes_of("Places")
 
@@ -48,6 +53,19 @@ async def name_place(
     """What a place is called: its street, and the street that crosses it there or the two it lies between."""
     named = await asyncio.to_thread(places.name, lon, lat)
     return told(documents.place_name(lon, lat, named))
+
+
+async def words_for(places: Gazetteer, lon: float, lat: float) -> str:
+    """What a place is called, as it goes on record; empty where nothing near has a name, or it takes too long: nobody
+    waits for a name."""
+    try:
+        named = await asyncio.wait_for(asyncio.to_thread(places.name, lon, lat), NAMED_WITHIN_S)
+    except TimeoutError:
+        return ""
+    except Exception:
+        log_.exception("the place at %s, %s has no name; the incident is opened without", lon, lat)
+        return ""
+    return "" if named.relation == "nowhere" else named.text[:PLACE_WORDS_MAX]
 
 
 def _near(text: str) -> tuple[float, float] | None:

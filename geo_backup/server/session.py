@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Literal
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from geo_backup.custody import Looked, SignedIn, SignedOut, SignInRefused
-from geo_backup.errors import LogError, TokenError
-from geo_backup.events import Event
+from geo_backup.custody import SignedIn, SignedOut, SignInRefused
+from geo_backup.errors import TokenError
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.sessions import SignInError
 from geo_backup.server.access import RIGHTS, reach, topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
+from geo_backup.server.asked import Asked
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
+from geo_backup.server.looks import audit
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import COOKIE, TICKET_S, Speakers, csrf_of, speaker_of
 from geo_backup.server.writes import new_id
@@ -26,8 +26,6 @@ from geo_backup.wire import documents
 from geo_backup.wire.requests import SignIn
 from geo_backup.wire.times import to_text
 from geo_backup.wire.told import Told
-
-log_ = logging.getLogger("geo_backup.access")
 
 routes = routes_of("People")
 
@@ -79,7 +77,7 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
 @routes.delete("/session", status_code=204)
 async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Response:
     """Sign out: the session is worth nothing from now on, wherever its cookie was copied to."""
-    shown, by_cookie = speakers.shown(request.headers)
+    shown, by_cookie = speakers.shown(Asked.of(request.scope))
     who = speaker_of(request.scope)
     if by_cookie and who is not None and who.kind != "anyone":
         speakers.sign_out(shown, who)
@@ -99,7 +97,7 @@ async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Re
 @routes.get("/session")
 async def get_session(node: TheNode, speakers: TheSpeakers, request: Request) -> Told[documents.Session]:
     """Who is signed in here, what they may do, and what a page shows beside its cookie (`csrf`)."""
-    shown, by_cookie = speakers.shown(request.headers)
+    shown, by_cookie = speakers.shown(Asked.of(request.scope))
     return told(_document(node, speakers, speaker_of(request.scope), shown, by_cookie=by_cookie))
 
 
@@ -143,32 +141,6 @@ async def signed_in(node: Node, who: Principal, source: str, way: Literal["passw
         agency=who.agency,
     )
     await audit(node, came)
-
-
-def looked(
-    node: Node, who: Principal, what: Literal["feed", "answers", "history", "log"], scope: tuple[str, ...], source: str
-) -> Looked:
-    """For the record: somebody looks, and how far they see."""
-    return Looked(
-        event_id=new_id("looked"),
-        received_ms=node.clock.now_ms(),
-        said_by=who.said_by,
-        what=what,
-        scope=scope,
-        session=who.session,
-        source=source,
-        agency=who.agency,
-        roles=tuple(sorted(who.roles)),
-        units=tuple(sorted(who.units)),
-    )
-
-
-async def audit(node: Node, event: Event) -> None:
-    """Record an audit fact; a disk that takes nothing keeps nobody out of their desk."""
-    try:
-        await node.record(event)
-    except LogError as error:
-        log_.error("not on record: %s (%s)", event, error)
 
 
 def keep(answer: Response, shown: str, request: Request) -> None:

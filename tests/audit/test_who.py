@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from geo_backup.audit.who import who
-from geo_backup.custody import Looked
+from geo_backup.custody import Look, Looked
 from geo_backup.events import AgreementMade, EmergencyAcknowledged, EmergencyDeclared, Event
 from tests.stories import ms, opened, part, ping, status, unit
 
@@ -93,3 +93,28 @@ def test_whoever_looks_while_it_comes_into_sight_is_named() -> None:
         "person:ems followed the map on which it stood",
         "program:ems may have read answers in which it stood",
     ]
+
+
+def test_whoever_read_what_is_past_is_named() -> None:
+    def back(s: float, said_by: str, what: Look, *scope: str, **more: object) -> Looked:
+        fields = {"agency": "", "roles": (), **more}
+        return Looked(received_ms=ms(s), said_by=said_by, what=what, scope=scope, **fields)  # type: ignore[arg-type]
+
+    story: list[Event] = [
+        back(1.0, "account:early", "export", "log:1..9"),
+        unit("P1"),
+        unit("P2"),
+        back(2.0, "person:lind", "history", "unit:P1", "12:00/13:00", agency="*", roles=("dispatcher",)),
+        back(3.0, "person:other", "history", "unit:P2", agency="*", roles=("dispatcher",)),
+        back(4.0, "person:fire", "history", "unit:P1", agency="fire", roles=("dispatcher",)),
+        back(5.0, "person:court", "log", "log:1..40", agency="*", roles=("auditor",), source="10.0.0.1"),
+        back(6.0, "account:root", "export", "log:1..40"),
+        back(7.0, "account:root", "replay", "tracks"),
+    ]
+    assert words(story)[1:] == [
+        "person:lind read what is past of it (unit:P1, 12:00/13:00)",
+        "person:court read the log, without tracks, in which it stood (log:1..40) from 10.0.0.1",
+        "account:root took a copy of the log in which it stood (log:1..40)",
+        "account:root played the log again in which it stood (tracks)",
+    ]
+    assert words(story, "P9") == []

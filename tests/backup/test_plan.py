@@ -53,3 +53,13 @@ def test_two_posts_leave_the_beat_its_floor_together() -> None:
     assert len({one.unit_id for one in found.places} & {"w1", "w2"}) == 1
     assert not found.unmet
     assert scheduled(scene, ((300, 0), Need("any", 3))).unmet[0][1].count == 1
+
+
+def test_of_units_that_the_city_can_do_without_alike_the_nearer_goes() -> None:
+    """Both are there in time by far; names and calls of this shift do not decide."""
+    scene = Scene(river())
+    for unit_id, x in (("a-far", 1900), ("b-near", 400), ("c-further", 2000)):
+        scene.unit(unit_id, (x, 0))
+    assert [one.unit_id for one in scheduled(scene, ((300, 0), Need("any"))).places] == ["b-near"]
+    both = scheduled(scene, ((1950, 0), Need("any")), ((420, 0), Need("any"))).places
+    assert {one.post_id: one.unit_id for one in both} == {"post-0": "a-far", "post-1": "b-near"}

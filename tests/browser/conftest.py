@@ -1,13 +1,17 @@
-"""A real Chromium, and windows in it whose page may throw nothing and load nothing that its policy forbids."""
+"""A real Chromium, and windows in it whose page may throw nothing, warn of nothing and load nothing that its policy
+forbids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import FLAGS, built, executable
+from tests.running import ServerInThread
+from tests.server.test_backup import fleet
 
 
 @pytest.fixture(
@@ -22,22 +26,32 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Opens an address in a window of its own; what its page throws, or its policy refuses, fails the test."""
-    wrong: list[str] = []
-    contexts: list[Any] = []
+OF_THE_BROWSER = ("Failed to load resource", "WebSocket connection to", "GPU stall due to ReadPixels")
+"""What Chromium itself says of a refused request, a lost link and a missing card, which is not the page's doing."""
+
+
+def listen(page: Any, wrong: list[str]) -> None:
+    """Collects what a page throws, warns of, or is refused by its policy."""
 
     def heard(message: Any) -> None:
-        if "Content Security Policy" in message.text:
-            wrong.append(message.text)
+        if message.type in ("error", "warning") and not any(said in message.text for said in OF_THE_BROWSER):
+            wrong.append(f"{message.text} ({message.location.get('url', '')})")
+
+    page.on("pageerror", lambda error: wrong.append(error.stack or str(error)))
+    page.on("console", heard)
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens an address in a window of its own; what its page throws or warns of fails the test."""
+    wrong: list[str] = []
+    contexts: list[Any] = []
 
     def open_window(url: str, before: Callable[[Any], None] = lambda page: None, **given: Any) -> Any:
         contexts.append(browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **given}))
         page = contexts[-1].new_page()
         page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", heard)
+        listen(page, wrong)
         before(page)
         page.goto(url)
         return page
@@ -59,3 +73,61 @@ def shown(page: Any) -> Any:
 def window(opened: Callable[..., Any]) -> Callable[..., Any]:
     """The page in a window of its own, live."""
     return lambda *given, **more: shown(opened(*given, **more))
+
+
+PATROLS = tuple(f"U{n}" for n in range(8))
+"""Units of the desk that tests share, ever further east of where its incidents are."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    built()
+    server = ServerInThread(tmp_path_factory.mktemp("desk") / "log.sqlite").start()
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+        yield client
+    server.stop()
+    assert "Traceback" not in server.said()
+
+
+def cleared(served: httpx.Client) -> None:
+    """Nothing is open, and every unit is where it was, free."""
+    for row in served.get("/v1/emergencies").json()["emergencies"]:
+        end = {"by": "supervisor", "who": "Sgt Berg", "reason": "left by a test"}
+        assert served.post(f"/v1/emergencies/{row['incident_id']}/clear", json=end).is_success
+    for row in served.get("/v1/incidents").json()["incidents"]:
+        assert served.post(f"/v1/incidents/{row['incident_id']}/close").is_success
+    for row in served.get("/v1/units").json()["features"]:
+        if row["id"] not in PATROLS:
+            assert served.delete(f"/v1/units/{row['id']}").is_success
+    fleet(served, *[(unit_id, 0.004 + 0.004 * n, ("patrol",)) for n, unit_id in enumerate(PATROLS)])
+    for unit_id in PATROLS:
+        assert served.put(f"/v1/units/{unit_id}/status", json={"status": "available"}).is_success
+
+
+@pytest.fixture
+def desk(served: httpx.Client) -> httpx.Client:
+    """The server as it was at first."""
+    cleared(served)
+    return served
+
+
+@pytest.fixture(scope="module")
+def one(browser: Any, served: httpx.Client) -> Iterator[tuple[Any, list[str]]]:
+    """The window of this desk, and what went wrong in it."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    wrong: list[str] = []
+    listen(page, wrong)
+    yield page, wrong
+    context.close()
+
+
+@pytest.fixture
+def page(one: tuple[Any, list[str]], desk: httpx.Client) -> Iterator[Any]:
+    window, wrong = one
+    window.goto("about:blank")  # what the former page was still loading is not the next one's
+    wrong.clear()
+    window.goto(str(desk.base_url))
+    yield shown(window)
+    assert wrong == []

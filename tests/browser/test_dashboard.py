@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import built, shot
+from tests.browser.desk import projection
 from tests.running import START_S, ServerInThread, eventually
 from tests.server.test_backup import PLACE, fleet, incident
 
@@ -115,23 +116,6 @@ def quiet(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
     server.stop()
     assert "Traceback" not in server.said()
-
-
-def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
-    """Where places are drawn in the window, as the map stands now."""
-    box = page.locator("[data-testid=map]")
-    west, south, east, north = map(float, box.get_attribute("data-view").split(","))
-    area = box.bounding_box()
-
-    def mercator(degrees: float) -> float:
-        return math.log(math.tan(math.pi / 4 + math.radians(degrees) / 2))
-
-    def pixel(lon: float, lat: float) -> tuple[float, float]:
-        x = (lon - west) / (east - west)
-        y = (mercator(north) - mercator(lat)) / (mercator(north) - mercator(south))
-        return area["x"] + x * area["width"], area["y"] + y * area["height"]
-
-    return pixel
 
 
 def click(page: Any, lon: float, lat: float) -> None:
@@ -356,7 +340,7 @@ def test_a_unit_that_is_cut_off_is_told_by_what(demo: str, window: Callable[...,
     answer = httpx.post(f"{demo}/v1/closures", json={**fence, "reason": "police line", "levels": "all"})
     assert answer.status_code == 201
     page.locator("[data-testid=incident-row][data-incident=fenced]").click()
-    page.locator("[data-testid=excluded] summary").click()
+    page.wait_for_selector("[data-testid=nobody]")  # and so who is left out stands there already
     page.wait_for_selector("[data-testid=cut-off]")
     assert "cut off by police line" in page.locator("[data-testid=cut-off]").first.inner_text()
     shot(page, "cut-off")
@@ -673,7 +657,7 @@ def test_delayed_backup_becomes_urgent_by_its_key_and_may_take_a_unit(
     page.keyboard.press("Enter")
     taken = page.locator("[data-testid=recommended] [data-unit=U0] [data-testid=taken]")
     taken.wait_for()
-    assert taken.inner_text() == f"taken from {less}"
+    assert taken.inner_text() == f"taken from #{less[-6:]}"
     standing = quiet.get(f"/v1/incidents/{incident_id}").json()
     assert standing["mode"] == "immediate"
     assert [need["count"] for need in standing["requirement"]] == [3]
@@ -791,6 +775,8 @@ def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window:
     page.get_by_role("button", name="Approve").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=approved]")
     page.get_by_role("button", name="Begin").click()
+    assert "and not free for calls" in page.locator("[data-testid=loss]").inner_text()
+    page.locator("[data-testid=yes]").click()
     page.wait_for_selector("[data-testid=plan-row][data-state=active]")
     standing = [row for row in httpx.get(f"{demo}/v1/incidents").json()["incidents"] if row["plan_id"]]
     assert sum(len(row["assignments"]) for row in standing) == leaving
@@ -805,9 +791,10 @@ def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any])
     page = window(demo)
     page.keyboard.press("n")
     page.locator("[data-testid=card-where]").fill("57.6, 11.3")
+    page.locator("[data-testid=card-kind]").fill("fight")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("[data-testid=error]")
-    assert page.locator("[data-testid=card-where]").input_value() == "57.6, 11.3", "what was written is still there"
+    assert page.locator("[data-testid=card-kind]").input_value() == "fight", "what was written is still there"
     assert re.search(r"\w+ \w+ \w+", page.locator("[data-testid=error]").inner_text())
     assert page.locator("[data-testid=incident-row]").count() == 0
 

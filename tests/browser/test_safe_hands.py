@@ -5,122 +5,39 @@ One server and one window for all tests of this file; each begins with nothing o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.browser.chromium import built, shot
-from tests.browser.conftest import shown
-from tests.browser.test_dashboard import projection
-from tests.running import ServerInThread, eventually
-from tests.server.test_backup import PLACE, fleet
+from tests.browser.chromium import shot
+from tests.browser.conftest import cleared, shown
+from tests.browser.desk import chosen, incident, projection, sent, standing
+from tests.running import eventually
+from tests.server.test_backup import PLACE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 BLIND = "two suspects 2 cars black hoodies\n"
 """As somebody types who looks at the caller, not at the page."""
-WHERE = f"{PLACE[1]}, {PLACE[0]}"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    built()
-    server = ServerInThread(tmp_path_factory.mktemp("hands") / "log.sqlite").start()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        fleet(client, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(8)])
-        yield client
-    server.stop()
-    assert "Traceback" not in server.said()
-
-
-@pytest.fixture
-def desk(served: httpx.Client) -> httpx.Client:
-    """The server with nothing open, and every unit where it was, free."""
-    for row in served.get("/v1/emergencies").json()["emergencies"]:
-        end = {"by": "supervisor", "who": "Sgt Berg", "reason": "left by a test"}
-        assert served.post(f"/v1/emergencies/{row['incident_id']}/clear", json=end).is_success
-    for row in served.get("/v1/incidents").json()["incidents"]:
-        assert served.post(f"/v1/incidents/{row['incident_id']}/close").is_success
-    fleet(served, *[(f"U{n}", 0.004 + 0.004 * n, ("patrol",)) for n in range(8)])
-    for n in range(8):
-        assert served.put(f"/v1/units/U{n}/status", json={"status": "available"}).is_success
-    return served
-
-
-@pytest.fixture(scope="module")
-def one(browser: Any, served: httpx.Client) -> Iterator[Any]:
-    """The window of this desk."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def page(one: Any, desk: httpx.Client) -> Any:
-    one.goto(str(desk.base_url))
-    return shown(one)
-
-
-def opened(desk: httpx.Client, page: Any, **more: Any) -> str:
-    """An incident that somebody else opened, chosen here, ranked."""
-    body = {"lon": PLACE[0], "lat": PLACE[1], "priority": 1, **more}
-    incident_id = str(desk.post("/v1/incidents", json=body).json()["incident_id"])
-    page.locator(f"[data-testid=incident-row][data-incident={incident_id}]").click()
-    page.wait_for_selector("[data-testid=ranking-row]")
-    return incident_id
-
-
-def incident(desk: httpx.Client, incident_id: str) -> Any:
-    return desk.get(f"/v1/incidents/{incident_id}").json()
-
-
-def sent(desk: httpx.Client, incident_id: str) -> dict[str, str]:
-    return {row["unit_id"]: row["state"] for row in incident(desk, incident_id)["assignments"]}
-
-
-def test_after_opening_an_incident_what_is_typed_is_its_note(desk: httpx.Client, page: Any) -> None:
-    """Typed without a look, from the very order that opens it on: nobody is sent, nothing is changed."""
-    page.keyboard.press("n")
-    page.keyboard.type(WHERE + "\nfight\n", delay=0)
-    page.keyboard.press("Control+Enter")
-    page.keyboard.type(BLIND.strip(), delay=0)
-    page.wait_for_selector("[data-testid=note]:focus")
-    eventually(lambda: page.locator("[data-testid=note]").input_value() == BLIND.strip(), "every letter in the note")
-    page.keyboard.press("Enter")
-    (row,) = desk.get("/v1/incidents").json()["incidents"]
-    incident_id = row["incident_id"]
-    page.wait_for_selector("[data-testid=note-said]")
-    assert page.evaluate("document.activeElement.dataset.testid") == "note", "one goes on writing"
-    stands = incident(desk, incident_id)
-    assert (stands["kind"], stands["run_card"], stands["mode"], stands["priority"]) == (
-        "fight",
-        "violence",
-        "immediate",
-        1,
-    )
-    assert stands["assignments"] == []
-    assert stands["note"] == BLIND.strip()
-    shot(page, "card-opened")
 
 
 def test_words_typed_at_nothing_do_nothing(desk: httpx.Client, page: Any) -> None:
     """No field has the focus: they send nobody, ask for nothing, lower nothing, and the desk is told so."""
     assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "officer"}).status_code == 201
-    incident_id = opened(desk, page)
+    incident_id = chosen(desk, page)
     assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 3}).is_success
     page.wait_for_selector("[data-testid=recommended] li")
-    before = {row["incident_id"]: row for row in desk.get("/v1/incidents").json()["incidents"]}
+    before = {row["incident_id"]: row for row in standing(desk)}
     for text in (BLIND, "shots heard, send backup now\n", "subject 1 down 4 5\n", "thank you\n"):
         page.keyboard.type(text, delay=0)
         page.wait_for_selector("[data-testid=said] >> text=not into a field")
         page.keyboard.press("Escape")
         page.keyboard.press("Escape")
         page.locator(f"[data-testid=incident-row][data-incident={incident_id}]").click()
-    for row in desk.get("/v1/incidents").json()["incidents"]:
+    for row in standing(desk):
         was = before[row["incident_id"]]
         for name in ("state", "mode", "priority", "requirement", "assignments", "note", "lon", "lat"):
             assert row[name] == was[name], name
@@ -128,7 +45,7 @@ def test_words_typed_at_nothing_do_nothing(desk: httpx.Client, page: Any) -> Non
 
 
 def test_a_key_moves_the_focus_and_enter_sends(desk: httpx.Client, page: Any) -> None:
-    incident_id = opened(desk, page, priority=2)
+    incident_id = chosen(desk, page, priority=2)
     for key in ("s", "3", "1", "2"):
         page.keyboard.press(key)
         assert sent(desk, incident_id) == {}
@@ -153,7 +70,7 @@ def test_a_key_moves_the_focus_and_enter_sends(desk: httpx.Client, page: Any) ->
 
 def test_a_bare_click_opens_nothing(desk: httpx.Client, page: Any) -> None:
     """It chooses what it meets, and lets go where it meets nothing; the other button begins a new incident there."""
-    incident_id = opened(desk, page)
+    incident_id = chosen(desk, page)
     pixel = projection(page)
     ground = pixel(PLACE[0] - 0.012, PLACE[1] - 0.004)
     page.mouse.click(*ground)
@@ -164,109 +81,110 @@ def test_a_bare_click_opens_nothing(desk: httpx.Client, page: Any) -> None:
     assert "U2" in page.locator("[data-testid=unit-card]").inner_text()
     page.mouse.click(*pixel(*PLACE))
     page.wait_for_selector("[data-testid=ranking-row]")
-    assert [row["incident_id"] for row in desk.get("/v1/incidents").json()["incidents"]] == [incident_id]
+    assert [row["incident_id"] for row in standing(desk)] == [incident_id]
     assert page.locator("[data-testid=card]").count() == 0
     page.mouse.click(*ground, button="right")
     page.wait_for_selector("[data-testid=card-kind]:focus")
-    lat, lon = map(float, page.locator("[data-testid=card-where]").input_value().split(","))
+    lon, lat = map(float, page.locator("[data-testid=card]").get_attribute("data-place").split(","))
     assert abs(lon - PLACE[0] + 0.012) < 0.001
     assert abs(lat - PLACE[1] + 0.004) < 0.001
     page.keyboard.press("Escape")
     page.wait_for_selector("[data-testid=card]", state="detached")
-    assert len(desk.get("/v1/incidents").json()["incidents"]) == 1
+    assert len(standing(desk)) == 1
 
 
-@pytest.mark.parametrize(
-    "take",
-    [
-        pytest.param("send", id="a unit of a P1"),
-        pytest.param("mode", id="the hurry"),
-        pytest.param("priority", id="a P1"),
-        pytest.param("close", id="units under way"),
-        pytest.param("release", id="a unit on its way to a P1"),
-        pytest.param("end", id="an emergency"),
-    ],
-)
-def test_whatever_takes_names_the_loss_and_asks(desk: httpx.Client, page: Any, take: str) -> None:
-    """Esc leaves everything as it was, the focus goes back, and Enter does it."""
-    if take == "end":
-        assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "E-1"}).status_code == 201
-        page.locator("[data-testid=incident-row]").click()
-        incident_id = "E-1"
+LOSSES = {
+    "a unit of a P1": "U0, assigned, leaves Robbery in progress (P1): nobody is left there.",
+    "the hurry": "So far it is asked for at once.",
+    "the priority": "could then be taken for a P1 call",
+    "units under way": "U0 is on the way and would be turned back.",
+    "a unit on its way to a P1": "U0 leaves",
+    "an emergency": "U7 no longer counts as in danger",
+}
+"""What can be taken from somebody, and the words that name the loss."""
+
+
+def test_whatever_takes_names_the_loss_and_asks(desk: httpx.Client, page: Any) -> None:
+    """Esc leaves everything as it was, the focus stays in the question and goes back after it, and Enter does it."""
+    for taken, words in LOSSES.items():
+        cleared(desk)
+        page.wait_for_selector("[data-testid=incident-row]", state="detached")
+        incident_id = stand_for(taken, desk, page)
+        asked = page.locator("[data-testid=consent], [data-testid=reason]")
+        stood = plain(desk)
+        begin(taken, page)
+        asked.wait_for()
+        assert words in page.locator("[data-testid=loss]").first.inner_text(), taken
+        shot(page, f"asked {taken}")
+        for _ in range(4):
+            page.keyboard.press("Tab")
+            assert page.evaluate("!!document.activeElement.closest('dialog')"), taken
+        page.keyboard.press("Escape")
+        asked.wait_for(state="detached")
+        assert not page.evaluate("document.activeElement.closest('dialog')"), taken
+        assert plain(desk) == stood, taken
+        begin(taken, page)
+        page.wait_for_selector("[data-testid=yes]:focus")
+        page.keyboard.press("Enter")
+        asked.wait_for(state="detached")
+        eventually(partial(is_taken, taken, desk, incident_id), taken)
+
+
+def plain(desk: httpx.Client) -> list[Any]:
+    names = ("incident_id", "mode", "priority", "assignments", "state")
+    return [{name: row[name] for name in names} for row in standing(desk)]
+
+
+def stand_for(taken: str, desk: httpx.Client, page: Any) -> str:
+    """What somebody could lose."""
+    if taken == "an emergency":
+        answer = desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "officer"})
+        incident_id = str(answer.json()["incident_id"])
+        page.locator(f"[data-testid=incident-row][data-incident={incident_id}]").click()
+        return incident_id
+    other = chosen(desk, page, kind="robbery in progress") if taken == "a unit of a P1" else None
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 2}).is_success
+    assert desk.post(f"/v1/incidents/{other or incident_id}/assignments", json={"unit_id": "U0"}).is_success
+    page.wait_for_selector("[data-testid=recommended] li")
+    if other is None:
+        page.wait_for_selector("[data-testid=assigned-row][data-unit=U0]")
+    return incident_id
+
+
+def begin(taken: str, page: Any) -> None:
+    """The order that takes it."""
+    if taken == "a unit of a P1":
+        if not page.locator("[data-testid=take-button]").count():
+            page.locator("[data-testid=excluded] summary").click()
+        page.locator("[data-testid=take-button]").click()
+    elif taken == "the hurry":
+        page.keyboard.press("d")
+        page.keyboard.press("Enter")
+    elif taken == "the priority":
+        page.locator("[data-testid=priority]").select_option("4")
+    elif taken == "units under way":
+        page.keyboard.press("x")
+    elif taken == "a unit on its way to a P1":
+        page.locator("[data-testid=release-button]").click()
     else:
-        other = opened(desk, page, kind="robbery in progress") if take == "send" else None
-        incident_id = opened(desk, page)
-        assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 2}).is_success
-        at = other or incident_id
-        assert desk.post(f"/v1/incidents/{at}/assignments", json={"unit_id": "U0"}).is_success
-        page.wait_for_selector("[data-testid=recommended] li")
-        if take != "send":
-            page.wait_for_selector("[data-testid=assigned-row][data-unit=U0]")
+        if not page.locator("[data-testid=clear-who]").is_visible():
+            page.locator("[data-testid=emergency-end] summary").click()
+        page.locator("[data-testid=clear-who]").fill("Sgt Berg")
+        page.locator("[data-testid=clear-reason]").fill("pressed by accident")
+        page.locator("[data-testid=clear-button]").click()
 
-    def begin() -> None:
-        if take == "send":
-            if not page.locator("[data-testid=take-button]").count():
-                page.locator("[data-testid=excluded] summary").click()
-            page.locator("[data-testid=take-button]").click()
-        elif take == "mode":
-            page.keyboard.press("d")
-            page.keyboard.press("Enter")
-        elif take == "priority":
-            page.locator("[data-testid=priority]").select_option("4")
-        elif take == "close":
-            page.keyboard.press("x")
-        elif take == "release":
-            page.locator("[data-testid=release-button]").click()
-        else:
-            if not page.locator("[data-testid=clear-who]").is_visible():
-                page.locator("[data-testid=emergency-end] summary").click()
-            page.locator("[data-testid=clear-who]").fill("Sgt Berg")
-            page.locator("[data-testid=clear-reason]").fill("pressed by accident")
-            page.locator("[data-testid=clear-button]").click()
 
-    asked = page.locator("[data-testid=consent], [data-testid=reason]")
-    stood = desk.get("/v1/incidents").json()["incidents"]
-    begin()
-    asked.wait_for()
-    loss = page.locator("[data-testid=loss]").first.inner_text()
-    assert {
-        "send": "U0, assigned, leaves Robbery in progress (P1): nobody is left there.",
-        "mode": "So far it is asked for at once.",
-        "priority": "could then be taken for a P1 call",
-        "close": "U0 is on the way and would be turned back.",
-        "release": "U0 leaves",
-        "end": "U7 no longer counts as in danger",
-    }[take] in loss
-    shot(page, f"asked-{take}")
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        assert page.evaluate("!!document.activeElement.closest('dialog')"), "the focus stays in the question"
-    page.keyboard.press("Escape")
-    asked.wait_for(state="detached")
-    assert not page.evaluate("document.activeElement.closest('dialog')")
-
-    def plain(rows: list[Any]) -> list[Any]:
-        return [{key: row[key] for key in ("incident_id", "mode", "priority", "assignments", "state")} for row in rows]
-
-    assert plain(desk.get("/v1/incidents").json()["incidents"]) == plain(stood)
-    begin()
-    asked.wait_for()
-    page.wait_for_selector("[data-testid=yes]:focus")
-    page.keyboard.press("Enter")
-    asked.wait_for(state="detached")
-
-    def done() -> bool:
-        now = incident(desk, incident_id)
-        return {
-            "send": lambda: sent(desk, incident_id) == {"U0": "assigned"},
-            "mode": lambda: now["mode"] == "delayed",
-            "priority": lambda: now["priority"] == 4,
-            "close": lambda: now["state"] == "closed",
-            "release": lambda: sent(desk, incident_id) == {"U0": "cancelled"},
-            "end": lambda: not now["emergency"]["stands"],
-        }[take]()
-
-    eventually(done, take)
+def is_taken(taken: str, desk: httpx.Client, incident_id: str) -> bool:
+    now, units = incident(desk, incident_id), sent(desk, incident_id)
+    return {
+        "a unit of a P1": units == {"U0": "assigned"},
+        "the hurry": now["mode"] == "delayed",
+        "the priority": now["priority"] == 4,
+        "units under way": now["state"] == "closed",
+        "a unit on its way to a P1": units == {"U0": "cancelled"},
+        "an emergency": not (now["emergency"] or {}).get("stands", True),
+    }[taken]
 
 
 def test_enter_in_a_field_commits_its_text_and_nothing_else(desk: httpx.Client, page: Any) -> None:
@@ -298,4 +216,209 @@ def test_a_finger_that_stays_begins_an_incident(desk: httpx.Client, browser: Any
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shot(page, "phone-card")
     context.close()
-    assert desk.get("/v1/incidents").json()["incidents"] == []
+    assert standing(desk) == []
+
+
+def test_who_is_sent_is_not_free_and_who_is_in_danger_never(desk: httpx.Client, page: Any) -> None:
+    """Until a unit says something itself, what it was sent to do counts: in the numbers, the lists and its card."""
+
+    def counts() -> dict[str, int]:
+        rows = page.locator(".legend li").all()
+        return {row.get_attribute("data-testid"): int(row.get_attribute("data-count")) for row in rows}
+
+    assert counts()["count-free"] == 8
+    incident_id = chosen(desk, page)
+    for unit_id in ("U0", "U1"):
+        assert desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id}).is_success
+    eventually(lambda: counts()["count-moving"] == 2, "two on the way")
+    assert counts()["count-free"] == 6
+    page.mouse.click(*projection(page)(PLACE[0] + 0.004, PLACE[1]))
+    assert "assigned" in page.locator("[data-testid=unit-card]").inner_text()
+    shot(page, "not-free")
+    assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "officer"}).status_code == 201
+    page.wait_for_selector("[data-testid=count-danger]")
+    assert (counts()["count-danger"], counts()["count-free"]) == (1, 5)
+
+
+def test_each_emergency_is_acknowledged_by_itself(desk: httpx.Client, page: Any) -> None:
+    """A shows which one: the first. What is written goes on being written; a place that nobody knows is no pin."""
+    chosen(desk, page)
+    page.keyboard.press("i")
+    for unit_id, emergency_id in (("U6", "first"), ("U7", "second"), ("GHOST", "nowhere")):
+        answer = desk.post("/v1/emergencies", json={"unit_id": unit_id, "emergency_id": emergency_id})
+        assert answer.status_code == 201
+    alarms = page.locator("[data-testid=alarm][data-alarms=true]")
+    alarms.nth(2).wait_for()
+    page.keyboard.type("abba", delay=0)
+    assert page.locator("[data-testid=note]").input_value() == "abba", "a letter in a field is a letter"
+    assert alarms.count() == 3
+    titles = [row.inner_text() for row in page.locator("[data-testid=incident-row]").all()]
+    assert "U6: OFFICER IN DANGER" in titles[0]
+    ghost = page.locator("[data-testid=incident-row][data-incident=nowhere]")
+    assert "place unknown" in ghost.inner_text()
+    shot(page, "emergencies")
+    page.locator("[data-testid=alarm][data-incident=second] [data-testid=acknowledge-button]").click()
+    page.wait_for_selector("[data-testid=alarm][data-incident=second][data-alarms=false]")
+    page.keyboard.press("Escape")
+    first = alarms.first.get_attribute("data-incident")
+    page.evaluate(WATCH_ALERTS)
+    page.keyboard.press("a")
+    page.wait_for_selector(f"[data-testid=alarm][data-incident={first}][data-alarms=false]")
+    assert page.evaluate("document.activeElement.matches('input, textarea')") is False
+    assert alarms.count() == 1
+    taken = incident(desk, first)["emergency"]["acknowledged"]
+    assert [row["by"] for row in taken] == ["desk"]
+    # the last one goes on sounding, and is read out once: its age runs beside it
+    age = page.locator("[data-testid=alarm][data-alarms=true] .ago")
+    stood = age.inner_text()
+    eventually(lambda: age.inner_text() != stood, "a second")
+    assert page.evaluate("window.alerts") == []
+
+
+WATCH_ALERTS = """() => {
+    window.alerts = [];
+    const alerts = () => document.querySelectorAll("[data-testid=alarm][data-alarms=true] [role=alert]");
+    const alert = [...alerts()].at(-1);
+    const watch = new MutationObserver((rows) => window.alerts.push(...rows.map((row) => row.type)));
+    watch.observe(alert, { childList: true, characterData: true, attributes: true, subtree: true });
+}"""
+
+
+def test_nobody_fits_is_not_the_end(desk: httpx.Client, page: Any) -> None:
+    """Who is left out stands there, and why; each can be sent all the same, with a reason."""
+    incident_id = chosen(desk, page)
+    asked = {"mode": "immediate", "requirement": [{"capability": "SWAT"}]}
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json=asked).is_success
+    page.wait_for_selector("[data-testid=nobody]")
+    row = page.locator("[data-testid=excluded-row][data-unit=U1]")
+    row.wait_for()
+    assert row.get_attribute("data-reason") == "WRONG_CAPABILITY"
+    shot(page, "nobody")
+    row.locator("[data-testid=anyway-button]").click()
+    page.wait_for_selector("[data-testid=reason]")
+    assert "U1 is left out: lacks what is asked for." in page.locator("[data-testid=loss]").inner_text()
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=assigned-row][data-unit=U1]")
+    (assignment,) = incident(desk, incident_id)["assignments"]
+    assert assignment["reason"] == "better for this task"
+
+
+def test_what_stands_is_asked_for_again(desk: httpx.Client, page: Any) -> None:
+    """The run card in force stays in the form, whoever asked by it; who is on the way counts."""
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"run_card": "domestic"}).is_success
+    page.wait_for_selector("[data-testid=recommended] li")
+    assert page.locator("[data-testid=asked-card]").input_value() == "domestic"
+    assert desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U0"}).is_success
+    page.wait_for_selector("[data-testid=assigned-row][data-unit=U0]")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=said] >> text=1 of 2 is on the way or there; 1 more is asked for.")
+    stands = incident(desk, incident_id)
+    assert stands["run_card"] == "domestic"
+    assert [(need["count"], need["capability"]) for need in stands["requirement"]] == [(2, "patrol")]
+    # what a program named is not made into so many of anybody
+    named = [{"capability": "patrol", "count": 3}]
+    by = {"mode": "immediate", "requirement": named}
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json=by).is_success
+    eventually(lambda: page.locator("[data-testid=asked-card]").input_value() == "=", "as it was asked for")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=said] >> text=1 of 3 is on the way or there; 2 more are asked for.")
+    assert incident(desk, incident_id)["requirement"][0]["count"] == 3
+
+
+def test_the_recommended_stand_by_their_times(desk: httpx.Client, page: Any) -> None:
+    """Soonest first, with the newest time; who was sent elsewhere meanwhile is not among them any more."""
+    other = chosen(desk, page, priority=4)
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "delayed", "units": 4}).is_success
+    page.locator("[data-testid=recommended] li").nth(3).wait_for()
+
+    def times() -> list[float]:
+        rows = page.locator("[data-testid=recommended] li").all()
+        return [float(row.get_attribute("data-eta")) for row in rows if row.get_attribute("data-eta")]
+
+    assert times() == sorted(times())
+    gone = page.locator("[data-testid=recommended] li").first.get_attribute("data-unit")
+    assert desk.post(f"/v1/incidents/{other}/assignments", json={"unit_id": gone}).is_success
+    page.wait_for_selector(f"[data-testid=assigned-row][data-unit={gone}]", state="detached")
+
+    def without() -> bool:
+        row = page.locator(f"[data-testid=recommended] li[data-unit={gone}]:not(.gone)")
+        return not row.count()
+
+    eventually(without, "a set without who was sent elsewhere")
+    assert times()[:3] == sorted(times()[:3])
+
+
+def test_a_lost_link_pretends_nothing(desk: httpx.Client, opened: Callable[..., Any]) -> None:
+    """After 3 s without a word sending is off and says so; it comes back with the first word."""
+    forward = True
+
+    def proxy(link: Any) -> None:
+        server = link.connect_to_server()
+        server.on_message(lambda message: link.send(message) if forward else None)
+
+    page = shown(opened(str(desk.base_url), lambda page: page.route_web_socket("**/v1/feed", proxy)))
+    incident_id = chosen(desk, page)
+    forward = False
+    page.wait_for_selector("[data-testid=connection][data-state=quiet]", timeout=6_000)
+    assert "sending is off" in page.locator("[data-testid=link-lost]").inner_text()
+    assert page.locator("[data-testid=send-button]").first.is_disabled()
+    shot(page, "quiet")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=error]")
+    assert "Nothing is sent while the link is lost" in page.locator("[data-testid=error]").inner_text()
+    assert sent(desk, incident_id) == {}
+    forward = True
+    page.wait_for_selector("[data-testid=connection][data-state=live]")
+    assert page.locator("[data-testid=send-button]").first.is_enabled()
+
+
+def test_an_order_without_an_answer_is_looked_up(desk: httpx.Client, page: Any) -> None:
+    """It may have gone through: the page says so, asks when the server answers again, and says what is true."""
+    incident_id = chosen(desk, page, priority=2)
+    answers = False
+    reached = True
+
+    def lose(route: Any) -> None:
+        if reached:
+            route.fetch()
+        route.abort()
+
+    page.route("**/assignments", lose)
+    page.route(f"**/v1/incidents/{incident_id}", lambda route: route.continue_() if answers else route.abort())
+    try:
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[data-testid=error] >> text=It may have been done all the same")
+        answers = True
+        page.wait_for_selector("[data-testid=said] >> text=It was done after all.")
+        assert len(sent(desk, incident_id)) == 1
+        answers, reached = False, False
+        page.locator("[data-testid=send-button]").first.click()
+        page.wait_for_selector("[data-testid=error] >> text=It may have been done all the same")
+        answers = True
+        page.wait_for_selector("[data-testid=error] >> text=NOT done")
+        assert len(sent(desk, incident_id)) == 1
+    finally:
+        page.unroute_all()
+
+
+def test_closing_is_taken_back(desk: httpx.Client, page: Any) -> None:
+    """Open again, and whoever was released is on the way again."""
+    incident_id = chosen(desk, page, kind="fight")
+    for unit_id in ("U0", "U1"):
+        assert desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id}).is_success
+    assert desk.patch(f"/v1/incidents/{incident_id}/assignments/U1", json={"state": "on_scene"}).is_success
+    page.wait_for_selector("[data-testid=assigned-row][data-state=on_scene]")
+    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=incident-row]", state="detached")
+    assert incident(desk, incident_id)["state"] == "closed"
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("[data-testid=assigned-row][data-unit=U1][data-state=on_scene]")
+    assert sent(desk, incident_id) == {"U0": "assigned", "U1": "on_scene"}

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError
 from geo_backup.eventlog import sqlite_chain
 from geo_backup.eventlog.chain import GENESIS, Leaves, Link, content
+from geo_backup.eventlog.doubts import doubts_of
+from geo_backup.eventlog.end import end_path
 from geo_backup.eventlog.proof import prove
 from geo_backup.eventlog.signing import Signer, public_of
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.eventlog.sqlite_rows import ADD_FACT, ADD_FIX, SCHEMA, encoded, links_from, rows_between
-from geo_backup.events import Fix, PositionReported
+from geo_backup.events import Event, Fix, PositionReported
 from tests.conformance.event_log import T0, everything, fact, ping
 from tests.running import in_time
 
@@ -304,11 +307,41 @@ def test_a_deleted_wal_is_said_at_the_start_and_in_the_chain(tmp_path: Path, cap
     assert (proof.wrong, proof.lost, proof.events) == ([], lost, there + 1)
     assert says(proof.noted, "were lost; the log found out on")
     assert "whole but for" in proof.words
+    assert re.search(r"lost events 1 to 60 \(60\), which were recorded, .*log acknowledge", doubt_of(path))
     caplog.clear()
     SqliteLog.open(path).close()
     assert caplog.messages == [], "it is said once; from then on the chain says it"
+    assert doubt_of(path, DoubtAcknowledged(received_ms=1, until_link=doubts_of(path)[-1].link)) == ""
     sql(path, INSERT.format(EVENTS))
     assert says(prove(path).wrong, "1 events were put in at .*, which were lost")
+
+
+def doubt_of(path: Path, *events: Event) -> str:
+    """What a log that is opened holds up to everybody, once it has recorded some more."""
+
+    async def story() -> str:
+        with closing(SqliteLog.open(path, reserve_bytes=0)) as log:
+            await log.append([fact(100), *events])
+            return log.state.doubt
+
+    return asyncio.run(story())
+
+
+def test_what_was_found_is_held_up_until_somebody_has_acknowledged_it(log: Path) -> None:
+    path = log
+    assert doubt_of(path) == ""
+    end_path(path).unlink()
+    assert "had no end file" in doubt_of(path)
+    assert "had no end file" in doubt_of(path), "also at the next start"
+    sql(path, INSERT.format("(SELECT max(seq) + 1 FROM facts)"))
+    assert re.search("had no end file .*, and 1 more; .*log acknowledge", doubt_of(path))
+    missing, put_in = doubts_of(path)
+    assert "past the end that it was closed at" in put_in.words
+    assert "no end file" not in doubt_of(path, DoubtAcknowledged(received_ms=1, until_link=missing.link))
+    assert doubts_of(path) == [put_in]
+    assert doubt_of(path, DoubtAcknowledged(received_ms=2, until_link=put_in.link)) == ""
+    assert doubt_of(path) == ""
+    assert says(prove(path).wrong, "were put in while the log was closed"), "the chain tells of it for ever"
 
 
 @pytest.mark.parametrize("at_frame", [0, 5, 11, 30, -1])

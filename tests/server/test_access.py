@@ -352,7 +352,7 @@ def test_a_revoked_token_is_let_go_from_the_feed(guarded: ServerInThread, roster
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
     with speaks(guarded, token) as http:
-        assert http.get("/v1/units").status_code == 401
+        assert http.get("/v1/units").status_code in (401, 429), "429 where wrong ones were tried from here"
 
 
 def test_a_client_is_told_that_it_is_not_let_in(guarded: ServerInThread, roster: Roster) -> None:
@@ -420,7 +420,8 @@ def test_an_auditor_reads_the_log_without_tracks_and_an_analyst_a_day_late(
     guarded: ServerInThread, tokens: dict[str, str]
 ) -> None:
     with speaks(guarded, tokens["dispatcher"]) as http:
-        assert http.post("/v1/incidents", json={**PLACE, "priority": 3}).status_code == 201
+        assert http.post("/v1/incidents", json={**PLACE, "priority": 3, "incident_id": "read"}).status_code == 201
+        assert http.post("/v1/incidents/read/close").status_code == 200
     with speaks(guarded, tokens["auditor"]) as http:
         page = http.get("/v1/log?limit=1000").json()
         kinds = {row["fact"] for row in page["facts"]}

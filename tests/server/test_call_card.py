@@ -8,9 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.asking import problem
+from geo_backup.audit.verify import Report, verify
+from geo_backup.cli import demo_map
+from geo_backup.eventlog import open_log
+from geo_backup.roads.network import RoadNetwork
+from tests.asking import at, problem
 from tests.running import Server, eventually
 from tests.server.test_backup import PLACE, fleet, incident
+
+
+def _verified(server: Server) -> Report:
+    log = open_log(server.log, read_only=True)
+    try:
+        return verify(RoadNetwork.load(demo_map()), log)
+    finally:
+        log.close()
 
 
 def of(http: httpx.Client, incident_id: str) -> dict[str, Any]:
@@ -119,7 +131,13 @@ def test_what_somebody_does_makes_another_version_and_what_is_worked_out_does_no
 def test_a_new_place_does_not_keep_the_words_for_the_old_one(http: httpx.Client) -> None:
     incident_id = incident(http, place="Kungsgatan 1")
     path = f"/v1/incidents/{incident_id}"
-    assert http.patch(path, json={"lon": PLACE[0] + 0.001, "lat": PLACE[1]}).json()["place"] == ""
+    there = {"lon": PLACE[0] + 0.01, "lat": PLACE[1]}
+    named = http.get("/v1/places/name", params=there).json()["name"]
+    assert http.patch(path, json=there).json()["place"] == named
+    assert (
+        of(http, incident(http))["place"]
+        == http.get("/v1/places/name", params={"lon": PLACE[0], "lat": PLACE[1]}).json()["name"]
+    )
     there = {"lon": PLACE[0], "lat": PLACE[1], "place": "Kungsgatan 1"}
     assert http.patch(path, json=there).json()["place"] == "Kungsgatan 1"
     for bad in ({"place": "x" * 257}, {"callback": "1" * 65}, {"level": 0}, {"level": 10}, {"agency": "x" * 65}):
@@ -232,7 +250,98 @@ def test_what_a_call_is_told_of_holds_after_a_restart(server: Server, http: http
     http.post(f"/v1/incidents/{incident_id}/notes", json={"text": "t"})
     before = of(http, incident_id)
     server.stop()
+    report = _verified(server)
     server.start()
+    assert report.wrong == []
+    assert report.decisions > 10
     assert of(http, incident_id) == before
     late = http.patch(f"/v1/incidents/{incident_id}", json={"note": "m"}, headers={"If-Match": '"1"'})
     assert problem(late, 412)["errors"][0]["field"] == "/note"
+
+
+# ---- who may be sent
+
+
+def unfit(
+    http: httpx.Client,
+    unit_id: str,
+    *,
+    seen_s: float | None = None,
+    north: float = 0.0,
+    status: str = "",
+    crew: int = 1,
+    **shift_s: float,
+) -> None:
+    """A unit that a ranking excludes: never seen or long ago, off the roads, of a status, without a crew or time."""
+    body = {"callsign": unit_id, "agency": "police", "kind": "patrol", "capabilities": ["patrol"]}
+    assert http.put(f"/v1/units/{unit_id}", json=body).is_success
+    if seen_s is not None:
+        row = {"unit_id": unit_id, "fix_time": at(seen_s), "lon": PLACE[0], "lat": PLACE[1] + north}
+        assert http.post("/v1/positions", json={"positions": [row]}).json()["accepted"] == 1
+    if status:
+        assert http.put(f"/v1/units/{unit_id}/status", json={"status": status}).is_success
+    aboard: dict[str, Any] = {"crew": [{}] * crew, **{name: at(s) for name, s in shift_s.items()}}
+    assert http.put(f"/v1/units/{unit_id}/crew", json=aboard).is_success
+
+
+@pytest.mark.parametrize(
+    ("reason", "what"),
+    [
+        ("NO_POSITION", {}),
+        ("STALE_POSITION", {"seen_s": -86_400}),
+        ("UNREACHABLE", {"seen_s": 0, "north": 0.5}),
+        ("NOT_ASSIGNABLE_STATUS", {"seen_s": 0, "status": "out_of_service"}),
+        ("NOT_ASSIGNABLE_STATUS", {"seen_s": 0, "status": "transporting"}),
+        ("UNSTAFFED", {"seen_s": 0, "crew": 0}),
+        ("REST_PERIOD", {"seen_s": 0, "rest_until": 3_600}),
+        ("END_OF_SHIFT", {"seen_s": 0, "shift_ends": 120}),
+        ("WRONG_CAPABILITY", {"seen_s": 0}),
+        ("WRONG_AGENCY_OR_NO_AGREEMENT", {"seen_s": 0}),
+    ],
+)
+def test_whom_a_ranking_excludes_can_be_sent_with_a_reason(
+    http: httpx.Client, reason: str, what: dict[str, Any]
+) -> None:
+    unfit(http, "X1", **what)
+    incident_id = incident(http, priority=3, agency="fire" if reason.startswith("WRONG_AGENCY") else "")
+    if reason == "WRONG_CAPABILITY":
+        backup(http, incident_id, mode="immediate", requirement=[{"capability": "drone"}])
+    ranking = http.get(f"/v1/incidents/{incident_id}/ranking").json()
+    assert {one["unit_id"]: one["reason"] for one in ranking["excluded"]}["X1"] == reason
+    sent = http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "X1", "reason": "they offered"})
+    assert sent.status_code == 201
+    assert [(one["unit_id"], one["reason"]) for one in sent.json()["assignments"]] == [("X1", "they offered")]
+    close(http, incident_id)
+    assert http.delete("/v1/units/X1").is_success
+
+
+def test_an_officer_in_danger_is_nobody_to_send_nor_to_count_on(http: httpx.Client) -> None:
+    fleet(http, ("O1", 0.004, ("patrol",)))
+    before = http.get("/v1/cover").json()["free_units"]
+    pressed = http.post("/v1/emergencies", json={"unit_id": "O1"}).json()
+    assert http.get("/v1/cover").json()["free_units"] == before - 1
+    assert all(one["unit_id"] != "O1" for one in http.get("/v1/cover/moves").json()["moves"])
+    incident_id = incident(http)
+    lacks = backup(http, incident_id, mode="immediate", requirement=[{"capability": "drone"}])["missing"]
+    (drone,) = lacks
+    assert (drone["why"], sum(drone["free_others"].values())) == ("NOBODY_HAS_IT", before - 1)
+    for name, body in ((incident_id, {"unit_id": "O1", "preempt": True}), (pressed["incident_id"], {"unit_id": "O1"})):
+        problem(http.post(f"/v1/incidents/{name}/assignments", json=body), 409)
+    assert http.post(
+        f"/v1/emergencies/{pressed['incident_id']}/clear", json={"by": "supervisor", "who": "Lind", "reason": "is well"}
+    ).is_success
+    assert http.get("/v1/cover").json()["free_units"] == before
+
+
+def test_a_place_that_nobody_knows_does_not_pretend(http: httpx.Client) -> None:
+    body = {"callsign": "N1", "agency": "police", "kind": "patrol", "capabilities": []}
+    assert http.put("/v1/units/N1", json=body).is_success
+    pressed = http.post("/v1/emergencies", json={"unit_id": "N1"}).json()
+    assert (pressed["place_known"], pressed["emergency"]["placed_by"], pressed["place"]) == (False, "nothing", "")
+    path = f"/v1/incidents/{pressed['incident_id']}"
+    told = http.patch(path, json={"lon": PLACE[0], "lat": PLACE[1]}).json()
+    assert (told["place_known"], told["emergency"]["placed_by"]) == (True, "desk")
+    row = {"unit_id": "N1", "fix_time": at(), "lon": PLACE[0], "lat": PLACE[1] + 0.001}
+    assert http.post("/v1/positions", json={"positions": [row]}).json()["accepted"] == 1
+    told = of(http, pressed["incident_id"])
+    assert (told["place_known"], told["emergency"]["placed_by"], told["lat"]) == (True, "fix", row["lat"])

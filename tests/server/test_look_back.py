@@ -55,6 +55,7 @@ def test_an_incident_is_told_from_its_opening_to_its_end(http: httpx.Client) -> 
     assert [one["what"] for one in told] == ["opened", "changed", "assigned", "status", "on_scene", "closed"]
     values = {one["what"]: one["values"] for one in told}
     assert values["opened"] == {
+        "place": http.get("/v1/places/name", params={"lon": NORTH[0], "lat": NORTH[1]}).json()["name"],
         "kind": "burglary",
         "note": "back door",
         "lon": NORTH[0],
@@ -214,5 +215,5 @@ def test_whoever_looks_back_is_on_record(guarded: ServerInThread, of: dict[str, 
         looks = [event for event in events_in(guarded.log) if isinstance(event, Looked) and event.what == "history"]
         return [event.scope for event in looks if event.said_by == "program:police-chief"]
 
-    assert eventually(lambda: ("timeline", "pol") in scopes(), "the look on record")
-    assert any(scope[:2] == ("track", "POL2") and len(scope) == 4 for scope in scopes())
+    assert eventually(lambda: ("incident:pol",) in scopes(), "the look on record")
+    assert any(scope[0] == "unit:POL2" and len(scope) == 3 for scope in scopes())

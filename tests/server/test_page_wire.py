@@ -28,7 +28,7 @@ FED = {
     "Closure": documents.Closure,
 }
 """What the feed tells, by the name of the page's type."""
-SENT = ("NewAssignment", "NewClosure", "NewPlan")
+SENT = ("IncidentPatch", "NewAssignment", "NewClosure", "NewIncident", "NewNote", "NewPlan")
 """Bodies, which the server names as the page does."""
 
 

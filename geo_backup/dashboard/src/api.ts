@@ -1,31 +1,53 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, LonLat, NewAssignment, NewClosure, NewIncident, NewPlan, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { Geometry } from "geojson";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Track } from "./wire";
+
+/** What is wrong with one field; where somebody else changed it meanwhile, also how. */
+export interface Fault {
+  field?: string;
+  reason?: string;
+  message?: string;
+  value?: unknown;
+  by?: string;
+  at?: string;
+}
 
 export class Problem extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  readonly errors: Fault[];
+  constructor(status: number, message: string, errors: Fault[] = []) {
     super(message);
     this.status = status;
+    this.errors = errors;
+  }
+
+  /** No answer came: it may have been done all the same. */
+  get unsure(): boolean {
+    return this.status === 0;
   }
 }
 
 /** What the server told this page alone, and wants to hear with whatever changes something: another site cannot know it. */
 let csrf = "";
 
+/** Whoever wants to know what was ordered, by whatever key or click. */
+export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
+
 interface ProblemBody {
   title?: string;
   detail?: string;
-  errors?: { reason?: string; message?: string }[];
+  errors?: Fault[];
 }
 
-async function request<T>(method: string, path: string, body?: unknown, retries = 0): Promise<T> {
+async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(madeOn === undefined ? {} : { "if-match": `"${madeOn}"` }),
         ...(csrf && method !== "GET" ? { "x-csrf-token": csrf } : {}),
       },
       body: body === undefined ? null : JSON.stringify(body),
@@ -34,14 +56,15 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
   } catch {
     if (retries > 0) {
       await new Promise((resolve) => setTimeout(resolve, 400));
-      return request(method, path, body, retries - 1);
+      return request(method, path, body, retries - 1, madeOn);
     }
-    throw new Problem(0, words.wrong.silence);
+    throw new Problem(0, method === "GET" ? words.wrong.silence : words.link.unsure);
   }
+  if (response.ok && method !== "GET") orders.heard?.(method, path, body);
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
   const said = (problem.errors ?? []).map(({ reason, message }) => words.wrong.refusals[reason ?? ""] ?? message).filter(Boolean).join(" ");
-  throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status));
+  throw new Problem(response.status, said || problem.detail || problem.title || words.wrong.answered(response.status), problem.errors ?? []);
 }
 
 /** Ids made here make a repeated request harmless. */
@@ -53,6 +76,8 @@ export function newId(prefix: string): string {
 
 const emergencyAt = (emergency: string) => `/v1/emergencies/${encodeURIComponent(emergency)}`;
 const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
+
+const unitAt = (unit: string) => `/v1/units/${encodeURIComponent(unit)}`;
 
 async function sessionOf(asked: Promise<Session>): Promise<Session> {
   const session = await asked;
@@ -66,15 +91,18 @@ export const api = {
   signOut: () => request<unknown>("DELETE", "/v1/session"),
   active: () => request<unknown>("POST", "/v1/session/active"),
   openIncident: (opened: NewIncident) => request<Incident>("POST", "/v1/incidents", opened, 2),
-  changeIncident: (id: string, change: Partial<Pick<Incident, "priority" | "note" | "lon" | "lat">>) =>
-    request<Incident>("PATCH", at(id), change),
-  closeIncident: (id: string) => request<unknown>("POST", `${at(id)}/close`),
+  incident: (id: string) => request<Incident>("GET", at(id)),
+  /** Refused (412) where somebody has changed one of these fields after the version that it was made on. */
+  changeIncident: (id: string, change: IncidentPatch, madeOn?: number) => request<Incident>("PATCH", at(id), change, 0, madeOn),
+  note: (id: string, note: NewNote) => request<Incident>("POST", `${at(id)}/notes`, note, 2),
+  closeIncident: (id: string) => request<Incident>("POST", `${at(id)}/close`),
+  reopen: (id: string) => request<Incident>("POST", `${at(id)}/reopen`),
   ranking: (id: string, limit: number) => request<Ranking>("GET", `${at(id)}/ranking?limit=${limit}`),
   route: (id: string, unit: string) => request<Route>("GET", `${at(id)}/route?unit_id=${encodeURIComponent(unit)}`),
   reach: (id: string, minutes: readonly number[]) => request<Reach>("GET", `${at(id)}/reach?minutes=${minutes.join(",")}`),
   assign: (id: string, assignment: NewAssignment) =>
     request<unknown>("POST", `${at(id)}/assignments`, assignment),
-  askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<unknown>("POST", `${at(id)}/backup`, ask),
+  askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<BackupAnswer>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
   cover: () => request<Cover>("GET", "/v1/cover"),
@@ -95,6 +123,16 @@ export const api = {
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
+  setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),
+  track: (unit: string) => request<Track>("GET", `${unitAt(unit)}/track`),
+  /** Finished incidents since then that have all these words. */
+  finished: (q: string, from: string, limit: number) =>
+    request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
+  beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
+  places: (q: string, near: LonLat | undefined, limit: number) =>
+    request<Places>("GET", `/v1/places?q=${encodeURIComponent(q)}&limit=${limit}${near ? `&near=${near.join(",")}` : ""}`),
+  placeName: ([lon, lat]: LonLat) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
 };

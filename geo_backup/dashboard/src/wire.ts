@@ -24,6 +24,10 @@ export interface Unit {
   kind: string;
   capabilities: string[];
   status: string;
+  /** Since when it does. */
+  status_time?: string;
+  crew?: { capabilities: string[] }[] | null;
+  shift_ends?: string | null;
   source: string;
   incident_id: string | null;
   emergency_id?: string | null;
@@ -33,7 +37,7 @@ export interface Unit {
 
 /** What somebody may do, as the table of the server names it. */
 export type Right =
-  | "look" | "look_ahead" | "look_around" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"
+  | "look" | "look_ahead" | "look_around" | "look_back" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"
   | "close_roads" | "traffic" | "clear" | "lead" | "fleet" | "setup" | "steer" | "read_log" | "measure";
 
 /** Who is signed in; `own` are the rights that hold for their own units only. */
@@ -45,6 +49,8 @@ export interface Session {
   own: Right[];
   topics: string[];
   ways: string[];
+  /** What the identity provider is called, where there is one. */
+  provider?: string;
   csrf?: string;
   idle_s?: number | null;
 }
@@ -94,30 +100,113 @@ export interface NewIncident {
   priority: number;
   kind?: string;
   note?: string;
+  place?: string;
+  callback?: string;
+  level?: number;
+}
+
+/** What can be changed of an incident that stands; a place is `lon`, `lat` and its words. */
+export interface IncidentPatch {
+  lon?: number;
+  lat?: number;
+  priority?: number;
+  kind?: string;
+  level?: number;
+  agency?: string;
+  place?: string;
+  callback?: string;
+}
+
+/** A place that a text may mean, and what of the text was not found. */
+export interface FoundPlace {
+  kind: string;
+  name: string;
+  lon: number;
+  lat: number;
+  category: string;
+  town: string;
+  also: string;
+  matched: "exact" | "close" | "part";
+  missing: string;
+  unknown_words: string[];
+  /** What one has to know before going in. */
+  hazard: string;
+  distance_m: number;
+}
+
+export interface Places {
+  places: FoundPlace[];
+}
+
+export interface PlaceName {
+  name: string;
+}
+
+/** So many units that are asked for and do not come; `free_others` are free and cannot do it. */
+export interface Lacking {
+  capability: string;
+  count: number;
+  need: string;
+  why: string;
+  free_others: Record<string, number>;
+  /** Who could do it, by the reason why they do not come. */
+  excluded_counts: Record<string, number>;
+}
+
+export interface NewNote {
+  text: string;
+  note_id: string;
+}
+
+/** What a request for backup is answered with at once. */
+export interface BackupAnswer {
+  units: { unit_id: string }[];
+  unmet: { capability: string; count: number; need: "must" | "want" }[];
+}
+
+/** Something that was said of an incident. */
+export interface Note {
+  note_id: string;
+  at: string;
+  by: string;
+  text: string;
 }
 
 export interface Incident {
   incident_id: string;
   /** False while part of it, an emergency or a press of it, could not be written to the log. */
   recorded?: boolean;
+  /** Grows with each fact that somebody makes about it. */
+  version: number;
   lon: number;
   lat: number;
   priority: number;
-  kind: string | null;
-  note: string | null;
+  kind: string;
+  /** What was said first; `notes` came later. */
+  note: string;
+  /** The newest, oldest first. */
+  notes: Note[];
+  notes_total: number;
+  /** Where it is, in words; empty: it has coordinates only. */
+  place: string;
+  callback: string;
   profile: string;
+  agency: string;
+  level: number;
   exercise: boolean;
   for_unit_id: string | null;
   pinned: boolean;
   opened_time: string;
   state: string;
   assignments: Assignment[];
+  /** Whom its end released, and what they were doing there. */
+  released?: { unit_id: string; state: string }[];
   emergency?: Emergency | null;
   /** How backup is asked for; null: it is not. */
   mode?: BackupMode | null;
   requirement?: Need[];
   /** The run card that it was asked by; empty: by none. */
-  run_card?: string;
+  run_card: string;
   /** By when planned backup is to be there. */
   arrive_by?: string | null;
   recommended?: { decision_id: string; as_of_time: string; mode: BackupMode; proven: boolean; units: { unit_id: string; eta_s: number }[]; swaps: Swap[] } | null;
@@ -157,6 +246,7 @@ export interface RunCard {
   about: string;
   kinds: string[];
   mode: BackupMode;
+  levels: { level: number; needs: Need[] }[];
 }
 
 /** What a unit's time is made of. */
@@ -187,6 +277,8 @@ export interface Ranking {
   candidates_total?: number;
   assigned: { unit_id: string; state: string; eta_s: number | null }[];
   excluded_counts?: Record<string, number>;
+  /** What nobody fills. */
+  missing?: Lacking[];
   /** `closure_ids`: in the order in which the way would meet them. */
   excluded?: { unit_id: string; reason: string; closure_ids?: string[] }[];
   warnings?: string[];
@@ -240,6 +332,8 @@ export interface Road {
 export interface Area {
   name: string;
   extent: [number, number, number, number];
+  /** Where most junctions are. */
+  town: [number, number, number, number];
   timezone: string;
   attribution: string;
   licence: string;
@@ -295,6 +389,41 @@ export interface Plan extends NewPlan {
   schedule?: { post_id: string; unit_id: string; fills: string[]; leave_time: string; late: boolean }[];
   unmet?: { post_id: string; capability: string; count: number; need: string }[];
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
+}
+
+/** A place that a text may mean. */
+export interface FoundPlace {
+  kind: string;
+  name: string;
+  lon: number;
+  lat: number;
+  town: string;
+  category: string;
+  missing: string;
+  /** Words of the text that the map does not know. */
+  unknown_words: string[];
+  hazard: string;
+}
+
+export interface Places {
+  places: FoundPlace[];
+  ambiguous: boolean;
+  lacks: string[];
+}
+
+/** Something that a unit did, or that happened to it. */
+export interface Moment {
+  at: string;
+  what: string;
+  incident_id: string | null;
+  values: Record<string, unknown>;
+}
+
+/** Where a unit was. A fix is lon, lat, speed_mps, course_deg, fix_ms, accuracy_m, late_ms. */
+export interface Track {
+  unit_id: string;
+  fixes: (number | null)[][];
+  moments: Moment[];
 }
 
 /** A value replaces the former whole, null removes it. */

@@ -114,6 +114,7 @@ class Incident(TypedDict):
     version: int
     lon: float
     lat: float
+    place_known: bool
     priority: int
     kind: str
     note: str
@@ -170,6 +171,7 @@ def incident(incident: live_map.Incident, recorded: bool = True) -> Incident:
         "version": incident.version,
         "lon": incident.lon,
         "lat": incident.lat,
+        "place_known": incident.emergency is None or incident.emergency.placed_by != "nothing",
         "priority": incident.priority,
         "kind": incident.kind,
         "note": incident.note,

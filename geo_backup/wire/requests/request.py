@@ -26,7 +26,8 @@ Lat = Annotated[float, Field(ge=e.LAT_DEG[0], le=e.LAT_DEG[1])]
 Priority = Annotated[int, Field(ge=e.PRIORITY[0], le=e.PRIORITY[1])]
 Level = Annotated[int, Field(ge=e.LEVEL[0], le=e.LEVEL[1])]
 Text = Annotated[str, Field(max_length=2_000)]
-PlaceWords = Annotated[str, Field(max_length=256)]
+PLACE_WORDS_MAX = 256
+PlaceWords = Annotated[str, Field(max_length=PLACE_WORDS_MAX)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 ProfileName = Annotated[str, Field(max_length=64, description="One of the map's profiles; `/healthz` lists them.")]
 

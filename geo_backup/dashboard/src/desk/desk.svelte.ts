@@ -3,7 +3,7 @@ import { standing, underWay } from "../world/readings";
 import { world, type Listener } from "../world/world.svelte";
 import { words } from "../words";
 import type { Candidate, Incident, LonLat, Ranking, Swap } from "../wire";
-import { card } from "./card.svelte";
+import { card, cardOf } from "./card.svelte";
 import { consent } from "./consent.svelte";
 import { notice } from "./notice.svelte";
 import { may, session } from "./session.svelte";
@@ -12,7 +12,9 @@ import { tool } from "./tool.svelte";
 
 type Theme = "light" | "dark";
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
-const NEW = { card: "", units: 5, minutes: 60 };
+/** What stands where nobody has asked by a run card or by a number: capabilities that a program named. */
+export const AS_ASKED = "=";
+const UNITS = 5;
 
 class Desk implements Listener {
   selectedId = $state<string | null>(null);
@@ -37,8 +39,10 @@ class Desk implements Listener {
   noting = $state<string | null>(null);
   #setChangedMs = 0;
   #setWas = "";
-  /** What is asked for next: a run card, or so many units whatever they are; `minutes` from now where it is planned. */
-  asked = $state({ ...NEW });
+  /** In how many minutes planned backup is to be there. */
+  minutes = $state(60);
+  /** The newest whole ranking of the chosen incident, while the page needs more than its best. */
+  full = $state.raw<Ranking | null>(null);
   /** Why the chosen unit has no route. */
   noRoute = $state("");
 
@@ -49,15 +53,37 @@ class Desk implements Listener {
   shown = $derived<Candidate[]>(this.rows.placed(this.selectedId, this.ranking?.candidates ?? []));
   /** Practice is on the map: what is chosen is an exercise, or nothing is chosen while one runs. */
   exercise = $derived(this.selected ? this.selected.exercise : world.incidents.some((incident) => incident.exercise));
-  /** The recommended units that are not on their way yet. */
+  /** So many units of any kind are asked for; 0: something else is. */
+  #plain = $derived.by(() => {
+    const needs = this.selected?.mode ? (this.selected.requirement ?? []) : [];
+    return needs.length === 1 && needs[0]!.capability === "any" ? needs[0]!.count : 0;
+  });
+  /** What the form asks for, a run card or `units` of any kind: as it stands, else by the kind of the incident. What
+   * somebody chooses instead lasts until that changes. */
+  #cardStands = $derived(!this.selected?.mode ? (cardOf(this.selected?.kind)?.name ?? "") : this.selected.run_card || (this.#plain ? "" : AS_ASKED));
+  #unitsStand = $derived(this.#plain || UNITS);
+  card = $derived(this.#cardStands);
+  units = $derived(this.#unitsStand);
+  /** Nothing else is chosen than what is asked for already. */
+  asksAsItStands = $derived(Boolean(this.selected?.mode) && this.card === this.#cardStands && (this.card !== "" || this.units === this.#unitsStand));
+
+  /** The recommended units that are not on their way yet, the soonest first; `gone`: sent elsewhere meanwhile. */
   set = $derived.by(() => {
     const { recommended, assignments } = this.selected ?? {};
     const going = new Set(standing(assignments).map((row) => row.unit_id));
     const details = world.decision?.decision_id === recommended?.decision_id ? world.decision?.units : undefined;
     return (recommended?.units ?? [])
       .filter((row) => !going.has(row.unit_id))
-      .map((row) => ({ ...row, details: details?.find((other) => other.unit_id === row.unit_id) }));
+      .map((row) => {
+        const of = details?.find((other) => other.unit_id === row.unit_id);
+        const unit = world.units[row.unit_id];
+        const elsewhere = unit?.incident_id && unit.incident_id !== this.selectedId && of?.preempts !== unit.incident_id;
+        return { ...row, details: of, eta_s: this.etaOf(row.unit_id) ?? row.eta_s, old: this.etaOf(row.unit_id) === undefined, gone: !unit || Boolean(elsewhere && of) };
+      })
+      .sort((a, b) => Number(a.gone) - Number(b.gone) || a.eta_s - b.eta_s);
   });
+  /** Whom "send these" sends. */
+  toSend = $derived(this.set.filter((row) => !row.gone));
   /** Offers of a unit in place of one that is still on its way, the most won first. */
   swaps = $derived.by<Swap[]>(() => {
     const going = new Set(underWay(this.selected?.assignments).map((row) => row.unit_id));
@@ -113,14 +139,18 @@ class Desk implements Listener {
     this.replacing = null;
     this.showWhy = false;
     consent.leave();
-    this.suggest();
+    this.full = null;
   }
 
-  /** The run card of the incident's kind, if there is one. */
-  suggest(): void {
-    const kind = this.selected?.kind?.toLowerCase() ?? "";
-    const card = world.cards.find((card) => card.kinds.some((name) => name.toLowerCase() === kind));
-    this.asked = { ...NEW, card: card?.name ?? "" };
+  /** When planned backup is to be there. */
+  arriveBy(): string {
+    return new Date(world.clock.now() + (this.minutes || 60) * 60_000).toISOString();
+  }
+
+  /** The newest reading of a unit's time to the chosen incident. */
+  etaOf(unit: string): number | undefined {
+    const of = (row: Candidate) => row.unit_id === unit;
+    return (this.ranking?.candidates.find(of) ?? (this.full?.incident_id === this.selectedId ? this.full?.candidates.find(of) : undefined))?.eta_s;
   }
 
   /** The next incident of the list, or the one before. */
@@ -153,7 +183,7 @@ class Desk implements Listener {
   }
 
   linked(link: string, before: string): void {
-    if (link !== "live" || before !== "lost") return;
+    if (link !== "live" || before === "live" || before === "connecting") return;
     notice.say(words.link.again);
     void session.look(); // the server may have begun anew
   }
@@ -166,7 +196,7 @@ class Desk implements Listener {
     if (message.type === "error") notice.error = message.message;
     if (this.selectedId && !(this.selectedId in world.incidentOf)) this.select(null);
     if (!this.opening) this.handOver();
-    const set = this.set.map((row) => row.unit_id).join(" ");
+    const set = this.toSend.map((row) => row.unit_id).sort().join(" ");
     if (set !== this.#setWas) this.#setChangedMs = performance.now();
     this.#setWas = set;
     // Who looks at nothing is shown what is new.

@@ -4,7 +4,7 @@ import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { BackupMode, EmergencyEnd, NewAssignment, Swap } from "../wire";
 import { standing } from "../world/readings";
-import { card } from "./card.svelte";
+import * as calls from "./calls";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
@@ -12,80 +12,24 @@ import { notice } from "./notice.svelte";
 import { may, session } from "./session.svelte";
 import { titleOf } from "./titles";
 
-/** Opens the incident of the call card and asks for backup, in one go. */
-export async function openCard(): Promise<void> {
-  if (!may("dispatch") || card.becoming) return;
-  if (!card.written.place && card.written.where.trim()) card.find();
-  if (!card.written.place) {
-    notice.error ||= card.missing;
-    return;
-  }
-  const { place, kind, note } = card.written;
-  const { priority, runCard } = card;
-  const id = card.become();
-  desk.opening = { id, place };
-  card.written.note = ""; // what is typed from now on is the next word on it
-  const opened = { incident_id: id, lon: place[0], lat: place[1], priority, ...(kind.trim() ? { kind: kind.trim() } : {}), ...(note.trim() ? { note: note.trim() } : {}) };
-  const done = await notice.attempt(() => api.openIncident(opened), words.incident.opened);
-  if (!done) {
-    card.becoming = desk.opening = null;
-    card.written.note = [note, card.written.note].filter(Boolean).join(" ");
-    return;
-  }
-  const ask = runCard ? { run_card: runCard.name, ...(runCard.mode === "strategic" ? { arrive_by: inMinutes() } : {}) } : { mode: "immediate" as const };
-  await notice.attempt(() => api.askBackup(id, ask), words.incident.opened);
-  desk.opening = null;
-  desk.handOver();
-}
-
-/** When planned backup is to be there. */
-const inMinutes = () => new Date(world.clock.now() + (desk.asked.minutes || 60) * 60_000).toISOString();
-
-export async function changePriority(priority: number): Promise<void> {
-  const incident = desk.selected;
-  if (!incident || priority === incident.priority) return;
-  const { incident_id: id, priority: before } = incident;
-  const change = (to: number, undo?: () => unknown) =>
-    notice.attempt(() => api.changeIncident(id, { priority: to }), words.incident.prioritySet(titleOf(id), to), undo ?? null);
-  const set = () => change(priority, () => change(before));
-  if (priority > before && (incident.emergency?.stands || before === 1)) {
-    consent.ask({
-      title: words.consent.lower(titleOf(id), priority),
-      losses: [incident.emergency?.stands ? words.consent.lowerEmergency : words.consent.lowerFirst],
-      yes: words.consent.lowerYes(priority), no: words.consent.leave, act: set,
-    });
-  } else await set();
-}
-
-/** What was written is said to the server; it stays in the field where that fails. */
-export async function note(id: string): Promise<void> {
-  const text = (desk.drafts[id] ?? "").trim();
-  if (!text) return;
-  if (await notice.attempt(() => api.changeIncident(id, { note: text }), words.incident.noted(titleOf(id)))) desk.drafts[id] = "";
-}
-
-/** Asks first: whoever is under way would be turned back. */
-export function closeIncident(): void {
-  const incident = desk.selected;
-  if (!incident) return;
-  const id = incident.incident_id;
-  consent.ask({
-    title: words.consent.close(titleOf(id)),
-    losses: losses.ofClosing(incident),
-    yes: words.incident.close, no: words.incident.keep,
-    act: async () => {
-      if ((await notice.attempt(() => api.closeIncident(id), words.incident.closed(titleOf(id)))) && desk.selectedId === id) desk.select(null);
-    },
-  });
-}
-
 /** What the desk had read when it sent somebody. */
 const seen = () => (desk.ranking ? { as_of_seq: desk.ranking.as_of_seq, as_of_time: desk.ranking.as_of_time } : {});
 
-/** Sends a unit; asks first where another incident loses it, and why, where others are recommended. */
-export function send(unit: string): void {
+/** Whether somebody can be sent: what is shown is what stands, and an order would get through. */
+function linked(): boolean {
+  if (world.link !== "live") notice.error = words.link.off;
+  return world.link === "live";
+}
+
+/** Whether a unit was sent after all. */
+const isSent = (incident: string, units: readonly string[]) => () =>
+  api.incident(incident).then(({ assignments }) => units.every((unit) => standing(assignments).some((row) => row.unit_id === unit)));
+
+/** Sends a unit; asks first where another incident loses it, and why, where others are recommended or it is left out for
+ * a reason. */
+export function send(unit: string, leftOut = ""): void {
   const { selectedId: incident, selected, replacing } = desk;
-  if (!incident) return;
+  if (!incident || !linked()) return;
   const lost = losses.ofSending([unit], incident);
   const assignment: NewAssignment = {
     unit_id: unit,
@@ -98,14 +42,16 @@ export function send(unit: string): void {
     : words.incident.sent(world.callsign(unit), titleOf(incident));
   const act = (reason: string) => assign(incident, { ...assignment, ...(reason ? { reason } : {}) }, done);
   // Nobody who runs to an officer in danger waits for a reason.
-  const passedOver = desk.set.length > 0 && !desk.set.some((row) => row.unit_id === unit) && !selected?.emergency?.stands;
-  if (!passedOver && !lost.length) return void act("");
+  const passedOver = desk.toSend.length > 0 && !desk.set.some((row) => row.unit_id === unit) && !selected?.emergency?.stands;
+  const against = leftOut ? [words.consent.leftOut(world.callsign(unit), leftOut)] : [];
+  if (!passedOver && !lost.length && !leftOut) return void act("");
+  const why = passedOver || Boolean(leftOut);
   consent.ask({
-    title: passedOver ? words.override.title(world.callsign(unit)) : words.consent.take(world.callsign(unit)),
-    losses: lost,
-    yes: passedOver ? words.override.without : words.unit.sendIt(world.callsign(unit)),
-    no: passedOver ? words.override.nobody : words.consent.leave,
-    ...(passedOver ? { reasons: words.override.recommended(desk.set.map((row) => world.callsign(row.unit_id)).join(", ")) } : {}),
+    title: why ? words.override.title(world.callsign(unit)) : words.consent.take(world.callsign(unit)),
+    losses: [...lost, ...against],
+    yes: why ? words.override.without : words.unit.sendIt(world.callsign(unit)),
+    no: why ? words.override.nobody : words.consent.leave,
+    ...(why ? { reasons: passedOver ? words.override.recommended(desk.toSend.map((row) => world.callsign(row.unit_id)).join(", ")) : words.override.leftOut } : {}),
     act,
   });
 }
@@ -113,7 +59,7 @@ export function send(unit: string): void {
 async function assign(incident: string, assignment: NewAssignment, done: string): Promise<void> {
   const { unit_id, replaces, preempt } = assignment;
   const undo = replaces || preempt ? null : () => recall(incident, [unit_id]);
-  if (await notice.attempt(() => api.assign(incident, assignment), done, undo)) {
+  if (await notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]) })) {
     desk.replacing = null;
     desk.selectedUnit = null;
   }
@@ -127,15 +73,20 @@ async function recall(incident: string, units: string[]): Promise<void> {
 
 /** Sends all recommended units that are not on their way. */
 export async function sendSet(): Promise<void> {
-  const { selectedId: id, set } = desk;
-  if (!id || set.length === 0) return notice.say(words.backup.nobodyRecommended);
-  const units = set.map((row) => row.unit_id);
+  const { selectedId: id, toSend } = desk;
+  if (!id || toSend.length === 0) return notice.say(words.backup.nobodyRecommended);
+  await sendAll(id, toSend.map((row) => row.unit_id));
+}
+
+/** Sends units; asks first where other incidents lose them. */
+export async function sendAll(id: string, units: string[]): Promise<void> {
+  if (!linked()) return;
   const read = seen();
   const callsigns = units.map((unit) => world.callsign(unit)).join(", ");
   const lost = losses.ofSending(units, id);
   const taken = new Set(units.filter((unit) => losses.worksFor(unit, id)));
   const all = () => Promise.all(units.map((unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) })));
-  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), taken.size ? null : () => recall(id, units));
+  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units) });
   if (lost.length) consent.ask({ title: words.consent.takeSet(callsigns), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
   else await act();
 }
@@ -144,13 +95,13 @@ export async function sendSet(): Promise<void> {
 export async function noteAndSend(): Promise<void> {
   const id = desk.selectedId;
   if (!may("dispatch") || !id) return;
-  void note(id);
+  void calls.note(id);
   await sendFirst();
 }
 
 /** Sends what stands first on the page: the recommended set, else the best unit. */
 async function sendFirst(): Promise<void> {
-  if (desk.set.length) return desk.setStands() ? sendSet() : notice.say(words.backup.setChanged);
+  if (desk.toSend.length) return desk.setStands() ? sendSet() : notice.say(words.backup.setChanged);
   const best = desk.shown[0];
   if (!best) return;
   if (desk.rows.settled(0)) send(best.unit_id);
@@ -160,15 +111,20 @@ async function sendFirst(): Promise<void> {
 export async function takeSwap(offer: Swap | undefined): Promise<void> {
   const { selectedId: id } = desk;
   if (!id || !offer) return notice.say(words.backup.noSwap);
+  if (!linked()) return;
   const assignment = { unit_id: offer.unit_id, replaces: offer.replaces, reason: words.override.swap };
   await assign(id, assignment, words.incident.sentInstead(world.callsign(offer.unit_id), world.callsign(offer.replaces)));
 }
 
+/** A unit's part goes on or ends; whoever takes a unit from a P1 is asked. */
 export async function setAssignment(unit: string, state: string): Promise<void> {
   const incident = desk.selected;
   if (!incident) return;
   const id = incident.incident_id;
-  const act = () => notice.attempt(() => api.setAssignment(id, unit, state), words.incident.stateSet(world.callsign(unit), state));
+  const before = incident.assignments.find((row) => row.unit_id === unit)?.state;
+  const undo = state === "cancelled" || state === "cleared" ? () => sendBack(id, unit, before) : null;
+  const looked = () => api.incident(id).then(({ assignments }) => assignments.some((row) => row.unit_id === unit && row.state === state));
+  const act = () => notice.attempt(() => api.setAssignment(id, unit, state), words.incident.stateSet(world.callsign(unit), state), { undo, looked });
   if (state === "cancelled" && incident.priority === 1)
     consent.ask({
       title: words.consent.release(world.callsign(unit)),
@@ -178,17 +134,32 @@ export async function setAssignment(unit: string, state: string): Promise<void> 
   else await act();
 }
 
-/** Asks for backup: by the run card that is chosen, else so many units; urgent after delayed keeps what was asked. */
+/** Takes back that a unit was released. */
+async function sendBack(incident: string, unit: string, state: string | undefined): Promise<void> {
+  await notice.attempt(async () => {
+    await api.assign(incident, { unit_id: unit });
+    if (state && state !== "assigned") await api.setAssignment(incident, unit, state);
+  }, words.incident.sent(world.callsign(unit), titleOf(incident)));
+}
+
+/** Asks for backup as the form says: what stands is asked for again, a run card or a number that was chosen instead of it
+ * takes its place. How many count already is said. */
 export async function askBackup(mode: BackupMode): Promise<void> {
-  const { selectedId: id, selected, asked } = desk;
+  const { selectedId: id, selected } = desk;
   if (!id || !selected) return;
-  const again = selected.mode && selected.mode !== mode && !asked.card;
   const ask = {
     mode,
-    ...(asked.card ? { run_card: asked.card } : again ? {} : { units: asked.units || 1 }),
-    ...(mode === "strategic" ? { arrive_by: inMinutes() } : {}),
+    ...(desk.asksAsItStands ? {} : desk.card ? { run_card: desk.card } : { units: desk.units || 1 }),
+    ...(mode === "strategic" ? { arrive_by: desk.arriveBy() } : {}),
   };
-  const act = () => notice.attempt(() => api.askBackup(id, ask), words.backup.asked(mode));
+  let said = words.backup.asked(mode);
+  const work = async () => {
+    const answer = await api.askBackup(id, ask);
+    const going = standing(world.incidentOf[id]?.assignments).map((row) => row.unit_id);
+    const more = answer.units.filter((row) => !going.includes(row.unit_id)).length;
+    if (going.length) said = words.backup.askedAgain(going.length, going.length + more, more);
+  };
+  const act = () => notice.attempt(work, () => said);
   const lost = losses.ofMode(selected, mode);
   if (lost.length) consent.ask({ title: words.consent.mode(mode), losses: lost, yes: words.consent.modeYes(mode), no: words.consent.leave, act });
   else await act();
@@ -224,10 +195,6 @@ export function clearEmergency(id: string, end: EmergencyEnd): void {
     yes: words.emergency.endIt, no: words.consent.leave,
     act: () => notice.attempt(() => api.clearEmergency(id, end), words.emergency.over),
   });
-}
-
-export async function liftClosure(id: string): Promise<void> {
-  await notice.attempt(() => api.lift(id), words.closures.lifted);
 }
 
 export async function setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {

@@ -56,15 +56,17 @@ export class Asked {
     return this.#roads.get(stamp(closure));
   }
 
-  #askStaging(staged: string): void {
+  #askStaging(staged: string): (() => void) | undefined {
     this.staging = [];
-    if (!staged || !may("look_ahead")) return;
+    if (!staged || !may("look_ahead")) return undefined;
+    let current = true;
     void api.staging(staged.split(" ")[0]!).then(
       (answer) =>
-        staged === this.#staged &&
+        current &&
         (this.staging = answer.features.map(({ geometry, properties }) => ({ place: geometry.coordinates, eta_s: properties.eta_s }))),
       () => undefined,
     );
+    return () => (current = false);
   }
 
   #askRoads(standing: Closure[]): void {

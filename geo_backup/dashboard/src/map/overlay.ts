@@ -1,7 +1,7 @@
 /** The canvas above the map: everything that moves. Drawn when something has moved by a pixel, and when the map does. */
 import type { Freshness, FreshnessLimits, Incident, LonLat, Position, Unit } from "../wire";
 import { words } from "../words";
-import { freshness } from "../world/readings";
+import { doing, freshness, placed } from "../world/readings";
 import { clustered, inRings, labelled, type Cluster, type Label, type Point, type Seen } from "./crowd";
 import { toEdge } from "./edge";
 import { Fleet, mercator, type Square } from "./motion";
@@ -13,11 +13,13 @@ export interface Scene {
   positions: Record<string, Position>;
   freshness: FreshnessLimits | null;
   incidents: Incident[];
+  incidentOf: Record<string, Incident>;
   selectedIncident: string | null;
   selectedUnit: string | null;
   /** The first of the ranking that is looked at. */
   ranked: string[];
-  opening: { id: string; place: LonLat } | null;
+  /** Where the incident of the call card will be, or one that is about to be moved. */
+  ghost: LonLat | null;
   /** Named places: posts of the plan that is being made, where to wait near the incident. */
   signs: { place: LonLat; words: string }[];
   /** What is shown is practice. */
@@ -39,9 +41,15 @@ export interface View {
 export type Hit = { what: "incident" | "unit"; id: string } | { what: "cluster"; at: Point };
 
 const TOUCH_PX = 16;
+/** A way that grows shorter need not be drawn for itself. */
+const ROUTE_MS = 300;
+/** What is drawn is no older. */
+const AGES_MS = 1000;
 /** Marks of units beyond the edge stay clear of the buttons and the letters on the map. */
 const EDGE = { left: 80, top: 70, right: 80, bottom: 60 };
-const NO_SCENE: Scene = { units: {}, positions: {}, freshness: null, incidents: [], selectedIncident: null, selectedUnit: null, ranked: [], opening: null, signs: [], exercise: false };
+/** What a person has done or waits for; all else can wait until something has moved. */
+const AT_ONCE = ["units", "incidents", "selectedIncident", "selectedUnit", "ghost"] as const;
+const NO_SCENE: Scene = { units: {}, positions: {}, freshness: null, incidents: [], incidentOf: {}, selectedIncident: null, selectedUnit: null, ranked: [], ghost: null, signs: [], exercise: false };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Overlay {
@@ -54,6 +62,7 @@ export class Overlay {
   readonly #slots = new Map<string, number>();
   #scene = NO_SCENE;
   #dark: boolean;
+  #dragged: LonLat | null = null;
   #route: Square[][] = [];
   #drawn: { marks: Seen[]; incidents: { id: string; at: Point }[]; clusters: Cluster[] } = { marks: [], incidents: [], clusters: [] };
   #drawnMs = 0;
@@ -73,18 +82,16 @@ export class Overlay {
     this.#dark = dark;
     this.#symbols = new Symbols(inMemory, this.#theme());
     // Freshness changes while nothing else does, and alarms beat.
-    setInterval(() => this.#soon(performance.now()), 1000);
+    setInterval(() => performance.now() - this.#drawnMs > AGES_MS && this.#soon(performance.now()), AGES_MS / 2);
   }
 
   show(scene: Scene): void {
     const now = performance.now();
     const before = this.#scene;
     this.#scene = scene;
-    if (scene.positions === before.positions) return this.#soon(now);
-    const jumped = this.#fleet.update(scene.positions, now);
-    const others = (Object.keys(scene) as (keyof Scene)[]).some((key) => key !== "positions" && key !== "signs" && key !== "ranked" && scene[key] !== before[key]);
-    if (jumped || others) return this.#soon(now);
-    this.#soon(now + this.#pace.wait_ms(this.#fastest(now)));
+    const jumped = scene.positions !== before.positions && this.#fleet.update(scene.positions, now);
+    if (jumped || AT_ONCE.some((key) => scene[key] !== before[key])) this.#soon(now);
+    else this.#soon(now + this.#pace.wait_ms(this.#fastest(now)));
   }
 
   theme(dark: boolean): void {
@@ -95,7 +102,14 @@ export class Overlay {
 
   /** The way of the unit that is looked at. */
   route(lines: LonLat[][]): void {
+    const other = !lines.length || !this.#route.length;
     this.#route = lines.map((line) => line.map(([lon, lat]) => mercator(lon, lat)));
+    this.#soon(performance.now() + (other ? 0 : ROUTE_MS));
+  }
+
+  /** A pin that goes with the mouse is drawn here. */
+  drag(place: LonLat | null): void {
+    this.#dragged = place;
     this.#soon(performance.now());
   }
 
@@ -147,7 +161,8 @@ export class Overlay {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const { incidents, selectedIncident, opening, signs } = this.#scene;
+    const { selectedIncident, ghost, signs } = this.#scene;
+    const incidents = this.#scene.incidents.filter(placed);
     const px = ([x, y]: Square): Point => ({ x: view.x[0] + view.x[1] * x + view.x[2] * y, y: view.y[0] + view.y[1] * x + view.y[2] * y });
     const pixel = ([lon, lat]: LonLat): Point => px(mercator(lon, lat));
 
@@ -182,8 +197,9 @@ export class Overlay {
       const { x, y } = pixel(place);
       this.#symbols.label(context, x, y + 20, words, "moving", this.#symbols.size(context, words, true));
     }
-    if (opening && !incidents.some((incident) => incident.incident_id === opening.id)) {
-      this.#symbols.incident(context, pixel(opening.place).x, pixel(opening.place).y, { priority: 2, text: "…", chosen: true, alarm: "none", beat: false });
+    const pin = this.#dragged ?? ghost;
+    if (pin) {
+      this.#symbols.incident(context, pixel(pin).x, pixel(pin).y, { priority: 2, text: "…", chosen: true, alarm: "none", beat: false });
     }
     for (const unit of tail) this.#symbols.unit(context, unit);
     for (const unit of tail) this.#letter(context, unit, labelOf.get(unit.id));
@@ -201,7 +217,7 @@ export class Overlay {
 
   /** The units that can be seen, with where they are on the screen. */
   #seen(now: number, view: View, px: (square: Square) => Point): Seen[] {
-    const { units, positions, selectedUnit, ranked, freshness: limits } = this.#scene;
+    const { units, positions, incidentOf, selectedUnit, ranked, freshness: limits } = this.#scene;
     const [west, south, east, north] = this.extent;
     const box = { left: EDGE.left, top: EDGE.top, right: view.width - view.right - EDGE.right, bottom: view.height - view.bottom - EDGE.bottom };
     const serverNow = this.serverNow();
@@ -221,7 +237,7 @@ export class Overlay {
       const chosen = id === selectedUnit;
       const assigned = unit.incident_id !== null;
       const alarmed = Boolean(unit.emergency_id);
-      const look = lookNamed(unit.status);
+      const look = lookNamed(doing(unit, incidentOf));
       const age: Freshness = limits ? freshness(serverNow - fixMs, parked === 1, unit.kind, limits) : "live";
       seen.push({
         id, square, ...shown, chosen, assigned, alarmed, offMap, look, freshness: age,

@@ -3,25 +3,29 @@ import type { Freshness } from "../wire";
 import type { ClosureKind } from "../world/readings";
 
 /** A status at a glance. The sign inside tells it to who tells no colours. */
-export type Sign = "none" | "ring" | "dot" | "bar" | "slash";
+export type Sign = "none" | "cry" | "ring" | "dot" | "bar" | "slash";
 export interface Look {
   colour: string;
+  /** The same on a dark ground. */
+  onDark: string;
   sign: Sign;
 }
 
 /** After Okabe and Ito, whose colours are told apart by colour-blind eyes too; they differ in lightness as well. */
-export const LEGEND = ["free", "moving", "scene", "busy", "out"] as const;
+export const LEGEND = ["danger", "free", "moving", "scene", "busy", "out"] as const;
 export type LookName = (typeof LEGEND)[number];
 export const LOOKS: Record<LookName, Look> = {
-  free: { colour: "#008a66", sign: "none" },
-  moving: { colour: "#f0a400", sign: "ring" },
-  scene: { colour: "#0067b1", sign: "dot" },
-  busy: { colour: "#c0639b", sign: "bar" },
-  out: { colour: "#7d848b", sign: "slash" },
+  danger: { colour: "#c4002b", onDark: "#ff5a74", sign: "cry" },
+  free: { colour: "#008a66", onDark: "#12b083", sign: "none" },
+  moving: { colour: "#f0a400", onDark: "#f7b52b", sign: "ring" },
+  scene: { colour: "#0067b1", onDark: "#58b2f4", sign: "dot" },
+  busy: { colour: "#b8558f", onDark: "#e48fc2", sign: "bar" },
+  out: { colour: "#7d848b", onDark: "#8e979f", sign: "slash" },
 };
 
 const OF_STATUS: Record<string, LookName> = {
   available: "free", on_station: "free", returning: "free", en_route: "moving", staging: "moving", on_scene: "scene",
+  assigned: "moving", acknowledged: "moving", in_danger: "danger",
   transporting: "busy", busy: "busy", limited: "busy", out_of_service: "out",
 };
 export const lookNamed = (status: string): LookName => OF_STATUS[status] ?? "busy";
@@ -44,6 +48,7 @@ export const SHAPES: Record<Service, string> = {
 /** Signs inside of an outline or round it, in the same square. */
 export const SIGNS: Record<Sign, string> = {
   none: "",
+  cry: "M7 3.4H9L8.7 9.2H7.3ZM7 10.4H9V12.4H7Z",
   ring: "M8 -1.4A9.4 9.4 0 1 0 8 17.4A9.4 9.4 0 1 0 8 -1.4Z",
   dot: "M8 5.5A2.5 2.5 0 1 0 8 10.5A2.5 2.5 0 1 0 8 5.5Z",
   bar: "M4.6 7H11.4V9.6H4.6Z",
@@ -87,6 +92,14 @@ export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [numbe
   routine: { colour: "#E69F00", dashes: [2.4, 1] },
   slow: { colour: "#CC79A7", dashes: [0.9, 0.7] },
   idle: { colour: "#8a8f96", dashes: [0.4, 1.2] },
+};
+
+/** Where at most so many free units are near; each lies on those before it. */
+export const COVER_LOOKS: Record<3 | 2 | 1 | 0, { colour: string; opacity: number }> = {
+  3: { colour: "#2b7bba", opacity: 0.1 },
+  2: { colour: "#f3dca0", opacity: 0.35 },
+  1: { colour: "#eda848", opacity: 0.35 },
+  0: { colour: "#d55e00", opacity: 0.3 },
 };
 
 type Context = CanvasRenderingContext2D;
@@ -158,7 +171,7 @@ export class Symbols {
     const { x, y, look, service, freshness, course, chosen, assigned, alarmed, offMap, beyond_deg } = mark;
     const { dark } = this.#theme;
     const faded = freshness === "stale" || freshness === "lost" || offMap;
-    const colour = faded ? (dark ? "#7f8890" : "#8a9299") : LOOKS[look].colour;
+    const colour = faded ? (dark ? "#7f8890" : "#8a9299") : this.#colour(look);
     const arrow = beyond_deg ?? (faded ? null : course);
     if (arrow !== null) {
       context.save();
@@ -187,7 +200,7 @@ export class Symbols {
         if (freshness === "lost") paint.setLineDash([3, 2]);
         paint.stroke(this.#outlines[service]);
       } else if (look !== "moving") {
-        paint.fillStyle = "#ffffff";
+        paint.fillStyle = this.#edge;
         paint.fill(this.#outlines[LOOKS[look].sign]);
       }
     });
@@ -197,7 +210,7 @@ export class Symbols {
   cluster(context: Context, x: number, y: number, count: number): void {
     const r = 11 + Math.min(9, Math.sqrt(count));
     this.#stamp(context, x, y, `cluster ${count}`, 2 * r + 8, 2 * r + 8, (paint) => {
-      disc(paint, r, this.#theme.dark ? "#0f3d31f0" : "#dff1eaf0", LOOKS.free.colour, 2);
+      disc(paint, r, this.#theme.dark ? "#0f3d31f0" : "#dff1eaf0", this.#colour("free"), 2);
       this.#letters(paint, String(count), 0, 0, this.#theme.dark ? "#d9f5ea" : "#00513c", "600 11.5");
     });
   }
@@ -215,7 +228,7 @@ export class Symbols {
     const [width, height] = size;
     this.#stamp(context, x, y, `label ${text} ${style}`, width + 8, height + 8, (paint) => {
       if (style === "plain") return this.#letters(paint, text, 0, 0, dark ? "#c3cbd2" : "#39424a", "500 11.5", dark ? "#0b0e11d8" : "#ffffffe8");
-      const colour = style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : LOOKS[style].colour;
+      const colour = style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : this.#colour(style);
       paint.beginPath();
       paint.roundRect(-width / 2, -height / 2, width, height, height / 2);
       paint.fillStyle = style === "alarm" ? ALARM.ground : style === "chosen" ? colour : dark ? "#171b20" : "#ffffff";
@@ -270,6 +283,10 @@ export class Symbols {
       paint.fill();
       this.#letters(paint, "!", 0, 2, ALARM.text, "900 22");
     });
+  }
+
+  #colour(look: LookName): string {
+    return this.#theme.dark ? LOOKS[look].onDark : LOOKS[look].colour;
   }
 
   get #edge(): string {

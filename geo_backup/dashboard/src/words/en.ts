@@ -1,6 +1,8 @@
 /** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
 import type { ClosureKind } from "../world/readings";
-import type { BackupMode, Closure, Condition, Freshness, Incident, LonLat, Need, Parts, RunCard } from "../wire";
+import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
+import { command } from "./commands";
+import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
 const { clock, minute, near } = times("en-GB");
@@ -47,6 +49,7 @@ const CONDITIONS: Record<string, string> = {
   log_full: "The server's disk is full. Write down what you do; emergencies still sound.",
   log_slow: "The server's disk is slow. What you send may take long to hold.",
   log_failing: "The server records nothing any more. Write down what you do; emergencies still sound.",
+  log_doubtful: "The server's record has lost something, or somebody changed it. Tell whoever looks after it.",
   emergency_unrecorded: "An officer's emergency is not on record yet. Write it down.",
   clock: "The server's clock is wrong. Times and ages on this page may be too.",
 };
@@ -91,6 +94,11 @@ function age(ms: number): string {
   return seconds < 7200 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
 }
 
+const distance = (metres: number) => (metres < 995 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`);
+/** Who said it, as people say it: what kind of speaker it is need not be read out. */
+const said = (by: string) => by.replace(/^(person|program|device):/, "");
+const fieldNamed = named({ kind: "kind", lon: "place", lat: "place", level: "alarm level", callback: "callback", note: "first note" });
+const quoted = (text: string) => (text ? `\u201c${text}\u201d` : "empty");
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
@@ -99,6 +107,9 @@ const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
+  units,
+  command,
+
   // Codes, times and numbers.
   reason,
   warning,
@@ -109,7 +120,8 @@ export const en = {
   age,
   percent,
   minutesSeconds,
-  distance: (metres: number) => (metres < 995 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`),
+  distance,
+  said,
   /** "turnout 0:05 · drive 0:19" */
   parts: (of: Parts) => PARTS.flatMap(([key, name]) => (of[key] ? [`${name} ${minutesSeconds(of[key])}`] : [])).join(" · "),
   send: "Send",
@@ -119,11 +131,11 @@ export const en = {
 
   top: {
     title: "geo_backup",
-    link: { connecting: "connecting…", live: "connected", lost: "link lost" },
+    link: { connecting: "connecting…", live: "connected", quiet: "no word", lost: "link lost" },
     mode: { live: "", simulated: "SIMULATED", replay: "REPLAY" },
     exercise: EXERCISE,
     byStatus: "Units by status",
-    looks: { free: "free", moving: "en route", scene: "on scene", busy: "busy", out: "out of service" },
+    looks: { danger: "in danger", free: "free", moving: "en route", scene: "on scene", busy: "busy", out: "out of service" },
     units: (count: number, offMap: number) => `${count} units${offMap ? `, ${offMap} off the map` : ""}`,
     theme: "Light or dark",
     themeKey: "Light or dark (t)",
@@ -140,7 +152,7 @@ export const en = {
     token: "Token",
     byToken: "Use a token instead",
     byPassword: "Use name and password instead",
-    elsewhere: "Sign in with your organisation",
+    elsewhere: (provider: string) => `Sign in with ${provider || "your organisation"}`,
     begin: "Sign in",
     signOut: "Sign out",
     asking: "Asking the server who is signed in…",
@@ -167,12 +179,17 @@ export const en = {
     since: (ms: number, zone: Zone) => `since ${clock(ms, zone)}`,
     /** Codes of refusals that mean the same whatever was asked. */
     refusals: {
+      assigned_elsewhere: "Not sent: another desk has just sent it to another incident. Choose Take to have it leave there.",
+      already_here: "It is sent to this incident already: it was sent once.",
+      in_emergency: "Its own officer is in danger.",
+      requester: "It is the one that asks for help.",
+      incident_closed: "The incident is closed.",
+      emergency_stands: "An emergency stands there: end that first.",
       not_your_right: "Your roles do not allow this.",
       not_signed_in: "You are not signed in any more.",
       wrong: "Name, password or code do not fit.",
       locked: "Too many wrong tries from here. An admin can unlock you; emergencies still get through by radio and button.",
     } as Record<string, string>,
-    linkLost: "Link to the server lost. What you see may be old; trying again…",
     silence: "The server does not answer.",
     answered: (status: number) => `The server answered ${status}.`,
     noMap: (why: string) => `The map cannot be drawn in this browser (${why}). The lists work without it.`,
@@ -235,18 +252,28 @@ export const en = {
     onTheWay: (count: number) => `${count} on the way`,
     best: (seconds: number) => `best ${minutesSeconds(seconds)}`,
     nobody: "no unit yet",
+    placeUnknown: "place unknown",
   },
 
   incident: {
     opening: "Opening the incident…",
     /** What it is and where, else what was said of it, else the end of its id. */
-    title({ emergency, kind, note, incident_id }: Incident, callsign: string): string {
-      if (emergency?.stands) return `${callsign}: ${DANGER}`;
-      return (kind && capital(kind)) || note || this.short(incident_id);
+    title({ emergency, kind, place, note, incident_id }: Incident, callsign: string): string {
+      if (emergency) return `${callsign}: ${emergency.stands ? DANGER : "emergency over"}`;
+      return capital([kind, place].filter(Boolean).join(" · ")) || note || this.short(incident_id);
     },
     short: (id: string) => `#${id.length > 8 ? id.slice(-6) : id.replace(/^\w-/, "")}`,
     opened: "Incident opened.",
     closed: (title: string) => `${title}: closed.`,
+    reopened: "The incident is open again.",
+    changed: (title: string, fields: string[]) => `${title}: ${fields.map(fieldNamed).join(", ")} changed.`,
+    level: "Alarm",
+    agency: "Agency",
+    more: "Place, callback, agency",
+    notes: "What was said",
+    earlier: (count: number) => `${counted(count, "earlier note", "earlier notes")}`,
+    facts: ({ agency, callback, level, opened_time }: Incident, where: string, zone: Zone) =>
+      [where, level > 1 ? `alarm ${level}` : "", agency, callback && `call back ${callback}`, `since ${minute(Date.parse(opened_time), zone)}`].filter(Boolean).join(" · "),
     noted: (title: string) => `Noted: ${title}.`,
     prioritySet: (title: string, to: number) => `${title}: P${to}.`,
     recalled: (callsigns: string) => `Taken back: ${callsigns}.`,
@@ -266,10 +293,12 @@ export const en = {
     instead: (callsign: string) => `Who goes in place of ${callsign}?`,
     first: "Who can be there first",
     ranking: "Ranking…",
-    nobody: "No unit can be sent: see the reasons below.",
+    nobody: "No unit can be sent as it is asked for. Who is left out, and why, stands below; each can be sent all the same.",
     further: (count: number) => `and ${count} more further away`,
     leftOut: (count: number) => `${count} not considered`,
-    take: (callsign: string) => `${callsign}: take`,
+    take: "Take\u2026",
+    anyway: "Send anyway\u2026",
+    nMore: (count: number) => `${count} more`,
     takeWhy: "Take it from its incident",
     cutOff: "cut off by",
     then: ", then ",
@@ -286,8 +315,15 @@ export const en = {
     title: "New incident",
     close: "Put the card away",
     where: "Where",
-    whereHint: "57.7089, 11.9746, or a place on the map",
+    whereHint: "street and number, crossing, name, coordinates",
     onTheMap: "On the map",
+    callback: "Callback",
+    calledFrom: (callback: string) => `call back ${callback}`,
+    anotherCall: "another call about this",
+    alike: (count: number) => (count === 1 ? "An incident stands near there, a few minutes old:" : "Incidents stand near there, a few minutes old:"),
+    alikeRow: (title: string, far_m: number, ageMs: number) => `${title}, ${distance(far_m)} away, ${age(ageMs)}`,
+    join: "Add this call to it",
+    joined: (title: string) => `Added to ${title}.`,
     whereFirst: "Where is it? Type the place, or point at it on the map.",
     notFound: (where: string) => (where.trim() ? `Nothing is found for \u201c${where.trim()}\u201d: point at it on the map.` : "Where is it?"),
     coordinates: ([lon, lat]: LonLat) => `${lat.toFixed(5)}, ${lon.toFixed(5)}`,
@@ -298,8 +334,30 @@ export const en = {
     putAway: "The call card was put away.",
   },
 
+  places: {
+    found: "Places found",
+    what: ({ kind, category, town, also, distance_m }: FoundPlace) =>
+      [also && `also ${also}`, kind === "place" || kind === "own" ? category.replaceAll("_", " ") : kind === "coordinates" ? "" : kind, town, distance_m ? distance(distance_m) : ""].filter(Boolean).join(" · "),
+    /** What of the text was not found. */
+    doubt: ({ matched, missing, unknown_words }: FoundPlace) =>
+      [
+        ({ house_number: "This house number is not in the map: somewhere near it.", house_numbers: "The map has no house numbers here: somewhere on the street.",
+          crossing: "They do not cross in this map.", exit: "This exit is not in the map.", post: "This post is not in the map." } as Record<string, string>)[missing] ?? "",
+        unknown_words.length ? `Not understood: ${unknown_words.join(" ")}.` : matched === "close" ? "Spelled otherwise." : "",
+      ].filter(Boolean).join(" "),
+  },
+
   consent: {
     leave: "Leave it",
+    leftOut: (callsign: string, why: string) => `${callsign} is left out: ${why}.`,
+    both: (title: string) => `${title}: somebody changed the same thing. Whose stands?`,
+    theirs: (field: string, value: string, by: string, ms: number, zone: Zone) => `${said(by)} made the ${fieldNamed(field)} ${quoted(value)} at ${clock(ms, zone)}.`,
+    value: (field: string, value: string) => `${fieldNamed(field)} ${quoted(value)}`,
+    mine: (values: string[]) => `Mine: ${values.join(", ")}`,
+    theirsStays: "Theirs stays",
+    move: (title: string, where: string) => `${title}: move it to ${where}?`,
+    rerouted: (callsigns: string[]) => `${callsigns.join(", ")} would be sent to the new place.`,
+    moveYes: "Move it",
     take: (callsign: string) => `Take ${callsign} from its incident?`,
     takeSet: (callsigns: string) => `Send ${callsigns}?`,
     leaves: (callsign: string, title: string, priority: number, state: string, left: number) =>
@@ -332,6 +390,10 @@ export const en = {
     asked: (mode: BackupMode) => `Backup asked for, ${MODES[mode]}.`,
     choosing: "Choosing…",
     nobodyFits: "Nobody who can go fits.",
+    needs: (needs: readonly Need[]) => `Asked for: ${needs.map((need) => `${unitsAsked(need)}${need.need === "want" ? " (wanted)" : ""}`).join(", ")}`,
+    gone: "sent elsewhere",
+    asAsked: (needs: readonly Need[]) => `as asked: ${needs.map(unitsAsked).join(", ") || "any units"}`,
+    askedAgain: (going: number, of: number, more: number) => (more ? `${going} of ${of} ${going === 1 ? "is" : "are"} on the way or there; ${more} more ${more === 1 ? "is" : "are"} asked for.` : `All ${going} who are asked for are on the way or there.`),
     allUnderWay: "Everybody who is needed is on the way.",
     nobodyRecommended: "Nobody is recommended: ask for backup with b.",
     setChanged: "Who is recommended has just changed: press again to send them.",
@@ -346,8 +408,22 @@ export const en = {
     sooner: (seconds: number, other: string) => `would be there ${minutesSeconds(seconds)} sooner than ${other}`,
     swap: "Swap",
     noSwap: "No swap is offered.",
-    unmet: (kind: "must" | "want", needs: { count: number; capability: string }[]) =>
-      `${kind === "must" ? "Needed" : "Wanted"}, and nobody who can go has it: ${needs.map(unitsAsked).join(", ")}`,
+    /** "1 × engine is needed, and nobody has it: 50 patrols are free." */
+    lacking({ capability, count, need, why, free_others, excluded_counts }: Lacking): string {
+      const what = `${unitsAsked({ count, capability })} ${count === 1 ? "is" : "are"} ${need === "must" ? "needed" : "wanted"}`;
+      const others = Object.entries(free_others).map(([kind, n]) => counted(n, kind, `${kind}s`));
+      const free = others.length ? `${others.join(", ")} ${Object.values(free_others).reduce((sum, n) => sum + n, 0) === 1 ? "is" : "are"} free, none of them can do it` : "nobody else is free";
+      const kept = Object.entries(excluded_counts).map(([code, n]) => `${n} ${reason(code)}`);
+      const because: Record<string, string> = {
+        NO_UNITS: "no unit is registered",
+        INCIDENT_OFF_MAP: "the place lies off the map",
+        NOBODY_HAS_IT: `nobody has it: ${free}`,
+        NEEDED_ELSEWHERE: "whoever could go is kept for another call, or for cover",
+        NO_WAY_IN: "no road leads in from outside",
+        ALL_EXCLUDED: `whoever has it cannot go: ${kept.join(", ")}`,
+      };
+      return `${what}: ${because[why] ?? why.toLowerCase().replaceAll("_", " ")}.`;
+    },
     staging: (seconds: number) => `staging ${minutesSeconds(seconds)}`,
   },
 
@@ -363,6 +439,7 @@ export const en = {
 
   override: {
     title: (callsign: string) => `Why ${callsign}?`,
+    leftOut: "Why does it go all the same?",
     recommended: (callsigns: string) => `Recommended: ${callsigns}`,
     /** One key each; what else it may be is typed. They are kept in the log as they stand here. */
     reasons: ["closer than the map shows", "crew asked for it", "better for this task", "recommended unit cannot go"],
@@ -410,7 +487,10 @@ export const en = {
     putAway: "Put the plans away",
     name: "Name",
     nameHint: "warrant, march, fair …",
-    thereIn: "there in, min",
+    thereBy: "there by",
+    past: "That time is over: choose a later one.",
+    beginReally: (name: string) => `Begin ${name} now?`,
+    beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
     lasts: "for, h",
     presence: "only presence",
     posts: "Posts",
@@ -430,7 +510,7 @@ export const en = {
     called: (presence: boolean) => (presence ? "Presence" : "Plan"),
     made: (name: string) => `Plan ${name} made: a supervisor approves it.`,
     turned: (name: string, to: "approve" | "activate" | "cancel") => `Plan ${name}: ${{ approve: "approved", activate: "activated", cancel: "cancelled" }[to]}.`,
-    state: (state: string, by: string, arriveMs: number, zone: Zone) => `${state}${by ? ` by ${by}` : ""} · there by ${minute(arriveMs, zone)}`,
+    state: (state: string, by: string, arriveMs: number, nowMs: number, zone: Zone) => `${state}${by ? ` by ${said(by)}` : ""} · there by ${near(arriveMs, nowMs, zone)}`,
     approve: "Approve",
     begin: "Begin",
     schedule: (name: string) => `${name}: who leaves when`,
@@ -465,7 +545,7 @@ export const en = {
 
   cover: {
     found: (free: number, minutes: number) => `of calls would find one of ${free} free units within ${minutes} min`,
-    near: ["nobody", "1", "2", "3 and more units near; size: calls expected"],
+    near: ["nobody", "1", "2", "3 and more units near"],
     beat: (id: string, free: number, floor: number, cover: number, last: string) =>
       `beat ${id}: ${free} free of ${floor} to keep, cover ${percent(cover)}${last ? `, last: ${last}` : ""}`,
     move: (words: string) => `Move ${words}`,
@@ -473,7 +553,15 @@ export const en = {
 
   replay: { play: "Play", pause: "Pause", time: "Time of the replay", speed: "Speed", waiting: "waiting for the replay's clock…" },
 
-  link: { again: "Connected again." },
+  link: {
+    again: "Connected again.",
+    quiet: "No word from the server for 3 seconds: sending is off. What you see may be old.",
+    lost: "Link to the server lost: sending is off. What you see may be old; trying again\u2026",
+    off: "Nothing is sent while the link is lost: say it by radio.",
+    unsure: "The server did not answer. It may have been done all the same: that is looked up as soon as the server answers.",
+    wasDone: (done: string) => `It was done after all. ${done}`,
+    wasNotDone: (done: string) => `NOT done: \u201c${done}\u201d. Do it again if it still holds.`,
+  },
 
   help: {
     title: "Help",
@@ -487,6 +575,7 @@ export const en = {
       ["u", "go to the recommended units: Enter sends them"],
       ["b / d / l", "go to backup at once / when units are free / planned: Enter asks"],
       ["o", "go to the offered swap, another unit in place of one on its way: Enter takes it"],
+      ["f", "go to the kind of the incident: Enter changes it"],
       ["i", "go to the note: Enter adds what is written"],
       ["w", "why these units"],
       ["x", "close the incident, or keep it"],
@@ -497,6 +586,10 @@ export const en = {
       ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
       ["p", "plans: Space sets a post at the crosshair"],
       ["r", "how far one gets in 2, 5 and 10 minutes"],
+      ["/", "the command line: what is typed is listed beneath"],
+      ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
+      ["m", "status of the chosen unit: then its letter"],
+      ["h", "the last hour of the chosen unit, on the map"],
       ["j / k or ↓ / ↑", "next, former incident"],
       ["t", "light or dark"],
       ["?", "this help"],

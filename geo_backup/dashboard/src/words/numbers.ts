@@ -20,3 +20,21 @@ export function times(locale: string) {
   const near = (ms: number, nowMs: number, zone: Zone) => (day(ms, zone) === day(nowMs, zone) ? minute(ms, zone) : `${day(ms, zone)} ${minute(ms, zone)}`);
   return { clock, minute, near };
 }
+
+/** A time as a field for date and time takes it, on the clock of a zone: "2026-11-23T14:30". */
+export function toField(ms: number, timeZone: Zone): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }).formatToParts(ms);
+  const of = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
+  return `${of("year")}-${of("month")}-${of("day")}T${of("hour")}:${of("minute")}`;
+}
+
+/** The time that such a field means; NaN for none. In an hour that a clock goes through twice, the first. */
+export function fromField(field: string, timeZone: Zone): number {
+  const asUtc = (text: string) => Date.parse(`${text}Z`);
+  const wanted = asUtc(field);
+  if (Number.isNaN(wanted)) return NaN;
+  let ms = wanted;
+  for (let n = 0; n < 2; n++) ms += wanted - asUtc(toField(ms, timeZone));
+  const hourEarlier = ms - 3_600_000;
+  return toField(hourEarlier, timeZone) === field ? hourEarlier : ms;
+}

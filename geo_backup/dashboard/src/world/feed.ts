@@ -1,7 +1,8 @@
 /** The link to the live feed: a socket that never gives up. */
 import type { Message } from "../wire";
 
-export type Link = "connecting" | "live" | "lost";
+/** `quiet`: the socket stands, and nothing has come through it for longer than the server is ever silent. */
+export type Link = "connecting" | "live" | "quiet" | "lost";
 
 /** Milliseconds to wait before the n-th attempt: doubling to 10 s, with half of it jitter so that viewers do not return as one. */
 export function backoffMs(attempt: number, random: number): number {
@@ -9,6 +10,8 @@ export function backoffMs(attempt: number, random: number): number {
   return full / 2 + (full / 2) * random;
 }
 
+/** Heartbeats come each second: after this long nobody knows whether what is shown still stands. */
+const QUIET_MS = 3_000;
 const SILENCE_MS = 12_000;
 
 /** The server wants to know who this is, or what they may see has changed. */
@@ -20,7 +23,9 @@ export class FeedSocket {
   #socket: WebSocket | null = null;
   #attempt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #link: Link = "connecting";
   #url: string;
   #resume: () => { epoch: string; after: number } | undefined;
   #onMessage: (message: Message) => void;
@@ -58,8 +63,8 @@ export class FeedSocket {
       this.#listen(socket);
       if (message.type === "snapshot" || message.type === "resumed") {
         this.#attempt = 0;
-        this.#onLink("live");
-      }
+        this.#turn("live");
+      } else if (this.#link === "quiet") this.#turn("live");
       this.#onMessage(message);
     };
     socket.onclose = ({ code }) => {
@@ -68,9 +73,16 @@ export class FeedSocket {
     };
   }
 
-  /** A socket that says nothing for 12 s (heartbeats come every 5) is as good as closed. */
+  #turn(link: Link): void {
+    this.#link = link;
+    this.#onLink(link);
+  }
+
+  /** A socket that says nothing for 12 s is as good as closed. */
   #listen(socket: WebSocket): void {
     clearTimeout(this.#silence);
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => socket === this.#socket && this.#link === "live" && this.#turn("quiet"), QUIET_MS);
     this.#silence = setTimeout(() => this.#lose(socket), SILENCE_MS);
   }
 
@@ -79,7 +91,8 @@ export class FeedSocket {
     this.#socket = null;
     socket.close();
     clearTimeout(this.#silence);
-    this.#onLink("lost");
+    clearTimeout(this.#quiet);
+    this.#turn("lost");
     this.#retry = setTimeout(() => this.#connect(), backoffMs(this.#attempt++, Math.random()));
   }
 }

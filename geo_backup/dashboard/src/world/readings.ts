@@ -1,5 +1,5 @@
 /** What a document of the server says at this moment: how old a fix is, what a closure does now, what comes first. */
-import type { Assignment, Closure, Freshness, FreshnessLimits, Incident } from "../wire";
+import type { Assignment, Closure, Freshness, FreshnessLimits, Incident, Unit } from "../wire";
 
 const GRADES = ["live", "delayed", "stale", "lost"] as const;
 
@@ -28,6 +28,27 @@ const OVER = ["cleared", "cancelled"];
 export const standing = (assignments: readonly Assignment[] | undefined): Assignment[] => (assignments ?? []).filter((row) => !OVER.includes(row.state));
 /** Of those, the ones whose unit is not there yet. */
 export const underWay = (assignments: readonly Assignment[] | undefined): Assignment[] => standing(assignments).filter((row) => row.state !== "on_scene");
+
+/** What a unit says of itself while it could be sent. */
+const AT_HAND = ["available", "on_station", "returning"];
+
+/** What a unit does: until it says so itself, what it was sent to do counts; an officer in danger is never free. */
+export function doing(unit: Unit, incidents: Record<string, Incident>): string {
+  if (unit.emergency_id) return "in_danger";
+  if (unit.incident_id === null || !AT_HAND.includes(unit.status)) return unit.status;
+  return standing(incidents[unit.incident_id]?.assignments).find((row) => row.unit_id === unit.unit_id)?.state ?? "assigned";
+}
+
+/** Whether the place of an incident is one: nobody knows where an officer is whose unit was never seen. */
+export const placed = ({ emergency }: Incident): boolean => emergency?.placed_by !== "nothing";
+
+const EARTH_M = 6_371_000;
+
+/** Metres between two places, by air line. */
+export function metres([lon, lat]: readonly [number, number], [lon2, lat2]: readonly [number, number]): number {
+  const rad = Math.PI / 180;
+  return EARTH_M * rad * Math.hypot(lat - lat2, (lon - lon2) * Math.cos(((lat + lat2) / 2) * rad));
+}
 
 /** Whether a unit of these capabilities is what is asked for. */
 export const is = (capabilities: readonly string[], name: string): boolean => name === "any" || capabilities.includes(name);

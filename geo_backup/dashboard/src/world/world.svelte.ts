@@ -4,7 +4,7 @@ import type { Cover, Decision, Incident, Message, ReplayClock, RunCard } from ".
 import { ServerClock } from "./clock";
 import { FeedSocket, type Link } from "./feed";
 import { merge, nothing, type Told } from "./merge";
-import { urgency } from "./readings";
+import { doing, urgency } from "./readings";
 
 /** Whoever acts on what is heard; `before` is what was told before it. */
 export interface Listener {
@@ -59,12 +59,22 @@ class World {
       listener.linked(link, before);
     };
     new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
-    setInterval(() => (this.nowMs = this.clock.now()), TICK_MS);
+    // Once a second, so that all that is counted down changes in one go.
+    setInterval(() => {
+      const now = this.clock.now();
+      if (Math.floor(now / 1000) !== Math.floor(this.nowMs / 1000)) this.nowMs = now;
+    }, TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
   }
 
   callsign(unit: string): string {
     return this.units[unit]?.callsign ?? unit;
+  }
+
+  /** What a unit does now. */
+  doing(unit: string): string {
+    const known = this.units[unit];
+    return known ? doing(known, this.incidentOf) : "";
   }
 
   /** Takes the replay's clock as the server says it. */
