@@ -4,7 +4,8 @@
     ├── MapError            a map source or folder cannot be used
     ├── LogError            an event log cannot be opened, read or written
     │   ├── WrongMapError       the log was written on another map
-    │   └── LogFullError        the disk is full: nothing was acknowledged
+    │   ├── LogFullError        the disk is full: nothing was acknowledged
+    │   └── PlaybackError       a recording is played: nothing is added to it
     ├── ProfileError        a profile's file says what cannot be (names file, key and remedy)
     ├── BadValueError       a value is out of range (names the field and the remedy)
     ├── OutsideMapError     a place is too far from any road one can drive
@@ -46,6 +47,10 @@ class LogHeldError(LogError):
 
 class LogFullError(LogError):
     """The log's disk is full; the events of this call were not recorded."""
+
+
+class PlaybackError(LogError):
+    """A recording of a log is played: what was is not changed."""
 
 
 class BadValueError(GeoBackupError):

@@ -116,7 +116,8 @@ def replay(
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
 ) -> None:
-    """Play recorded tracks on the replay clock, with everything live units get.
+    """Play recorded tracks on the replay clock, with everything live units get; or a log of geo_backup with all that it
+    holds: incidents, statuses, closures, decisions.
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
@@ -124,6 +125,9 @@ def replay(
     from geo_backup.formats.tracks import Hints
     from geo_backup.replay.timeline import is_log, read_tracks
 
+    if to is None and len(files) == 1 and files[0].is_file() and is_log(files[0]):
+        _play_log(files[0], map_folder, speed, port, not no_browser)
+        return
     hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
     tracks: list[Any] = []
     for path in files:
@@ -253,6 +257,41 @@ async def _replay(settings: Any, tracks: Any, speed: float, browser: bool) -> No
     await _compose(settings, compose, browser, words.replayed(len(tracks), speed))
 
 
+def _play_log(path: Path, map_folder: Path | None, speed: float, port: int, browser: bool) -> None:
+    """Play all of a log; who looks at it is on record in it."""
+    if map_folder is None:
+        raise BadValueError("--map", "missing", "name the map that the log was recorded on with --map DIR")
+    _fetch_kernels()
+    from geo_backup.replay.recording import Recording
+    from geo_backup.settings import Settings
+
+    recording = Recording(path)
+    looks(path, "replay", "log")
+    with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
+        settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
+        _run(_recording(settings, recording, speed, browser))
+
+
+async def _recording(settings: Any, recording: Any, speed: float, browser: bool) -> None:
+    from itertools import count
+
+    from geo_backup.eventlog import open_log
+    from geo_backup.replay.recording import RecordingSession
+
+    numbers = count(1)
+
+    async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
+        def new_log() -> Any:
+            return open_log(Path(settings.log).with_name(f"{next(numbers)}.sqlite"), reserve_bytes=0)
+
+        session = RecordingSession(node, recording, new_log)
+        await session.begin()
+        node.clock.set(speed=speed, playing=True)
+        return session, (session.run,)
+
+    await _compose(settings, compose, browser, words.played(recording.path, speed), playback=True)
+
+
 async def _serve(settings: Any) -> None:
     from geo_backup.replay.session import ReplaySession
 
@@ -267,6 +306,8 @@ async def _compose(
     compose: Callable[[Any], Coroutine[Any, Any, tuple[Any, tuple[Any, ...]]]],
     browser: bool,
     what: str,
+    *,
+    playback: bool = False,
 ) -> None:
     """Port, map, log, node, server, in this order: whatever cannot work fails before anything is changed."""
     from geo_backup.eventlog import RESERVE_BYTES, open_log
@@ -283,7 +324,7 @@ async def _compose(
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     reserve_bytes = RESERVE_BYTES if settings.mode == "live" else 0
     log = open_log(settings.log, reserve_bytes=reserve_bytes, key_file=settings.key_file)
-    node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None))
+    node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None), playback=playback)
     say.print(words.making_ready(network.area.name, network.edges))
     try:
         starting = asyncio.create_task(node.start())

@@ -179,6 +179,11 @@ def replayed(tracks: int, speed: float) -> str:
     return f"{tracks} recorded tracks at {speed:g} x"
 
 
+def played(path: Path, speed: float) -> str:
+    """Of a log that is played."""
+    return f"{path.name} is played, {speed:g} times as fast as it was; what was is not changed"
+
+
 def kept_in(log: str) -> str:
     return f"log {log}"
 

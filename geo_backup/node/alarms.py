@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
-from geo_backup.errors import LogError
+from geo_backup.errors import LogError, PlaybackError
 from geo_backup.events import EmergencyDeclared, Event
 from geo_backup.live_map import Delta, Incident
 from geo_backup.node.bell import rung
@@ -51,6 +51,8 @@ class Alarms:
         It is answered within `ALARM_WITHIN_S`. What may not be is not held, and its outcome says why. Raises
         `LogFullError` only when `HELD_MAX` such facts wait.
         """
+        if self._node.playback:
+            raise PlaybackError("a recording of a log is played here: an emergency is to be declared where it is live")
         refused = self._unrecorded.refusal(self._node.live_map, unit_id, event)
         if refused is not None:
             return Outcome(0, Delta(ignored=refused), recorded=False)

@@ -19,7 +19,7 @@ from geo_backup import __version__
 from geo_backup.backup.driving import cut_by
 from geo_backup.backup.run_card import cards_of
 from geo_backup.backup.standing import Standing
-from geo_backup.errors import LogError, WrongMapError
+from geo_backup.errors import LogError, PlaybackError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import (
     AssignmentChanged,
@@ -63,6 +63,7 @@ CHECKPOINT_EVERY = 100_000
 CHECKPOINT_EVERY_S = 3_600.0
 CHECKPOINT_LEAST = 2_000
 """Events between two checkpoints: at most so many, or what an hour brings if that is worth one."""
+RECORDING = "a recording of a log is played here: what was is not changed"
 JUMPED = "the replay jumped meanwhile; send it again"
 
 EMERGENCIES = (EmergencyDeclared, EmergencyAcknowledged, EmergencyCleared, EmergencyClearRefused)
@@ -77,9 +78,11 @@ Value = (
 class Node:
     """One process on one log and one map; see the module. `start` before use, `stop` after."""
 
-    def __init__(self, network: RoadNetwork, log: EventLog, clock: Clock) -> None:
+    def __init__(self, network: RoadNetwork, log: EventLog, clock: Clock, *, playback: bool = False) -> None:
         self.network = network
         self.clock = clock
+        self.playback = playback
+        """A recording of a log is played: nothing is decided or raised anew, and nobody adds to it."""
         self.log = log
         self.live_map = LiveMap()
         self.profiles = profiles_of(network)
@@ -126,7 +129,7 @@ class Node:
         await self._restore()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "ranker": self.ranker.run,
-            "decider": self.decider.run,
+            **({} if self.playback else {"decider": self.decider.run}),
             "timers": self.timers.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
@@ -164,8 +167,9 @@ class Node:
         finally:
             self.log.close()
 
-    async def reset(self, log: EventLog) -> None:
-        """Begin again on another log (a replay that jumps): every viewer is sent a new snapshot."""
+    async def reset(self, log: EventLog, live_map: LiveMap | None = None) -> None:
+        """Begin again on another log (a replay that jumps): every viewer is sent a new snapshot. `live_map` is what was
+        before the first event of that log."""
         tasks = [task for task in (self._follower, self._saving) if task is not None]
         for task in tasks:
             task.cancel()
@@ -176,7 +180,8 @@ class Node:
         self.alarms.reset(JUMPED)
         old, self.log = self.log, log
         self.historian.follow(log)
-        self.live_map, self._deltas, self.cuts, self._checkpoint_seq = LiveMap(), OrderedDict(), {}, 0
+        self.live_map, self._deltas, self.cuts, self._checkpoint_seq = live_map or LiveMap(), OrderedDict(), {}, 0
+        self.live_map.seq, self.live_map.decisions = 0, {}  # positions of another log
         self.ranker.reset()
         await self._fields.renew()
         old.close()
@@ -204,10 +209,13 @@ class Node:
             )
         for closure in self.live_map.closures.values():
             self.cuts[closure.closure_id] = cut_by(self.network, closure.added)
-        self.decider.reset()
+        if not self.playback:
+            self.decider.reset()
         self.timers.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
+        if self.playback:  # what was adopted is in the recording
+            return
         if not adopted or self.live_map.extent is None or self.live_map.generation < GENERATION:
             await self.submit(
                 NetworkAdopted(
@@ -228,8 +236,11 @@ class Node:
         """Ask the live map whether these events may be, log and fold those that may, and say what became of each.
 
         They stand or fall together, or each alone where they are `apart`; of one that is not logged its outcome has
-        the reason, and no seq. Raises `LogFullError` when the disk is full: then nothing was logged.
+        the reason, and no seq. Raises `LogFullError` when the disk is full, and `PlaybackError` where a recording is
+        played: then nothing was logged.
         """
+        if self.playback and events:
+            raise PlaybackError(RECORDING)
         reasons = refusals(self.live_map, *events)
         first = next((reason for reason in reasons if reason is not None), None)
         if first is not None and not apart:
@@ -310,7 +321,7 @@ class Node:
             self.cuts.pop(closure_id, None)
         if delta.closures and isinstance(event, ClosureAdded):
             self.cuts[event.closure_id] = self.cuts_ahead.get(event.event_id) or cut_by(self.network, event)
-        if isinstance(event, DECIDED_ANEW):
+        if isinstance(event, DECIDED_ANEW) and not self.playback:
             for incident_id in delta.incidents:
                 self.decider.doubt(incident_id, seq)
         if delta.desk:

@@ -31,6 +31,7 @@ class Process(Protocol):
     """A node, seen from its parts. A replay that jumps changes its log and its live map for others."""
 
     clock: Clock
+    playback: bool
     health: Health
     log: EventLog
     live_map: LiveMap

@@ -79,7 +79,7 @@ class Ranker:
         news = [first for document, first in ranked if self._is_first(document, first)]
         if due.urgent:
             self._viewers.urgent.set()
-        if news:
+        if news and not node.playback:
             try:
                 await log.append(news)
             except LogError as error:

@@ -63,7 +63,7 @@ class TimerWatch:
         if news is None:
             return
         self._viewers.mark("timers", news.changed)
-        if not news.raise_now:
+        if not news.raise_now or node.playback:
             return
         now_ms = node.clock.now_ms()
         try:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from geo_backup.errors import BadValueError, BusyError, LogError, LogFullError, UnknownIdError
+from geo_backup.errors import BadValueError, BusyError, LogError, LogFullError, PlaybackError, UnknownIdError
 from geo_backup.wire.depth import DEEPEST, too_deep
 
 TITLES = {
@@ -126,6 +126,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(LogFullError)
     def full(_: Request, error: LogFullError) -> Response:
         return answer(503, f"{error} Nothing was recorded; free some disk space and send it again.")
+
+    @app.exception_handler(PlaybackError)
+    def playback(_: Request, error: PlaybackError) -> Response:
+        return answer(409, str(error), [{"field": "", "reason": "recording", "message": str(error)}])
 
     @app.exception_handler(LogError)
     def log(_: Request, error: LogError) -> Response:
