@@ -5,19 +5,31 @@ A track says what is known today of a time, late fixes among it; what was known 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import NamedTuple
 
 from geo_backup.eventlog.reading import Reader
 from geo_backup.events import Event, Fix
 from geo_backup.geodesy import distance_m
-from geo_backup.history.index import Lookup
+from geo_backup.history.index import GROUND, Lookup
 from geo_backup.history.packed import unpack
+from geo_backup.live_map import GENERATION, LiveMap, Unit, apply
 from geo_backup.live_map.extent import Extent, null_island
+from geo_backup.live_map.fences import cross
 from geo_backup.rules import FixRules
 
 FIXES_MAX = 20_000
 FACTS_MAX = 2_000
+GROUND_MAX = 2_000
+"""So many beats and closures, the newest, are looked at for what a track crosses."""
+
+
+class Crossing(NamedTuple):
+    """A unit entered or left a beat or a closure, `beat:ID` or `closure:ID`."""
+
+    area: str
+    entered: bool
+    at_ms: int
 
 
 class Track(NamedTuple):
@@ -30,6 +42,7 @@ class Track(NamedTuple):
     next_ms: int | None
     """Where to go on; None: this is all."""
     facts: list[tuple[int, Event]]
+    crossings: list[Crossing]
 
 
 def track(
@@ -45,7 +58,9 @@ def track(
         fixes, received_ms = [fix for fix, _ in both], [ms for _, ms in both]
     found = _sifted(fixes, received_ms, from_ms, to_ms, rules, extent)
     seqs = lookup.facts(f"unit {unit_id}", FACTS_MAX, reader.seq_at(from_ms - 1), reader.seq_at(to_ms))
-    return found._replace(facts=reader.facts_at(seqs))
+    until = reader.seq_at(to_ms)
+    ground = sorted(seq for kind in GROUND for seq in lookup.facts(f"kind {kind.__name__}", GROUND_MAX, until=until))
+    return found._replace(facts=reader.facts_at(seqs), crossings=_crossings(reader.facts_at(ground), found))
 
 
 def _sifted(
@@ -68,7 +83,32 @@ def _sifted(
             break
         kept.append(fix)
         heard.append(received_ms[n])
-    return Track(kept, heard, dict(sorted(left_out.items())), next_ms, [])
+    return Track(kept, heard, dict(sorted(left_out.items())), next_ms, [], [])
+
+
+def _crossings(ground: list[tuple[int, Event]], found: Track) -> list[Crossing]:
+    """What the fixes enter and leave of the beats and closures that stood then. In which they begin is no crossing."""
+    if not ground:
+        return []
+    live_map, unit = LiveMap(generation=GENERATION), Unit("", "", "", "")
+    live_map.units[""] = unit
+    crossings: list[Crossing] = []
+    rest = deque(ground)
+    order = sorted(zip(found.received_ms, found.fixes, strict=True), key=lambda one: one[0])
+    newest_ms, begun = 0, 0
+    for heard_ms, fix in order:
+        while rest and rest[0][1].received_ms <= heard_ms:
+            apply(live_map, *rest.popleft())
+        if fix.fix_ms <= newest_ms:  # late: it says nothing
+            continue
+        newest_ms = fix.fix_ms
+        before = set(unit.inside)
+        if cross(live_map, unit, fix, heard_ms) and begun >= 2:
+            now = dict(zip(unit.inside, unit.inside_ms, strict=True))
+            crossings += [Crossing(name, True, now[name]) for name in sorted(now.keys() - before)]
+            crossings += [Crossing(name, False, fix.fix_ms) for name in sorted(before - now.keys())]
+        begun += 1
+    return crossings
 
 
 def _why_not(

@@ -8,9 +8,10 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
+from geo_backup.errors import BadValueError, BusyError, LogError
 from geo_backup.eventlog.reading import Reader
 from geo_backup.history.index import Aboard, Lookup, Row
-from geo_backup.history.timeline import Timeline, timeline
+from geo_backup.history.timeline import Timeline, arrivals, timeline, with_arrivals
 from geo_backup.history.track import Track, track
 from geo_backup.live_map import Incident, LiveMap, Unit
 from geo_backup.node import Node
@@ -71,21 +72,20 @@ async def get_timeline(node: TheNode, request: Request, incident_id: IncidentId)
         row = lookup.incident(incident_id)
         if row is None or not sees(who, node.live_map, row):
             return None
-        incident = node.live_map.incidents.get(incident_id, row.incident)
-        return row, timeline(reader, lookup, row, incident)
+        return row, timeline(reader, lookup, row)
 
     found = await node.historian.ask(question)
     if found is None:
         raise no_incident()
     row, story = found
     await looks_back(node, request, f"incident:{incident_id}")
-    incident = row.incident
+    incident = await _whole(node, row)
     document: documents.Timeline = {
         "incident_id": incident_id,
         "opened_time": to_text(incident.opened_ms),
         "closed_time": None if incident.closed_ms is None else to_text(incident.closed_ms),
         "whole": story.whole,
-        "moments": documents.moments(story.facts, story.arrivals),
+        "moments": documents.moments(story.facts, arrivals(incident)),
     }
     return told(shown(who, node.live_map, row, document))
 
@@ -118,7 +118,22 @@ async def finished(node: Node, request: Request, incident_id: str) -> documents.
     if row is None or not sees(who, node.live_map, row):
         raise no_incident()
     await looks_back(node, request, f"incident:{incident_id}")
-    return shown(who, node.live_map, row, documents.incident(row.incident))
+    return shown(who, node.live_map, row, documents.incident(await _whole(node, row)))
+
+
+async def _whole(node: Node, row: Row) -> Incident:
+    """An incident with the arrivals that positions told: of one that the live map has forgotten as it was just before
+    it was closed. Without them where that cannot be worked out now."""
+    known, closed_ms = node.live_map.incidents.get(row.incident.incident_id), row.incident.closed_ms
+    if known is not None and known.opening == row.incident.opening:
+        return known
+    if closed_ms is None:
+        return row.incident
+    try:
+        moment = await node.past.at(node.log, closed_ms - 1)
+    except (BadValueError, BusyError, LogError):
+        return row.incident
+    return with_arrivals(row.incident, moment.live_map.incidents.get(row.incident.incident_id))
 
 
 async def find_closed(

@@ -16,7 +16,7 @@ from geo_backup.eventlog import open_log
 from geo_backup.eventlog.purge import purge
 from geo_backup.eventlog.reading import Reader, index_beside
 from geo_backup.eventlog.retention import Terms
-from geo_backup.events import Event, Fix, IncidentClosed, PositionReported, UnitRegistered
+from geo_backup.events import BeatsAdopted, Event, Fix, IncidentClosed, PositionReported, UnitRegistered
 from geo_backup.history.index import Index, Lookup, Row
 from geo_backup.history.packed import pack, unpack
 from geo_backup.history.track import Track, track
@@ -237,3 +237,19 @@ def test_the_place_in_the_log_at_a_time_is_found(tmp_path: Path) -> None:
         assert reader.seq_at(ms(-1)) == 0
         assert [reader.seq_at(ms(s)) for s in (0, 1, 1.2, 20.5, 59, 60, 10_000)] == [1, 1, 2, 21, 50, 51, 51]
         assert reader.span_ms == (ms(0), ms(60))
+
+
+def test_a_track_tells_which_beats_and_closures_it_crossed(tmp_path: Path) -> None:
+    shape = {
+        "type": "Polygon",
+        "coordinates": [[[11.9, 57.701], [12.0, 57.701], [12.0, 57.71], [11.9, 57.71], [11.9, 57.701]]],
+    }
+    beat = {"type": "FeatureCollection", "features": [{"properties": {"beat_id": "N"}, "geometry": shape}]}
+    north = [ping("P1", s, north_m=10.0 * s) for s in range(30)]  # the beat begins 111 m north
+    back = [ping("P1", 40 + s, north_m=300 - 10.0 * s) for s in range(30)]
+    path = path_indexed(
+        written(tmp_path / "log", unit("P1"), BeatsAdopted(received_ms=ms(0), beats=beat), *north, *back)
+    )
+    crossings = [(one.area, one.entered, (one.at_ms - T0) / 1000) for one in track_of(path, "P1", 0, 100).crossings]
+    assert crossings == [("beat:N", True, 12.0), ("beat:N", False, 63.0)]
+    assert [one.entered for one in track_of(path, "P1", 20, 100).crossings] == [False], "it begins within"

@@ -50,7 +50,8 @@ def story(network_id: str) -> list[Event]:
     )
     decision = DecisionMade(
         event_id="decision:r1:quick", received_ms=ms(61), incident_id="i1", request_id="r1", as_of_seq=5,
-        as_of_ms=ms(61), mode="immediate", software_version="1", network_id=network_id, weights_id="w", rules_id="r", quick=True,
+        as_of_ms=ms(61), mode="immediate", software_version="1", network_id=network_id, weights_id="w", rules_id="r",
+        quick=True,
         chosen=(("P9", 77_000),),  # nobody here would choose it
     )  # fmt: skip
     asked = BackupRequested(
@@ -58,7 +59,8 @@ def story(network_id: str) -> list[Event]:
     )
     return [
         adopted, unit("P1", 1), *(at("P1", s, 10 * s) for s in range(2, 50)), opened("i1", 55, lon=LON, lat=LAT),
-        asked, decision, part("i1", "P1", "assigned", 70), ClosureAdded(received_ms=ms(75), closure_id="c1", geometry=LINE),
+        asked, decision, part("i1", "P1", "assigned", 70),
+        ClosureAdded(received_ms=ms(75), closure_id="c1", geometry=LINE),
         status("P1", "en_route", 80), ClosureLifted(received_ms=ms(90), closure_id="c1"),
         *(at("P1", s, 480 + s / 10) for s in range(100, 160)), IncidentClosed(received_ms=ms(200), incident_id="i1"),
         unit("P2", 4_000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -94,3 +95,28 @@ def test_each_sees_of_the_past_what_was_theirs(of: dict[str, httpx.Client], guar
     assert set(past(of["fire"], when)["positions"]) == {"FIRE1"}
     assert set(past(of["pol1"], when)["units"]) == {"POL1"}
     assert of["viewer"].get("/v1/past", params={"at": when}).status_code == 403
+
+
+def test_a_finished_incident_that_left_the_live_map_is_told_with_its_arrivals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geo_backup.live_map.incidents.CLOSED_INCIDENTS_KEPT", 1)
+    server = ServerInThread(tmp_path / "log.sqlite").start()
+    try:
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
+            assert http.put("/v1/rules", json={"arrival": {"for_ms": 0}}).status_code == 200
+            unit_id, incident_id = new_unit(http), new_incident(http, NORTH, kind="brawl")
+            http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
+            report(http, {"unit_id": unit_id, "lon": NORTH[0], "lat": NORTH[1], "speed_mps": 0.0})
+            here = http.get(f"/v1/incidents/{incident_id}").json()["assignments"][0]
+            assert (here["state"], here["source"]) == ("on_scene", "avl")
+            others = [new_incident(http, SOUTH) for _ in range(2)]
+            for one in (incident_id, *others):
+                http.post(f"/v1/incidents/{one}/close")
+            told = http.get(f"/v1/incidents/{incident_id}").json()
+            assert told["state"] == "closed"
+            assert ("on_scene", "avl") in [(s["state"], s["source"]) for s in told["assignments"][0]["history"]]
+            moments = http.get(f"/v1/incidents/{incident_id}/timeline").json()["moments"]
+            assert [one["said_by"] for one in moments if one["what"] == "on_scene"] == ["avl"]
+    finally:
+        server.stop()

@@ -40,6 +40,8 @@ What = Literal[
     "clear_refused",
     "aid_approved",
     "plan_began",
+    "entered",
+    "left",
     "timer_raised",
     "timer_acknowledged",
     "unit_retired",
@@ -188,6 +190,7 @@ def track(
     left_out: dict[str, int],
     next_ms: int | None,
     facts: Iterable[tuple[int, Event]],
+    crossings: Iterable[tuple[str, bool, int]] = (),
 ) -> Track:
     """A unit's fixes with their times, and what it did meanwhile."""
     return {
@@ -200,8 +203,25 @@ def track(
         ],
         "left_out": left_out,
         "next_time": None if next_ms is None else to_text(next_ms),
-        "moments": moments(facts),
+        "moments": sorted([*moments(facts), *_crossed(unit_id, crossings)], key=lambda one: one["at"]),
     }
+
+
+def _crossed(unit_id: str, crossings: Iterable[tuple[str, bool, int]]) -> list[Moment]:
+    """What positions tell of beats and closures."""
+    return [
+        {
+            "seq": None,
+            "at": to_text(at_ms),
+            "received_time": to_text(at_ms),
+            "what": "entered" if entered else "left",
+            "said_by": "avl",
+            "unit_id": unit_id,
+            "incident_id": None,
+            "values": {"area": area},
+        }
+        for area, entered, at_ms in crossings
+    ]
 
 
 def _at_ms(event: Event) -> int:
