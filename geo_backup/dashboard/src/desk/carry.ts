@@ -14,7 +14,6 @@ import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
-import { titleOf } from "./titles";
 import { tool } from "./tool.svelte";
 import { unitLook } from "./unit_look.svelte";
 
@@ -118,8 +117,9 @@ async function release(units: string[]): Promise<void> {
 }
 
 function newIncident(text: string, { place, kind = "", note = "" }: Found): void {
-  card.show(place && at(place));
-  Object.assign(card.written, { kind, note, ...(place || text ? { where: place?.name ?? text } : {}) });
+  card.show();
+  if (place) card.point(at(place), place.name);
+  Object.assign(card.written, { kind, note, ...(text && !place ? { where: text } : {}) });
 }
 
 const at = ({ lon, lat }: FoundPlace): LonLat => [lon, lat];
