@@ -13,7 +13,7 @@ import orjson
 
 from geo_backup.cartography.osm import SCENERY_KEYS
 from geo_backup.errors import MapError
-from geo_backup.roads.network import RoadNetwork, WayClass, WayFlag
+from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass, WayFlag
 
 MIN_ZOOM, MAX_ZOOM = 5, 14
 
@@ -49,7 +49,7 @@ GREEN: dict[str, tuple[str, ...]] = {
 
 _AREA = {"class": "String"}
 FIELDS: dict[str, dict[str, str]] = {
-    "roads": {"class": "String", "name": "String", "bridge": "Boolean", "tunnel": "Boolean", "oneway": "Boolean"},
+    "roads": {"class": "String", "name": "String", "bridge": "Boolean", "tunnel": "Boolean", "along": "Boolean"},
     "water": _AREA,
     "green": _AREA,
     "buildings": _AREA,
@@ -67,8 +67,8 @@ def class_text(way_class: int) -> str:
 def write_basemap(network: RoadNetwork, path: Path, source: Path | None = None, water: Path | None = None) -> str:
     """Write `path`; answers `ok`, or why there are no tiles (a map without them works).
 
-    Layers: `roads` (class, name, bridge, tunnel, oneway); where the source is an OSM file also `water`, `green`,
-    `buildings`, when it has them. `water` is a GeoJSON file of areas to draw as water besides.
+    Layers: `roads` (class, name, bridge, tunnel, along: driven that way only); where the source is an OSM file also
+    `water`, `green`, `buildings`, when it has them. `water` is a GeoJSON file of areas to draw as water besides.
     """
     try:
         import freestiler  # noqa: F401
@@ -233,10 +233,23 @@ def _roads(network: RoadNetwork) -> Any:
             "rank": network.way_class[way],
         }
     )
-    for key, flag in (("bridge", WayFlag.BRIDGE), ("tunnel", WayFlag.TUNNEL), ("oneway", WayFlag.ONEWAY)):
+    line = _as_driven(network, line)
+    for key, flag in (("bridge", WayFlag.BRIDGE), ("tunnel", WayFlag.TUNNEL), ("along", WayFlag.ONEWAY)):
         # absent rather than false: most roads are neither, and tiles are smaller
         frame[key] = pandas.array([True if said else None for said in (flags & flag != 0).tolist()], dtype="boolean")
     return _on_one_earth(geopandas.GeoDataFrame(frame, geometry=line, crs=4326))
+
+
+def _as_driven(network: RoadNetwork, line: Any) -> Any:
+    """The lines of one-way streets in the direction in which they are driven: some are drawn against it."""
+    import shapely  # type: ignore[import-untyped, unused-ignore]
+
+    driven = np.zeros((network.pieces, 2), bool)
+    legal = np.asarray(network.edge_flags) & EdgeFlag.LEGAL != 0
+    driven[network.edge_piece[legal], network.edge_against[legal].astype(np.intp)] = True
+    against = (network.way_flags[network.piece_way] & WayFlag.ONEWAY != 0) & driven[:, 1] & ~driven[:, 0]
+    line[against] = shapely.reverse(line[against])
+    return line
 
 
 def _on_one_earth(roads: Any) -> Any:
@@ -269,8 +282,12 @@ def coalesced(lines: Any, cell_deg: float) -> Any:
     group = keys.groupby(list(keys.columns), dropna=False, sort=False).ngroup().to_numpy()
     first = np.unique(group, return_index=True)[1]
     order = np.argsort(group, kind="stable")
-    joined: Any = shapely.line_merge(shapely.multilinestrings(lines.geometry.values[order], indices=group[order]))
+    bundle: Any = shapely.multilinestrings(lines.geometry.values[order], indices=group[order])
     told = lines.iloc[first].drop(columns="geometry").reset_index(drop=True)
+    joined = shapely.line_merge(bundle)
+    if "along" in told:
+        along = told["along"].fillna(False).to_numpy(bool)
+        joined[along] = shapely.line_merge(bundle[along], directed=True)
     return geopandas.GeoDataFrame(told, geometry=joined, crs=4326)
 
 

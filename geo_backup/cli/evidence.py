@@ -162,15 +162,17 @@ def log_repair(log: LogArgument, key: KeyOption = None) -> None:
 
     Example: geo-backup log repair geo_backup.sqlite
     """
-    from geo_backup.eventlog.copies import repair
+    from geo_backup.eventlog.repair import repair, repaired_fact
 
     done = repair(log, key_file=key)
     if not done.damage:
         print("nothing to repair: all of the file can be read, and it ends where it should")
         return
+    records(log, key, repaired_fact(done, time.time_ns() // 1_000_000, me()))
     for line in done.damage:
         print(f"damage: {line}")
-    print(f"{so_many(done.events, 'event was', 'events were')} saved; the damaged file is {done.former}")
+    saved = so_many(done.events, "event was", "events were")
+    print(f"{saved} saved; the damaged file is {done.former}, SHA-256 {done.sha256}")
     for span in done.lost:
         print(f"lost: {span} ({span.size:,})")
     if done.links_lost:

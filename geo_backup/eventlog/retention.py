@@ -50,6 +50,7 @@ KEPT = {
     "HoldPlaced",
     "HoldLifted",
     "RecordsPurged",
+    "LogRepaired",
     "DoubtAcknowledged",
 }
 """Facts that others are read by, and those of retention itself: they stay."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from geo_backup.live_map import Incident, LiveMap, Unit
@@ -44,6 +45,7 @@ class Sight:
     """Units it speaks for: itself, and what it is on."""
 
     @staticmethod
+    @lru_cache(maxsize=4_096)  # it is asked with every request
     def of(who: Principal) -> Sight:
         """The widest of somebody's roles."""
         if who.kind == "anyone":
@@ -161,7 +163,7 @@ class _Filter:
             elif name == "free_others" and not self._whole:
                 out[name] = {}  # how many there are of what it may not see
             elif name == "words" and isinstance(part, str):
-                out[name] = "\n".join(line for line in part.splitlines() if not any(one in line for one in UNTOLD))
+                out[name] = "\n".join(line for line in part.splitlines() if not self._untold(line))
             elif name in WORDS:
                 out[name] = part
             else:
@@ -171,6 +173,9 @@ class _Filter:
             kept = len(value["candidates"]) - len(out["candidates"])
             out["candidates_total"] = out["candidates_total"] - kept if self._whole else len(out["candidates"])
         return out
+
+    def _untold(self, line: str) -> bool:
+        return any(one in line for one in UNTOLD) or (line.startswith(FREE_OTHERS) and not self._whole)
 
     @property
     def _whole(self) -> bool:
@@ -188,6 +193,8 @@ class _Filter:
         return incident is not None and not self.sight.incident(self.live_map, incident)
 
 
+FREE_OTHERS = "Free, and none of them a"
+"""How a line begins that counts the free units of the whole centre."""
 UNTOLD = frozenset({"HIDDEN", "WRONG_AGENCY_OR_NO_AGREEMENT"})
 """Reasons whose number alone tells of units that may not be seen."""
 

@@ -401,6 +401,16 @@ class RoadNetwork:
         lon = (west + east) / 2.0
         return (float(wrap_lon_deg(lon)) if abs(lon) > 180.0 else lon), (south + north) / 2.0
 
+    @cached_property
+    def town(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of where most junctions are, counted as `framed` does: one long road out of town
+        makes an extent of a hundred kilometres."""
+        if not self.junctions:
+            return self.area.extent
+        lon = np.quantile(self.framed(self.junction_lon_e7 / 1e7), (0.1, 0.9))
+        lat = np.quantile(self.junction_lat_e7 / 1e7, (0.1, 0.9))
+        return float(lon[0]), float(lat[0]), float(lon[1]), float(lat[1])
+
     def edge_line(self, edge: int) -> Array:
         """float64[n, 2]: the edge's vertices, lon and lat, in driving order."""
         start, lon, lat = self.vertices

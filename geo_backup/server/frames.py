@@ -28,6 +28,7 @@ class FrameWriter:
         return {
             "name": network.area.name,
             "extent": network.area.extent,
+            "town": network.town,
             "timezone": network.area.timezone,
             "attribution": network.area.attribution,
             "licence": network.area.licence,

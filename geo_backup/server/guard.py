@@ -31,8 +31,9 @@ from geo_backup.server.access import (
     refusal_of,
     units_of,
 )
+from geo_backup.server.asked import SAFE, read_ahead
 from geo_backup.server.problems import answer
-from geo_backup.server.speaker import SAFE, refused_of, speaker_of
+from geo_backup.server.speaker import refused_of, speaker_of
 from geo_backup.server.writes import NO_INCIDENT, NO_UNIT
 from geo_backup.wire.route import Answer, Guarded
 
@@ -83,7 +84,8 @@ class Guard:
             return
         beyond = self._beyond(scope, who, sight, right)
         if beyond is None and right not in ("report", "press"):  # these look at each row for themselves
-            receive, said = await _body(receive)
+            body, receive = await read_ahead(receive)
+            said = _json(body)
             beyond = self._unseen_in(said, sight) or self._of_another(operation, who, scope, said)
         if beyond is not None:
             await answer(*beyond)(scope, receive, send)
@@ -140,22 +142,12 @@ class Guard:
         return {one for one in found if isinstance(one, str) and one}
 
 
-async def _body(receive: Receive) -> tuple[Receive, Any]:
-    """A request's body as JSON, None where it is none; and how its handler reads it again."""
-    messages: list[Message] = []
-    while True:
-        messages.append(await receive())
-        if not messages[-1].get("more_body"):
-            break
-    rest = iter(messages)
-
-    async def again() -> Message:
-        return next(rest, None) or await receive()
-
+def _json(body: bytes) -> Any:
+    """A body as JSON, None where it is none: then the handler says what is wrong with it."""
     try:
-        return again, orjson.loads(b"".join(message.get("body", b"") for message in messages))
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return again, None  # the handler says what is wrong with it
+        return None
 
 
 class _Shown:

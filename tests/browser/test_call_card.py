@@ -42,6 +42,29 @@ def test_after_opening_an_incident_what_is_typed_is_its_note(desk: httpx.Client,
     shot(page, "card-opened")
 
 
+def test_a_place_is_found_as_it_is_typed(desk: httpx.Client, page: Any) -> None:
+    """Enter takes the first; what the map does not know is said; the words of the place are on record."""
+    page.keyboard.press("n")
+    page.keyboard.type("storgat", delay=0)
+    page.locator("[data-testid=place]").first.wait_for()
+    assert "Storgatan" in page.locator("[data-testid=place][aria-selected=true]").inner_text()
+    shot(page, "places")
+    page.keyboard.type("an 5\nfight\n", delay=0)
+    page.wait_for_selector("[data-testid=card-doubt]")
+    assert "no house numbers" in page.locator("[data-testid=card-doubt]").inner_text()
+    assert page.locator("[data-testid=card-kind]").input_value() == "fight", "what follows Enter is the kind"
+    page.locator("[data-testid=card-where]").fill("nosuchplace")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=error] >> text=Nothing is found")
+    assert standing(desk) == []
+    page.locator("[data-testid=card-where]").fill("storgatan")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=card]", state="detached")
+    (row,) = standing(desk)
+    assert row["place"] == "Storgatan"
+    page.wait_for_selector("[data-testid=title] >> text=Fight · Storgatan")
+
+
 def test_a_call_about_what_stands_already_joins_it(desk: httpx.Client, page: Any) -> None:
     """Within 300 m and ten minutes; what it said is in the notes of the one that stands."""
     incident_id = chosen(desk, page, kind="fight")
@@ -130,6 +153,7 @@ def test_a_pin_is_dragged_and_asks(desk: httpx.Client, page: Any) -> None:
     eventually(lambda: incident(desk, incident_id)["lon"] < PLACE[0] - 0.001, "the place")
     row = incident(desk, incident_id)
     assert projection(page)(row["lon"], row["lat"]) == pytest.approx(to, abs=3)
+    assert row["place"], "what it is called there"
 
 
 def test_two_desks_change_the_same_thing(desk: httpx.Client, page: Any) -> None:

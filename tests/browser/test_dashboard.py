@@ -791,9 +791,10 @@ def test_a_refused_place_is_said_in_words(demo: str, window: Callable[..., Any])
     page = window(demo)
     page.keyboard.press("n")
     page.locator("[data-testid=card-where]").fill("57.6, 11.3")
+    page.locator("[data-testid=card-kind]").fill("fight")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("[data-testid=error]")
-    assert page.locator("[data-testid=card-where]").input_value() == "57.6, 11.3", "what was written is still there"
+    assert page.locator("[data-testid=card-kind]").input_value() == "fight", "what was written is still there"
     assert re.search(r"\w+ \w+ \w+", page.locator("[data-testid=error]").inner_text())
     assert page.locator("[data-testid=incident-row]").count() == 0
 

@@ -75,6 +75,7 @@ def assert_whole(network: RoadNetwork) -> None:
     assert np.delete(steps, start[1:-1] - 1).max() < 0.03, "no line goes round the earth"
     assert network.area.timezone == "Pacific/Fiji"
     assert abs(network.middle[0]) <= 180.0
+    assert west <= network.town[0] <= network.town[2] <= east
     goal, start_at = (snap_place(network, lon, LAT, Rules().snap) for lon in (-179.982, 179.982))
     assert goal.off_road_m < 1.0 > start_at.off_road_m
     field = ArrivalField.build(weigh(network, ROUTINE), goal)

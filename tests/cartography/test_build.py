@@ -289,6 +289,28 @@ def test_the_map_that_is_shipped() -> None:
     assert network.area.timezone == "Europe/Stockholm"
 
 
+def test_one_way_streets_are_drawn_as_they_are_driven(tmp_path: Path) -> None:
+    import geopandas
+
+    corners = {"A": (0.0, 0.0), "B": (3.0, 0.0), "C": (6.0, 0.0), "D": (6.0, 3.0), "E": (3.0, 3.0), "F": (0.0, 3.0)}
+    drawing = Drawing(corners)
+    drawing.way("ABC", name="East", oneway="yes")
+    drawing.way("DEF", name="West", oneway="yes")
+    drawing.way("DC", name="North", oneway="-1")  # driven from C to D
+    drawing.way("FA", name="South")
+    source = tmp_path / "round-the-block.osm"
+    source.write_text(drawing.xml(), encoding="utf-8")
+    build_map(source, tmp_path / "map")
+    roads = geopandas.read_file(tmp_path / "map" / "basemap.pmtiles", layer="roads").to_crs(4326)
+    assert {name: bool(along) for name, along in zip(roads["name"], roads["along"].fillna(False), strict=True)} == {
+        "East": True, "West": True, "North": True, "South": False,
+    }  # fmt: skip
+    for name, axis, sign in (("East", 0, 1), ("West", 0, -1), ("North", 1, 1)):
+        (line,) = roads[roads["name"] == name].geometry.explode()
+        way = np.array(line.coords)
+        assert sign * (way[-1] - way[0])[axis] > 0.001, name
+
+
 def test_water_of_its_own_file_is_drawn_and_leaves_the_network_alone(tmp_path: Path) -> None:
     from pmtiles.reader import MmapSource, Reader
 

@@ -261,8 +261,22 @@ def test_numbers_and_words_tell_nothing_of_units_that_are_not_seen(of: dict[str,
     asked = of["centre"].post(
         "/v1/incidents/all/backup", json={"mode": "immediate", "requirement": [{"capability": "patrol"}]}
     )
+    assert asked.json()["missing"] == []
     decision = f"/v1/decisions/{asked.json()['decision_id']}"
     assert "HIDDEN" in of["centre"].get(decision).text
     for word in ("HIDDEN", "undercover"):
         assert word not in ems.get(decision).text
         assert word not in of["police"].get(decision).text
+
+
+def test_how_many_others_are_free_is_told_to_who_sees_them_all(of: dict[str, httpx.Client]) -> None:
+    body = {"mode": "immediate", "requirement": [{"capability": "boat"}]}
+    asked = of["centre"].post("/v1/incidents/all/backup", json=body).json()
+    decision = f"/v1/decisions/{asked['decision_id']}"
+    assert sum(asked["missing"][0]["free_others"].values()) > 1
+    assert "Free, and none of them a boat" in of["centre"].get(decision).text
+    for name in ("police", "ems-chief"):
+        told = of[name].get(decision)
+        assert (told.json()["missing"][0]["why"], told.json()["missing"][0]["free_others"]) == ("NOBODY_HAS_IT", {})
+        assert "none of them a boat" not in told.text
+        assert of[name].get("/v1/incidents/all/ranking").json()["missing"][0]["free_others"] == {}

@@ -117,6 +117,42 @@ export interface IncidentPatch {
   callback?: string;
 }
 
+/** A place that a text may mean, and what of the text was not found. */
+export interface FoundPlace {
+  kind: string;
+  name: string;
+  lon: number;
+  lat: number;
+  category: string;
+  town: string;
+  also: string;
+  matched: "exact" | "close" | "part";
+  missing: string;
+  unknown_words: string[];
+  /** What one has to know before going in. */
+  hazard: string;
+  distance_m: number;
+}
+
+export interface Places {
+  places: FoundPlace[];
+}
+
+export interface PlaceName {
+  name: string;
+}
+
+/** So many units that are asked for and do not come; `free_others` are free and cannot do it. */
+export interface Lacking {
+  capability: string;
+  count: number;
+  need: string;
+  why: string;
+  free_others: Record<string, number>;
+  /** Who could do it, by the reason why they do not come. */
+  excluded_counts: Record<string, number>;
+}
+
 export interface NewNote {
   text: string;
   note_id: string;
@@ -241,6 +277,8 @@ export interface Ranking {
   candidates_total?: number;
   assigned: { unit_id: string; state: string; eta_s: number | null }[];
   excluded_counts?: Record<string, number>;
+  /** What nobody fills. */
+  missing?: Lacking[];
   /** `closure_ids`: in the order in which the way would meet them. */
   excluded?: { unit_id: string; reason: string; closure_ids?: string[] }[];
   warnings?: string[];
@@ -294,6 +332,8 @@ export interface Road {
 export interface Area {
   name: string;
   extent: [number, number, number, number];
+  /** Where most junctions are. */
+  town: [number, number, number, number];
   timezone: string;
   attribution: string;
   licence: string;
@@ -349,26 +389,6 @@ export interface Plan extends NewPlan {
   schedule?: { post_id: string; unit_id: string; fills: string[]; leave_time: string; late: boolean }[];
   unmet?: { post_id: string; capability: string; count: number; need: string }[];
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
-}
-
-/** A place that a text may mean. */
-export interface FoundPlace {
-  kind: string;
-  name: string;
-  lon: number;
-  lat: number;
-  town: string;
-  category: string;
-  missing: string;
-  /** Words of the text that the map does not know. */
-  unknown_words: string[];
-  hazard: string;
-}
-
-export interface Places {
-  places: FoundPlace[];
-  ambiguous: boolean;
-  lacks: string[];
 }
 
 /** Something that a unit did, or that happened to it. */

@@ -63,6 +63,7 @@ class Area(TypedDict):
 
     name: str
     extent: Sequence[float]
+    town: Sequence[float]
     timezone: str
     attribution: str
     licence: str

@@ -5,6 +5,7 @@ import { standing } from "../world/readings";
 import { world } from "../world/world.svelte";
 import type { Incident, IncidentPatch, LonLat, NewIncident } from "../wire";
 import { card } from "./card.svelte";
+import { nameOf } from "./finder.svelte";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
@@ -15,14 +16,16 @@ import { titleOf } from "./titles";
 /** Opens the incident of the call card and asks for backup, in one go. */
 export async function openCard(): Promise<void> {
   if (!may("dispatch") || card.becoming) return;
-  if (!card.written.place && card.written.where.trim()) card.find();
+  const id = card.become();
+  await card.find();
+  await card.named();
   const { place, kind, note, callback, name } = card.written;
   if (!place) {
+    card.becoming = null;
     notice.error ||= card.missing;
     return;
   }
   const { priority, runCard } = card;
-  const id = card.become();
   desk.opening = { id, place };
   card.written.note = ""; // what is typed from now on is the next word on it
   const said = Object.entries({ kind, note, callback, place: name }).flatMap(([key, text]) => (text.trim() ? [[key, text.trim()]] : []));
@@ -94,7 +97,8 @@ export async function changePriority(incident: Incident, priority: number): Prom
 }
 
 /** Asks first: whoever is on the way would be sent elsewhere. */
-export function move(incident: Incident, place: LonLat, name: string): void {
+export async function move(incident: Incident, place: LonLat, called = nameOf(place)): Promise<void> {
+  const name = await called;
   const coming = standing(incident.assignments).map((row) => world.callsign(row.unit_id));
   consent.ask({
     title: words.consent.move(titleOf(incident.incident_id), name || words.card.coordinates(place)),

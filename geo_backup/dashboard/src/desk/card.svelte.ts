@@ -3,7 +3,8 @@ import { newId } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import { metres, placed } from "../world/readings";
-import type { BackupMode, Incident, LonLat, RunCard } from "../wire";
+import type { BackupMode, FoundPlace, Incident, LonLat, RunCard } from "../wire";
+import { Finder, nameOf, recorded } from "./finder.svelte";
 import { notice } from "./notice.svelte";
 
 interface Written {
@@ -12,13 +13,16 @@ interface Written {
   place: LonLat | null;
   /** The place in words, where it has some. */
   name: string;
+  /** What of the place that was typed was not found, and what one has to know before going in. */
+  doubt: string;
+  hazard: string;
   kind: string;
   /** 0: as the run card of the kind says. */
   priority: number;
   note: string;
   callback: string;
 }
-const blank = (): Written => ({ where: "", place: null, name: "", kind: "", priority: 0, note: "", callback: "" });
+const blank = (): Written => ({ where: "", place: null, name: "", doubt: "", hazard: "", kind: "", priority: 0, note: "", callback: "" });
 
 /** What has to be there at once is a P1 until somebody says otherwise; a card that waits or is planned is not. */
 const PRIORITY: Record<BackupMode, number> = { immediate: 1, delayed: 3, strategic: 4 };
@@ -29,6 +33,8 @@ const SOON_MS = 10 * 60_000;
 
 class CallCard {
   open = $state(false);
+  /** So often it was begun or pointed at a place: each time its next field has the focus. */
+  shown = $state(0);
   written = $state<Written>(blank());
   /** The incident that it becomes: what is typed meanwhile goes into its note. */
   becoming = $state<string | null>(null);
@@ -51,19 +57,54 @@ class CallCard {
 
   /** Shows the card, at this place if one is pointed at. */
   show(place?: LonLat): void {
+    if (place) this.point(place);
     this.open = true;
-    if (place) this.point(place);
+    this.shown += 1;
   }
 
-  point(place: LonLat, name = ""): void {
-    Object.assign(this.written, { place, name, where: name || words.card.coordinates(place) });
+  /** A place of the map; what it is called follows. */
+  point(place: LonLat): void {
+    this.#put(place, words.card.coordinates(place), nameOf(place));
   }
 
-  /** What was typed in the box of the place is taken. */
-  find(): void {
-    const place = coordinatesIn(this.written.where, world.area?.extent);
-    if (place) this.point(place);
-    notice.error = place ? "" : words.card.notFound(this.written.where);
+  /** The answer to what was typed, once it is there; it counts unless something else was typed or pointed at meanwhile. */
+  async pick(answer: Promise<FoundPlace | undefined>, text: string): Promise<void> {
+    const { written } = this;
+    this.#finding = answer;
+    const found = await answer;
+    if (this.written !== written || (written.where !== text && found?.name !== text)) return;
+    notice.error = found ? "" : words.card.notFound(text);
+    if (found) this.#put([found.lon, found.lat], found.name, recorded(found), words.places.doubt(found), found.hazard);
+  }
+
+  /** What stands in the box of the place is looked up where that has not been done. */
+  async find(): Promise<void> {
+    const { where, place } = this.written;
+    if (!place && where.trim()) await this.pick(this.#finding ?? new Finder().take(where), where);
+  }
+
+  #finding: Promise<FoundPlace | undefined> | null = null;
+
+  #put(place: LonLat, where: string, name: Promise<string>, doubt = "", hazard = ""): void {
+    const { written } = this;
+    Object.assign(written, { place, where, name: "", doubt, hazard });
+    this.#naming = name.then((called) => {
+      if (written.place?.[0] !== place[0] || written.place[1] !== place[1] || !called) return;
+      written.name = called;
+      if (written.where === where) written.where = called;
+    });
+  }
+
+  #naming: Promise<void> = Promise.resolve();
+
+  /** The place has its name, or none. */
+  named(): Promise<void> {
+    return this.#naming;
+  }
+
+  typed(where: string): void {
+    this.#finding = null;
+    Object.assign(this.written, { where, place: null, name: "", doubt: "", hazard: "" });
   }
 
   /** Closes the card; what was written can be had back for a moment. */
@@ -71,7 +112,7 @@ class CallCard {
     const { written } = this;
     const any = written.where || written.kind || written.note || written.callback;
     this.clear();
-    if (any) notice.say(words.card.putAway, () => ((this.written = written), (this.open = true)));
+    if (any) notice.say(words.card.putAway, () => ((this.written = written), this.show()));
   }
 
   clear(): void {
@@ -91,16 +132,6 @@ class CallCard {
 export function cardOf(kind: string | null | undefined): RunCard | undefined {
   const of = (kind ?? "").trim().toLowerCase();
   return of ? world.cards.find((card) => card.kinds.some((name) => name.toLowerCase() === of)) : undefined;
-}
-
-/** "57.7089, 11.9746" as people write it, latitude first, or the other way round where only that is on the map. */
-export function coordinatesIn(text: string, extent: readonly [number, number, number, number] | undefined): LonLat | null {
-  const found = /^\s*(-?\d{1,3}(?:\.\d+)?)\s*°?\s*[,;\s]\s*(-?\d{1,3}(?:\.\d+)?)\s*°?\s*$/.exec(text);
-  if (!found) return null;
-  const [a, b] = [Number(found[1]), Number(found[2])];
-  const inside = ([lon, lat]: LonLat) => !extent || (lon >= extent[0] && lat >= extent[1] && lon <= extent[2] && lat <= extent[3]);
-  const ways: LonLat[] = [[b, a], [a, b]];
-  return ways.find(inside) ?? (Math.abs(a) <= 90 && Math.abs(b) <= 180 ? ways[0]! : null);
 }
 
 export const card = new CallCard();

@@ -116,10 +116,11 @@ async function release(units: string[]): Promise<void> {
   }
 }
 
-function newIncident(text: string, { place, kind = "", note = "" }: Found): void {
+async function newIncident(text: string, { place, kind = "", note = "" }: Found): Promise<void> {
   card.show();
-  if (place) card.point(at(place), place.name);
   Object.assign(card.written, { kind, note, ...(text && !place ? { where: text } : {}) });
+  // Words that the map does not know are the note.
+  if (place) await card.pick(Promise.resolve(note ? { ...place, unknown_words: [] } : place), place.name);
 }
 
 const at = ({ lon, lat }: FoundPlace): LonLat => [lon, lat];

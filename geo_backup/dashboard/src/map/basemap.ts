@@ -1,19 +1,19 @@
 /** The basemap's style: what the map folder's own tiles hold, in two quiet flavours, lettered from local fonts. */
 import type { ExpressionSpecification, FilterSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 
-/** Classes differ in lightness and width first and in hue second, and no road is as vivid as a unit or a way to drive. */
+/** Ground, water and streets keep close to each other, and nothing is as vivid or as dark as a unit, an incident or a way to drive. */
 const FLAVOURS = {
   light: {
-    ground: "#eeebe4", green: "#d9e5cb", water: "#a9cbe3", shore: "#86b1d0", building: "#e0dbd0",
-    casing: "#c9c2b5", strong: "#a89a80", bridge: "#6f675a",
-    path: "#c3baa9", service: "#f8f6f2", minor: "#ffffff", middle: "#fffdf3", major: "#fbe6b4", motorway: "#efc572",
-    text: "#4f4a42", strongText: "#3a362f", halo: "#fffffff0",
+    ground: "#f2f0eb", green: "#e6ebdd", water: "#d3e1ea", shore: "#bccfdb", building: "#eae6de",
+    casing: "#dedad1", strong: "#cfc8b9", bridge: "#b3ab9d",
+    path: "#d9d4ca", service: "#faf9f6", minor: "#ffffff", middle: "#ffffff", major: "#fcf6e4", motorway: "#f6e8c3",
+    text: "#76716a", strongText: "#625d56", halo: "#f7f5f1e0", arrow: "#a39c90",
   },
   dark: {
-    ground: "#14181d", green: "#18221d", water: "#123a57", shore: "#1f5379", building: "#1d2329",
-    casing: "#0b0e11", strong: "#0b0e11", bridge: "#8b949e",
-    path: "#2a313a", service: "#262d35", minor: "#333b45", middle: "#434c56", major: "#5f5a48", motorway: "#85744a",
-    text: "#aab3bd", strongText: "#c9d0d7", halo: "#11151af0",
+    ground: "#13171b", green: "#161d1a", water: "#142531", shore: "#1d3442", building: "#191e23",
+    casing: "#0d1013", strong: "#0d1013", bridge: "#4c545c",
+    path: "#23292f", service: "#20262c", minor: "#282f36", middle: "#2e353c", major: "#38393a", motorway: "#47433a",
+    text: "#818a93", strongText: "#959da5", halo: "#11151ad8", arrow: "#606a74",
   },
 } as const;
 
@@ -39,6 +39,9 @@ const CLASSES: { id: "service" | "minor" | "middle" | "major" | "motorway"; filt
 
 const width = ([at10, at14, at18]: Width, extra: number): ExpressionSpecification =>
   ["interpolate", ["exponential", 1.5], ["zoom"], 10, at10 + extra * 0.4, 14, at14 + extra, 18, at18 + extra * 2];
+
+/** Made by the map when its style has been read: a small arrow to the right. */
+export const ARROW = "arrow";
 
 export function basemap(theme: "light" | "dark", tiles: string | null, attribution: string): StyleSpecification {
   const c = FLAVOURS[theme];
@@ -69,11 +72,17 @@ export function basemap(theme: "light" | "dark", tiles: string | null, attributi
     id: `${k.id}-names`, type: "symbol", source: "basemap", "source-layer": "roads", minzoom: k.named, filter: all(["has", "name"], k.filter),
     // No glyph server: MapLibre draws letters from the reader's own fonts when the style names none.
     layout: {
-      "text-field": NAME, "text-font": ["sans-serif"], "symbol-placement": "line", "symbol-spacing": 320, "text-padding": 3,
-      "text-size": ["interpolate", ["linear"], ["zoom"], 13, k.size, 17, k.size + 2.5], "text-max-angle": 35,
+      "text-field": NAME, "text-font": ["sans-serif"], "symbol-placement": "line", "symbol-spacing": 420, "text-padding": 6,
+      "text-size": ["interpolate", ["linear"], ["zoom"], 13, k.size - 0.5, 17, k.size + 2], "text-max-angle": 35,
     },
-    paint: { "text-color": k.id === "major" || k.id === "motorway" ? c.strongText : c.text, "text-halo-color": c.halo, "text-halo-width": 1.6 },
+    paint: { "text-color": k.id === "major" || k.id === "motorway" ? c.strongText : c.text, "text-halo-color": c.halo, "text-halo-width": 1.4 },
   }));
+  // Along the line, which tiles give in the direction of driving.
+  const arrows: LayerSpecification = {
+    id: "one-way", type: "symbol", source: "basemap", "source-layer": "roads", minzoom: 15, filter: all(["==", ["get", "along"], true], ["!", PATH as never]),
+    layout: { "symbol-placement": "line", "symbol-spacing": 110, "icon-image": ARROW, "icon-size": ["interpolate", ["linear"], ["zoom"], 15, 0.55, 18, 1], "icon-allow-overlap": true, "icon-ignore-placement": true },
+    paint: { "icon-color": c.arrow },
+  };
   return {
     version: 8,
     sources: { basemap: { type: "vector", url: `pmtiles://${tiles}`, attribution } },
@@ -85,6 +94,7 @@ export function basemap(theme: "light" | "dark", tiles: string | null, attributi
       area("building", c.building, 13),
       { ...road, id: "path", filter: PATH, minzoom: 14, paint: { "line-color": c.path, "line-width": 1.1, "line-dasharray": [3, 2] } },
       ...roads,
+      arrows,
       ...names,
     ],
   };

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Position } from "../wire";
+import type { MultiPolygon } from "geojson";
+import type { Area, Cover, Incident, Position } from "../wire";
 import { clustered, inRings, labelled, type Seen } from "./crowd";
 import { Fleet, mercator } from "./motion";
+import { firstLook } from "./opening";
 import { Pace } from "./pace";
+import { coverBands, smooth } from "./surface";
 import { serviceOf } from "./symbols";
 
 describe("motion", () => {
@@ -92,6 +95,64 @@ describe("the crowd", () => {
     expect(place(crowd(40, { matters: true })).length).toBe(40);
     expect(place(crowd(40)).length).toBeLessThan(8);
     expect(place(crowd(200)).length).toBe(0);
+  });
+});
+
+describe("surfaces", () => {
+  const places = (units: (column: number) => number): Cover["places"] => ({
+    type: "FeatureCollection",
+    features: Array.from({ length: 100 }, (_, n) => ({
+      type: "Feature", properties: { demand: 0.01, units: units(n % 10) }, geometry: { type: "Point", coordinates: [12 + (n % 10) * 0.01, 57 + Math.floor(n / 10) * 0.005] },
+    })),
+  });
+  const inside = (shape: MultiPolygon, [x, y]: [number, number]) =>
+    shape.coordinates.flat().reduce((odd, ring) => ring.reduce((now, [ax, ay], n) => {
+      const [bx, by] = ring[(n + 1) % ring.length]!;
+      return ay! > y !== by! > y && x < ((bx! - ax!) * (y - ay!)) / (by! - ay!) + ax! ? !now : now;
+    }, odd), false);
+
+  it("show the cover in bands, each on those where more units are near", () => {
+    const { features } = coverBands(places((column) => (column < 5 ? 0 : 9)));
+    expect(features.map(({ properties }) => properties.units)).toEqual([3, 2, 1, 0]);
+    const at = (place: [number, number]) => features.filter(({ geometry }) => inside(geometry, place)).map(({ properties }) => properties.units);
+    expect(at([12.01, 57.02])).toEqual([3, 2, 1, 0]);
+    expect(at([12.08, 57.02])).toEqual([3]);
+    expect(at([12.2, 57.02])).toEqual([]);
+    expect(coverBands({ type: "FeatureCollection", features: [] }).features).toEqual([]);
+  });
+
+  it("have no steps where a reach was read from a grid, and keep their size", () => {
+    const stair = Array.from({ length: 20 }, (_, n) => [[n, n], [n + 1, n]]).flat();
+    const ring = [...stair, [20, 20], [0, 20], [0, 0]].map(([x, y]) => [12 + x! * 0.002, 57 + y! * 0.001]);
+    const hole = [[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]].map(([x, y]) => [12.004 + x! * 0.001, 57.015 + y! * 0.001]);
+    const area = (points: number[][]) => Math.abs(points.slice(1).reduce((sum, [x, y], n) => sum + (points[n]![0]! - 12) * (y! - 57) - (x! - 12) * (points[n]![1]! - 57), 0));
+    const turns = (points: number[][]) => Math.max(...points.slice(2).map(([x, y], n) => {
+      const [[ax, ay], [bx, by]] = [points[n]!, points[n + 1]!];
+      const turn = Math.atan2(y! - by!, (x! - bx!) / 2) - Math.atan2(by! - ay!, (bx! - ax!) / 2);
+      return Math.abs(Math.atan2(Math.sin(turn), Math.cos(turn)));
+    }));
+    const { features } = smooth({ type: "FeatureCollection", features: [{ type: "Feature", properties: { minutes: 2 }, geometry: { type: "Polygon", coordinates: [ring, hole] } }] });
+    const [polygon] = (features[0]!.geometry as MultiPolygon).coordinates;
+    expect(polygon!.length).toBe(1);
+    expect(area(polygon![0]!) / area(ring)).toBeCloseTo(1, 1);
+    expect(turns(polygon![0]!)).toBeLessThan(turns(ring) / 1.5);
+  });
+});
+
+describe("the first look", () => {
+  const area = { extent: [7.7, 49.3, 9.1, 49.6], town: [8.63, 49.36, 8.8, 49.47] } as Area;
+  const fleet = (count: number, lon = 8.7): Record<string, Position> => Object.fromEntries(Array.from({ length: count }, (_, n) => [`u${n}`, [lon + n * 0.001, 49.4, null, null, 0, 0]]));
+  const call = (lon: number, lat: number) => ({ lon, lat }) as Incident;
+
+  it("is the town while there is no fleet, and what happens is in it", () => {
+    expect(firstLook(area, {}, [])).toEqual(area.town);
+    expect(firstLook(area, fleet(1, 8.9), [call(8.7, 49.35)])).toEqual([8.63, 49.35, 8.9, 49.47]);
+  });
+
+  it("is the fleet without strays and without who is off the map, and every incident", () => {
+    const [west, south, east, north] = firstLook(area, { ...fleet(40), far: [9.0, 49.5, null, null, 0, 0], off: [12, 57, null, null, 0, 0] }, [call(8.65, 49.5), call(1, 1)]);
+    expect([west, south, north]).toEqual([8.65, 49.4, 49.5]);
+    expect(east).toBeLessThan(8.74);
   });
 });
 

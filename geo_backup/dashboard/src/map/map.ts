@@ -4,10 +4,11 @@ import type { FeatureCollection } from "geojson";
 import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { Protocol } from "pmtiles";
-import { basemap } from "./basemap";
+import { ARROW, basemap } from "./basemap";
 import { Overlay, type Scene, type View } from "./overlay";
-import { CLOSURE_LOOKS } from "./symbols";
-import type { Area, LonLat, Position, Route } from "../wire";
+import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
+import { coverBands, smooth } from "./surface";
+import type { Area, Cover, LonLat, Reach, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
 prewarm();
@@ -29,8 +30,12 @@ type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const TOUCH_PX = 16;
 const HOLD_MS = 550;
+const HATCH = "hatch";
 /** What draws where there is no graphics card. */
 const IN_MEMORY = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/** How much of the map lies under panels. */
+type Covered = { bottom: number; right: number };
 
 export class LiveMap {
   readonly #map: MapLibre;
@@ -45,14 +50,12 @@ export class LiveMap {
   #dragging: string | null = null;
 
   /** Throws where there is no WebGL. */
-  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
+  constructor(box: HTMLElement, area: Area, opensOn: Area["extent"], covered: Covered, theme: "light" | "dark", serverNow: () => number, events: MapEvents) {
     this.#area = area;
     this.#theme = theme;
     this.#map = new MapLibre({
       container: box,
       style: this.#style(),
-      bounds: opensOn,
-      fitBoundsOptions: { padding: 30, maxZoom: 16 },
       attributionControl: false,
       doubleClickZoom: false,
       dragRotate: false,
@@ -61,6 +64,8 @@ export class LiveMap {
       maxZoom: 19,
       minZoom: 5,
     });
+    this.uncovered(covered);
+    this.#map.fitBounds(opensOn, { padding: { top: 70, bottom: 40, left: 40, right: 40 }, maxZoom: 16, animate: false });
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new AttributionControl({ compact: false, customAttribution: area.has_basemap ? [] : [escape(area.attribution)] }), "bottom-left");
@@ -104,6 +109,14 @@ export class LiveMap {
     this.#overlay.show(scene);
   }
 
+  cover(places: Cover["places"] | null): void {
+    this.set("cover", places && coverBands(places));
+  }
+
+  reach(reach: Reach | null): void {
+    this.set("reach", reach && smooth(reach));
+  }
+
   set(layer: Layer, data: FeatureCollection | null): void {
     this.#data[layer] = data ?? NOTHING;
     (this.#map.getSource(layer) as GeoJSONSource | undefined)?.setData(this.#data[layer]);
@@ -141,7 +154,7 @@ export class LiveMap {
   }
 
   /** The part of the map that no panel covers. */
-  uncovered(padding: { bottom: number; right: number }): void {
+  uncovered(padding: Covered): void {
     this.#map.setPadding({ top: 0, left: 0, ...padding });
   }
 
@@ -168,19 +181,23 @@ export class LiveMap {
     const map = this.#map;
     for (const id of LAYERS) map.addSource(id, { type: "geojson", data: this.#data[id] });
     const dark = this.#theme === "dark";
-    // One hue from light to dark, and rings where nobody is near: told apart without colours too.
+    // Surfaces lie beneath the names of streets.
+    const under = map.getStyle().layers.find(({ type }) => type === "symbol")?.id;
+    map.addImage(ARROW, arrow(), { sdf: true });
+    map.addImage(HATCH, hatch(dark), { pixelRatio: 2 });
+    // The less cover, the stronger: where it is good the map stays quiet. Nobody is hatched too, for who tells no colours.
+    for (const [units, { colour, opacity }] of Object.entries(COVER_LOOKS)) {
+      const band = { type: "fill", source: "cover", filter: ["==", ["get", "units"], Number(units)] as never } as const;
+      map.addLayer({ ...band, id: `cover-${units}`, paint: { "fill-color": colour, "fill-opacity": opacity, "fill-antialias": false } }, under);
+      if (units === "0") map.addLayer({ ...band, id: "cover-hatch", paint: { "fill-pattern": HATCH } }, under);
+    }
+    map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#3d8fc9", "fill-opacity": dark ? 0.14 : 0.13 } }, under);
+    map.addLayer({ id: "reach-line", type: "line", source: "reach", layout: { "line-join": "round" }, paint: { "line-color": dark ? "#6db8f2" : "#0a63a8", "line-width": ["interpolate", ["linear"], ["get", "minutes"], 2, 2.2, 10, 1], "line-opacity": 0.75 } });
     map.addLayer({
-      id: "cover", type: "circle", source: "cover",
-      paint: {
-        "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "demand"]], 0, 3, 0.1, 16],
-        "circle-color": ["step", ["get", "units"], "rgba(0,0,0,0)", 1, "#cfe1f2", 2, "#74add1", 3, "#2b6cb0"],
-        "circle-opacity": 0.75,
-        "circle-stroke-color": ["step", ["get", "units"], "#D55E00", 1, "#2b6cb0"],
-        "circle-stroke-width": ["step", ["get", "units"], 2.5, 1, 1],
-      },
+      id: "reach-minutes", type: "symbol", source: "reach",
+      layout: { "symbol-placement": "line", "symbol-spacing": 500, "text-field": ["concat", ["to-string", ["get", "minutes"]], " min"], "text-font": ["sans-serif"], "text-size": 12, "text-keep-upright": true },
+      paint: { "text-color": dark ? "#a8d5f7" : "#084b80", "text-halo-color": dark ? "#13171b" : "#ffffff", "text-halo-width": 2 },
     });
-    map.addLayer({ id: "reach", type: "fill", source: "reach", paint: { "fill-color": "#56B4E9", "fill-opacity": dark ? 0.16 : 0.2 } });
-    map.addLayer({ id: "reach-line", type: "line", source: "reach", paint: { "line-color": "#0072B2", "line-width": 1.2 } });
     const casing = dark ? "#000000" : "#ffffff";
     for (const [kind, { colour, dashes }] of Object.entries(CLOSURE_LOOKS)) {
       const of = ["==", ["get", "kind"], kind] as const;
@@ -263,17 +280,35 @@ export class LiveMap {
   }
 }
 
-/** Where nine of ten units are, or the whole area when there are too few to tell. */
-export function busiest(area: Area, positions: Record<string, Position>): Area["extent"] {
-  const places = Object.values(positions);
-  if (places.length < 10) return area.extent;
-  const span = (axis: 0 | 1): [number, number] => {
-    const sorted = places.map((place) => place[axis]).sort((a, b) => a - b);
-    const cut = Math.floor(sorted.length / 20);
-    return [sorted[cut]!, sorted[sorted.length - 1 - cut]!];
-  };
-  const [[west, east], [south, north]] = [span(0), span(1)];
-  return [west, south, east, north];
+/** White on clear, to be coloured by the style. */
+function arrow(): ImageData {
+  return painted(24, 24, (context) => {
+    context.fillStyle = "#ffffff";
+    for (const [x, y] of [[3, 10.5], [14, 10.5], [14, 5], [22, 12], [14, 19], [14, 13.5], [3, 13.5]] as const) context.lineTo(x, y);
+    context.fill();
+  });
+}
+
+/** Diagonal lines that go on from one tile to the next. */
+function hatch(dark: boolean): ImageData {
+  return painted(16, 16, (context) => {
+    context.strokeStyle = dark ? "#ff8f5790" : "#b8430a90";
+    context.lineWidth = 2;
+    for (const shift of [-16, 0, 16]) {
+      context.moveTo(shift - 2, 18);
+      context.lineTo(shift + 18, -2);
+    }
+    context.stroke();
+  });
+}
+
+function painted(width: number, height: number, paint: (context: CanvasRenderingContext2D) => void): ImageData {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.beginPath();
+  paint(context);
+  return context.getImageData(0, 0, width, height);
 }
 
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;

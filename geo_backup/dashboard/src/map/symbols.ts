@@ -6,6 +6,8 @@ import type { ClosureKind } from "../world/readings";
 export type Sign = "none" | "cry" | "ring" | "dot" | "bar" | "slash";
 export interface Look {
   colour: string;
+  /** The same on a dark ground. */
+  onDark: string;
   sign: Sign;
 }
 
@@ -13,12 +15,12 @@ export interface Look {
 export const LEGEND = ["danger", "free", "moving", "scene", "busy", "out"] as const;
 export type LookName = (typeof LEGEND)[number];
 export const LOOKS: Record<LookName, Look> = {
-  danger: { colour: "#c4002b", sign: "cry" },
-  free: { colour: "#008a66", sign: "none" },
-  moving: { colour: "#f0a400", sign: "ring" },
-  scene: { colour: "#0067b1", sign: "dot" },
-  busy: { colour: "#c0639b", sign: "bar" },
-  out: { colour: "#7d848b", sign: "slash" },
+  danger: { colour: "#c4002b", onDark: "#ff5a74", sign: "cry" },
+  free: { colour: "#008a66", onDark: "#12b083", sign: "none" },
+  moving: { colour: "#f0a400", onDark: "#f7b52b", sign: "ring" },
+  scene: { colour: "#0067b1", onDark: "#58b2f4", sign: "dot" },
+  busy: { colour: "#b8558f", onDark: "#e48fc2", sign: "bar" },
+  out: { colour: "#7d848b", onDark: "#8e979f", sign: "slash" },
 };
 
 const OF_STATUS: Record<string, LookName> = {
@@ -92,6 +94,14 @@ export const CLOSURE_LOOKS: Record<ClosureKind, { colour: string; dashes: [numbe
   idle: { colour: "#8a8f96", dashes: [0.4, 1.2] },
 };
 
+/** Where at most so many free units are near; each lies on those before it. */
+export const COVER_LOOKS: Record<3 | 2 | 1 | 0, { colour: string; opacity: number }> = {
+  3: { colour: "#2b7bba", opacity: 0.1 },
+  2: { colour: "#f3dca0", opacity: 0.35 },
+  1: { colour: "#eda848", opacity: 0.35 },
+  0: { colour: "#d55e00", opacity: 0.3 },
+};
+
 type Context = CanvasRenderingContext2D;
 export interface Theme {
   dark: boolean;
@@ -161,7 +171,7 @@ export class Symbols {
     const { x, y, look, service, freshness, course, chosen, assigned, alarmed, offMap, beyond_deg } = mark;
     const { dark } = this.#theme;
     const faded = freshness === "stale" || freshness === "lost" || offMap;
-    const colour = faded ? (dark ? "#7f8890" : "#8a9299") : LOOKS[look].colour;
+    const colour = faded ? (dark ? "#7f8890" : "#8a9299") : this.#colour(look);
     const arrow = beyond_deg ?? (faded ? null : course);
     if (arrow !== null) {
       context.save();
@@ -190,7 +200,7 @@ export class Symbols {
         if (freshness === "lost") paint.setLineDash([3, 2]);
         paint.stroke(this.#outlines[service]);
       } else if (look !== "moving") {
-        paint.fillStyle = "#ffffff";
+        paint.fillStyle = this.#edge;
         paint.fill(this.#outlines[LOOKS[look].sign]);
       }
     });
@@ -200,7 +210,7 @@ export class Symbols {
   cluster(context: Context, x: number, y: number, count: number): void {
     const r = 11 + Math.min(9, Math.sqrt(count));
     this.#stamp(context, x, y, `cluster ${count}`, 2 * r + 8, 2 * r + 8, (paint) => {
-      disc(paint, r, this.#theme.dark ? "#0f3d31f0" : "#dff1eaf0", LOOKS.free.colour, 2);
+      disc(paint, r, this.#theme.dark ? "#0f3d31f0" : "#dff1eaf0", this.#colour("free"), 2);
       this.#letters(paint, String(count), 0, 0, this.#theme.dark ? "#d9f5ea" : "#00513c", "600 11.5");
     });
   }
@@ -218,7 +228,7 @@ export class Symbols {
     const [width, height] = size;
     this.#stamp(context, x, y, `label ${text} ${style}`, width + 8, height + 8, (paint) => {
       if (style === "plain") return this.#letters(paint, text, 0, 0, dark ? "#c3cbd2" : "#39424a", "500 11.5", dark ? "#0b0e11d8" : "#ffffffe8");
-      const colour = style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : LOOKS[style].colour;
+      const colour = style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : this.#colour(style);
       paint.beginPath();
       paint.roundRect(-width / 2, -height / 2, width, height, height / 2);
       paint.fillStyle = style === "alarm" ? ALARM.ground : style === "chosen" ? colour : dark ? "#171b20" : "#ffffff";
@@ -273,6 +283,10 @@ export class Symbols {
       paint.fill();
       this.#letters(paint, "!", 0, 2, ALARM.text, "900 22");
     });
+  }
+
+  #colour(look: LookName): string {
+    return this.#theme.dark ? LOOKS[look].onDark : LOOKS[look].colour;
   }
 
   get #edge(): string {

@@ -1,6 +1,6 @@
 /** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
 import type { ClosureKind } from "../world/readings";
-import type { BackupMode, Closure, Condition, Freshness, Incident, LonLat, Need, Parts, RunCard } from "../wire";
+import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
@@ -315,7 +315,7 @@ export const en = {
     title: "New incident",
     close: "Put the card away",
     where: "Where",
-    whereHint: "57.7089, 11.9746, or a place on the map",
+    whereHint: "street and number, crossing, name, coordinates",
     onTheMap: "On the map",
     callback: "Callback",
     calledFrom: (callback: string) => `call back ${callback}`,
@@ -332,6 +332,19 @@ export const en = {
     asks: ({ about, mode }: RunCard) => `${about} Asked for ${MODES[mode]}.`,
     open: "Open and ask for backup",
     putAway: "The call card was put away.",
+  },
+
+  places: {
+    found: "Places found",
+    what: ({ kind, category, town, also, distance_m }: FoundPlace) =>
+      [also && `also ${also}`, kind === "place" || kind === "own" ? category.replaceAll("_", " ") : kind === "coordinates" ? "" : kind, town, distance_m ? distance(distance_m) : ""].filter(Boolean).join(" · "),
+    /** What of the text was not found. */
+    doubt: ({ matched, missing, unknown_words }: FoundPlace) =>
+      [
+        ({ house_number: "This house number is not in the map: somewhere near it.", house_numbers: "The map has no house numbers here: somewhere on the street.",
+          crossing: "They do not cross in this map.", exit: "This exit is not in the map.", post: "This post is not in the map." } as Record<string, string>)[missing] ?? "",
+        unknown_words.length ? `Not understood: ${unknown_words.join(" ")}.` : matched === "close" ? "Spelled otherwise." : "",
+      ].filter(Boolean).join(" "),
   },
 
   consent: {
@@ -395,8 +408,22 @@ export const en = {
     sooner: (seconds: number, other: string) => `would be there ${minutesSeconds(seconds)} sooner than ${other}`,
     swap: "Swap",
     noSwap: "No swap is offered.",
-    unmet: (kind: "must" | "want", needs: { count: number; capability: string }[]) =>
-      `${kind === "must" ? "Needed" : "Wanted"}, and nobody who can go has it: ${needs.map(unitsAsked).join(", ")}`,
+    /** "1 × engine is needed, and nobody has it: 50 patrols are free." */
+    lacking({ capability, count, need, why, free_others, excluded_counts }: Lacking): string {
+      const what = `${unitsAsked({ count, capability })} ${count === 1 ? "is" : "are"} ${need === "must" ? "needed" : "wanted"}`;
+      const others = Object.entries(free_others).map(([kind, n]) => counted(n, kind, `${kind}s`));
+      const free = others.length ? `${others.join(", ")} ${Object.values(free_others).reduce((sum, n) => sum + n, 0) === 1 ? "is" : "are"} free, none of them can do it` : "nobody else is free";
+      const kept = Object.entries(excluded_counts).map(([code, n]) => `${n} ${reason(code)}`);
+      const because: Record<string, string> = {
+        NO_UNITS: "no unit is registered",
+        INCIDENT_OFF_MAP: "the place lies off the map",
+        NOBODY_HAS_IT: `nobody has it: ${free}`,
+        NEEDED_ELSEWHERE: "whoever could go is kept for another call, or for cover",
+        NO_WAY_IN: "no road leads in from outside",
+        ALL_EXCLUDED: `whoever has it cannot go: ${kept.join(", ")}`,
+      };
+      return `${what}: ${because[why] ?? why.toLowerCase().replaceAll("_", " ")}.`;
+    },
     staging: (seconds: number) => `staging ${minutesSeconds(seconds)}`,
   },
 
@@ -518,7 +545,7 @@ export const en = {
 
   cover: {
     found: (free: number, minutes: number) => `of calls would find one of ${free} free units within ${minutes} min`,
-    near: ["nobody", "1", "2", "3 and more units near; size: calls expected"],
+    near: ["nobody", "1", "2", "3 and more units near"],
     beat: (id: string, free: number, floor: number, cover: number, last: string) =>
       `beat ${id}: ${free} free of ${floor} to keep, cover ${percent(cover)}${last ? `, last: ${last}` : ""}`,
     move: (words: string) => `Move ${words}`,
