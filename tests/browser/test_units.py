@@ -253,9 +253,15 @@ def test_words_in_the_menu_of_a_status_are_no_status(desk: httpx.Client, page: A
     page.wait_for_selector("[data-testid=statuses] button:focus")
     hand.type("some bags\n")
     page.wait_for_selector("[data-testid=said] >> text=not into a field")
+    hand.press("Escape")
+    assert unit(desk, "U5")["status"] == "available"
+    hand.command("u5")
+    page.wait_for_selector("[data-testid=unit-card]")
     hand.press("m")
+    page.wait_for_selector("[data-testid=statuses] button:focus")
     hand.press("s")
     eventually(lambda: unit(desk, "U5")["status"] == "on_scene", "the letter alone")
+    page.locator("[data-testid=said]", has_text="U5: on scene").locator("[data-testid=undo]").wait_for()
     hand.press("Control+z")
     eventually(lambda: unit(desk, "U5")["status"] == "available", "taken back")
 
