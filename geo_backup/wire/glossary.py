@@ -157,7 +157,7 @@ _NAMES: dict[str, Entry] = {
     "attribution": ("Whose data the map is made of.", "© OpenStreetMap contributors"),
     "licence": ("Under which licence.", "ODbL-1.0"),
     "has_basemap": ("Whether there are tiles to draw.", True),
-    "moving_ms": ("Ages in milliseconds beyond which a moving unit is no longer live, delayed, stale.", [15_000, 60_000, 300_000]),
+    "moving_ms": ("Ages beyond which a moving unit is no longer live, delayed, stale.", [15_000, 60_000, 300_000]),
     "parked_ms": ("The same of one that stands.", [60_000, 300_000, 1_800_000]),
     "Area.extent": ("West, south, east, north in degrees.", [11.9, 57.6, 12.1, 57.8]),
     "FreshnessLimits.kinds": ("By kind of unit, where they are others.", None),
