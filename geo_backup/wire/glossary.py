@@ -367,8 +367,9 @@ _NAMES: dict[str, Entry] = {
         "What kind of place: OpenStreetMap's word, the agency's own, or how coordinates were written.",
         "hospital",
     ),
-    "town": ("The town that it is in; empty: not known.", "Gothenburg"),
+    "FoundPlace.town": ("The town that it is in; empty: not known.", "Gothenburg"),
     "also": ("Another name of it, where that is the one that was asked for.", "Poseidon"),
+    "beside": ("Where it lies, by its streets, where its name alone does not say.", "Kungsgatan near Avenyn"),
     "matched": (
         ("`exact`: by its words, shortened or not; `close`: a letter was forgiven; `part`: `unknown_words` were not "
         "understood, and may name another place."),
