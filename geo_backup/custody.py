@@ -121,6 +121,20 @@ class RecordsPurged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogRepaired(Event):
+    """The log's file was damaged, and what could be read of it was put into a new one; the damaged one was kept."""
+
+    damage: tuple[str, ...]
+    saved: int
+    lost: int
+    links_lost: int
+    former: str
+    """The name of the damaged file ..."""
+    sha256: str
+    """... and its digest, before anything was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtAcknowledged(Event):
     """Whoever looks after the log knows of what it says against itself (events that it lost, above all), up to a link
     of its chain. The chain tells of it for ever; the server stops holding it up to everybody."""
@@ -142,6 +156,7 @@ KINDS: Mapping[str, type[Event]] = {
         HoldPlaced,
         HoldLifted,
         RecordsPurged,
+        LogRepaired,
         DoubtAcknowledged,
     )
 }

@@ -53,6 +53,8 @@ def _nothing_left_out(report: Report) -> Report:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a command in this process: its standard output, or `Failed` with its one line."""
 
+    monkeypatch.setattr(cli, "_leave_threads", lambda code: None)  # it would end the process of all tests
+
     def run(*args: object) -> str:
         monkeypatch.setattr(sys, "argv", ["geo-backup", *map(str, args)])
         capsys.readouterr()

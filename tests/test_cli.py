@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import socket
 import sqlite3
@@ -16,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from geo_backup import cli
-from geo_backup.custody import RecordsPurged
+from geo_backup.custody import LogRepaired, RecordsPurged
 from geo_backup.eventlog import open_log
 from tests.running import GOTHENBURG, ROOT, Failed, Server, ServerInThread, free_port
 from tests.stories import opened, part, ping, unit
@@ -347,6 +348,17 @@ def test_a_log_is_proven_kept_and_purged(run: Any, tmp_path: Path) -> None:
     assert "note: purged by rule on" in words
     purged = [event for _, event in open_log(file, read_only=True).read_all() if isinstance(event, RecordsPurged)]
     assert [(one.raw_fixes, one.raw_fixes_days) for one in purged] == [(10, 90)]
+
+    broken = tmp_path / "broken.sqlite"
+    run("log", "restore", copy, broken)
+    data = bytearray(broken.read_bytes())
+    data[4096 * 2 : 4096 * 3] = bytes(4096)
+    broken.write_bytes(data)
+    said = run("log", "repair", broken)
+    (repaired,) = [one for _, one in open_log(broken, read_only=True).read_all() if isinstance(one, LogRepaired)]
+    assert hashlib.sha256(data).hexdigest() == repaired.sha256
+    assert repaired.sha256 in said
+    assert (tmp_path / repaired.former).read_bytes() == data
 
     with sqlite3.connect(copy) as connection:
         connection.execute("UPDATE facts SET kind = 'UnitRetired' WHERE seq = 1")

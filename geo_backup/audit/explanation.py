@@ -8,6 +8,7 @@ from geo_backup.backup.answer import Answer, Told
 from geo_backup.backup.lacking import Lack
 from geo_backup.backup.question import Weighed
 from geo_backup.events import ANY, DecisionMade
+from geo_backup.people.sight import FREE_OTHERS
 from geo_backup.wire import decisions
 from geo_backup.wire.decisions import Decision, Human
 from geo_backup.wire.times import to_text
@@ -97,6 +98,10 @@ def _whom(answer: Answer) -> list[str]:
         kind = "needed" if need.need == "must" else "wanted"
         because = because_of.get((need.capability, need.need), "no unit that can go has it")
         lines.append(f"Still {kind}: {need.count} x {need.capability}; {because}.")
+    for one in answer.lacking:
+        if one.free_others:
+            others = ", ".join(f"{n} {kind}" for kind, n in one.free_others)
+            lines.append(f"{FREE_OTHERS} {one.capability}: {others}.")
     for unit in _passed_over(answer)[:PASSED_NAMED]:
         why = REASON_WORDS.get(unit.reason, "left for another incident, or to keep cover")
         lines.append(f"{unit.unit_id} would be sooner ({_minutes(unit.eta_ms)}) but is {why}.")
@@ -104,13 +109,13 @@ def _whom(answer: Answer) -> list[str]:
 
 
 def _lacking(lack: Lack) -> str:
-    """Why nobody fills a need, and who is free instead."""
+    """Why nobody fills a need."""
     words = LACK_WORDS.get(lack.why, lack.why)
     if lack.why == "ALL_EXCLUDED" and lack.excluded:
-        each = (f"{so_many(n, 'is', 'are')} {REASON_WORDS.get(reason, reason)}" for reason, n in lack.excluded)
+        each = [
+            f"{so_many(n, 'is', 'are')} {REASON_WORDS.get(reason, reason)} ({reason})" for reason, n in lack.excluded
+        ]
         words = f"of the others that have it {', '.join(each)}"
-    if lack.free_others:
-        words += f"; free are {', '.join(f'{n} {kind}' for kind, n in lack.free_others)}, which cannot do it"
     return words
 
 

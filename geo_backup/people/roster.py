@@ -68,15 +68,18 @@ class Roster:
 
     def who(self, shown: str) -> Principal | None:
         """Whose token or session this is, if it holds now."""
-        known = self._of(secret.token_hash(shown))
+        return self.whose(secret.token_hash(shown))
+
+    def whose(self, hashed: str) -> Principal | None:
+        """The same by the hash of what was shown."""
+        known = self._of(hashed)
         return known[0] if known is not None else None
 
     def again(self, who: Principal) -> Principal | None:
         """Somebody as they are now, by the session or token that they once showed; None when it is over."""
         table, key = ("tokens", "token_id") if who.kind != "person" else ("sessions", "session_id")
         row = self.file.row(f"SELECT hash FROM {table} WHERE {key} = ?", who.session)
-        known = self._of(row[0]) if row is not None else None
-        return known[0] if known is not None else None
+        return self.whose(row[0]) if row is not None else None
 
     def is_console(self, who: Principal) -> bool:
         """Whether somebody's sessions do not end for want of typing."""

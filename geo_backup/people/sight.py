@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from geo_backup.live_map import Incident, LiveMap, Unit
+from geo_backup.live_map.emergencies import UNLISTED_AGENCY
 from geo_backup.people import Principal, Role
 from geo_backup.people.principal import CENTRE
 
@@ -23,6 +25,8 @@ ETA_STEP_S = 60.0
 DESKS: frozenset[Role] = frozenset({"viewer", "dispatcher", "supervisor"})
 HIDDEN: frozenset[Role] = frozenset({"supervisor"})
 """Roles that see undercover units of their agency."""
+NOBODYS = frozenset({"", UNLISTED_AGENCY})
+"""What stands for the agency of an incident that is of none: every desk sees it."""
 WORDS = frozenset({"note", "note_id", "text", "place", "callback", "kind", "agency", "callsign", "capability",
                    "capabilities", "status", "reason", "by", "who"})  # fmt: skip
 """Properties that hold words or codes: one of them may look like an id, and is none."""
@@ -44,6 +48,7 @@ class Sight:
     """Units it speaks for: itself, and what it is on."""
 
     @staticmethod
+    @lru_cache(maxsize=4_096)  # it is asked with every request
     def of(who: Principal) -> Sight:
         """The widest of somebody's roles."""
         if who.kind == "anyone":
@@ -73,7 +78,7 @@ class Sight:
 
     def incident(self, live_map: LiveMap, incident: Incident) -> bool:
         """Whether it may know of an incident."""
-        if self.desk and (self.agency == CENTRE or incident.agency in ("", self.agency)):
+        if self.desk and (self.agency == CENTRE or incident.agency in NOBODYS or incident.agency == self.agency):
             return True
         if self.units and (incident.for_unit_id in self.units or not self.units.isdisjoint(incident.assignments)):
             return True
@@ -161,7 +166,7 @@ class _Filter:
             elif name == "free_others" and not self._whole:
                 out[name] = {}  # how many there are of what it may not see
             elif name == "words" and isinstance(part, str):
-                out[name] = "\n".join(line for line in part.splitlines() if not any(one in line for one in UNTOLD))
+                out[name] = "\n".join(line for line in part.splitlines() if not self._untold(line))
             elif name in WORDS:
                 out[name] = part
             else:
@@ -171,6 +176,9 @@ class _Filter:
             kept = len(value["candidates"]) - len(out["candidates"])
             out["candidates_total"] = out["candidates_total"] - kept if self._whole else len(out["candidates"])
         return out
+
+    def _untold(self, line: str) -> bool:
+        return any(one in line for one in UNTOLD) or (line.startswith(FREE_OTHERS) and not self._whole)
 
     @property
     def _whole(self) -> bool:
@@ -188,6 +196,8 @@ class _Filter:
         return incident is not None and not self.sight.incident(self.live_map, incident)
 
 
+FREE_OTHERS = "Free, and none of them a"
+"""How a line begins that counts the free units of the whole centre."""
 UNTOLD = frozenset({"HIDDEN", "WRONG_AGENCY_OR_NO_AGREEMENT"})
 """Reasons whose number alone tells of units that may not be seen."""
 

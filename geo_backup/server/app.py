@@ -47,15 +47,16 @@ from geo_backup.server import (
     units,
 )
 from geo_backup.server.adoption import Adoption
-from geo_backup.server.bounds import LOOPBACK, Bounds
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
-from geo_backup.server.proxy import NO_PROXY, Proxied, Proxies
-from geo_backup.server.rates import Rates
-from geo_backup.server.speaker import Speakers, Speaking
+from geo_backup.server.proxy import NO_PROXY, Proxies
+from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 
 if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
     from geo_backup.people.provider import Provider
 
 ROOMS = (
@@ -88,7 +89,11 @@ def create_app(
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
 
-    app = FastAPI(title="geo_backup", version=__version__, lifespan=life, redoc_url=None, docs_url=None)
+    quiet: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+    """Or exporters that the environment names would carry ids past `sight`, and out of here."""
+    app = FastAPI(
+        title="geo_backup", version=__version__, lifespan=life, redoc_url=None, docs_url=None, telemetry=quiet
+    )
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.gazetteer = Gazetteer(node.network)
@@ -105,8 +110,5 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
-    app.add_middleware(Rates)
-    app.add_middleware(Speaking, speakers=speakers)
-    app.add_middleware(Bounds, hosts=lambda: (*LOOPBACK, *hosts) if speakers.open else None)
-    app.add_middleware(Proxied, proxies=proxies)
+    app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
     return app

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from fastapi.exceptions import HTTPException
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope
 
-from geo_backup.server.problems import answer
+from geo_backup.server.asked import Asked, Refusal
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BODY_MAX = 2_000_000
@@ -25,83 +24,67 @@ BODIES_MAX = 128_000_000
 
 
 class Bounds:
-    """ASGI middleware that checks Host, Origin and the body's size before anything else sees the request.
+    """Checks Host, Origin and size of every request, and counts their bodies. `hosts`: names that it answers to beside
+    loopback's, where nobody is configured; else any, since whoever speaks has to show who they are."""
 
-    `hosts` are the names it answers to; None: any, since whoever speaks has to show who they are.
-    """
-
-    def __init__(self, app: ASGIApp, *, hosts: Callable[[], tuple[str, ...] | None]) -> None:
-        self.app, self.hosts = app, hosts
-        self._files = 0
-        self._held = 0
+    def __init__(self, hosts: tuple[str, ...] = ()) -> None:
+        self.hosts = frozenset((*LOOPBACK, *hosts))
+        self.files = 0
+        """Files that come in."""
+        self.held = 0
         """Bytes of bodies under way."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        refusal = self.refusal(scope)
-        if refusal is None:
-            if scope["type"] == "http":
-                await self._counted(scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 4401 if refusal[0] == 401 else 4403, "reason": refusal[1]})
-        else:
-            await answer(*refusal)(scope, receive, send)
-
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a request whose body is counted while it comes in, and cut off at a limit: its own, or that of all
-        bodies together."""
-        is_file = scope["method"] == "PUT" and scope["path"] in FILES
-        if is_file and self._files >= FILES_AT_ONCE:
-            await answer(503, f"{FILES_AT_ONCE} files are being taken in; send this one again later")(
-                scope, receive, send
-            )
-            return
-        most, got = _most(scope), 0
-
-        async def counted() -> Message:
-            nonlocal got
-            message = await receive()
-            more = len(message.get("body", b""))
-            got, self._held = got + more, self._held + more
-            # the one error that FastAPI lets through while it reads a body
-            if got > most:
-                raise HTTPException(413, _too_large(most))
-            if got > SMALL_BODY and self._held > BODIES_MAX:
-                raise HTTPException(503, "much is being sent at once; send this again in a few seconds")
-            return message
-
-        self._files += is_file
+    def refusal(self, asked: Asked, is_open: bool) -> Refusal | None:
+        """Why a request is not to be served."""
+        host = asked.header(b"host")
+        if is_open and (name := _host_name(host)) not in self.hosts:
+            return Refusal(403, f"this server does not answer for the host {name!r}")
+        origin = asked.header(b"origin")
+        if origin and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+            return Refusal(403, f"the origin {origin} is not this server's own page")
+        most = _most(asked.scope)
         try:
-            await self.app(scope, counted, send)
-        finally:
-            self._files -= is_file
-            self._held -= got
-
-    def refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """(status, words) when the request is not to be served."""
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        name = _host_name(host)
-        names = self.hosts()
-        if names is not None and name not in names:
-            return 403, f"this server does not answer for the host {name!r}"
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
-            return 403, f"the origin {origin} is not this server's own page"
-        try:
-            if int(headers.get("content-length", "0")) > _most(scope):
-                return 413, _too_large(_most(scope))
+            large = int(asked.headers.get(b"content-length", 0)) > most
         except ValueError:
-            return 400, "Content-Length is not a number"
-        return None
+            return Refusal(400, "Content-Length is not a number")
+        return Refusal(413, _too_large(most)) if large else None
+
+    def takes(self, asked: Asked, receive: Receive) -> Body | Refusal:
+        """The body of a request that comes in; `ends` when it is answered."""
+        is_file = asked.scope["method"] == "PUT" and asked.scope["path"] in FILES
+        if is_file and self.files >= FILES_AT_ONCE:
+            return Refusal(503, f"{FILES_AT_ONCE} files are being taken in; send this one again later")
+        return Body(self, receive, _most(asked.scope), is_file)
 
 
+class Body:
+    """A body that is counted while it comes in, and cut off at a limit: its own, or that of all bodies together."""
+
+    __slots__ = ("_all", "_got", "_is_file", "_most", "_receive")
+
+    def __init__(self, of_all: Bounds, receive: Receive, most: int, is_file: bool) -> None:
+        self._all, self._receive, self._most, self._is_file, self._got = of_all, receive, most, is_file, 0
+        of_all.files += is_file
+
+    async def receive(self) -> Message:
+        """Its next part. Raises HTTPException, the one error that FastAPI lets through while it reads a body."""
+        message = await self._receive()
+        more = len(message.get("body", b""))
+        self._got += more
+        self._all.held += more
+        if self._got > self._most:
+            raise HTTPException(413, _too_large(self._most))
+        if self._got > SMALL_BODY and self._all.held > BODIES_MAX:
+            raise HTTPException(503, "much is being sent at once; send this again in a few seconds")
+        return message
+
+    def ends(self) -> None:
+        """The request is answered."""
+        self._all.files -= self._is_file
+        self._all.held -= self._got
+
+
+@lru_cache(maxsize=64)  # the same few, but whoever asks may say what they like
 def _host_name(host: str) -> str:
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from geo_backup.errors import BadValueError
-from geo_backup.server.problems import answer
+from geo_backup.server.asked import Asked, Refusal
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip")
 SECURE = {"http": "https", "ws": "wss"}
 
 
@@ -30,11 +29,6 @@ def network_of(text: str) -> Network:
         raise BadValueError("--trusted-proxy", "address", words) from None
 
 
-def is_forwarded(scope: Scope) -> bool:
-    """Whether a request says that it came through a proxy."""
-    return any(name.startswith(FORWARDED) for name, _ in scope["headers"])
-
-
 @dataclass(frozen=True)
 class Proxies:
     """The proxies that are believed. `alone`: the port has no TLS of its own and is open to other machines, so that
@@ -47,41 +41,24 @@ class Proxies:
         """Whether this is one of them."""
         return address is not None and any(address in network for network in self.networks)
 
-
-NO_PROXY = Proxies()
-
-
-class Proxied:
-    """ASGI middleware: of a request that a trusted proxy brings, who sent it (`X-Forwarded-For`) and whether it came by
-    TLS (`X-Forwarded-Proto`)."""
-
-    def __init__(self, app: ASGIApp, *, proxies: Proxies) -> None:
-        self.app, self.proxies = app, proxies
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        forwarded = is_forwarded(scope)
-        if not forwarded and not self.proxies.alone:
-            await self.app(scope, receive, send)
-            return
-        client = scope.get("client")
-        peer = _address(client[0]) if client else None
-        trusts = self.proxies.trust(peer)
-        if forwarded and not trusts:
+    def seen_through(self, asked: Asked) -> Asked | Refusal:
+        """A request as it was sent: of one that a trusted proxy brings, who sent it (`X-Forwarded-For`) and whether it
+        came by TLS (`X-Forwarded-Proto`)."""
+        if not asked.forwarded and not self.alone:
+            return asked
+        peer = _address(asked.source)
+        trusts = self.trust(peer)
+        if asked.forwarded and not trusts:
             words = f"a proxy at {peer} brought this, which nobody named: start the server with --trusted-proxy {peer}"
-            await _refuse(words, scope, receive, send)
-        elif self.proxies.alone and not trusts and not (peer is not None and peer.is_loopback):
-            words = "this port speaks with its proxy alone, since it has no TLS of its own: ask the proxy"
-            await _refuse(words, scope, receive, send)
-        elif forwarded and peer is not None:
-            await self.app(self._as_sent(scope, Headers(scope=scope), peer), receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return Refusal(403, words)
+        if self.alone and not trusts and not (peer is not None and peer.is_loopback):
+            return Refusal(403, "this port speaks with its proxy alone, since it has no TLS of its own: ask the proxy")
+        if asked.forwarded and peer is not None:
+            return asked._replace(scope=self._as_sent(asked.scope, peer))
+        return asked
 
-    def _as_sent(self, scope: Scope, headers: Headers, peer: Address) -> Scope:
+    def _as_sent(self, scope: Scope, peer: Address) -> Scope:
+        headers = Headers(scope=scope)
         hops = [hop for value in headers.getlist("x-forwarded-for") for hop in value.split(",")]
         scope = {**scope, "client": (str(self._sender(reversed(hops), peer)), 0)}
         by = [hop.strip().lower() for value in headers.getlist("x-forwarded-proto") for hop in value.split(",")]
@@ -96,17 +73,12 @@ class Proxied:
             if found is None:
                 break
             peer = found
-            if not self.proxies.trust(found):
+            if not self.trust(found):
                 break
         return peer
 
 
-async def _refuse(words: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "http":
-        await answer(403, words)(scope, receive, send)
-    else:
-        await receive()
-        await send({"type": "websocket.close", "code": 4403, "reason": words[:120]})
+NO_PROXY = Proxies()
 
 
 def _address(text: str) -> Address | None:

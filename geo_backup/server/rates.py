@@ -14,14 +14,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.exceptions import HTTPException
+from starlette.types import Receive
 
 from geo_backup.people import Principal
-from geo_backup.server.adoption import address_of
-from geo_backup.server.problems import answer
-from geo_backup.server.speaker import SERVER, speaker_of
+from geo_backup.server.adoption import client_at
+from geo_backup.server.asked import Asked, Refusal, read_ahead
+from geo_backup.server.speaker import SERVER
 
 
 class Limit(NamedTuple):
@@ -64,46 +63,42 @@ class _Used:
 
 
 class Rates:
-    """ASGI middleware behind `Speaking`. Where nobody is configured there is no limit: a machine alone with itself."""
+    """What each has asked for lately. Where nobody is configured there is no limit: a machine alone with itself."""
 
-    def __init__(self, app: ASGIApp, *, now_s: Callable[[], float] = time.monotonic) -> None:
-        self.app, self._now_s = app, now_s
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._used: OrderedDict[str, _Used] = OrderedDict()
+        self._free = _Used()
         self._held = 0
         """Refusals that wait to be told."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on."""
-        who = speaker_of(scope)
-        if scope["type"] != "http" or (who is not None and who.kind == "anyone"):
-            await self.app(scope, receive, send)
-            return
-        if who is None and (refused := scope["state"]["who"]) is not None and refused.status == 429:
-            await self._refuse(refused.words, 60.0, scope, receive, send)
-            return
-        used, limit = self._of(who, scope), OF_ADDRESS if who is None else OF_ONE
-        wait_s = self.takes(used, limit, _weight(scope))
+    async def enters(
+        self, asked: Asked, who: Principal | Refusal | None, receive: Receive
+    ) -> tuple[_Used | Refusal, Receive]:
+        """Count a request: by whom it is under way, or why it is refused; and the way to read it."""
+        if isinstance(who, Refusal):
+            if who.status == 429:
+                return await self._refused(who.words, 60.0), receive
+            who = None
+        elif who is not None and who.kind == "anyone":
+            return self._free, receive
+        used, limit = self._of(who, asked), OF_ADDRESS if who is None else OF_ONE
+        wait_s = self.takes(used, limit, _weight(asked))
         if wait_s > 0.0:
-            urgent, receive = await _is_urgent(who, scope, receive)
+            urgent, receive = await _is_urgent(who, asked, receive)
             if not urgent:
-                await self._refuse(_words(who, used, limit), wait_s, scope, receive, send)
-                return
-        used.under_way += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            used.under_way -= 1
+                return await self._refused(_words(who, used, limit), wait_s), receive
+        return used, receive
 
-    async def _refuse(self, words: str, wait_s: float, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refused(self, words: str, wait_s: float) -> Refusal:
         """Refusing costs time too: whoever asks again as soon as they are refused gets to do so once a second."""
-        refusal = answer(429, words, headers={"Retry-After": str(math.ceil(wait_s))})
         if self._held < HELD_MAX:
             self._held += 1
             try:
                 await asyncio.sleep(HELD_S)
             finally:
                 self._held -= 1
-        await refusal(scope, receive, send)
+        return Refusal(429, words, {"Retry-After": str(math.ceil(wait_s))})
 
     def takes(self, used: _Used, limit: Limit, weight: float) -> float:
         """Count a request; 0, or the seconds after which it may come again."""
@@ -117,12 +112,10 @@ class Rates:
         used.even_s = even_s
         return 0.0
 
-    def _of(self, who: Principal | None, scope: Scope) -> _Used:
+    def _of(self, who: Principal | None, asked: Asked) -> _Used:
         if who is None or who is SERVER:  # one token for all: each machine that has it is one
-            client = scope.get("client")
-            host = client[0] if client else ""
-            key = host if ":" not in host else address_of(HTTPConnection(scope))
-            key = key if who is None else f"{who.id} at {key}"
+            client = client_at(asked.source)
+            key = client if who is None else f"{who.id} at {client}"
         else:
             key = f"session {who.session}"
         used = self._used.get(key)
@@ -133,24 +126,21 @@ class Rates:
         return used
 
 
-def _weight(scope: Scope) -> float:
+def _weight(asked: Asked) -> float:
     """How many requests one counts as. A body of unknown length counts as the heaviest."""
-    costly = COSTLY.get((scope["method"], scope["path"]))
+    costly = COSTLY.get((asked.scope["method"], asked.scope["path"]))
     if costly is not None:
         return costly
-    if scope["method"] in ("GET", "HEAD"):
-        return 1.0
-    headers = Headers(scope=scope)
-    length = headers.get("content-length")
-    if length is None:
-        return HEAVIEST if "transfer-encoding" in headers else 1.0
+    length = asked.headers.get(b"content-length")
+    if length is None or not asked.changes:
+        return HEAVIEST if asked.changes and b"transfer-encoding" in asked.headers else 1.0
     return min(HEAVIEST, 1.0 + int(length) / BYTES_EACH)
 
 
-async def _is_urgent(who: Principal | None, scope: Scope, receive: Receive) -> tuple[bool, Receive]:
+async def _is_urgent(who: Principal | None, asked: Asked, receive: Receive) -> tuple[bool, Receive]:
     """Whether a request is urgent, and the way to read it (again)."""
-    path = scope["path"]
-    if who is None or scope["method"] != "POST":
+    path = asked.scope["path"]
+    if who is None or asked.scope["method"] != "POST":
         return False, receive
     if PRESSED(path) is not None:
         return True, receive
@@ -159,15 +149,11 @@ async def _is_urgent(who: Principal | None, scope: Scope, receive: Receive) -> t
     told = IN_BODY.get(path)
     if told is None:
         return False, receive
-    messages: list[Message] = []
-    while not messages or messages[-1].get("more_body"):
-        messages.append(await receive())
-    rest = iter(messages)
-
-    async def again() -> Message:
-        return next(rest, None) or await receive()
-
-    return told.search(b"".join(message.get("body", b"") for message in messages)) is not None, again
+    try:
+        body, receive = await read_ahead(receive)
+    except HTTPException:  # it is too large
+        return False, receive
+    return told.search(body) is not None, receive
 
 
 def _words(who: Principal | None, used: _Used, limit: Limit) -> str:

@@ -16,6 +16,7 @@ from geo_backup.people.sessions import SignInError
 from geo_backup.server.access import RIGHTS, reach, topics_of
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
+from geo_backup.server.asked import Asked
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.looks import audit
 from geo_backup.server.problems import Problem, bad_value, may
@@ -76,7 +77,7 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
 @routes.delete("/session", status_code=204)
 async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Response:
     """Sign out: the session is worth nothing from now on, wherever its cookie was copied to."""
-    shown, by_cookie = speakers.shown(request.headers)
+    shown, by_cookie = speakers.shown(Asked.of(request.scope))
     who = speaker_of(request.scope)
     if by_cookie and who is not None and who.kind != "anyone":
         speakers.sign_out(shown, who)
@@ -96,7 +97,7 @@ async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Re
 @routes.get("/session")
 async def get_session(node: TheNode, speakers: TheSpeakers, request: Request) -> Told[documents.Session]:
     """Who is signed in here, what they may do, and what a page shows beside its cookie (`csrf`)."""
-    shown, by_cookie = speakers.shown(request.headers)
+    shown, by_cookie = speakers.shown(Asked.of(request.scope))
     return told(_document(node, speakers, speaker_of(request.scope), shown, by_cookie=by_cookie))
 
 

@@ -1,6 +1,6 @@
 """Who is speaking: from what a request shows (a token, a session's cookie) to a principal, before anything is read.
 
-`Speaking` is the ASGI middleware that finds it out; handlers and facts learn it from `speaking()` and `said_by()`.
+The gate asks `Speakers`, and puts the answer where handlers and facts learn it: `speaking()`, `said_by()`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from http.cookies import CookieError, SimpleCookie
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import cookie_parser
+from starlette.types import Scope
 
 from geo_backup.errors import TokenError
 from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.secret import is_jwt, new_token, token_hash
-from geo_backup.server.problems import answer, bad_value
-from geo_backup.server.proxy import is_forwarded
+from geo_backup.server.asked import Asked, Refusal
+from geo_backup.server.problems import bad_value
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what reads its tokens
     from geo_backup.people.provider import Provider
@@ -36,9 +35,7 @@ if TYPE_CHECKING:  # only a site with an identity provider pays for what reads i
 log_ = logging.getLogger("geo_backup.access")
 
 COOKIE = "geo_backup_session"
-CSRF_HEADER = "x-csrf-token"
-SAFE = ("GET", "HEAD", "OPTIONS")
-SHOWN_BY = (b"authorization", b"cookie")
+CSRF_HEADER = b"x-csrf-token"
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
@@ -56,19 +53,19 @@ OPEN_MANNER = (
     "`geo-backup people add` changes that"
 )
 
-_SPEAKING: ContextVar[Principal] = ContextVar("speaking", default=ANYONE)
+SPEAKING: ContextVar[Principal] = ContextVar("speaking", default=ANYONE)
 
 E = TypeVar("E", bound=Event)
 
 
 def speaking() -> Principal:
     """Who said what this request says."""
-    return _SPEAKING.get()
+    return SPEAKING.get()
 
 
 def said_by(channel: str) -> str:
     """How a fact of this request names who said it; where nobody is configured, the channel that it came by."""
-    who = _SPEAKING.get()
+    who = SPEAKING.get()
     return channel if who.kind == "anyone" else who.said_by
 
 
@@ -77,7 +74,7 @@ def named(by: str | None) -> str:
 
     Raises `Problem` 422 where nobody is configured and the request does not say who it is either.
     """
-    who = _SPEAKING.get()
+    who = SPEAKING.get()
     if who.kind == "anyone":
         if by is None:
             raise bad_value("/by", "missing", "say who decides: nobody is signed in here")
@@ -87,26 +84,18 @@ def named(by: str | None) -> str:
 
 def own_agency() -> str:
     """The agency whose work this is where a request names none: that of who speaks; empty: everybody's."""
-    who = _SPEAKING.get()
+    who = SPEAKING.get()
     return "" if who.agency == CENTRE else who.agency
 
 
 def signed(event: E) -> E:
     """An event with the name of who said it. Whatever a handler put there gives way to it."""
-    who = _SPEAKING.get()
+    who = SPEAKING.get()
     return event if who.kind == "anyone" else replace(event, said_by=who.said_by)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why somebody is not let in, in words."""
-
-    status: int
-    words: str
-
-
 def speaker_of(scope: Scope) -> Principal | None:
-    """Who speaks in a request, as `Speaking` found it out; None: nobody said."""
+    """Who speaks in a request, as the gate found it out; None: nobody said."""
     who = scope.get("state", {}).get("who")
     return who if isinstance(who, Principal) else None
 
@@ -158,42 +147,46 @@ class Speakers:
         """Whether nobody is configured."""
         return self._token is None and self.provider is None and (self.roster is None or self.roster.empty())
 
-    def of(self, scope: Scope, headers: Headers, source: str) -> Principal | Refusal | None:
-        """Who shows what these headers show; None: nothing is shown."""
-        if self.open:
-            return self._open_to(scope, headers)
-        shown, by_cookie = self.shown(headers)
-        if not shown:
+    async def of(self, asked: Asked, is_open: bool) -> Principal | Refusal | None:
+        """Who shows what a request shows; None: nothing is shown. A session's cookie needs the page's own word beside
+        it, where something may change. `is_open`: nobody is configured."""
+        shown, by_cookie = self.shown(asked)
+        if is_open:  # a link only says who they are
+            if asked.forwarded:
+                words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
+                return Refusal(403, words)
+            found = self.who(shown) if shown else None
+        elif not shown:
             return None
-        try:
-            who = self.who(shown)
-        except TokenError as error:
-            return self.is_wrong(source, str(error)) if error.status == 401 else Refusal(error.status, str(error))
-        # a cookie whose session is over comes by the browser's own doing: nobody tries anything
-        return who if who is not None or by_cookie else self.is_wrong(source)
+        else:
+            if self.provider is not None:
+                await self.provider.meet(shown)
+            try:
+                found = self.who(shown)
+            except TokenError as error:
+                words = str(error)
+                return self.is_wrong(asked.source, words) if error.status == 401 else Refusal(error.status, words)
+        if found is None:
+            if is_open:
+                return ANYONE
+            # a cookie whose session is over comes by the browser's own doing: nobody tries anything
+            return None if by_cookie else self.is_wrong(asked.source)
+        if not asked.changes:
+            self.is_there(found)
+        elif by_cookie:
+            if not hmac.compare_digest(asked.headers.get(CSRF_HEADER, b""), csrf_of(shown).encode()):
+                words = f"a page shows `{CSRF_HEADER.decode()}` with its session's cookie; GET /v1/session tells it"
+                return Refusal(403, words)
+            self.is_active(found)
+        return found
 
-    def _open_to(self, scope: Scope, headers: Headers) -> Principal | Refusal:
-        """Who speaks where nobody is configured: anybody, unless a proxy brings them; a link only says who they are."""
-        if is_forwarded(scope):
-            words = "a proxy stands before a server for which nobody is configured: " + OPEN_MANNER
-            return Refusal(403, words)
-        if not any(name in SHOWN_BY for name, _ in scope["headers"]):  # as nearly all, with every ping
-            return ANYONE
-        shown, _ = self.shown(headers)
-        return (self.who(shown) if shown else None) or ANYONE
-
-    def shown(self, headers: Headers) -> tuple[str, bool]:
-        """The token or session that headers show, and whether it came as a cookie, by the browser's own doing."""
-        given = headers.get("authorization", "")
+    def shown(self, asked: Asked) -> tuple[str, bool]:
+        """The token or session that a request shows, and whether it came as a cookie, by the browser's own doing."""
+        given = asked.header(b"authorization")
         if given[:7].lower() == "bearer ":
             return given[7:].strip(), False
-        if "cookie" not in headers:
-            return "", False
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            cookie = None
-        return (cookie.value, True) if cookie is not None else ("", False)
+        cookie = cookie_parser(asked.header(b"cookie")).get(COOKIE)
+        return (cookie, True) if cookie is not None else ("", False)
 
     def who(self, shown: str) -> Principal | None:
         """Whose token or session this is, if it holds now. Raises TokenError for one of the provider that does not."""
@@ -205,7 +198,7 @@ class Speakers:
         begun = self._links.get(hashed)
         if begun is not None:
             return begun[1] if self._stands(begun[0], begun[2]) else None
-        return self.roster.who(shown) if self.roster is not None else None
+        return self.roster.whose(hashed) if self.roster is not None else None
 
     def link(self, who: Principal) -> str:
         """The secret of a link that opens the page once, as somebody, within five minutes."""
@@ -384,45 +377,3 @@ def _by_token(who: Principal) -> bool:
 def csrf_of(shown: str) -> str:
     """What a page shows beside its cookie with everything that changes something; another origin cannot know it."""
     return hashlib.sha256(b"csrf " + shown.encode()).hexdigest()[:32]
-
-
-class Speaking:
-    """ASGI middleware: finds out who speaks, and refuses a session's cookie without the page's own word beside it."""
-
-    def __init__(self, app: ASGIApp, *, speakers: Speakers) -> None:
-        self.app, self.speakers = app, speakers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        client = scope.get("client")
-        if self.speakers.provider is not None:
-            await self.speakers.provider.meet(self.speakers.shown(headers)[0])
-        found = self.speakers.of(scope, headers, client[0] if client else "")
-        if isinstance(found, Principal) and scope["type"] == "http" and scope["method"] not in SAFE:
-            shown, by_cookie = self.speakers.shown(headers)
-            if by_cookie and not hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), csrf_of(shown).encode()):
-                found = Refusal(
-                    403, f"a page shows `{CSRF_HEADER}` with its session's cookie; GET /v1/session tells it"
-                )
-            elif by_cookie:
-                self.speakers.is_active(found)
-        elif isinstance(found, Principal):
-            self.speakers.is_there(found)
-        if isinstance(found, Refusal) and scope["type"] == "http" and found.status not in (401, 429):
-            await answer(found.status, found.words)(scope, receive, send)
-            return
-        if isinstance(found, Refusal) and scope["type"] == "websocket":
-            await receive()
-            code = 4401 if found.status == 401 else 4403
-            await send({"type": "websocket.close", "code": code, "reason": found.words[:120]})
-            return
-        # a wrong token is refused where something is asked for, and too many of them by `Rates`
-        scope.setdefault("state", {})["who"] = found
-        mark = _SPEAKING.set(found if isinstance(found, Principal) else ANYONE)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            _SPEAKING.reset(mark)

@@ -145,7 +145,8 @@ def test_the_answer_says_whom_it_takes_as_what_and_what_it_lacks() -> None:
     ]
     fact = decisions.record("d", question, told, first, quick=True)
     words = explained(fact)["words"]
-    assert "Still needed: 1 x engine; no unit has it; free are 3 patrol, which cannot do it." in words
+    assert "Still needed: 1 x engine; no unit has it." in words
+    assert "Free, and none of them a boat: 3 patrol." in words
     again = decisions.unpack_answer(fact.answer)
     assert decisions.recommendation("d", again, quick=True)["missing"][0]["free_others"] == {"patrol": 3}
 

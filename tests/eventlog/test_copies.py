@@ -11,7 +11,7 @@ import pytest
 
 from geo_backup.errors import LogError
 from geo_backup.eventlog import sqlite_chain
-from geo_backup.eventlog.copies import backup, repair, restore
+from geo_backup.eventlog.copies import backup, restore
 from geo_backup.eventlog.proof import prove
 from geo_backup.eventlog.signing import public_of
 from geo_backup.eventlog.sqlite import SqliteLog
@@ -105,60 +105,3 @@ def test_a_backup_that_was_tampered_with_is_restored_only_when_one_insists(tmp_p
         restore(out, tmp_path / "again.sqlite")
     assert not (tmp_path / "again.sqlite").exists()
     assert restore(out, tmp_path / "again.sqlite", damaged=True).wrong
-
-
-def test_a_whole_log_needs_no_repair_and_one_that_is_written_gets_none(tmp_path: Path) -> None:
-    path = written(tmp_path / NAME, 5)
-    before = path.read_bytes()
-    assert repair(path).damage == []
-    assert path.read_bytes() == before
-    with closing(SqliteLog.open(path)), pytest.raises(LogError, match="being written"):
-        repair(path)
-
-
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_a_log_with_a_bad_page_is_saved_but_for_what_stood_there(tmp_path: Path, share: float) -> None:
-    path = written(tmp_path / NAME)
-    whole = events_of(path)
-    data = bytearray(path.read_bytes())
-    at = int(len(data) * share) // 4096 * 4096
-    data[at : at + 4096] = b"\xff" * 4096
-    path.write_bytes(data)
-    done = repair(path)
-    assert done.damage
-    lost = sum(span.size for span in done.lost)
-    assert done.events + lost == len(whole)
-    assert done.former is not None
-    assert done.former.read_bytes() == data
-    kept = events_of(path)
-    assert [event for event in whole if event in kept] == kept, "nothing comes back otherwise than it was"
-    assert len(kept) == done.events >= len(whole) - 200
-    proof = prove(path)
-    assert proof.lost == lost
-    if not done.links_lost:
-        assert proof.wrong == []
-    with closing(SqliteLog.open(path)) as log:
-        assert asyncio.run(log.append([fact(99)])) == [len(whole) + 1]
-    assert repair(path).damage == []
-
-
-def test_of_a_log_cut_short_the_beginning_is_saved(tmp_path: Path) -> None:
-    path = written(tmp_path / NAME)
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2 // 4096 * 4096])
-    with pytest.raises(LogError, match="log repair"):
-        SqliteLog.open(path)
-    done = repair(path)
-    assert 0 < done.events < 2_000
-    assert done.events + sum(span.size for span in done.lost) == 2_000
-    with closing(SqliteLog.open(path)) as log:
-        assert asyncio.run(log.append([fact(99)])) == [2_001]
-
-
-def test_what_is_no_log_is_not_repaired(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("no log " * 1000)
-    with pytest.raises(LogError):
-        repair(tmp_path / "text")
-    assert (tmp_path / "text").read_text().startswith("no log")
-    with pytest.raises(LogError, match="there is no log"):
-        repair(tmp_path / "none")

@@ -333,7 +333,6 @@ def test_a_damaged_snapshot_gives_way_to_the_one_before(tmp_path: Path) -> None:
         log.save_snapshot(seq, b"%d" % seq)
     log.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT seq FROM snapshots ORDER BY seq").fetchall() == [(3,), (4,), (5,)]
         connection.execute("UPDATE snapshots SET data = x'00' WHERE seq = 5")
     connection.close()
     log = SqliteLog.open(path)

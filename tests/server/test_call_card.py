@@ -296,13 +296,14 @@ def unfit(
         ("REST_PERIOD", {"seen_s": 0, "rest_until": 3_600}),
         ("END_OF_SHIFT", {"seen_s": 0, "shift_ends": 120}),
         ("WRONG_CAPABILITY", {"seen_s": 0}),
+        ("WRONG_AGENCY_OR_NO_AGREEMENT", {"seen_s": 0}),
     ],
 )
 def test_whom_a_ranking_excludes_can_be_sent_with_a_reason(
     http: httpx.Client, reason: str, what: dict[str, Any]
 ) -> None:
     unfit(http, "X1", **what)
-    incident_id = incident(http, priority=3)
+    incident_id = incident(http, priority=3, agency="fire" if reason.startswith("WRONG_AGENCY") else "")
     if reason == "WRONG_CAPABILITY":
         backup(http, incident_id, mode="immediate", requirement=[{"capability": "drone"}])
     ranking = http.get(f"/v1/incidents/{incident_id}/ranking").json()

@@ -13,9 +13,12 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from geo_backup.people import Roster
-from geo_backup.server.proxy import Proxied, Proxies, network_of
+from geo_backup.server.gate import Gate
+from geo_backup.server.proxy import Proxies, network_of
+from geo_backup.server.speaker import Speakers
 from tests.running import ServerInThread
 
+TOKEN = "that everybody here has"
 PASSWORD = "correct horse battery"
 
 
@@ -30,7 +33,9 @@ def ask(peer: str, headers: dict[str, str], *, alone: bool = False) -> Any:
     proxies = Proxies((network_of("10.0.0.0/24"), network_of("fd00::1")), alone)
 
     async def answered() -> httpx.Response:
-        transport = httpx.ASGITransport(Proxied(who, proxies=proxies), client=(peer, 40_000))
+        transport = httpx.ASGITransport(
+            Gate(who, speakers=Speakers(token=TOKEN), proxies=proxies), client=(peer, 40_000)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
             return await http.get("/", headers=headers)
 

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 
 from geo_backup.people import Roster
 from geo_backup.server import emergencies
+from geo_backup.server.asked import Asked
 from geo_backup.server.assignments import routes as assignments
 from geo_backup.server.rates import COSTLY, HEAVIEST, IN_BODY, OF_ADDRESS, OF_ONE, PRESSED, SENT, Rates, _Used, _weight
 from tests.asking import at, problem
@@ -26,13 +27,14 @@ PLACE = {"lon": CENTRE[0], "lat": CENTRE[1]}
 WITHIN_S = 1.0
 
 
-def nobody(*_: Any) -> Any:
-    raise AssertionError
+def asked(method: str, path: str, headers: dict[str, str] | None = None) -> Asked:
+    rows = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    return Asked.of({"type": "http", "method": method, "path": path, "headers": rows})
 
 
 def test_an_allowance_is_used_up_and_comes_back() -> None:
     now = [0.0]
-    rates, used = Rates(nobody, now_s=lambda: now[0]), _Used()
+    rates, used = Rates(lambda: now[0]), _Used()
     assert all(rates.takes(used, OF_ONE, 1.0) == 0.0 for _ in range(int(OF_ONE.saved)))
     wait_s = rates.takes(used, OF_ONE, 1.0)
     assert wait_s == pytest.approx(1 / OF_ONE.per_s)
@@ -50,7 +52,7 @@ def test_an_allowance_is_used_up_and_comes_back() -> None:
 def test_only_so_many_are_under_way() -> None:
     used = _Used()
     used.under_way = OF_ADDRESS.under_way
-    assert Rates(nobody).takes(used, OF_ADDRESS, 1.0) == 1.0
+    assert Rates().takes(used, OF_ADDRESS, 1.0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,11 @@ def test_only_so_many_are_under_way() -> None:
     ],
 )
 def test_a_large_body_counts_as_many_requests(method: str, headers: dict[str, str], weight: float) -> None:
-    rows = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert _weight({"type": "http", "method": method, "path": "/v1/positions", "headers": rows}) == weight
+    assert _weight(asked(method, "/v1/positions", headers)) == weight
 
 
 def test_passwords_cannot_be_tried_by_the_thousand() -> None:
-    weights = {path: _weight({"type": "http", "method": method, "path": path}) for method, path in COSTLY}
+    weights = {path: _weight(asked(method, path)) for method, path in COSTLY}
     assert set(weights) == {"/v1/session", "/v1/session/oidc/done"}
     assert all(OF_ADDRESS.per_s / weight <= 2.0 for weight in weights.values())
 

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from geo_backup.people import Principal, Roster
-from geo_backup.server.speaker import COOKIE, CSRF_HEADER, Speakers, Speaking, csrf_of, speaker_of
+from geo_backup.server.gate import Gate
+from geo_backup.server.speaker import COOKIE, CSRF_HEADER, Speakers, csrf_of, speaker_of
 
 WHO = Principal("person", "demo", "*", frozenset({"viewer"}), name="Demo desk")
 
@@ -24,7 +25,7 @@ async def named(scope: Scope, receive: Receive, send: Send) -> None:
 
 def ask(speakers: Speakers, method: str, cookie: str, **headers: str) -> httpx.Response:
     async def answered() -> httpx.Response:
-        transport = httpx.ASGITransport(Speaking(named, speakers=speakers))
+        transport = httpx.ASGITransport(Gate(named, speakers=speakers, hosts=("server",)))
         async with httpx.AsyncClient(transport=transport, base_url="http://server", cookies={COOKIE: cookie}) as http:
             return await http.request(method, "/", headers=headers)
 
@@ -66,7 +67,7 @@ def test_a_page_that_only_looks_is_not_in_use(roster: Roster) -> None:
     for hours.now_s in (0, 900, 1700):
         assert ask(speakers, "GET", shown).text == "person:lind"
         assert ask(speakers, "GET", at_console).text == "person:wall"
-    assert ask(speakers, "POST", shown, **{CSRF_HEADER: csrf_of(shown)}).text == "person:lind"
+    assert ask(speakers, "POST", shown, **{CSRF_HEADER.decode(): csrf_of(shown)}).text == "person:lind"
     hours.now_s = 3400
     assert speakers.end_idle(1800) == []
     assert ask(speakers, "GET", shown).text == "person:lind"
@@ -83,7 +84,7 @@ def test_where_nobody_is_configured_a_link_only_says_who_it_is() -> None:
     assert shown is not None
     assert ask(speakers, "GET", shown).text == "person:demo"
     assert ask(speakers, "POST", shown).status_code == 403
-    assert ask(speakers, "POST", shown, **{CSRF_HEADER: csrf_of(shown)}).text == "person:demo"
+    assert ask(speakers, "POST", shown, **{CSRF_HEADER.decode(): csrf_of(shown)}).text == "person:demo"
     assert ask(speakers, "POST", "of another server").text == "anyone:"
     hours.now_s = 9000
     assert speakers.end_idle(1800) == []

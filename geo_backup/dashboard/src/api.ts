@@ -1,6 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn } from "./wire";
+import type { Geometry } from "geojson";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -30,6 +31,9 @@ export class Problem extends Error {
 /** What the server told this page alone, and wants to hear with whatever changes something: another site cannot know it. */
 let csrf = "";
 
+/** Whoever wants to know what was ordered, by whatever key or click. */
+export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
+
 interface ProblemBody {
   title?: string;
   detail?: string;
@@ -56,6 +60,7 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
     }
     throw new Problem(0, method === "GET" ? words.wrong.silence : words.link.unsure);
   }
+  if (response.ok && method !== "GET") orders.heard?.(method, path, body);
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const problem = (await response.json().catch(() => ({}))) as ProblemBody;
   const said = (problem.errors ?? []).map(({ reason, message }) => words.wrong.refusals[reason ?? ""] ?? message).filter(Boolean).join(" ");
@@ -71,6 +76,8 @@ export function newId(prefix: string): string {
 
 const emergencyAt = (emergency: string) => `/v1/emergencies/${encodeURIComponent(emergency)}`;
 const at = (incident: string) => `/v1/incidents/${encodeURIComponent(incident)}`;
+
+const unitAt = (unit: string) => `/v1/units/${encodeURIComponent(unit)}`;
 
 async function sessionOf(asked: Promise<Session>): Promise<Session> {
   const session = await asked;
@@ -98,8 +105,6 @@ export const api = {
   askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<BackupAnswer>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
-  places: (text: string, limit: number) => request<Places>("GET", `/v1/places?q=${encodeURIComponent(text)}&limit=${limit}`),
-  placeName: (lon: number, lat: number) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
   plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),
@@ -118,6 +123,16 @@ export const api = {
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
+  setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),
+  track: (unit: string) => request<Track>("GET", `${unitAt(unit)}/track`),
+  /** Finished incidents since then that have all these words. */
+  finished: (q: string, from: string, limit: number) =>
+    request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
+  beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
+  places: (q: string, near: LonLat | undefined, limit: number) =>
+    request<Places>("GET", `/v1/places?q=${encodeURIComponent(q)}&limit=${limit}${near ? `&near=${near.join(",")}` : ""}`),
+  placeName: ([lon, lat]: LonLat) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
 };

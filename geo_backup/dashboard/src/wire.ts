@@ -26,6 +26,10 @@ export interface Unit {
   /** As its kind, its capabilities or its agency tell; empty where none does. */
   discipline: "" | "police" | "fire" | "ems";
   status: string;
+  /** Since when it does. */
+  status_time?: string;
+  crew?: { capabilities: string[] }[] | null;
+  shift_ends?: string | null;
   source: string;
   incident_id: string | null;
   emergency_id?: string | null;
@@ -35,7 +39,7 @@ export interface Unit {
 
 /** What somebody may do, as the table of the server names it. */
 export type Right =
-  | "look" | "look_ahead" | "look_around" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"
+  | "look" | "look_ahead" | "look_around" | "look_back" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"
   | "close_roads" | "traffic" | "clear" | "lead" | "fleet" | "setup" | "steer" | "read_log" | "measure";
 
 /** Who is signed in; `own` are the rights that hold for their own units only. */
@@ -387,6 +391,41 @@ export interface Plan extends NewPlan {
   schedule?: { post_id: string; unit_id: string; fills: string[]; leave_time: string; late: boolean }[];
   unmet?: { post_id: string; capability: string; count: number; need: string }[];
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
+}
+
+/** A place that a text may mean. */
+export interface FoundPlace {
+  kind: string;
+  name: string;
+  lon: number;
+  lat: number;
+  town: string;
+  category: string;
+  missing: string;
+  /** Words of the text that the map does not know. */
+  unknown_words: string[];
+  hazard: string;
+}
+
+export interface Places {
+  places: FoundPlace[];
+  ambiguous: boolean;
+  lacks: string[];
+}
+
+/** Something that a unit did, or that happened to it. */
+export interface Moment {
+  at: string;
+  what: string;
+  incident_id: string | null;
+  values: Record<string, unknown>;
+}
+
+/** Where a unit was. A fix is lon, lat, speed_mps, course_deg, fix_ms, accuracy_m, late_ms. */
+export interface Track {
+  unit_id: string;
+  fixes: (number | null)[][];
+  moments: Moment[];
 }
 
 /** A value replaces the former whole, null removes it. */

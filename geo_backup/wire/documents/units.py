@@ -32,6 +32,7 @@ class Unit(TypedDict):
     capabilities: list[str]
     home: list[float] | None
     status: UnitStatus
+    status_time: str
     source: Source
     incident_id: str | None
     emergency_id: str | None
@@ -136,6 +137,7 @@ def unit(unit: live_map.Unit) -> Unit:
         "capabilities": list(unit.capabilities),
         "home": list(unit.home) if unit.home is not None else None,
         "status": unit.status,
+        "status_time": to_text(unit.status_ms),
         "source": unit.source,
         "incident_id": unit.incident_id,
         "emergency_id": unit.emergency_id,

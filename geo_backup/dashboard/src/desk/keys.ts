@@ -7,10 +7,13 @@ import type { LonLat, Right } from "../wire";
 import * as calls from "./calls";
 import { card } from "./card.svelte";
 import { desk } from "./desk.svelte";
+import { line } from "./line.svelte";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
+import { roster } from "./roster.svelte";
 import { may } from "./session.svelte";
 import { tool } from "./tool.svelte";
+import { unitLook } from "./unit_look.svelte";
 
 interface Sight {
   centre(): LonLat | undefined;
@@ -36,7 +39,7 @@ function toRow(place: number): void {
   desk.selectedUnit = row.unit_id;
 }
 
-const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
+export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   n: [() => card.show(), "dispatch"],
   i: [() => to("i"), "dispatch"],
   f: [() => to("f"), "dispatch"],
@@ -56,6 +59,10 @@ const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   a: [() => orders.acknowledge(), "take"],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
+  "/": [() => ((line.active = true), (line.wanted += 1))],
+  q: [() => roster.show()],
+  m: [() => to("m", words.units.chooseFirst), "respond"],
+  h: [() => unitLook.toggleTrack(), "look_back"],
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
   t: [() => desk.toggleTheme()],
@@ -97,7 +104,9 @@ class Typing {
       this.#count = follows ? this.#count + 1 : 1;
       this.#atMs = nowMs;
     }
-    return this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
+    const blind = this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
+    if (key === "Enter" && !blind) this.over();
+    return blind;
   }
 
   over(): void {
@@ -166,5 +175,6 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
   }
   if (!Object.hasOwn(KEYS, key) || !isFor(key)) return false;
   void KEYS[key]![0]();
+  line.pressed(key);
   return true;
 }

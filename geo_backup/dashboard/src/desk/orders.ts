@@ -75,8 +75,12 @@ async function recall(incident: string, units: string[]): Promise<void> {
 export async function sendSet(): Promise<void> {
   const { selectedId: id, toSend } = desk;
   if (!id || toSend.length === 0) return notice.say(words.backup.nobodyRecommended);
+  await sendAll(id, toSend.map((row) => row.unit_id));
+}
+
+/** Sends units; asks first where other incidents lose them. */
+export async function sendAll(id: string, units: string[]): Promise<void> {
   if (!linked()) return;
-  const units = toSend.map((row) => row.unit_id);
   const read = seen();
   const callsigns = units.map((unit) => world.callsign(unit)).join(", ");
   const lost = losses.ofSending(units, id);
@@ -191,10 +195,6 @@ export function clearEmergency(id: string, end: EmergencyEnd): void {
     yes: words.emergency.endIt, no: words.consent.leave,
     act: () => notice.attempt(() => api.clearEmergency(id, end), words.emergency.over),
   });
-}
-
-export async function liftClosure(id: string): Promise<void> {
-  await notice.attempt(() => api.lift(id), words.closures.lifted);
 }
 
 export async function setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {

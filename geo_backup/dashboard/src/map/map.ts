@@ -25,7 +25,7 @@ export interface MapEvents {
   onDouble: () => void;
 }
 
-const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn"] as const;
+const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn", "track"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const TOUCH_PX = 16;
@@ -215,6 +215,10 @@ export class LiveMap {
     map.addLayer({ id: "picked-casing", ...picked, paint: { "line-color": casing, "line-width": 12 } });
     map.addLayer({ id: "picked", ...picked, paint: { "line-color": "#D55E00", "line-width": 7 } });
     map.addLayer({ id: "drawn", type: "line", source: "drawn", paint: { "line-color": "#D55E00", "line-width": 4, "line-dasharray": [1, 1] } });
+    const crumbs = dark ? "#cc79a7" : "#8e3b72";
+    map.addLayer({ id: "track-casing", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": casing, "line-width": 6, "line-opacity": 0.8 } });
+    map.addLayer({ id: "track", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": crumbs, "line-width": 3 } });
+    map.addLayer({ id: "track-points", type: "circle", source: "track", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 4.5, "circle-color": crumbs, "circle-stroke-color": casing, "circle-stroke-width": 2 } });
     map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
   }
 

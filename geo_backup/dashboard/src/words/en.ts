@@ -1,6 +1,8 @@
 /** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
+import { command } from "./commands";
+import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
 const { clock, minute, near } = times("en-GB");
@@ -105,6 +107,9 @@ const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
+  units,
+  command,
+
   // Codes, times and numbers.
   reason,
   warning,
@@ -174,8 +179,8 @@ export const en = {
     since: (ms: number, zone: Zone) => `since ${clock(ms, zone)}`,
     /** Codes of refusals that mean the same whatever was asked. */
     refusals: {
-      assigned_elsewhere: "It works for another incident: choose Take to have it leave there.",
-      already_here: "It is sent to this incident already.",
+      assigned_elsewhere: "Not sent: another desk has just sent it to another incident. Choose Take to have it leave there.",
+      already_here: "It is sent to this incident already: it was sent once.",
       in_emergency: "Its own officer is in danger.",
       requester: "It is the one that asks for help.",
       incident_closed: "The incident is closed.",
@@ -581,6 +586,10 @@ export const en = {
       ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
       ["p", "plans: Space sets a post at the crosshair"],
       ["r", "how far one gets in 2, 5 and 10 minutes"],
+      ["/", "the command line: what is typed is listed beneath"],
+      ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
+      ["m", "status of the chosen unit: then its letter"],
+      ["h", "the last hour of the chosen unit, on the map"],
       ["j / k or ↓ / ↑", "next, former incident"],
       ["t", "light or dark"],
       ["?", "this help"],

@@ -1,0 +1,43 @@
+/** The last hour of the chosen unit, asked for while it is looked at and read anew now and then. */
+import type { FeatureCollection } from "geojson";
+import { api } from "../api";
+import { desk } from "../desk/desk.svelte";
+import { notice } from "../desk/notice.svelte";
+import { may } from "../desk/session.svelte";
+import { unitLook } from "../desk/unit_look.svelte";
+import { words } from "../words";
+import { world } from "../world/world.svelte";
+import type { LonLat } from "../wire";
+import { crumbs, drawn, type Crumbs } from "./crumbs";
+
+const ANEW_MS = 20_000;
+const NONE: Crumbs = { lines: [], times: [] };
+
+export class Trail {
+  #crumbs = $state.raw<Crumbs>(NONE);
+  drawn = $derived<FeatureCollection | null>(this.#crumbs.lines.length ? drawn(this.#crumbs) : null);
+  /** The times along the way, as signs on the map. */
+  signs = $derived<{ place: LonLat; words: string }[]>(this.#crumbs.times.map(({ at, ms }) => ({ place: at, words: words.minute(ms, world.zone) })));
+
+  /** Made while a component is. */
+  constructor() {
+    $effect(() => {
+      const unit = unitLook.track && may("look_back") ? desk.selectedUnit : null;
+      this.#crumbs = NONE;
+      if (!unit) return;
+      let current = true;
+      const load = (first: boolean) =>
+        api.track(unit).then(({ fixes }) => {
+          if (!current) return;
+          this.#crumbs = crumbs(fixes);
+          if (first && !fixes.length) notice.say(words.units.trackEmpty);
+        }, (error: Error) => current && first && (notice.error = error.message));
+      void load(true);
+      const timer = setInterval(() => void load(false), ANEW_MS);
+      return () => {
+        current = false;
+        clearInterval(timer);
+      };
+    });
+  }
+}

@@ -1,0 +1,38 @@
+/** The list of units and a unit's card, in English. */
+import type { Freshness } from "../wire";
+
+const span = (ms: number): string => {
+  const minutes = Math.floor(Math.max(0, ms) / 60_000);
+  if (minutes < 1) return "now";
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}`;
+};
+const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+
+export const units = {
+  title: "Units",
+  show: "List of units (q)",
+  close: "Put the list away",
+  filter: "callsign, status, agency, skill, place",
+  groupedBy: "Grouped by",
+  groups: [["status", "by status"], ["agency", "by agency"], ["beat", "by beat"]] as ["status" | "agency" | "beat", string][],
+  none: { status: "", agency: "no agency", beat: "outside all beats" },
+  found: (found: number, all: number) => (found === all ? counted(all, "unit", "units") : `${found} of ${counted(all, "unit", "units")}`),
+  since: span,
+  fresh: (of: Freshness, ms: number | null) => (ms === null ? "never seen" : `${of} ${span(ms)}`),
+
+  crew: (count: number) => (count ? `crew of ${count}` : "no crew"),
+  shiftEnds: (at: string, left_ms: number) => (left_ms > 0 ? `shift ends ${at}, in ${span(left_ms)}` : `shift ended ${at}`),
+  beat: (id: string) => `beat ${id}`,
+  status: "Status",
+  statusOf: (callsign: string) => `Status of ${callsign}`,
+  track: "Last hour",
+  trackOf: (callsign: string) => `Where ${callsign} was in its last hour`,
+  trackEmpty: "No position of the last hour is known.",
+  near: "Who is near",
+  byRoad: (time: string) => time,
+  byAir: (distance: string) => `${distance} by air`,
+  nobodyNear: "Nobody else has a position.",
+  today: "Its incidents today",
+  noneToday: "None so far.",
+  chooseFirst: "Choose a unit first: on the map, or in the list (q).",
+};
