@@ -17,16 +17,19 @@ from geo_backup.server.bounds import LOOPBACK
 from geo_backup.server.proxy import Proxies, network_of
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks to it
+    from geo_backup.eventlog.retention import Retention
     from geo_backup.people.oidc import Oidc
     from geo_backup.people.provider import Provider
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the file of `--config` says: hosts that the server may call, and the identity provider."""
+    """What the file of `--config` says: hosts that the server may call, the identity provider, and how long the log
+    keeps what; without that it keeps all."""
 
     hosts: tuple[str, ...] = ()
     oidc: Oidc | None = None
+    retention: Retention | None = None
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -35,24 +38,29 @@ class Config:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
-        unknown = sorted(set(said) - {"outbound", "oidc"})
+        unknown = sorted(set(said) - {"outbound", "oidc", "retention"})
         if unknown:
-            raise BadValueError(
-                "--config", "section", f"{path}: sections are [outbound] and [oidc], not {unknown[0]!r}"
-            )
-        outbound, section = said.get("outbound", {}), said.get("oidc")
+            words = f"{path}: sections are [outbound], [oidc] and [retention], not {unknown[0]!r}"
+            raise BadValueError("--config", "section", words)
+        outbound, section, kept = said.get("outbound", {}), said.get("oidc"), said.get("retention")
         hosts = outbound.get("hosts", []) if isinstance(outbound, dict) else None
         if set(outbound) - {"hosts"} or not isinstance(hosts, list) or not all(isinstance(one, str) for one in hosts):
             words = f'{path}: [outbound] has one key, such as hosts = ["id.example.org:8443"]'
             raise BadValueError("--config", "outbound", words)
-        if section is None:
-            return cls(tuple(hosts))
-        if not isinstance(section, dict):
-            raise BadValueError("--config", "oidc", f"{path}: [oidc] is a section")
-        from geo_backup.people.oidc import Oidc
-
+        for name, one in (("oidc", section), ("retention", kept)):
+            if one is not None and not isinstance(one, dict):
+                raise BadValueError("--config", name, f"{path}: [{name}] is a section")
+        oidc = retention = None
         try:
-            return cls(tuple(hosts), Oidc.of(section, path.parent, os.environ))
+            if section is not None:
+                from geo_backup.people.oidc import Oidc
+
+                oidc = Oidc.of(section, path.parent, os.environ)
+            if kept is not None:
+                from geo_backup.eventlog.retention import Retention
+
+                retention = Retention.of(kept)
+            return cls(tuple(hosts), oidc, retention)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
 

@@ -82,6 +82,7 @@ _.added_time
 _.pressed_time
 _.cleared_time
 _.opened_time
+_.status_time
 _.closed_time
 _.leave_time
 _.loaded_time

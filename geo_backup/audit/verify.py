@@ -14,7 +14,7 @@ from geo_backup.backup.question import ask, ask_at_once
 from geo_backup.backup.ranking import rank
 from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import View, view
-from geo_backup.errors import UnknownIdError, WrongMapError
+from geo_backup.errors import LogError, UnknownIdError, WrongMapError
 from geo_backup.eventlog import EventLog
 from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
 from geo_backup.live_map import LiveMap, apply
@@ -116,7 +116,7 @@ def verify(
             _check_map("log", live_map.network_id, network)
         if snapshot is not None and snapshot[0] == seq:
             report.checkpoints += 1
-            if hashlib.sha256(snapshot[1]).hexdigest() != checkpoint.digest(live_map):
+            if not _is_checkpoint(snapshot[1], live_map):
                 report.wrong.append(f"the checkpoint at seq {seq} differs from the fold")
         _compare(report, recorded, network, live_map)
         if report.events % PROGRESS_EVENTS == 0:
@@ -124,6 +124,14 @@ def verify(
     report.wrong += recorded.left()
     report.digest = checkpoint.digest(live_map)
     return report
+
+
+def _is_checkpoint(data: bytes, live_map: LiveMap) -> bool:
+    """Whether a checkpoint, packed or plain, is of just this live map."""
+    try:
+        return checkpoint.dump(checkpoint.parse(data)) == checkpoint.dump(live_map)
+    except LogError:
+        return False
 
 
 def _compare(report: Report, recorded: _Recorded, network: RoadNetwork, live_map: LiveMap) -> None:

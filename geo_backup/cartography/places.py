@@ -122,7 +122,8 @@ class Collector:
         if not vertices:
             return
         highway = tags.get("highway")
-        if highway is not None and tags.get("area") != "yes" and len(vertices) > 1:
+        # an area that is walked on, a square, is a street as well: others meet it at its edge
+        if highway is not None and len(vertices) > 1:
             self._road(highway, tags, vertices)
             if not _number(tags):
                 return

@@ -7,24 +7,28 @@ import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from geo_backup.cli.errands import looks, me, records
+from geo_backup.cli.errands import asks, looks, me, records
 from geo_backup.cli.terminal import JsonOption, audit_app, log_app, progress_bar
 from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced
-from geo_backup.errors import BadValueError, LogError
+from geo_backup.errors import BadValueError, LogError, LogHeldError
 from geo_backup.events import TIME_MS
 from geo_backup.wording import so_many
+
+if TYPE_CHECKING:
+    from geo_backup.eventlog.retention import Purge, Terms
 
 LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
 LogOption = Annotated[Path, typer.Option("--log", help="Event log.")]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", envvar="GEO_BACKUP_LOG_KEY", help="Key file; LOG.key when none is named.")
 ]
+PURGE_WITHIN_S = 6 * 3_600.0
 DAYS = "Days that {} stay."
 
 
@@ -225,26 +229,14 @@ def log_purge(
 ) -> None:
     """Take out of a log what is older than its class may stay, but for legal holds; the chain still proves the rest.
 
-    Stop its server first; --dry-run may run beside it.
+    Also while the server runs, which does it then, a little at a time.
 
     Example: geo-backup log purge geo_backup.sqlite --raw-fixes-days 30 --dry-run
     """
-    from geo_backup.eventlog.retention import Terms, purge, purged_fact
+    from geo_backup.eventlog.retention import Terms
 
-    now_ms = time.time_ns() // 1_000_000
     terms = Terms(raw_fixes_days, tracks_days, decisions_days, audit_days)
-    with progress_bar() as progress:
-        bar = progress.add_task("purge", total=None)
-        done = purge(
-            log,
-            terms,
-            now_ms,
-            dry_run=dry_run,
-            key_file=key,
-            progress=lambda n, total: progress.update(bar, completed=n, total=total),
-        )
-    if done.events and not dry_run:
-        records(log, key, purged_fact(done, terms, now_ms, me()))
+    done = _purged(log, key, terms, dry_run)
     if as_json:
         print(json.dumps({**asdict(done), "dry_run": dry_run}))
         return
@@ -255,6 +247,31 @@ def log_purge(
         table.add_row(name.replace("_", " "), str(days), f"{done.counts[name]:,}", f"{done.kept[name]:,}")
     Console().print(table)
     print(f"up to event {done.until_seq:,}, the newest checkpoint; {done.held:,} old events stay by legal hold")
+
+
+def _purged(log: Path, key: Path | None, terms: Terms, dry_run: bool) -> Purge:
+    """By this process, or by the server that writes the log."""
+    from geo_backup.eventlog.purge import purge, purged_fact
+    from geo_backup.eventlog.retention import Purge
+
+    now_ms = time.time_ns() // 1_000_000
+    with progress_bar() as progress:
+        bar = progress.add_task("purge", total=None)
+        try:
+            done = purge(
+                log,
+                terms,
+                now_ms,
+                dry_run=dry_run,
+                key_file=key,
+                progress=lambda n, total: progress.update(bar, completed=n, total=total),
+            )
+        except LogHeldError:
+            ask = json.dumps({"purge": terms._asdict(), "by": me()}).encode()
+            return Purge(**json.loads(asks(log, ask, PURGE_WITHIN_S)))
+    if done.events and not dry_run:
+        records(log, key, purged_fact(done, terms, now_ms, me()))
+    return done
 
 
 @log_app.command("hold")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +36,7 @@ def find_places(
     gazetteer = Gazetteer(RoadNetwork.load(folder or demo_map()))
     answer = gazetteer.find(text, _near(near), limit)
     if as_json:
-        print(json.dumps(asdict(answer)))
+        print(json.dumps({**answer._asdict(), "found": [one._asdict() for one in answer.found]}))
         return
     if gazetteer.refusal:
         say.print(gazetteer.refusal)

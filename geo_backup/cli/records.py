@@ -29,7 +29,7 @@ def verify(
     from geo_backup.audit.verify import verify as check
     from geo_backup.eventlog import file_of, open_log
     from geo_backup.eventlog.proof import prove
-    from geo_backup.eventlog.retention import fold_start
+    from geo_backup.eventlog.purge import fold_start
     from geo_backup.roads.network import RoadNetwork
 
     network = RoadNetwork.load(map_folder)

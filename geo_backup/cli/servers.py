@@ -80,7 +80,8 @@ def serve(
     ] = False,
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
-        Path | None, typer.Option(help="TOML file that names your identity provider; see server/ACCESS.md.")
+        Path | None,
+        typer.Option(help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md)."),
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
@@ -313,6 +314,10 @@ async def _compose(
     gc.freeze()
     gc.enable()
     watch, ready = partial(keep_watch, node, speakers), partial(_say_ready, settings, what, browser, speakers)
+    if settings.config.retention is not None and settings.mode == "live":
+        from geo_backup.server.retention import keep_terms
+
+        beside = (*beside, partial(keep_terms, node, settings.config.retention))
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 

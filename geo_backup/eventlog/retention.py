@@ -1,8 +1,7 @@
-"""Retention: which events may stay how long, and the purge of those that have stayed longer.
+"""Retention: which events may stay how long, and what is therefore to go.
 
-What goes is replaced by its hashes (see `chain`), in the same transaction as a link that says how many went, so that
-`audit verify` proves what is left. A purge goes leaf by leaf: one unit's fixes of one segment stay or go together.
-Never past the newest checkpoint, where the fold can begin. Needs the log for itself: stop its server first.
+It is judged leaf by leaf (see `chain`): one unit's fixes of one segment stay or go together. Never past the newest
+checkpoint, where the fold can begin. `purge` takes it away.
 """
 
 from __future__ import annotations
@@ -10,30 +9,21 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from itertools import groupby
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from geo_backup.custody import RecordsPurged
-from geo_backup.errors import LogError
+from geo_backup.errors import BadValueError, LogError
 from geo_backup.eventlog.chain import Leaves, Link, Row, content, fact_leaf
-from geo_backup.eventlog.proof import purge_content
-from geo_backup.eventlog.reading import wipe_index
 from geo_backup.eventlog.span import Span
-from geo_backup.eventlog.sqlite_chain import SqliteChain
-from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import has_chain, links_from, rows_between
 
 DAY_MS = 86_400_000
 YEARS_5 = 1_826
-SEGMENTS_AT_ONCE = 500
-"""Segments that one transaction purges."""
-
 CLASSES = ("raw_fixes", "tracks", "decisions", "audit")
 
 KEPT = {
@@ -90,6 +80,39 @@ class Terms(NamedTuple):
     audit: int = YEARS_5
 
 
+USUAL = Terms()
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long a site keeps what, and at what time of its day the rest goes."""
+
+    terms: Terms = USUAL
+    at: time = time(3, 30)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Retention:
+        """Check what a site has said. Raises BadValueError, which names the key and the remedy."""
+        names = {f"{name}_days": name for name in Terms._fields}
+        for key, value in said.items():
+            if key not in (*names, "at"):
+                raise _bad(key, f"there is no such key; those that there are: {', '.join((*names, 'at'))}")
+            if key in names and (type(value) is not int or value < 1):
+                raise _bad(key, "write so many whole days, one at least")
+        at = said.get("at", cls.at)
+        try:
+            at = time.fromisoformat(at) if isinstance(at, str) else at
+        except ValueError:
+            at = None
+        if not isinstance(at, time) or at.tzinfo is not None:
+            raise _bad("at", 'write a time of day, such as "03:30", in the zone of the map')
+        return cls(Terms(**{names[key]: days for key, days in said.items() if key in names}), at)
+
+
+def _bad(key: str, remedy: str) -> BadValueError:
+    return BadValueError(f"/retention/{key}", "config", f"[retention] {key}: {remedy}")
+
+
 @dataclass
 class Purge:
     """What a purge took, or would take."""
@@ -105,7 +128,7 @@ class Purge:
         return sum(self.counts.values())
 
 
-class _Leaf(NamedTuple):
+class Leaf(NamedTuple):
     """Events that stay or go together."""
 
     of: str | None
@@ -124,95 +147,21 @@ class _Leaf(NamedTuple):
         return leaves.hashes()[0]
 
 
-def purge(
-    path: Path,
-    terms: Terms,
-    now_ms: int,
-    *,
-    dry_run: bool = False,
-    key_file: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Purge:
-    """Take what is older than `terms` out of the log; with `dry_run` only say what would go, also while it is written.
-
-    Raises LogError if another process writes the log, or if a segment is not what was recorded: a purge hides nothing.
-    """
-    if not path.exists():
-        raise LogError(f"there is no log at {path}")
-    if dry_run:
-        with explained(path), closing(connect(path, "ro")) as connection:
-            prepare(path, connection, writing=False)
-            work = _Work(connection, terms, now_ms)
-            for _ in work.segments(progress):
-                pass
-            return work.purge
-    with closing(hold(path)), explained(path), closing(connect(path, "rw")) as connection:
-        prepare(path, connection, writing=True)
-        connection.execute("PRAGMA secure_delete=ON")  # what is purged must not stay on free pages
-        chain = SqliteChain(path, connection, key_file)
-        try:
-            chain.begin()
-            work = _Work(connection, terms, now_ms)
-            for parts in _batches(work.segments(progress)):
-                _take(connection, chain, parts)
-            _take_checkpoints(connection, work.before_ms["raw_fixes"])
-            wipe_index(path)  # it holds what went; the next start makes it of what is left
-        finally:
-            chain.close()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return work.purge
-
-
-def purged_fact(done: Purge, terms: Terms, now_ms: int, by: str) -> RecordsPurged:
-    """The purge as the log has it."""
-    return RecordsPurged(
-        event_id=f"purge:{done.until_seq}:{now_ms}",
-        received_ms=now_ms,
-        said_by=by,
-        until_seq=done.until_seq,
-        raw_fixes=done.counts["raw_fixes"],
-        tracks=done.counts["tracks"],
-        decisions=done.counts["decisions"],
-        audit=done.counts["audit"],
-        held=done.held,
-        raw_fixes_days=terms.raw_fixes,
-        tracks_days=terms.tracks,
-        decisions_days=terms.decisions,
-        audit_days=terms.audit,
-        by=by,
-    )
-
-
-def fold_start(path: Path) -> tuple[int, bytes] | None:
-    """(seq, data) of the oldest checkpoint that nothing was purged after; None while nothing was: the fold begins with
-    the first event then. LogError if there is no such checkpoint any more."""
-    with explained(path), closing(connect(path, "ro")) as connection:
-        if not has_chain(connection):
-            return None
-        purged = connection.execute("SELECT max(last_seq) FROM links WHERE kind = 'purge'").fetchone()[0]
-        if purged is None:
-            return None
-        for seq, data in _snapshots(connection, "seq"):
-            if seq >= purged:
-                return seq, data
-    raise LogError(f"{path}: events up to {purged:,} were purged, and no later checkpoint is whole: restore a backup")
-
-
-def _snapshots(connection: sqlite3.Connection, order: str) -> Iterator[tuple[int, bytes]]:
-    """Those whose hash fits."""
+def snapshots(connection: sqlite3.Connection, order: str) -> Iterator[tuple[int, bytes]]:
+    """(seq, data) of the checkpoints whose hash fits."""
     for seq, data, sha256 in connection.execute(f"SELECT seq, data, sha256 FROM snapshots ORDER BY {order}"):
         if hashlib.sha256(data).hexdigest() == sha256:
             yield seq, data
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
     """One segment and what goes of it."""
 
     number: int
-    gone: list[_Leaf]
+    gone: list[Leaf]
 
 
-class _Work:
+class Work:
     """Which leaves of a log are to go."""
 
     def __init__(self, connection: sqlite3.Connection, terms: Terms, now_ms: int) -> None:
@@ -220,15 +169,15 @@ class _Work:
         self.before_ms = {name: now_ms - getattr(terms, name) * DAY_MS for name in CLASSES}
         if not has_chain(connection):
             raise LogError("the log has no chain yet: open it once for writing, with `geo-backup serve`")
-        newest = next(_snapshots(connection, "seq DESC"), None)
+        newest = next(snapshots(connection, "seq DESC"), None)
         self.purge = Purge(until_seq=newest[0] if newest else 0)
         self.holds = _Holds(connection)
         self.tracks = _Tracks(connection)
 
-    def segments(self, progress: Callable[[int, int], None] | None) -> Iterator[_Segment]:
+    def segments(self, progress: Callable[[int, int], None] | None) -> Iterator[Segment]:
         """Segments of which something goes, in order; counts on the way."""
         purge = self.purge
-        for link in links_from(self.connection):
+        for link in list(links_from(self.connection)):  # a reading that goes on would keep the -wal file from shrinking
             if link.last_seq > purge.until_seq:
                 break
             if link.kind != "events":
@@ -248,11 +197,11 @@ class _Work:
                     purge.held += events * old
             if gone:
                 self._check(link, fixes, facts)
-                yield _Segment(link.number, gone)
+                yield Segment(link.number, gone)
             if progress is not None:
                 progress(link.last_seq, purge.until_seq)
 
-    def _leaves(self, fixes: list[Row], facts: list[Row]) -> Iterator[_Leaf]:
+    def _leaves(self, fixes: list[Row], facts: list[Row]) -> Iterator[Leaf]:
         def run_of(row: Row) -> tuple[str, str, str]:
             return row[1], row[2] or "", row[3] or ""
 
@@ -261,7 +210,7 @@ class _Work:
             incidents = self.tracks.incidents_of(unit_id, run[0][0], run[-1][0])
             times = [row[4] for row in run]
             held = self.holds.of_unit(unit_id, min(times), max(times)) or any(map(self.holds.of_incident, incidents))
-            yield _Leaf("tracks" if incidents else "raw_fixes", max(times), held, run, [])
+            yield Leaf("tracks" if incidents else "raw_fixes", max(times), held, run, [])
         for row in facts:
             body = orjson.loads(row[3])
             at_ms = body["received_ms"]
@@ -270,7 +219,7 @@ class _Work:
             )
             kind = row[1]
             of = None if kind in KEPT else "decisions" if kind in DECISIONS else "audit"
-            yield _Leaf(of, at_ms, held, [], [row])
+            yield Leaf(of, at_ms, held, [], [row])
 
     def _check(self, link: Link, fixes: list[Row], facts: list[Row]) -> None:
         leaves = Leaves()
@@ -283,59 +232,6 @@ class _Work:
                 f"{Span(link.first_seq, link.last_seq)} are not what was recorded, so they are not purged: "
                 "see `geo-backup audit verify`"
             )
-
-
-def _batches(segments: Iterable[_Segment]) -> Iterator[list[_Segment]]:
-    batch: list[_Segment] = []
-    for segment in segments:
-        batch.append(segment)
-        if len(batch) == SEGMENTS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _take(connection: sqlite3.Connection, chain: SqliteChain, segments: list[_Segment]) -> None:
-    """Replace leaves by their hashes, and say so in the chain: one transaction."""
-    counts: dict[str, int] = dict.fromkeys(CLASSES, 0)
-    rows: list[tuple[int, int, bytes]] = []
-    gone_fixes: list[tuple[int]] = []
-    gone_facts: list[tuple[int]] = []
-    for segment in segments:
-        events = 0
-        for leaf in segment.gone:
-            gone_fixes += [(row[0],) for row in leaf.fixes]
-            gone_facts += [(row[0],) for row in leaf.facts]
-            counts[leaf.of or ""] += len(leaf.fixes) + len(leaf.facts)
-            events += len(leaf.fixes) + len(leaf.facts)
-        rows.append((segment.number, events, b"".join(leaf.hash for leaf in segment.gone)))
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        note: dict[str, Any] = {"counts": counts}
-        seqs = [seq for (seq,) in (*gone_fixes, *gone_facts)]
-        number = chain.link("purge", Span(min(seqs), max(seqs)), len(seqs), purge_content(rows), note)
-        connection.executemany(
-            "INSERT INTO purged VALUES (?,?,?,?)",
-            [(segment, number, events, leaves) for segment, events, leaves in rows],
-        )
-        connection.executemany("DELETE FROM fixes WHERE seq = ?", gone_fixes)
-        connection.executemany("DELETE FROM facts WHERE seq = ?", gone_facts)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        chain.undone()
-        raise
-    chain.committed((), (), 0)
-
-
-def _take_checkpoints(connection: sqlite3.Connection, before_ms: int) -> None:
-    """Checkpoints hold the last positions of their time: those that are older than fixes may be go, but for the newest,
-    where the fold can begin."""
-    made = connection.execute("SELECT first_seq FROM links WHERE kind = 'checkpoint' AND at_ms < ?", (before_ms,))
-    newest = connection.execute("SELECT max(seq) FROM snapshots").fetchone()[0]
-    old = [(seq,) for (seq,) in made if seq != newest]
-    connection.executemany("DELETE FROM snapshots WHERE seq = ?", old)
 
 
 class _Holds:

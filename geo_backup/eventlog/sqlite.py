@@ -19,8 +19,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar, cast
 
 from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError, LogFullError
@@ -48,6 +49,8 @@ from geo_backup.eventlog.sqlite_rows import (
 from geo_backup.events import BeatsAdopted, ClosureAdded, DemandAdopted, Event, PositionReported, SpeedsAdopted
 
 log_ = logging.getLogger("geo_backup.eventlog")
+
+Result = TypeVar("Result")
 
 WAITING_APPENDS = 256
 """Appends in the writer's queue; further callers wait for their turn."""
@@ -86,14 +89,15 @@ class _Append:
             self.future.set_exception(error)
 
 
-class _Snapshot:
-    """A snapshot on its way through the writer."""
+class _Work:
+    """Something that the writer does between two commits, and what came of it."""
 
-    __slots__ = ("asked_s", "data", "done", "error", "seq")
+    __slots__ = ("asked_s", "call", "done", "error", "result")
 
-    def __init__(self, seq: int, data: bytes) -> None:
-        self.seq, self.data, self.asked_s = seq, data, time.monotonic()
+    def __init__(self, call: Callable[[sqlite3.Connection, SqliteChain], Any]) -> None:
+        self.call, self.asked_s = call, time.monotonic()
         self.done = threading.Event()
+        self.result: Any = None
         self.error: LogError | None = None
 
 
@@ -116,11 +120,13 @@ class SqliteLog:
         self.path = path
         self.epoch = epoch_of(connection)
         self.read_only = lock is None
+        self.purging = threading.Lock()
+        """Held by who purges it: two would count the same events."""
         self._limits = limits
         self._connection = connection
         self._lock_file = lock
         self._guard = threading.Condition()
-        self._waiting: deque[_Append | _Snapshot] = deque()
+        self._waiting: deque[_Append | _Work] = deque()
         self._urgent: deque[_Append] = deque()
         self._committing_s: float | None = None
         """When the oldest append of the transaction under way was asked for."""
@@ -245,11 +251,17 @@ class SqliteLog:
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
         """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
-        item = _Snapshot(seq, data)
-        self._enqueue(item)
-        item.done.wait()
-        if item.error is not None:
-            raise item.error
+        self.between(partial(self._keep, seq, data))
+
+    def between(self, call: Callable[[sqlite3.Connection, SqliteChain], Result]) -> Result:
+        """Have the writer do something between two commits, in transactions of its own; blocks until it is done. For
+        what stands beside the port, since one thread alone writes. Raises LogError as an append does."""
+        work = _Work(call)
+        self._enqueue(work)
+        work.done.wait()
+        if work.error is not None:
+            raise work.error
+        return cast("Result", work.result)
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """(seq, data) of the newest snapshot whose hash fits, or None."""
@@ -274,7 +286,7 @@ class SqliteLog:
         if self._lock_file is not None:
             self._lock_file.close()
 
-    def _enqueue(self, item: _Append | _Snapshot, *, urgent: bool = False) -> None:
+    def _enqueue(self, item: _Append | _Work, *, urgent: bool = False) -> None:
         with self._guard:
             if self.read_only:
                 raise LogError(f"{self.path} is open for reading only")
@@ -299,14 +311,14 @@ class SqliteLog:
                 if self._closed and not self._waiting and not self._urgent:
                     break
                 urgent = bool(self._urgent)
-                queue: deque[_Append | _Snapshot] | deque[_Append] = self._urgent if urgent else self._waiting
+                queue: deque[_Append | _Work] | deque[_Append] = self._urgent if urgent else self._waiting
                 group: list[_Append] = []
-                snapshots: list[_Snapshot] = []
+                works: list[_Work] = []
                 events = weight = 0
                 while queue and events < GROUP_EVENTS and weight < GROUP_BYTES:
                     item = queue.popleft()
-                    if isinstance(item, _Snapshot):
-                        snapshots.append(item)
+                    if isinstance(item, _Work):
+                        works.append(item)
                     else:
                         group.append(item)
                         events += len(item.events)
@@ -318,9 +330,9 @@ class SqliteLog:
                 self._commit(group, urgent)
             elif self._chain.due and not self._full:
                 self._seal()
-            for snapshot in snapshots:
-                self._committing_s = snapshot.asked_s
-                self._commit_snapshot(snapshot)
+            for work in works:
+                self._committing_s = work.asked_s
+                self._do(work)
         self._chain.close()
 
     def _seal(self) -> None:
@@ -430,28 +442,30 @@ class SqliteLog:
             self._doubt = said(self.path.name, doubts_in(connection))
         return batch
 
-    def _commit_snapshot(self, snapshot: _Snapshot) -> None:
+    def _do(self, work: _Work) -> None:
         try:
             self._check_writable(urgent=False)
-            if snapshot.seq > self._last:
-                raise LogError(f"a snapshot at {snapshot.seq} is past the end of the log, {self._last}")
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            digest = hashlib.sha256(snapshot.data)
-            row = (snapshot.seq, snapshot.data, digest.hexdigest())
-            self._chain.seal_segment()
-            self._chain.link("checkpoint", Span(snapshot.seq, snapshot.seq), content=digest.digest())
-            connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", row)
-            kept = [seq for (seq,) in connection.execute("SELECT seq FROM snapshots ORDER BY seq")]
-            connection.executemany("DELETE FROM snapshots WHERE seq = ?", [(seq,) for seq in over(kept)])
-            connection.execute("COMMIT")
-            self._chain.committed((), (), 0)
-            self._chain.sync()
+            work.result = work.call(self._connection, self._chain)
         except Exception as error:
-            snapshot.error = self._failure(error)
+            work.error = self._failure(error)
         finally:
             self._end_wait()
-            snapshot.done.set()
+            work.done.set()
+
+    def _keep(self, seq: int, data: bytes, connection: sqlite3.Connection, chain: SqliteChain) -> None:
+        """Between two commits: a snapshot, and those go that the ladder has no place for."""
+        if seq > self._last:
+            raise LogError(f"a snapshot at {seq} is past the end of the log, {self._last}")
+        connection.execute("BEGIN IMMEDIATE")
+        digest = hashlib.sha256(data)
+        chain.seal_segment()
+        chain.link("checkpoint", Span(seq, seq), content=digest.digest())
+        connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?,?,?)", (seq, data, digest.hexdigest()))
+        kept = [one for (one,) in connection.execute("SELECT seq FROM snapshots ORDER BY seq")]
+        connection.executemany("DELETE FROM snapshots WHERE seq = ?", [(one,) for one in over(kept)])
+        connection.execute("COMMIT")
+        chain.committed((), (), 0)
+        chain.sync()
 
     def _failure(self, error: Exception) -> LogError:
         """Undo the transaction and say what happened; after an I/O error the log takes nothing more."""

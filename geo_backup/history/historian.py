@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from geo_backup.errors import BusyError, LogError
 from geo_backup.eventlog import EventLog
-from geo_backup.eventlog.reading import Reader, file_behind
+from geo_backup.eventlog.reading import Reader, file_behind, wipe_index
 from geo_backup.history.index import Index, Lookup
 
 log_ = logging.getLogger("geo_backup.history")
@@ -25,6 +25,7 @@ PERIOD_S = 2.0
 FIXES_DUE = 20_000
 FIXES_WAIT_S = 30.0
 """Fixes are indexed when so many wait, or when some have waited so long."""
+FORGET_LOOK_S = 0.02
 ASKED_MAX = 32
 """Questions that may wait."""
 
@@ -43,6 +44,8 @@ class Historian:
         self._asked = 0
         self._indexed_s = float("-inf")
         self._failed = ""
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def run(self) -> None:
         """Keep up with the log, for ever."""
@@ -59,6 +62,7 @@ class Historian:
         """
         if self._asked >= ASKED_MAX:
             raise BusyError(f"{ASKED_MAX} questions about the past are waiting already; ask again in a few seconds")
+        await self._open.wait()
         loop, path = asyncio.get_running_loop(), file_behind(self._log)
         self._asked += 1
         try:
@@ -71,6 +75,18 @@ class Historian:
         """Another log from now on."""
         self._log, self._indexed_s, self._failed = log, float("-inf"), ""
         self._writer.submit(self._forget)
+
+    async def forget(self) -> None:
+        """Overwrite the index, which is made anew of what the log still has: something was purged. What was asked is
+        answered before, what is asked meanwhile waits."""
+        self._open.clear()
+        try:
+            while self._asked:
+                await asyncio.sleep(FORGET_LOOK_S)
+            self._indexed_s = float("-inf")
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._wipe, file_behind(self._log))
+        finally:
+            self._open.set()
 
     def stop(self) -> None:
         """Take no more questions; what is under way is not waited for."""
@@ -116,6 +132,10 @@ class Historian:
         if self._index is None:
             self._index = Index(reader.path, reader.epoch, reader.last_seq)
         return self._index
+
+    def _wipe(self, path: Path) -> None:
+        self._forget()
+        wipe_index(path)
 
     def _forget(self) -> None:
         if self._index is not None:

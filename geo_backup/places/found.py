@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["address", "street", "road", "crossing", "place", "town", "exit", "post", "coordinates", "own"]
 Match = Literal["exact", "close", "part"]
@@ -12,8 +11,7 @@ Missing = Literal["", "house_number", "house_numbers", "crossing", "exit", "post
 Lack = Literal["no_places", "no_house_numbers"]
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One place. `name` is what it is called and what an incident there would be recorded as."""
 
     kind: Kind
@@ -34,6 +32,8 @@ class Found:
     number or post that is known; `street`: somewhere on it; `area`: somewhere in it."""
     missing: Missing = ""
     """What was asked for and is not in this map: this `house_number`, all `house_numbers` of the street, ..."""
+    beside: str = ""
+    """Where it lies, by its streets, where the name alone does not say: another one is called so, or it has none."""
     unknown_words: tuple[str, ...] = ()
     """Words that were not understood: they may have named another place."""
     hazard: str = ""
@@ -46,8 +46,7 @@ class Found:
     """By air, from where it was asked for."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What was found, best first. `ambiguous`: the first is not clearly meant; one has to look at the others."""
 
     found: tuple[Found, ...]

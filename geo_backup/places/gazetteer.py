@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from geo_backup.errors import MapError
@@ -19,7 +18,7 @@ from geo_backup.roads.network import RoadNetwork
 MOST_FOUND = 50
 OUTSIDE_DEG = 0.2
 """Coordinates so far outside the map are still on it, when it is asked which of two readings is meant."""
-ALIKE = 0.06
+ALIKE = 0.04
 """Two answers whose costs differ less are as likely as each other."""
 APART_M = 50.0
 """Answers so near each other are one place."""
@@ -90,7 +89,7 @@ def ambiguous(found: list[Found]) -> bool:
     """Whether the second answer is as likely as the first and somewhere else."""
     if len(found) < 2:
         return False
-    first = replace(found[0], cost=found[0].cost)
+    first = found[0]
     return any(
         other.cost - first.cost < ALIKE
         and other.kind == first.kind

@@ -7,19 +7,23 @@ there. Costs of words add up, so that two small doubts are a greater one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
 
-from geo_backup.places.folding import plain_digraphs
+from geo_backup.places.folding import fold, plain_digraphs
+from geo_backup.places.store import STREET_MARK
 from geo_backup.places.words import spellings, words
 
-ALIKE, BEGUN, TYPO, UNSAID, MISSING = 0.02, 0.10, 0.30, 0.10, 1.0
-"""Of a word: another spelling of it; only begun; a wrong letter; in the name but not asked for; asked for but not in
-the name."""
+ALIKE, BEGUN, HALF, TYPO, TYPOS, UNSAID, MISSING = 0.02, 0.10, 0.20, 0.30, 0.50, 0.10, 1.0
+"""Of a word: another spelling of it; the last one, only begun; one before it, only begun; a wrong letter; two wrong
+letters of many; in the name but not asked for; asked for but not in the name."""
 SMALL = 0.02
 """Of a word that people leave out or put in as they like (`de`, `the`), missing on either side."""
 KIND_UNSAID, KIND_WRONG = 0.04, 0.13
@@ -31,8 +35,24 @@ RANKS = (0.0, 0.03, 0.08)
 
 ROWS = 80
 """Names looked at for one reading of a text."""
-TYPO_FROM = 3
-"""Letters a word needs to be forgiven one."""
+KEPT = 50_000
+"""Names and words kept in memory, so that the next letter need not read them again."""
+KEPT_HITS = 256
+"""Answers kept: as one types a second street, the first is asked for again and again."""
+TYPO_FROM, TYPOS_FROM = 3, 8
+"""Letters a word needs to be forgiven one, and two."""
+HALF_FROM = 3
+"""Letters with which a word that is not the last is taken for the beginning of one, without being asked twice."""
+
+
+class Mercy(IntEnum):
+    """How much is forgiven."""
+
+    NONE = 0
+    LETTER = 1
+    """A wrong letter; words cut short."""
+    WORDS = 2
+    """Two wrong letters of many; words that no name has; the kind of street."""
 
 
 class Variants(NamedTuple):
@@ -59,135 +79,196 @@ class Hit(NamedTuple):
     """A wrong letter was forgiven."""
 
 
-@dataclass
+Row = tuple[int, float, tuple[str, ...], str | None]
+"""Of a name: its place, the cost of its rank, its words, and the text where it is not what the place is called."""
+
+
 class Matcher:
     """Reads the names of one file."""
 
-    db: sqlite3.Connection
-    _cache: dict[tuple[str, bool, bool], Variants] = field(default_factory=dict)
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.known = Vocabulary(db)
+        self._cache: dict[tuple[str, bool, Mercy, bool], Variants] = {}
+        self._names: dict[int, Row] = {}
+        self._by_place: dict[int, list[Row]] = {}
+        self._hits: dict[tuple[tuple[str, ...], bool, Mercy, bool], list[Hit]] = {}
 
     def hits(
-        self,
-        asked: Sequence[str],
-        *,
-        typing: bool,
-        typos: bool,
-        lenient: bool = False,
-        kinds: tuple[str, ...] = (),
-        rows: int = ROWS,
+        self, asked: tuple[str, ...], *, typing: bool, mercy: Mercy, streets: bool = False, most: int = ROWS
     ) -> list[Hit]:
-        """Names with all of these words, cheapest first. `typing`: the last word may go on. `lenient`: kinds of street
-        need not be there, nor words that no name has."""
+        """At most so many places with a name that has all of these words, cheapest first. `typing`: the last word may
+        go on."""
+        key = asked, typing, mercy, streets
+        if (known := self._hits.get(key)) is None:
+            if len(self._hits) > KEPT_HITS:
+                self._hits.pop(next(iter(self._hits)))
+            known = self._hits[key] = self._found(asked, typing, mercy, streets)
+        return known[:most]
+
+    def _found(self, asked: tuple[str, ...], typing: bool, mercy: Mercy, streets: bool) -> list[Hit]:
         best: dict[int, Hit] = {}
-        for some in spellings(tuple(asked)):
-            extra = 0.0 if some == tuple(asked) else ALIKE
-            for hit in self._spelt(some, extra, typing, typos, lenient, kinds, rows):
+        for some in spellings(asked):
+            variants = self.all_variants(some, typing=typing, mercy=mercy)
+            extra = 0.0 if len(some) == len(asked) else ALIKE
+            for row in self._rows(self._needed(variants, mercy), streets):
+                hit = _hit(row, variants, extra)
                 if hit.place not in best or hit.cost < best[hit.place].cost:
                     best[hit.place] = hit
-        return sorted(best.values(), key=lambda hit: (hit.cost, hit.place))
+        return sorted(best.values(), key=_by_cost)
 
-    def _spelt(
-        self,
-        asked: tuple[str, ...],
-        extra: float,
-        typing: bool,
-        typos: bool,
-        lenient: bool,
-        kinds: tuple[str, ...],
-        rows: int,
-    ) -> list[Hit]:
-        variants = [
-            self.variants(word, typing=typing and at == len(asked) - 1, typos=typos) for at, word in enumerate(asked)
+    def among(self, places: Iterable[int], asked: tuple[str, ...], *, typing: bool, mercy: Mercy) -> dict[int, Hit]:
+        """Those of some places that have a name with all of these words."""
+        best: dict[int, Hit] = {}
+        rows = self._names_of(places)
+        for some in spellings(asked):
+            variants = self.all_variants(some, typing=typing, mercy=mercy)
+            extra = 0.0 if len(some) == len(asked) else ALIKE
+            for row in rows:
+                hit = _hit(row, variants, extra)
+                if not hit.unmet and (hit.place not in best or hit.cost < best[hit.place].cost):
+                    best[hit.place] = hit
+        return best
+
+    def all_variants(self, asked: tuple[str, ...], *, typing: bool, mercy: Mercy) -> list[Variants]:
+        """What each word may stand for. Where some word is in no name, the wrong letter is in that one."""
+        last = len(asked) - 1
+        plain = [self.variants(word, typing=typing and at == last, mercy=Mercy.NONE) for at, word in enumerate(asked)]
+        if mercy is Mercy.NONE:
+            return plain
+        known = [self._known(one) for one in plain]
+        return [
+            self.variants(word, typing=typing and at == last, mercy=mercy, letters=all(known) or not known[at])
+            for at, word in enumerate(asked)
         ]
-        needed = [one for one in variants if one.missing > SMALL] or variants
-        if lenient:
-            needed = [one for one in needed if one.missing >= MISSING and self._known(one)]
+
+    def _names_of(self, places: Iterable[int]) -> list[Row]:
+        """All names of some places."""
+        wanted = list(places)
+        if lacking := [place for place in wanted if place not in self._by_place]:
+            if len(self._by_place) > KEPT:
+                self._by_place.clear()
+                lacking = wanted
+            marks = ", ".join("?" * len(lacking))
+            for place, name in self.db.execute(f"SELECT id, name FROM place WHERE id IN ({marks})", lacking):
+                self._by_place[place] = [(place, 0.0, tuple(fold(name).split()), None)]
+            for place, rank, text, said in self.db.execute(
+                f"SELECT place, rank, text, said FROM name WHERE place IN ({marks}) AND said IS NOT NULL", lacking
+            ):
+                self._by_place[place].append((place, RANKS[rank], tuple(text.split()), said))
+        return [row for place in wanted for row in self._by_place[place]]
+
+    def _needed(self, variants: list[Variants], mercy: Mercy) -> list[Variants]:
+        """The words without which a name is not looked at."""
+        if mercy is Mercy.WORDS:
+            return [one for one in variants if one.missing >= MISSING and self._known(one)]
+        return [one for one in variants if one.missing > SMALL] or variants
+
+    def _rows(self, needed: list[Variants], streets: bool) -> Iterator[Row]:
         if not needed:
-            return []
-        return [_hit(row, variants, extra) for row in self._rows(needed, kinds, rows)]
-
-    def _rows(
-        self, needed: list[Variants], kinds: tuple[str, ...], rows: int
-    ) -> list[tuple[int, int, str, str | None]]:
-        expression = " AND ".join(_expression(one) for one in needed)
-        where = f" AND place.kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
-        return self.db.execute(
-            "SELECT name.place, name.rank, name.text, name.said FROM words JOIN name ON name.id = words.rowid"
-            f"{' JOIN place ON place.id = name.place' if kinds else ''}"
-            f" WHERE words MATCH ?{where} ORDER BY words.rowid LIMIT ?",
-            (expression, *kinds, rows),
+            return
+        terms = [_expression(one) for one in needed] + [f'"{STREET_MARK}"'] * streets
+        found = self.db.execute(
+            f"SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid LIMIT {ROWS}", (" AND ".join(terms),)
         ).fetchall()
+        known = self._names
+        if lacking := [number for (number,) in found if number not in known]:
+            if len(known) > KEPT:
+                known.clear()
+                lacking = [number for (number,) in found]
+            marks = ", ".join("?" * len(lacking))
+            for number, place, rank, text, said in self.db.execute(
+                f"SELECT id, place, rank, text, said FROM name WHERE id IN ({marks})", lacking
+            ):
+                known[number] = place, RANKS[rank], tuple(text.split()), said
+        for (number,) in found:
+            yield known[number]
 
-    def variants(self, word: str, *, typing: bool, typos: bool) -> Variants:
-        """What a word may stand for."""
-        key = word, typing, typos
+    def variants(self, word: str, *, typing: bool, mercy: Mercy, letters: bool = False) -> Variants:
+        """What a word may stand for; with `letters` others that differ by one."""
+        key = word, typing, mercy, letters
         if (known := self._cache.get(key)) is None:
-            if len(self._cache) > 20_000:
+            if len(self._cache) > KEPT:
                 self._cache.clear()
-            known = self._cache[key] = self._variants(word, typing=typing, typos=typos)
+            known = self._cache[key] = self._variants(word, typing, mercy, letters)
         return known
 
-    def _variants(self, word: str, *, typing: bool, typos: bool) -> Variants:
+    def _variants(self, word: str, typing: bool, mercy: Mercy, letters: bool) -> Variants:
         tables = words()
         whole = dict.fromkeys(tables.alike.get(word, ()), ALIKE)
-        for other in plain_digraphs(word):
+        for other in (*plain_digraphs(word), *_with_whole_end(word)):
             whole.setdefault(other, ALIKE)
-        for end, full in tables.ends.items():
-            if len(word) > len(end) + 2 and word.endswith(end):
-                for one in full:
-                    whole.setdefault(word[: -len(end)] + one, ALIKE)
-                    if one == end:
-                        # the name has the short end
-                        for short, fulls in tables.ends.items():
-                            if one in fulls and short != one and len(short) > 1:
-                                whole.setdefault(word[: -len(end)] + short, ALIKE)
         whole[word] = 0.0
         numeric = word[0].isdigit()
-        if typos and len(word) >= TYPO_FROM and not numeric:
-            for other in self.near_words(word):
-                whole.setdefault(other, TYPO)
-        begun = None if numeric and not typing else BEGUN if typing else 2 * BEGUN if len(word) > 1 else 2.5 * BEGUN
-        if word in tables.stop:
-            missing = SMALL
-        elif word in tables.types:
-            missing = KIND_WRONG
-        else:
-            missing = MISSING
+        if letters and len(word) >= TYPO_FROM and not numeric:
+            for one in [other for other in whole if len(other) >= TYPO_FROM]:
+                if one == word or one not in tables.alike.get(word, ()):
+                    for near, price in self._near(one, mercy):
+                        whole.setdefault(near, price)
+            if len(word) >= TYPO_FROM + 2:
+                for kind, _, _ in extract(word, _long_kinds(), scorer=OSA.distance, score_cutoff=2, limit=None):
+                    whole.setdefault(kind, TYPO + ALIKE)
+        begun = None
+        if typing:
+            begun = BEGUN
+        elif not numeric and (mercy or len(word) >= HALF_FROM):
+            begun = HALF if len(word) > 1 else HALF + BEGUN / 2
+        missing = SMALL if word in tables.stop else KIND_WRONG if word in tables.types else MISSING
         return Variants(word, whole, begun, missing)
 
-    def near_words(self, word: str) -> list[str]:
-        """Words of this map that differ by one letter, left out, put in, changed or swapped with its neighbour.
-
-        Whatever the slip, the word's first or last part is as it should be: both are looked up.
-        """
+    def _near(self, word: str, mercy: Mercy) -> list[tuple[str, float]]:
+        """Words of this map that differ by one letter, left out, put in, changed or swapped with its neighbour; or,
+        where much is forgiven, by two."""
         size = len(word)
-        part = max(1, (size - 1) // 2)
-        head, tail = word[:part], word[::-1][:part]
-        candidates = {
-            row[0]
-            for column, begin in (("word", head), ("turned", tail))
-            for row in self.db.execute(
-                f"SELECT word FROM word WHERE {column} >= ? AND {column} < ? AND length(word) BETWEEN ? AND ?",
-                (begin, begin + "\U0010ffff", size - 1, size + 1),
-            )
-        }
-        return sorted(one for one in candidates if one != word and OSA.distance(word, one, score_cutoff=1) <= 1)
+        off = 2 if mercy is Mercy.WORDS and size >= TYPOS_FROM else 1
+        some = [one for length in range(size - off, size + off + 1) for one in self.known.by_length.get(length, ())]
+        found = extract(word, some, scorer=OSA.distance, score_cutoff=off, limit=None)
+        return [(other, TYPO if far == 1 else TYPOS) for other, far, _ in found if far]
 
     def _known(self, one: Variants) -> bool:
         """Whether any name has such a word."""
-        return self.knows(tuple(one.whole), one.text if one.begun is not None else None)
+        return any(word in self.known.words for word in one.whole) or (
+            one.begun is not None and self.known.begins(one.text)
+        )
 
-    def knows(self, whole: Iterable[str], begun: str | None) -> bool:
-        """Whether any name has one of these words, or one that begins so."""
-        some = list(whole)
-        found = self.db.execute(
-            f"SELECT 1 FROM word WHERE word IN ({', '.join('?' * len(some))}) LIMIT 1", some
-        ).fetchone()
-        if found is None and begun is not None:
-            found = self.db.execute(
-                "SELECT 1 FROM word WHERE word >= ? AND word < ? LIMIT 1", (begun, begun + "\U0010ffff")
-            ).fetchone()
-        return found is not None
+
+class Vocabulary:
+    """All words of the names of one map."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab ('main', 'words', 'row')")
+        self._sorted = sorted(row[0] for row in db.execute("SELECT term FROM vocabulary"))
+        self.words = frozenset(self._sorted)
+        self.by_length: dict[int, list[str]] = defaultdict(list)
+        for word in self._sorted:
+            self.by_length[len(word)].append(word)
+
+    def begins(self, begin: str) -> bool:
+        """Whether a word begins so."""
+        at = bisect_left(self._sorted, begin)
+        return at < len(self._sorted) and self._sorted[at].startswith(begin)
+
+
+@cache
+def _long_kinds() -> list[str]:
+    """Kinds of street that are known with two wrong letters."""
+    return sorted(kind for kind in words().types if len(kind) >= TYPO_FROM + 3)
+
+
+def _by_cost(hit: Hit) -> tuple[float, int]:
+    return hit.cost, hit.place
+
+
+def _with_whole_end(word: str) -> list[str]:
+    """`hauptstr` is `hauptstrasse`; and, as some maps have it short, the other way round."""
+    out = []
+    for end, full in words().ends.items():
+        if len(word) > len(end) + 2 and word.endswith(end):
+            stem = word[: -len(end)]
+            out += [stem + one for one in sorted(full) if one != end]
+            if end in full:
+                out += [stem + short for short, fulls in words().ends.items() if end in fulls and len(short) > 1]
+    return [other for other in out if other != word]
 
 
 def _expression(one: Variants) -> str:
@@ -199,45 +280,55 @@ def _expression(one: Variants) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _kind_cost(word: str) -> float:
+def _unsaid(word: str) -> float:
+    """Cost of a name's word that was not asked for."""
     tables = words()
     if word in tables.stop:
         return SMALL
     return KIND_UNSAID if word in tables.types else UNSAID
 
 
-def _hit(row: tuple[int, int, str, str | None], variants: list[Variants], extra: float) -> Hit:
-    """Weigh one name."""
-    place, rank, text, said = row
-    own = text.split()
-    free = [True] * len(own)
-    cost, close, at_last, turned = RANKS[rank] + extra, False, -1, False
-    unmet: list[str] = []
+def _hit(row: Row, variants: list[Variants], extra: float) -> Hit:
+    """Weigh one name: each word of the question takes the word of the name that suits it best."""
+    place, price_of_rank, text, said = row
+    own: list[str | None] = list(text)
+    cost, close, last, turned = price_of_rank + extra, False, -1, False
+    unmet: tuple[str, ...] = ()
     for one in variants:
         best, where = one.missing, -1
+        whole, begun, begin = one.whole, one.begun, one.text
         for at, word in enumerate(own):
-            if not free[at]:
+            if word is None:
                 continue
-            price = one.whole.get(word)
-            if price is None and one.begun is not None and word.startswith(one.text):
-                price = one.begun
-            if price is not None and price < best:
+            price = whole.get(word)
+            if price is None:
+                if begun is None or begun >= best or not word.startswith(begin):
+                    continue
+                price = begun
+            if price < best:
                 best, where = price, at
         if where < 0 and one.missing >= MISSING:
-            # `odonnell` of `o donnell`
-            for at in range(len(own) - 1):
-                if free[at] and free[at + 1] and own[at] + own[at + 1] in one.whole:
-                    best, where = one.whole[own[at] + own[at + 1]], at
-                    free[at + 1] = False
-                    break
+            best, where = _glued(own, whole)
         cost += best
         if where < 0:
             if one.missing > SMALL:
-                unmet.append(one.text)
+                unmet += (begin,)
             continue
         close |= best >= TYPO
-        free[where] = False
-        turned |= where < at_last
-        at_last = where
-    cost += turned * TURNED + sum(_kind_cost(word) for word, unused in zip(own, free, strict=True) if unused)
-    return Hit(place, cost, said, tuple(unmet), close)
+        own[where] = None
+        turned |= where < last
+        last = where
+    for word in own:
+        if word is not None:
+            cost += _unsaid(word)
+    return Hit(place, cost + TURNED * turned, said, unmet, close)
+
+
+def _glued(own: list[str | None], whole: dict[str, float]) -> tuple[float, int]:
+    """Two words of a name that were asked for as one: `odonnell` of `o donnell`."""
+    for at in range(len(own) - 1):
+        a, b = own[at], own[at + 1]
+        if a is not None and b is not None and (price := whole.get(a + b)) is not None:
+            own[at + 1] = None
+            return price, at
+    return MISSING, -1

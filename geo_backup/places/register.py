@@ -11,6 +11,7 @@ from geo_backup.geodesy import metres_per_deg
 from geo_backup.places import house_numbers
 from geo_backup.places.facts import Exit, Facts, House, Name, Point, Town
 from geo_backup.places.folding import fold, road_number
+from geo_backup.places.outline import straightened
 from geo_backup.places.store import HouseRow, PlaceRow, Tables
 from geo_backup.places.streets import Streets, streets_of
 
@@ -81,6 +82,11 @@ def tables_of(facts: Facts) -> Tables:
         tables.towns.setdefault(fold(said), said)
     _exits(tables, facts.exits, towns)
     tables.crossings = streets.crossings
+    tables.lines = {
+        index: line
+        for index, parts in enumerate(streets.lines)
+        if not streets.number[index] and (line := straightened(parts))
+    }
     tables.posts = [(road_number(post.road), post.metres, post.lon_e7, post.lat_e7) for post in facts.posts]
     tables.meta = {
         "houses": str(len(tables.houses)),

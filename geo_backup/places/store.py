@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,12 +19,17 @@ from typing import NamedTuple
 from geo_backup.errors import MapError
 from geo_backup.places.facts import Names
 from geo_backup.places.folding import fold
+from geo_backup.places.outline import Meeting, Parts, pack, pack_meetings
 
 FILE = "places.sqlite"
 OWN_FILE = "own-places.sqlite"
 """The agency's own places, beside it: a build leaves them alone."""
 FORMAT = 1
 """Version of the layout; a file of another version is not read."""
+
+STREET_KINDS = ("street", "road")
+STREET_MARK = "\ue000"
+"""A word that every name of a street has in the index, and that nobody can type: folding drops it."""
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -34,17 +39,17 @@ CREATE TABLE place (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, category TEXT NO
 CREATE TABLE name (id INTEGER PRIMARY KEY, place INT NOT NULL, rank INT NOT NULL, text TEXT NOT NULL, said TEXT);
 CREATE VIRTUAL TABLE words USING fts5 (text, content='', detail=none, columnsize=0, prefix='1 2 3',
   tokenize="unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
-CREATE TABLE word (word TEXT PRIMARY KEY, many INT NOT NULL, turned TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE line (street INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 CREATE TABLE house (street INT, number INT, rest TEXT, last INT, label TEXT, rank INT, lon_e7 INT, lat_e7 INT,
   town TEXT, PRIMARY KEY (street, number, rest, last, lon_e7, lat_e7)) WITHOUT ROWID;
-CREATE TABLE crossing (a INT, b INT, lon_e7 INT, lat_e7 INT, PRIMARY KEY (a, b, lon_e7, lat_e7)) WITHOUT ROWID;
+CREATE TABLE meet (street INTEGER PRIMARY KEY, others BLOB NOT NULL);
 CREATE TABLE exit (road TEXT, number TEXT, place INT, PRIMARY KEY (road, number, place)) WITHOUT ROWID;
 CREATE TABLE post (road TEXT, metres INT, lon_e7 INT, lat_e7 INT, PRIMARY KEY (road, metres, lon_e7, lat_e7))
   WITHOUT ROWID;
 CREATE TABLE town (text TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID;
 """
 INDEXES = """
-CREATE INDEX word_turned ON word (turned);
+CREATE INDEX name_other ON name (place) WHERE said IS NOT NULL;
 CREATE INDEX place_number ON place (number) WHERE number <> '';
 """
 
@@ -88,6 +93,8 @@ class Tables:
     crossings: list[tuple[int, int, int, int]] = field(default_factory=list)
     exits: list[tuple[str, str, int]] = field(default_factory=list)
     """Road, number, place."""
+    lines: dict[int, Parts] = field(default_factory=dict)
+    """How streets run, straightened a little."""
     posts: list[tuple[str, int, int, int]] = field(default_factory=list)
     towns: dict[str, str] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
@@ -123,23 +130,26 @@ def _fill(db: sqlite3.Connection, tables: Tables) -> None:
         (_place_row(identity[index], tables.places[index]) for index in order),
     )
     names = sorted(_name_rows(order, tables.places))
-    counts: Counter[str] = Counter()
+    marks = [STREET_MARK if tables.places[index].kind in STREET_KINDS else "" for index in order]
     rows, indexed = [], []
     for number, (_, _, text, place, rank, said) in enumerate(names, 1):
         rows.append((number, place, rank, text, said))
         words = text.split()
-        counts.update(set(words))
-        indexed.append(
-            (number, " ".join(dict.fromkeys([*words, *glued(said or tables.places[order[place - 1]].names[0].text)])))
-        )
+        one = said or tables.places[order[place - 1]].names[0].text
+        indexed.append((number, " ".join(dict.fromkeys([*words, *glued(one), marks[place - 1]]))))
     db.executemany("INSERT INTO name VALUES (?, ?, ?, ?, ?)", rows)
     db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", indexed)
     db.execute("INSERT INTO words (words) VALUES ('optimize')")
-    db.executemany("INSERT INTO word VALUES (?, ?, ?)", sorted((w, many, w[::-1]) for w, many in counts.items()))
+    lines = sorted((identity[street], pack(parts)) for street, parts in tables.lines.items())
+    db.executemany("INSERT INTO line VALUES (?, ?)", lines)
     houses = sorted({(identity[row.street], *row[1:]) for row in tables.houses})
     db.executemany("INSERT OR IGNORE INTO house VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", houses)
-    pairs = ((*sorted((identity[a], identity[b])), lon, lat) for a, b, lon, lat in tables.crossings)
-    db.executemany("INSERT OR IGNORE INTO crossing VALUES (?, ?, ?, ?)", sorted(pairs))
+    meets: dict[int, list[Meeting]] = defaultdict(list)
+    for a, b, lon_e7, lat_e7 in tables.crossings:
+        meets[a].append(Meeting(identity[b], lon_e7, lat_e7))
+        meets[b].append(Meeting(identity[a], lon_e7, lat_e7))
+    packed = ((identity[street], pack_meetings(some, *_spot(tables.places[street]))) for street, some in meets.items())
+    db.executemany("INSERT INTO meet VALUES (?, ?)", sorted(packed))
     exits = sorted((road, number, identity[place]) for road, number, place in tables.exits)
     db.executemany("INSERT OR IGNORE INTO exit VALUES (?, ?, ?)", exits)
     db.executemany("INSERT OR IGNORE INTO post VALUES (?, ?, ?, ?)", sorted(tables.posts))
@@ -151,6 +161,10 @@ def _fill(db: sqlite3.Connection, tables: Tables) -> None:
 
 def _great_first(row: PlaceRow) -> tuple[object, ...]:
     return (-row.weight, row.kind, row.names[0].text, row.lon_e7, row.lat_e7, row.names)
+
+
+def _spot(row: PlaceRow) -> tuple[int, int]:
+    return row.lon_e7, row.lat_e7
 
 
 def _place_row(number: int, row: PlaceRow) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from geo_backup.geodesy import distance_m
 from geo_backup.places.facts import MOST_NAMES, Lines, Name, Names
 from geo_backup.places.folding import fold, road_number
+from geo_backup.places.outline import Parts
 from geo_backup.roads.kernel import Array
 
 CELL_E7 = 40_000
@@ -32,6 +33,8 @@ class Streets:
     weight: Array = field(default_factory=lambda: np.zeros(0, np.int8))
     lon_e7: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     lat_e7: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    lines: list[Parts] = field(default_factory=list)
+    """How each runs, way by way."""
     box_e7: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     """West, south, east, north."""
     crossings: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -133,6 +136,11 @@ def _columns(
         else:
             said[street].update(lines.names[int(way[index])])
     out.names = [_ordered(counts) for counts in said]
+    out.lines = [[] for _ in range(count)]
+    start = lines.start
+    for index, street in zip(way.tolist(), part.tolist(), strict=True):
+        low, high = start[index], start[index + 1]
+        out.lines[street].append(list(zip(lines.lon_e7[low:high], lines.lat_e7[low:high], strict=True)))
     street_v = part[row_of]
     order = np.argsort(street_v, kind="stable")
     cut = np.flatnonzero(np.diff(street_v[order])) + 1

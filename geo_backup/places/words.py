@@ -6,7 +6,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from geo_backup.places.folding import fold
@@ -22,6 +22,7 @@ class Words:
     """Other spellings where one of them is several words: `n sra` is `nossa senhora`."""
     types: frozenset[str]
     stop: frozenset[str]
+    """Small words; without those that are short for a great one (`e` for `east`)."""
     ends: dict[str, frozenset[str]]
     """Ends of a word that are a street's kind: `str` is `strasse`; full ends stand for themselves."""
     cross: frozenset[tuple[str, ...]]
@@ -59,7 +60,7 @@ def words() -> Words:
         alike={word: frozenset(others) for word, others in alike.items()},
         alike_runs={run: frozenset(others) for run, others in runs.items()},
         types=frozenset(types),
-        stop=_all(languages, "stop"),
+        stop=frozenset(word for word in _all(languages, "stop") - types if not alike.get(word)),
         ends={end: frozenset(full) for end, full in ends.items()},
         cross=frozenset(tuple(fold(one).split()) for language in languages for one in language.get("cross", ())),
         number=_all(languages, "number"),
@@ -70,6 +71,7 @@ def words() -> Words:
 MOST_SPELLINGS = 6
 
 
+@lru_cache(maxsize=8_192)
 def spellings(asked: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The words in other numbers of words: `haupt str` is `hauptstr`, `n sra` is `nossa senhora`."""
     tables = words()

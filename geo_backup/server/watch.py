@@ -14,7 +14,7 @@ from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.file import ENDED, Act
-from geo_backup.server.errands import do_errands
+from geo_backup.server.errands import Errands
 from geo_backup.server.looks import looked
 from geo_backup.server.speaker import LOOKED_S, Speakers
 
@@ -30,6 +30,7 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
     """As long as the server runs."""
     loop = asyncio.get_running_loop()
     told_at = loop.time()
+    errands = Errands(node, speakers.roster) if speakers.roster is not None else None
     waiting: list[Event] = []
     """What happened, and the log has not taken yet."""
     while True:
@@ -40,8 +41,8 @@ async def keep_watch(node: Node, speakers: Speakers) -> None:
             speakers.renewal.tend()
         try:
             await _take_over(node, speakers)
-            if speakers.roster is not None:
-                await do_errands(node, speakers.roster)
+            if errands is not None:
+                await errands.do()
             waiting += (*_idle(node, speakers), *_over(node, speakers), *_lookers(node, speakers))
             if loop.time() - told_at >= REFUSED_EVERY_S:
                 told_at = loop.time()

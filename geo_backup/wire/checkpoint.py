@@ -30,11 +30,16 @@ def pack(live_map: LiveMap) -> bytes:
     return zlib.compress(dump(live_map), 1)
 
 
+def unpacked(data: bytes) -> bytes:
+    """What `dump` wrote, of what either wrote. Raises zlib.error for what neither did."""
+    return data if data[:1] == b"{" else zlib.decompress(data)
+
+
 def parse(data: bytes) -> LiveMap:
     """The map that `dump` or `pack` wrote. LogError if it is none, or of another format: fold the log from its start
     instead."""
     try:
-        value: Any = orjson.loads(data if data[:1] == b"{" else zlib.decompress(data))
+        value: Any = orjson.loads(unpacked(data))
     except (orjson.JSONDecodeError, zlib.error) as error:
         raise LogError(f"not a checkpoint ({error})") from None
     if type(value) is not dict or value.pop("format", None) != FORMAT:

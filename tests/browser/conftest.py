@@ -35,9 +35,9 @@ def listen(page: Any, wrong: list[str]) -> None:
 
     def heard(message: Any) -> None:
         if message.type in ("error", "warning") and not any(said in message.text for said in OF_THE_BROWSER):
-            wrong.append(message.text)
+            wrong.append(f"{message.text} ({message.location.get('url', '')})")
 
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("pageerror", lambda error: wrong.append(error.stack or str(error)))
     page.on("console", heard)
 
 
@@ -89,9 +89,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     assert "Traceback" not in server.said()
 
 
-@pytest.fixture
-def desk(served: httpx.Client) -> httpx.Client:
-    """The server with nothing open, and every unit where it was, free."""
+def cleared(served: httpx.Client) -> None:
+    """Nothing is open, and every unit is where it was, free."""
     for row in served.get("/v1/emergencies").json()["emergencies"]:
         end = {"by": "supervisor", "who": "Sgt Berg", "reason": "left by a test"}
         assert served.post(f"/v1/emergencies/{row['incident_id']}/clear", json=end).is_success
@@ -103,6 +102,12 @@ def desk(served: httpx.Client) -> httpx.Client:
     fleet(served, *[(unit_id, 0.004 + 0.004 * n, ("patrol",)) for n, unit_id in enumerate(PATROLS)])
     for unit_id in PATROLS:
         assert served.put(f"/v1/units/{unit_id}/status", json={"status": "available"}).is_success
+
+
+@pytest.fixture
+def desk(served: httpx.Client) -> httpx.Client:
+    """The server as it was at first."""
+    cleared(served)
     return served
 
 
@@ -121,6 +126,7 @@ def one(browser: Any, served: httpx.Client) -> Iterator[tuple[Any, list[str]]]:
 @pytest.fixture
 def page(one: tuple[Any, list[str]], desk: httpx.Client) -> Iterator[Any]:
     window, wrong = one
+    window.goto("about:blank")  # what the former page was still loading is not the next one's
     wrong.clear()
     window.goto(str(desk.base_url))
     yield shown(window)

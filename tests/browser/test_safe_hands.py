@@ -6,13 +6,14 @@ One server and one window for all tests of this file; each begins with nothing o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.browser.chromium import shot
-from tests.browser.conftest import shown
+from tests.browser.conftest import cleared, shown
 from tests.browser.desk import chosen, incident, projection, sent, standing
 from tests.running import eventually
 from tests.server.test_backup import PLACE
@@ -92,97 +93,98 @@ def test_a_bare_click_opens_nothing(desk: httpx.Client, page: Any) -> None:
     assert len(standing(desk)) == 1
 
 
-@pytest.mark.parametrize(
-    "take",
-    [
-        pytest.param("send", id="a unit of a P1"),
-        pytest.param("mode", id="the hurry"),
-        pytest.param("priority", id="a P1"),
-        pytest.param("close", id="units under way"),
-        pytest.param("release", id="a unit on its way to a P1"),
-        pytest.param("end", id="an emergency"),
-    ],
-)
-def test_whatever_takes_names_the_loss_and_asks(desk: httpx.Client, page: Any, take: str) -> None:
-    """Esc leaves everything as it was, the focus goes back, and Enter does it."""
-    if take == "end":
-        assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "E-1"}).status_code == 201
-        page.locator("[data-testid=incident-row]").click()
-        incident_id = "E-1"
+LOSSES = {
+    "a unit of a P1": "U0, assigned, leaves Robbery in progress (P1): nobody is left there.",
+    "the hurry": "So far it is asked for at once.",
+    "the priority": "could then be taken for a P1 call",
+    "units under way": "U0 is on the way and would be turned back.",
+    "a unit on its way to a P1": "U0 leaves",
+    "an emergency": "U7 no longer counts as in danger",
+}
+"""What can be taken from somebody, and the words that name the loss."""
+
+
+def test_whatever_takes_names_the_loss_and_asks(desk: httpx.Client, page: Any) -> None:
+    """Esc leaves everything as it was, the focus stays in the question and goes back after it, and Enter does it."""
+    for taken, words in LOSSES.items():
+        cleared(desk)
+        page.wait_for_selector("[data-testid=incident-row]", state="detached")
+        incident_id = stand_for(taken, desk, page)
+        asked = page.locator("[data-testid=consent], [data-testid=reason]")
+        stood = plain(desk)
+        begin(taken, page)
+        asked.wait_for()
+        assert words in page.locator("[data-testid=loss]").first.inner_text(), taken
+        shot(page, f"asked {taken}")
+        for _ in range(4):
+            page.keyboard.press("Tab")
+            assert page.evaluate("!!document.activeElement.closest('dialog')"), taken
+        page.keyboard.press("Escape")
+        asked.wait_for(state="detached")
+        assert not page.evaluate("document.activeElement.closest('dialog')"), taken
+        assert plain(desk) == stood, taken
+        begin(taken, page)
+        page.wait_for_selector("[data-testid=yes]:focus")
+        page.keyboard.press("Enter")
+        asked.wait_for(state="detached")
+        eventually(partial(is_taken, taken, desk, incident_id), taken)
+
+
+def plain(desk: httpx.Client) -> list[Any]:
+    names = ("incident_id", "mode", "priority", "assignments", "state")
+    return [{name: row[name] for name in names} for row in standing(desk)]
+
+
+def stand_for(taken: str, desk: httpx.Client, page: Any) -> str:
+    """What somebody could lose."""
+    if taken == "an emergency":
+        answer = desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "officer"})
+        incident_id = str(answer.json()["incident_id"])
+        page.locator(f"[data-testid=incident-row][data-incident={incident_id}]").click()
+        return incident_id
+    other = chosen(desk, page, kind="robbery in progress") if taken == "a unit of a P1" else None
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 2}).is_success
+    assert desk.post(f"/v1/incidents/{other or incident_id}/assignments", json={"unit_id": "U0"}).is_success
+    page.wait_for_selector("[data-testid=recommended] li")
+    if other is None:
+        page.wait_for_selector("[data-testid=assigned-row][data-unit=U0]")
+    return incident_id
+
+
+def begin(taken: str, page: Any) -> None:
+    """The order that takes it."""
+    if taken == "a unit of a P1":
+        if not page.locator("[data-testid=take-button]").count():
+            page.locator("[data-testid=excluded] summary").click()
+        page.locator("[data-testid=take-button]").click()
+    elif taken == "the hurry":
+        page.keyboard.press("d")
+        page.keyboard.press("Enter")
+    elif taken == "the priority":
+        page.locator("[data-testid=priority]").select_option("4")
+    elif taken == "units under way":
+        page.keyboard.press("x")
+    elif taken == "a unit on its way to a P1":
+        page.locator("[data-testid=release-button]").click()
     else:
-        other = chosen(desk, page, kind="robbery in progress") if take == "send" else None
-        incident_id = chosen(desk, page)
-        assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 2}).is_success
-        at = other or incident_id
-        assert desk.post(f"/v1/incidents/{at}/assignments", json={"unit_id": "U0"}).is_success
-        page.wait_for_selector("[data-testid=recommended] li")
-        if take != "send":
-            page.wait_for_selector("[data-testid=assigned-row][data-unit=U0]")
+        if not page.locator("[data-testid=clear-who]").is_visible():
+            page.locator("[data-testid=emergency-end] summary").click()
+        page.locator("[data-testid=clear-who]").fill("Sgt Berg")
+        page.locator("[data-testid=clear-reason]").fill("pressed by accident")
+        page.locator("[data-testid=clear-button]").click()
 
-    def begin() -> None:
-        if take == "send":
-            if not page.locator("[data-testid=take-button]").count():
-                page.locator("[data-testid=excluded] summary").click()
-            page.locator("[data-testid=take-button]").click()
-        elif take == "mode":
-            page.keyboard.press("d")
-            page.keyboard.press("Enter")
-        elif take == "priority":
-            page.locator("[data-testid=priority]").select_option("4")
-        elif take == "close":
-            page.keyboard.press("x")
-        elif take == "release":
-            page.locator("[data-testid=release-button]").click()
-        else:
-            if not page.locator("[data-testid=clear-who]").is_visible():
-                page.locator("[data-testid=emergency-end] summary").click()
-            page.locator("[data-testid=clear-who]").fill("Sgt Berg")
-            page.locator("[data-testid=clear-reason]").fill("pressed by accident")
-            page.locator("[data-testid=clear-button]").click()
 
-    asked = page.locator("[data-testid=consent], [data-testid=reason]")
-    stood = standing(desk)
-    begin()
-    asked.wait_for()
-    loss = page.locator("[data-testid=loss]").first.inner_text()
-    assert {
-        "send": "U0, assigned, leaves Robbery in progress (P1): nobody is left there.",
-        "mode": "So far it is asked for at once.",
-        "priority": "could then be taken for a P1 call",
-        "close": "U0 is on the way and would be turned back.",
-        "release": "U0 leaves",
-        "end": "U7 no longer counts as in danger",
-    }[take] in loss
-    shot(page, f"asked-{take}")
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        assert page.evaluate("!!document.activeElement.closest('dialog')"), "the focus stays in the question"
-    page.keyboard.press("Escape")
-    asked.wait_for(state="detached")
-    assert not page.evaluate("document.activeElement.closest('dialog')")
-
-    def plain(rows: list[Any]) -> list[Any]:
-        return [{key: row[key] for key in ("incident_id", "mode", "priority", "assignments", "state")} for row in rows]
-
-    assert plain(standing(desk)) == plain(stood)
-    begin()
-    asked.wait_for()
-    page.wait_for_selector("[data-testid=yes]:focus")
-    page.keyboard.press("Enter")
-    asked.wait_for(state="detached")
-
-    def done() -> bool:
-        now = incident(desk, incident_id)
-        return {
-            "send": lambda: sent(desk, incident_id) == {"U0": "assigned"},
-            "mode": lambda: now["mode"] == "delayed",
-            "priority": lambda: now["priority"] == 4,
-            "close": lambda: now["state"] == "closed",
-            "release": lambda: sent(desk, incident_id) == {"U0": "cancelled"},
-            "end": lambda: not now["emergency"]["stands"],
-        }[take]()
-
-    eventually(done, take)
+def is_taken(taken: str, desk: httpx.Client, incident_id: str) -> bool:
+    now, units = incident(desk, incident_id), sent(desk, incident_id)
+    return {
+        "a unit of a P1": units == {"U0": "assigned"},
+        "the hurry": now["mode"] == "delayed",
+        "the priority": now["priority"] == 4,
+        "units under way": now["state"] == "closed",
+        "a unit on its way to a P1": units == {"U0": "cancelled"},
+        "an emergency": not (now["emergency"] or {}).get("stands", True),
+    }[taken]
 
 
 def test_enter_in_a_field_commits_its_text_and_nothing_else(desk: httpx.Client, page: Any) -> None:

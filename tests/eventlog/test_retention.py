@@ -6,15 +6,18 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from geo_backup.custody import HoldLifted, HoldPlaced, RecordsPurged
-from geo_backup.errors import LogError
+from geo_backup.errors import BadValueError, LogError
 from geo_backup.eventlog import sqlite_chain
 from geo_backup.eventlog.proof import prove
-from geo_backup.eventlog.retention import CLASSES, DAY_MS, Terms, fold_start, purge, purged_fact
+from geo_backup.eventlog.purge import fold_start, purge, purge_beside, purged_fact
+from geo_backup.eventlog.retention import CLASSES, DAY_MS, Retention, Terms
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import (
     AssignmentChanged,
@@ -198,3 +201,80 @@ def test_what_is_purged_is_on_no_page_any_more(tmp_path: Path) -> None:
     assert b"undercover-unit-7" in path.read_bytes()
     purge(path, TERMS, at(100))
     assert not any(b"undercover-unit-7" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_log_is_purged_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A little at a time, and nothing of it stays in its files; a hold that comes meanwhile keeps what is left."""
+    path = written(tmp_path / NAME)
+    alone = purge(path, TERMS, at(1100), dry_run=True)
+    there = path.read_bytes()
+    assert there.count(b"P2") > 10
+
+    async def story() -> None:
+        with closing(SqliteLog.open(path, reserve_bytes=0)) as log:
+            between, batches = log.between, 0
+
+            def counting(work: Any) -> Any:
+                nonlocal batches
+                batches += 1
+                return between(work)
+
+            monkeypatch.setattr(log, "between", counting)
+            purging = asyncio.create_task(asyncio.to_thread(purge_beside, log, TERMS, at(1100)))
+            written_meanwhile = 0
+            while not purging.done():
+                await log.append(seen("P9", 1090 + written_meanwhile / 1000, 1))
+                written_meanwhile += 1
+            done = await purging
+            assert (done.counts, done.kept, done.held) == (alone.counts, alone.kept, 0)
+            assert batches >= len({"raw fixes", "tracks", "decisions"})
+            assert (await asyncio.to_thread(purge_beside, log, TERMS, at(1100))).events == 0
+            assert path.with_name(NAME + "-wal").read_bytes().count(b"P2") == 0
+
+    asyncio.run(story())
+    assert path.read_bytes().count(b"P2") < 10, "its registration stays"
+    proof = prove(path)
+    assert (proof.wrong, proof.purged) == ([], alone.events)
+
+
+def test_a_hold_that_comes_while_a_log_is_purged_keeps_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / NAME)
+    with closing(SqliteLog.open(path, reserve_bytes=0)) as log:
+        between, placed = log.between, False
+
+        def after_one(work: Any) -> Any:
+            nonlocal placed
+            done = between(work)
+            if not placed:
+                placed = True
+                hold = HoldPlaced(received_ms=at(1100), hold_id="case-9", incident_id="i1")
+                asyncio.run(log.append([hold]))
+            return done
+
+        monkeypatch.setattr(log, "between", after_one)
+        done = purge_beside(log, TERMS, at(1100))
+        left = [event for _, event in log.read_all()]
+    assert done.held > 0
+    assert sum(isinstance(event, PositionReported) and event.unit_id == "P1" for event in left) == 10
+    proof = prove(path)
+    assert (proof.wrong, proof.purged) == ([], done.events)
+
+
+def test_a_site_says_how_long_it_keeps_what() -> None:
+    said = Retention.of({"raw_fixes_days": 30, "at": "02:15"})
+    assert (said.terms.raw_fixes, said.terms.tracks, said.at) == (30, 1_826, time(2, 15))
+    assert Retention.of({}) == Retention()
+    for section, key in (
+        ({"raw_fixes": 30}, "raw_fixes"),
+        ({"tracks_days": 0}, "tracks_days"),
+        ({"audit_days": True}, "audit_days"),
+        ({"audit_days": "7"}, "audit_days"),
+        ({"at": "noon"}, "at"),
+        ({"at": 3}, "at"),
+        ({"at": "03:30+01:00"}, "at"),
+    ):
+        with pytest.raises(BadValueError) as error:
+            Retention.of(section)
+        assert error.value.field == f"/retention/{key}"

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_backup.eventlog import open_log
+from geo_backup.eventlog.purge import purge
 from geo_backup.eventlog.reading import Reader, index_beside
-from geo_backup.eventlog.retention import Terms, purge
+from geo_backup.eventlog.retention import Terms
 from geo_backup.events import Event, Fix, IncidentClosed, PositionReported, UnitRegistered
 from geo_backup.history.index import Index, Lookup, Row
 from geo_backup.history.packed import pack, unpack

@@ -17,7 +17,8 @@ from geo_backup.backup import question as questions
 from geo_backup.backup.choice import Choice
 from geo_backup.eventlog import open_log
 from geo_backup.eventlog.proof import prove
-from geo_backup.eventlog.retention import DAY_MS, Terms, fold_start, purge
+from geo_backup.eventlog.purge import fold_start, purge
+from geo_backup.eventlog.retention import DAY_MS, Terms
 from geo_backup.events import AssignmentChanged, BackupRequested, DecisionMade, Fix, Need, PositionReported
 from geo_backup.live_map import Recommendation
 from geo_backup.node import Node, decider

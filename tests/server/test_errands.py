@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
-from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced, Looked
+from geo_backup.custody import DoubtAcknowledged, HoldLifted, HoldPlaced, Looked, RecordsPurged
+from geo_backup.errors import LogError
+from geo_backup.eventlog import open_log
+from geo_backup.eventlog.proof import prove
+from geo_backup.eventlog.retention import Retention, Terms
+from geo_backup.node import Node
 from geo_backup.people import Roster, roster_beside
+from geo_backup.server import retention
 from geo_backup.wire import facts
+from geo_backup.wire.times import to_text
 from tests.running import Failed, ServerInThread, events_in, eventually
-from tests.stories import ping, unit
+from tests.stories import ms, ping, unit
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +110,66 @@ def test_a_loss_is_held_up_until_it_is_acknowledged_by_command(tmp_path: Path, r
     assert fact.said_by.startswith("account:")
     assert "no end file" in fact.words[0]
     assert "nothing to acknowledge" in run("log", "acknowledge", log)
+
+
+def test_a_running_server_purges_its_log(tmp_path: Path, run: Any) -> None:
+    """And forgets it wherever it had looked it up; what goes on is not held up."""
+    path = tmp_path / "log.sqlite"
+
+    async def write() -> None:
+        with closing(open_log(path, reserve_bytes=0)) as log:
+            await log.append([unit("P1"), *(ping("P1", float(n), n) for n in range(50)), unit("P2")])
+            log.save_snapshot(52, b"of another version")
+
+    asyncio.run(write())
+    server = ServerInThread(path, roster=Roster(roster_beside(path))).start()
+    try:
+        with httpx.Client(base_url=server.url, trust_env=False) as http:
+
+            def fixes() -> int:
+                track = http.get("/v1/units/P1/track", params={"from": to_text(ms(0)), "to": to_text(ms(60))})
+                assert track.status_code == 200, track.text
+                return len(track.json()["fixes"])
+
+            assert fixes() == 50
+            told = json.loads(run("log", "purge", path, "--raw-fixes-days", "30", "--json"))
+            assert (told["counts"]["raw_fixes"], told["dry_run"]) == (50, False)
+            assert fixes() == 0
+            assert http.get("/healthz").json()["conditions"] == []
+            assert json.loads(run("log", "purge", path, "--json"))["counts"]["raw_fixes"] == 0
+    finally:
+        server.stop()
+    (purged,) = [event for event in events_in(path) if isinstance(event, RecordsPurged)]
+    assert (purged.raw_fixes, purged.raw_fixes_days) == (50, 30)
+    assert purged.said_by.startswith("account:")
+    proof = prove(path)
+    assert (proof.wrong, proof.purged) == ([], 50)
+
+
+def test_a_site_that_says_so_purges_each_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the time of day of its map, once; a clock that was set back a week holds nothing up."""
+    zone = ZoneInfo("Europe/Stockholm")
+    moment = datetime(2026, 3, 28, 23, 0, tzinfo=zone)
+    purged: list[datetime] = []
+
+    async def purge(node: Node, terms: Terms, by: str) -> None:
+        assert (terms.raw_fixes, by) == (30, "node")
+        purged.append(moment)
+        if len(purged) == 2:
+            raise LogError("the disk")
+
+    async def story() -> None:
+        nonlocal moment
+        node: Any = SimpleNamespace(network=SimpleNamespace(area=SimpleNamespace(timezone="Europe/Stockholm")))
+        task = asyncio.create_task(retention.keep_terms(node, Retention(Terms(30), time(3, 30))))
+        for hours in (*[1] * 60, -7 * 24, *[1] * 30):
+            moment = (moment.astimezone(UTC) + timedelta(hours=hours)).astimezone(zone)
+            for _ in range(4):
+                await asyncio.sleep(0)
+        task.cancel()
+
+    monkeypatch.setattr(retention, "purge_now", purge)
+    monkeypatch.setattr(retention, "_now", lambda node, zone: moment)
+    monkeypatch.setattr(retention, "LOOK_S", 0.0)
+    asyncio.run(story())
+    assert [f"{one:%d %H:%M}" for one in purged[:4]] == ["29 04:00", "30 04:00", "31 04:00", "25 04:00"]

@@ -14,7 +14,7 @@ import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
-import { tool } from "./tool.svelte";
+import { lift as liftClosure, tool } from "./tool.svelte";
 import { unitLook } from "./unit_look.svelte";
 
 /** What was found for the text of an order, where it names something on the map or in the past. */
@@ -159,7 +159,7 @@ function lift(text: string): Promise<void> | void {
   const sought = plain(text).split(/\s+/);
   const said = (of: Closure) => plain([of.reason, of.closure_id, ...of.streets].join(" "));
   const found = Object.values(world.closures).filter((closure) => sought.every((word) => said(closure).includes(word)));
-  if (found.length === 1) return orders.liftClosure(found[0]!.closure_id);
+  if (found.length === 1) return liftClosure(found[0]!);
   notice.error = found.length ? words.command.trouble.units(text, found.map((of) => of.reason || words.closures.streets(of.streets))) : words.command.noClosure(text);
 }
 

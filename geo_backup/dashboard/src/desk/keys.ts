@@ -104,7 +104,9 @@ class Typing {
       this.#count = follows ? this.#count + 1 : 1;
       this.#atMs = nowMs;
     }
-    return this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
+    const blind = this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
+    if (key === "Enter" && !blind) this.over();
+    return blind;
   }
 
   over(): void {

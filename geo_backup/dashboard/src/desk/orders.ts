@@ -197,10 +197,6 @@ export function clearEmergency(id: string, end: EmergencyEnd): void {
   });
 }
 
-export async function liftClosure(id: string): Promise<void> {
-  await notice.attempt(() => api.lift(id), words.closures.lifted);
-}
-
 export async function setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {
   await notice.attempt(async () => world.replayed(await api.setReplay(change)), "");
 }

@@ -117,17 +117,24 @@ class Tool {
 
   /** The same closure once more, for the roads beneath too. */
   async closeBeneath(closure: Closure): Promise<void> {
-    const { closure_id, geometry, buffer_m, reason, applies_to, slow_factor, valid_from, valid_to } = closure;
-    const done = await close({
-      closure_id: newId("C"),
-      geometry, buffer_m, reason, applies_to,
-      levels: "all",
-      ...(slow_factor === null ? {} : { slow_factor }),
-      ...(valid_from === null ? {} : { valid_from }),
-      ...(valid_to === null ? {} : { valid_to }),
-    });
-    if (done) await notice.attempt(() => api.lift(closure_id), words.closures.beneathToo);
+    if (await close({ ...again(closure), levels: "all" })) await notice.attempt(() => api.lift(closure.closure_id), words.closures.beneathToo);
   }
+}
+
+/** Opens the roads again; for a moment they can be closed as they were. */
+export async function lift(closure: Closure): Promise<void> {
+  await notice.attempt(() => api.lift(closure.closure_id), words.closures.lifted, { undo: () => close({ ...again(closure), levels: closure.levels }) });
+}
+
+/** A closure as it was, under another id. */
+function again({ geometry, buffer_m, reason, applies_to, slow_factor, valid_from, valid_to }: Closure): NewClosure {
+  return {
+    closure_id: newId("C"),
+    geometry, buffer_m, reason, applies_to,
+    ...(slow_factor === null ? {} : { slow_factor }),
+    ...(valid_from === null ? {} : { valid_from }),
+    ...(valid_to === null ? {} : { valid_to }),
+  };
 }
 
 function close(closure: NewClosure): Promise<boolean> {
