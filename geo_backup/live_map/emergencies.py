@@ -14,6 +14,7 @@ from geo_backup.live_map.incidents import count, pin
 from geo_backup.live_map.state import HISTORY_KEPT, Delta, Emergency, Incident, LiveMap
 
 UNLISTED_AGENCY = "unknown"
+"""Of an officer whose unit nobody registered: whose they are, nobody knows, so it is everybody's to see."""
 UNLISTED_MAX = 500
 """So many emergencies of units that nobody registered may stand at once: anybody can make up more of them."""
 

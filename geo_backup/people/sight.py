@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from geo_backup.live_map import Incident, LiveMap, Unit
+from geo_backup.live_map.emergencies import UNLISTED_AGENCY
 from geo_backup.people import Principal, Role
 from geo_backup.people.principal import CENTRE
 
@@ -24,6 +25,8 @@ ETA_STEP_S = 60.0
 DESKS: frozenset[Role] = frozenset({"viewer", "dispatcher", "supervisor"})
 HIDDEN: frozenset[Role] = frozenset({"supervisor"})
 """Roles that see undercover units of their agency."""
+NOBODYS = frozenset({"", UNLISTED_AGENCY})
+"""What stands for the agency of an incident that is of none: every desk sees it."""
 WORDS = frozenset({"note", "note_id", "text", "place", "callback", "kind", "agency", "callsign", "capability",
                    "capabilities", "status", "reason", "by", "who"})  # fmt: skip
 """Properties that hold words or codes: one of them may look like an id, and is none."""
@@ -75,7 +78,7 @@ class Sight:
 
     def incident(self, live_map: LiveMap, incident: Incident) -> bool:
         """Whether it may know of an incident."""
-        if self.desk and (self.agency == CENTRE or incident.agency in ("", self.agency)):
+        if self.desk and (self.agency == CENTRE or incident.agency in NOBODYS or incident.agency == self.agency):
             return True
         if self.units and (incident.for_unit_id in self.units or not self.units.isdisjoint(incident.assignments)):
             return True

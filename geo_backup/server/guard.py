@@ -19,7 +19,7 @@ from geo_backup.live_map import LiveMap
 from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.people.principal import CENTRE
-from geo_backup.people.sight import GONE, Sight
+from geo_backup.people.sight import GONE, NOBODYS, Sight
 from geo_backup.server.access import (
     BY_AGENCY,
     FOR_ALL_AGENCIES,
@@ -38,6 +38,12 @@ from geo_backup.server.writes import NO_INCIDENT, NO_UNIT
 from geo_backup.wire.route import Answer, Guarded
 
 OF_ALL = "this is of all agencies: it is for somebody who serves the whole centre"
+OF_NONE = "this is of no agency, so it is for somebody who serves the whole centre to change and to end"
+TAKE = '. Send your own units, or take it over: PATCH it with {{"agency": "{agency}"}}'
+TAKEN = frozenset({"change_incident"})
+"""By which an agency takes over what is of none ..."""
+OF_EVERYBODY = frozenset({"note_incident"})
+"""... and what every agency may do with it; its units it sends in any case."""
 JSON = ("application/json", "application/problem+json")
 
 
@@ -58,16 +64,16 @@ class Guard:
     async def __call__(self, operation: str, handle: Answer, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on; see `wire.route.Guarded`."""
         right, who = OPERATIONS[operation], speaker_of(scope)
+        if right is None or (who is not None and who.kind == "anyone"):
+            await handle(scope, receive, send)
+            return
         refused = refusal_of(who, right)
         if refused is not None:
             status, words, errors = refused
-            words = refused_of(scope) or words
             headers = {"WWW-Authenticate": 'Bearer realm="geo_backup"'} if status == 401 else None
-            await answer(status, words, errors, headers)(scope, receive, send)
+            await answer(status, refused_of(scope) or words, errors, headers)(scope, receive, send)
             return
-        if right is None or who is None or who.kind == "anyone":
-            await handle(scope, receive, send)
-            return
+        assert who is not None  # or it would be refused
         if operation in BY_AGENCY and who.agency != CENTRE:
             scope["query_string"] = urlencode({"agency": who.agency}).encode()
         if right in RECORDED and scope["method"] in SAFE:
@@ -116,12 +122,24 @@ class Guard:
         if who.agency == CENTRE or operation not in OF_ONE_AGENCY:
             return None
         owners = self._owners(operation, scope, said)
+        if NOBODYS & owners:
+            owners -= NOBODYS
+            taken = operation in TAKEN and isinstance(said, dict) and said.get("agency") == who.agency
+            if operation not in OF_EVERYBODY and not taken and not self._alone(who):
+                take = TAKE.format(agency=who.agency) if "plan_id" not in scope["path_params"] else ""
+                return 403, OF_NONE + take
+            owners = owners or {who.agency}
         if owners <= {who.agency} and (owners or operation != "adopt_rules"):
             return None
         return 403, f"this belongs to {' and '.join(sorted(owners)) or 'all agencies'}; you serve {who.agency}"
 
+    def _alone(self, who: Principal) -> bool:
+        """Whether all units here are of the agency that somebody serves: then what is nobody's is theirs."""
+        return all(unit.agency == who.agency for unit in self.node.live_map.units.values())
+
     def _owners(self, operation: str, scope: Scope, said: Any) -> set[str]:
-        """The agencies to which belongs what a request changes, as far as it and the live map name them."""
+        """The agencies to which belongs what a request changes, as far as it and the live map name them; one of NOBODYS
+        for an incident or a plan that is of none."""
         live_map, path = self.node.live_map, scope["path_params"]
         query = parse_qs(scope["query_string"].decode("latin-1"))
         members = said if isinstance(said, dict) else {}
@@ -129,17 +147,21 @@ class Guard:
         found = {*query.get("agency", ()), members.get(lends)}
         unit = live_map.units.get(path.get("unit_id", ""))
         incident = live_map.incidents.get(path.get("incident_id", path.get("emergency_id", "")))
-        plan = live_map.plans.get(path.get("plan_id", ""))
+        named = path.get("plan_id") or members.get("plan_id")  # one that is made again replaces what was planned
+        plan = live_map.plans.get(named) if isinstance(named, str) else None
         agreement = live_map.agreements.get(path.get("agreement_id", ""))
-        if operation != "approve_aid":  # by whoever lends, whosever the incident is
-            found |= {one.agency for one in (unit, incident) if one is not None}
+        nobodys: set[str] = set()
+        if unit is not None:
+            found.add(unit.agency)
+        if incident is not None and operation != "approve_aid":  # by whoever lends, whosever the incident is
+            (nobodys if incident.agency in NOBODYS else found).add(incident.agency)
         if operation == "clear_emergency" and incident is not None and incident.for_unit_id in live_map.units:
             found.add(live_map.units[incident.for_unit_id].agency)
         if plan is not None:
-            found.add(plan.made.agency)
+            (found if plan.made.agency else nobodys).add(plan.made.agency)
         if agreement is not None:
             found.add(agreement.lender)
-        return {one for one in found if isinstance(one, str) and one}
+        return {one for one in found if isinstance(one, str) and one} | nobodys
 
 
 def _json(body: bytes) -> Any:

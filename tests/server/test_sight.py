@@ -280,3 +280,51 @@ def test_how_many_others_are_free_is_told_to_who_sees_them_all(of: dict[str, htt
         assert (told.json()["missing"][0]["why"], told.json()["missing"][0]["free_others"]) == ("NOBODY_HAS_IT", {})
         assert "none of them a boat" not in told.text
         assert of[name].get("/v1/incidents/all/ranking").json()["missing"][0]["free_others"] == {}
+
+
+def test_what_is_of_no_agency_is_the_centres_until_one_takes_it(of: dict[str, httpx.Client]) -> None:
+    """Every desk sees it, sends its own units and writes into it; one of them may make it its own."""
+    centre, police, ems = of["centre"], of["police"], of["ems-chief"]
+    body = {**PLACE, "priority": 3, "incident_id": "nobodys"}
+    assert centre.post("/v1/incidents", json=body).json()["agency"] == ""
+    for desk, unit_id in ((police, "POL2"), (ems, "EMS1")):
+        assert "nobodys" in incidents(desk)
+        sent = desk.post("/v1/incidents/nobodys/assignments", json={"unit_id": unit_id, "preempt": True})
+        assert sent.status_code == 201, sent.text
+        assert desk.post("/v1/incidents/nobodys/notes", json={"text": "on our way"}).status_code == 201
+        change = desk.patch("/v1/incidents/nobodys", json={"priority": 1})
+        assert (change.status_code, desk.post("/v1/incidents/nobodys/close").status_code) == (403, 403)
+        assert "take it over" in change.json()["detail"]
+        assert desk.patch("/v1/incidents/nobodys/assignments/" + unit_id, json={"state": "cleared"}).status_code == 200
+    assert ems.patch("/v1/incidents/nobodys", json={"agency": "police"}).status_code == 403
+    taken = ems.patch("/v1/incidents/nobodys", json={"agency": "ems", "priority": 2})
+    assert (taken.status_code, taken.json()["agency"]) == (200, "ems")
+    assert ems.patch("/v1/incidents/nobodys", json={"priority": 3}).status_code == 200
+    assert police.patch("/v1/incidents/nobodys", json={"agency": "police"}).status_code in (403, 404), (
+        "it is theirs now"
+    )
+    assert ems.post("/v1/incidents/nobodys/close").status_code == 200
+
+
+def test_a_plan_is_replaced_by_whose_it_is(of: dict[str, httpx.Client]) -> None:
+    posts = [{"post_id": "gate", **PLACE, "needs": [{"capability": "patrol"}]}]
+    plan = {"plan_id": "match", "name": "match", "arrive_by": at(7_200), "ends": at(9_000), "posts": posts}
+    for maker in ("centre", "fire"):
+        assert of[maker].post("/v1/plans", json={**plan, "plan_id": maker}).status_code == 201
+        assert of["police-chief"].post("/v1/plans", json={**plan, "plan_id": maker}).status_code == 403
+        assert of["police-chief"].post(f"/v1/plans/{maker}/cancel", json={"reason": "x"}).status_code == 403
+        assert of["centre"].post(f"/v1/plans/{maker}/cancel", json={"reason": "x"}).status_code == 200
+
+
+def test_an_officer_whom_nobody_registered_is_heard_by_every_desk(of: dict[str, httpx.Client]) -> None:
+    pressed = of["centre"].post("/v1/emergencies", json={"unit_id": "STRANGER", **PLACE, "emergency_id": "stranger"})
+    assert pressed.status_code == 201, pressed.text
+    for desk in ("police", "ems-chief", "fire"):
+        rows = of[desk].get("/v1/emergencies").json()["emergencies"]
+        assert [row["for_unit_id"] for row in rows] == ["STRANGER"], desk
+    assert of["fire"].post("/v1/emergencies/stranger/acknowledge", json={}).status_code == 200
+    end = {"by": "supervisor", "reason": "found", "who": "Berg"}
+    assert of["ems-chief"].post("/v1/emergencies/stranger/clear", json=end).status_code == 403
+    assert of["ems-chief"].patch("/v1/incidents/stranger", json={"agency": "ems"}).status_code == 200
+    assert of["ems-chief"].post("/v1/emergencies/stranger/clear", json=end).status_code == 200
+    assert of["ems-chief"].post("/v1/incidents/stranger/close").status_code == 200

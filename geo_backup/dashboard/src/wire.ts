@@ -23,6 +23,8 @@ export interface Unit {
   agency: string;
   kind: string;
   capabilities: string[];
+  /** As its kind, its capabilities or its agency tell; empty where none does. */
+  discipline: "" | "police" | "fire" | "ems";
   status: string;
   /** Since when it does. */
   status_time?: string;

@@ -14,7 +14,7 @@ import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
-import { lift as liftClosure, tool } from "./tool.svelte";
+import { liftClosure, tool } from "./tool.svelte";
 import { unitLook } from "./unit_look.svelte";
 
 /** What was found for the text of an order, where it names something on the map or in the past. */
