@@ -148,7 +148,7 @@ class Line {
         return;
       }
       const { place } = this.#parts(order);
-      const { places } = await api.places(place.slice(0, 200), sight.centre(), PLACES);
+      const { places } = await api.places(place.slice(0, 200), PLACES, sight.centre());
       if (of === this.#question) this.#sought = { ...NONE, of, places, unknown: places[0]?.unknown_words ?? [] };
     } catch {
       if (of === this.#question) this.#sought = { ...NONE, of };
