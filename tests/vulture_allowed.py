@@ -82,6 +82,7 @@ _.added_time
 _.pressed_time
 _.cleared_time
 _.opened_time
+_.status_time
 _.closed_time
 _.leave_time
 _.loaded_time
@@ -94,6 +95,8 @@ _.from_time
 _.to_time
 _.next_time
 _.server_time
+_.due_time
+_.loud_time
 _.closure_ids
 _.place_known
 _.substitutes_for

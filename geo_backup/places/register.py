@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import shapely  # type: ignore[import-untyped, unused-ignore]
 
 from geo_backup.geodesy import metres_per_deg
 from geo_backup.places import house_numbers
@@ -115,6 +117,10 @@ def _exits(tables: Tables, exits: Iterable[Exit], towns: _Towns) -> None:
         tables.places.append(PlaceRow("exit", "", tuple(names), "", town, 5, one.lon_e7, one.lat_e7))
 
 
+STRAY_M = 80.0
+"""A house that says no street belongs to one no further away."""
+
+
 class _Towns:
     """Which town a place is in: the one whose middle is nearest, measured in its own reach."""
 
@@ -144,14 +150,18 @@ class _Houses:
         """Streets that no way has: name, place, town."""
         self.towns: dict[str, None] = {}
         self._rows: list[HouseRow] = []
+        self._tree: tuple[Any, list[int]] | None = None
         self._town: dict[int, Counter[str]] = defaultdict(Counter)
 
     def add(self, house: House) -> None:
         """Take one address; without a street or place to count in it is left out."""
         name = house.street or house.place
-        if not name or not fold(name):
+        if fold(name):
+            street = self._street(name, house)
+        elif (near := self._nearest(house)) is not None:
+            street = near
+        else:
             return
-        street = self._street(name, house)
         if house.town:
             self.towns.setdefault(house.town)
             self._town[street][house.town] += 1
@@ -175,6 +185,19 @@ class _Houses:
         self.alone.append((name, house.lon_e7, house.lat_e7, house.town))
         self._by_name.setdefault(folded, []).append(street)
         return street
+
+    def _nearest(self, house: House) -> int | None:
+        """The street that a house without one stands at."""
+        if self._tree is None:
+            named = [index for index, number in enumerate(self._streets.number) if not number]
+            lines = [shapely.MultiLineString(self._streets.lines[index]) for index in named]
+            self._tree = shapely.STRtree(lines), named
+        tree, named = self._tree
+        at = tree.nearest(shapely.Point(house.lon_e7, house.lat_e7)) if named else None
+        if at is None:
+            return None
+        away_m = tree.geometries[at].distance(shapely.Point(house.lon_e7, house.lat_e7)) * 0.0111
+        return named[int(at)] if away_m <= STRAY_M else None
 
     def _far_m(self, street: int, house: House) -> float:
         """Metres from a house to the box around a street."""

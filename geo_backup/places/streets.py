@@ -201,6 +201,7 @@ def _crossings(
 
 def _join(key: Array, x: Array, y: Array, joints: list[list[int]]) -> None:
     """Give all vertices of a joint one key and one place, in place."""
+    joints = _merged(joints)
     of = {vertex: index for index, joint in enumerate(joints) for vertex in joint}
     wanted = np.array(sorted(of), np.int64)
     at = np.searchsorted(wanted, key)
@@ -211,6 +212,18 @@ def _join(key: Array, x: Array, y: Array, joints: list[list[int]]) -> None:
         corners = np.unique(np.column_stack((x[rows], y[rows])), axis=0)
         key[rows] = min(joints[index])
         x[rows], y[rows] = np.rint(corners.mean(axis=0)).astype(np.int64)
+
+
+def _merged(joints: list[list[int]]) -> list[list[int]]:
+    """Joints that share a vertex as one: a roundabout is often several ways."""
+    whole: dict[int, list[int]] = {}
+    for joint in joints:
+        together = list(dict.fromkeys(joint))
+        for other in {id(whole[vertex]): whole[vertex] for vertex in joint if vertex in whole}.values():
+            together += [vertex for vertex in other if vertex not in together]
+        for vertex in together:
+            whole[vertex] = together
+    return list({id(joint): joint for joint in whole.values()}.values())
 
 
 def _together(part: Array, way: Array) -> set[tuple[int, int]]:

@@ -58,9 +58,15 @@ class Adoption:
 
 def address_of(request: HTTPConnection) -> str:
     """Whom a request comes from; of IPv6 the network, since a client has all of its addresses."""
-    host = request.client.host if request.client is not None else ""
+    return client_at(request.client.host) if request.client is not None else ""
+
+
+def client_at(host: str) -> str:
+    """The same by the address that it comes from."""
+    if ":" not in host:
+        return host
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.IPv6Address(host)
     except ValueError:
         return host
-    return str(address) if address.version == 4 else str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address) >> 64 << 64, 64)))

@@ -64,16 +64,16 @@ class Guard:
     async def __call__(self, operation: str, handle: Answer, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on; see `wire.route.Guarded`."""
         right, who = OPERATIONS[operation], speaker_of(scope)
+        if right is None or (who is not None and who.kind == "anyone"):
+            await handle(scope, receive, send)
+            return
         refused = refusal_of(who, right)
         if refused is not None:
             status, words, errors = refused
-            words = refused_of(scope) or words
             headers = {"WWW-Authenticate": 'Bearer realm="geo_backup"'} if status == 401 else None
-            await answer(status, words, errors, headers)(scope, receive, send)
+            await answer(status, refused_of(scope) or words, errors, headers)(scope, receive, send)
             return
-        if right is None or who is None or who.kind == "anyone":
-            await handle(scope, receive, send)
-            return
+        assert who is not None  # or it would be refused
         if operation in BY_AGENCY and who.agency != CENTRE:
             scope["query_string"] = urlencode({"agency": who.agency}).encode()
         if right in RECORDED and scope["method"] in SAFE:

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastapi.exceptions import HTTPException
-from starlette.requests import HTTPConnection
 from starlette.types import Receive
 
 from geo_backup.people import Principal
-from geo_backup.server.adoption import address_of
+from geo_backup.server.adoption import client_at
 from geo_backup.server.asked import Asked, Refusal, read_ahead
 from geo_backup.server.speaker import SERVER
 
@@ -115,9 +114,8 @@ class Rates:
 
     def _of(self, who: Principal | None, asked: Asked) -> _Used:
         if who is None or who is SERVER:  # one token for all: each machine that has it is one
-            key = asked.source
-            key = key if ":" not in key else address_of(HTTPConnection(asked.scope))
-            key = key if who is None else f"{who.id} at {key}"
+            client = client_at(asked.source)
+            key = client if who is None else f"{who.id} at {client}"
         else:
             key = f"session {who.session}"
         used = self._used.get(key)

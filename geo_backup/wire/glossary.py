@@ -25,6 +25,7 @@ _NAMES: dict[str, Entry] = {
     "crew": ("Who is aboard. Nobody: the unit is not sent; null: nothing was said of it.", None),
     "member_id": ("The agency's own name for a member of the crew.", "m-17"),
     "shift_ends": ("When the crew's shift ends.", "2026-11-23T22:00:00Z"),
+    "inside": ("Beats and closures that it is in: `beat:ID`, `closure:ID`.", ["beat:3"]),
     "rest_until": ("Until when the crew has to rest.", "2026-11-23T14:00:00Z"),
     "calls": ("How many calls the unit has had lately.", 2),
     "device_id": ("The receiver that reports.", "gps-1"),
@@ -144,6 +145,18 @@ _NAMES: dict[str, Entry] = {
     "decision_id": ("The recommendation that this follows.", "decision:backup-1f:quick"),
     "as_of_seq": ("The log position that was looked at.", 4711),
     "as_of_time": ("The moment that was looked at.", "2026-11-23T12:00:00.000Z"),
+    # ---- timers
+    "timers": ("Timers that are due.", None),
+    "timer_id": ("A timer's id: its rule, of what it is, when it began.", "welfare:i-2041:P7:1700000000000"),
+    "rule": ("acknowledge, late, welfare or unattended.", "welfare"),
+    "Timer.level": ("Whether it calls for attention already.", "quiet"),
+    "Timer.since": ("Since when something is awaited.", "2026-11-23T12:00:00.000Z"),
+    "Timer.unit_id": ("Of which unit; null: of the incident.", "P7"),
+    "Timer.acknowledged": ("Who has seen to it; null: nobody.", None),
+    "TimerSeen.by": ("Who has seen to it.", "desk 3"),
+    "TimerSeen.at": ("When.", "2026-11-23T12:16:00.000Z"),
+    "due_time": ("Since when it is missed.", "2026-11-23T12:15:00.000Z"),
+    "loud_time": ("From when on it is loud, unless somebody has seen to it.", "2026-11-23T12:22:30.000Z"),
     # ---- what was
     "q": ("Words to look for, as somebody types them.", "formosa 12"),
     "from": ("From when on.", "2026-11-23T11:00:00Z"),
@@ -367,8 +380,9 @@ _NAMES: dict[str, Entry] = {
         "What kind of place: OpenStreetMap's word, the agency's own, or how coordinates were written.",
         "hospital",
     ),
-    "town": ("The town that it is in; empty: not known.", "Gothenburg"),
+    "FoundPlace.town": ("The town that it is in; empty: not known.", "Gothenburg"),
     "also": ("Another name of it, where that is the one that was asked for.", "Poseidon"),
+    "beside": ("Where it lies, by its streets, where its name alone does not say.", "Kungsgatan near Avenyn"),
     "matched": (
         ("`exact`: by its words, shortened or not; `close`: a letter was forgiven; `part`: `unknown_words` were not "
         "understood, and may name another place."),

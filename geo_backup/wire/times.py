@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII).fullmatch
 
 
@@ -20,5 +21,4 @@ def to_ms(text: str) -> int:
     when = datetime.fromisoformat(text.upper())
     if when.tzinfo is None:
         raise ValueError("a time needs its offset from UTC, such as 2026-11-23T12:00:00Z")
-    whole = int(when.replace(microsecond=0).timestamp())
-    return whole * 1000 + when.microsecond // 1000
+    return (when - _EPOCH) // _MS

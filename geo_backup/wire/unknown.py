@@ -17,7 +17,10 @@ def known(fix: Fix) -> tuple[Fix, tuple[str, ...]]:
     speed = _within(fix.speed_mps, SPEED_MPS)
     course = _within(fix.course_deg, COURSE_DEG)
     accuracy = _within(fix.accuracy_m, ACCURACY_M) or None  # no receiver is right to the last digit: 0 is unknown
-    clean = fix._replace(speed_mps=speed, course_deg=None if course is None else course % 360.0, accuracy_m=accuracy)
+    course = None if course is None else course % 360.0
+    clean = Fix(fix.fix_ms, fix.lon, fix.lat, speed, course, accuracy)
+    if clean == fix:
+        return fix, ()
     said = (("speed_mps", fix.speed_mps), ("course_deg", fix.course_deg), ("accuracy_m", fix.accuracy_m))
     return clean, tuple(name for name, value in said if value is not None and getattr(clean, name) is None)
 

@@ -340,7 +340,7 @@ def test_a_unit_that_is_cut_off_is_told_by_what(demo: str, window: Callable[...,
     answer = httpx.post(f"{demo}/v1/closures", json={**fence, "reason": "police line", "levels": "all"})
     assert answer.status_code == 201
     page.locator("[data-testid=incident-row][data-incident=fenced]").click()
-    page.locator("[data-testid=excluded] summary").click()
+    page.wait_for_selector("[data-testid=nobody]")  # and so who is left out stands there already
     page.wait_for_selector("[data-testid=cut-off]")
     assert "cut off by police line" in page.locator("[data-testid=cut-off]").first.inner_text()
     shot(page, "cut-off")
