@@ -173,6 +173,7 @@ _NAMES: dict[str, Entry] = {
     "moving_ms": ("Ages beyond which a moving unit is no longer live, delayed, stale.", [15_000, 60_000, 300_000]),
     "parked_ms": ("The same of one that stands.", [60_000, 300_000, 1_800_000]),
     "Area.extent": ("West, south, east, north in degrees.", [11.9, 57.6, 12.1, 57.8]),
+    "Area.town": ("Where most of its junctions are: west, south, east, north in degrees.", [11.9, 57.6, 12.1, 57.8]),
     "FreshnessLimits.kinds": ("By kind of unit, where they are others.", None),
     "Snapshot.type": ("As in the feed.", "snapshot"),
     "Snapshot.positions": ("By unit `[lon, lat, speed_mps, course_deg, fix_ms, parked]`.", None),

@@ -104,7 +104,9 @@ def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(
     hand.type("three men now")
     hand.press("Enter")
     did("write a note")
-    done(lambda: incident(desk, one)["notes"][-1:] and incident(desk, one)["notes"][-1]["text"] == "three men now", "it")
+    done(
+        lambda: incident(desk, one)["notes"][-1:] and incident(desk, one)["notes"][-1]["text"] == "three men now", "it"
+    )
     page.keyboard.press("Escape")
 
     page.wait_for_selector("[data-testid=ranking-row]:nth-child(2)")
@@ -133,7 +135,11 @@ def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(
     did("ask for backup")
     page.locator("[data-testid=echo]", has_text="backup #1").wait_for()
 
-    other = str(desk.post("/v1/incidents", json={"lon": PLACE[0], "lat": PLACE[1], "priority": 3, "kind": "fire"}).json()["incident_id"])
+    other = str(
+        desk.post("/v1/incidents", json={"lon": PLACE[0], "lat": PLACE[1], "priority": 3, "kind": "fire"}).json()[
+            "incident_id"
+        ]
+    )
     page.wait_for_selector(f"[data-testid=incident-row][data-incident={other}]")
     hand.press("j")
     did("go to the next incident")
