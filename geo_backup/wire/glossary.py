@@ -34,6 +34,7 @@ _NAMES: dict[str, Entry] = {
     "profile": ("One of the map's profiles; `/healthz` lists them.", "response"),
     "profiles": ("Ways of driving that this map knows.", ["routine", "response", "foot"]),
     "status": ("What the unit is doing.", None),
+    "status_time": ("Since when it has been doing that.", "2026-11-23T12:00:00.000Z"),
     "source": ("What it comes from.", None),
     "off_map": ("Whether the believed fix lies over 1 km outside the map.", False),
     "hidden": ("An undercover unit: its agency's supervisors alone know of it.", True),
