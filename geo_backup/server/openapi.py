@@ -31,8 +31,8 @@ lon, lat in WGS84 degrees, units of measure are in the names (`_s _m _mps _deg`)
 
 What changes is pushed over the websocket `/v1/feed`, which OpenAPI cannot describe: say `{"type": "hello", "topics":
 ["units", "positions", "incidents", "rankings", "closures", "timers"]}` within 5 s, and a `snapshot` comes, then
-`frame`s with what changed and a `heartbeat` every second. A unit, an incident, a ranking, a closure and a timer look there
-as they do here.
+`frame`s with what changed and a `heartbeat` every second. A unit, an incident, a ranking, a closure and a timer look
+there as they do here.
 """
 TOKEN = {
     "type": "http",

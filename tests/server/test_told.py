@@ -34,9 +34,9 @@ def at(s: float = 0.0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=s)).isoformat(timespec="milliseconds")
 
 
-ELSEWHERE = {"adopt_traffic", "clear_traffic", "get_replay", "steer_replay", "sign_in"}
-"""This map has no node ids, this server no replay and nobody who could sign in: `test_traffic.py`, `test_access.py` and
-the test below hold these."""
+ELSEWHERE = {"acknowledge_timer", "adopt_traffic", "clear_traffic", "get_replay", "steer_replay", "sign_in"}
+"""No timer is raised here, this map has no node ids, this server no replay and nobody who could sign in:
+`test_timers.py`, `test_traffic.py`, `test_access.py` and the test below hold these."""
 
 
 def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
