@@ -393,26 +393,6 @@ export interface Plan extends NewPlan {
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
 }
 
-/** A place that a text may mean. */
-export interface FoundPlace {
-  kind: string;
-  name: string;
-  lon: number;
-  lat: number;
-  town: string;
-  category: string;
-  missing: string;
-  /** Words of the text that the map does not know. */
-  unknown_words: string[];
-  hazard: string;
-}
-
-export interface Places {
-  places: FoundPlace[];
-  ambiguous: boolean;
-  lacks: string[];
-}
-
 /** Something that a unit did, or that happened to it. */
 export interface Moment {
   at: string;
