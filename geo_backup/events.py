@@ -47,6 +47,7 @@ UnitStatus = Literal[
 AssignmentState = Literal["assigned", "acknowledged", "en_route", "on_scene", "cleared", "cancelled"]
 Source = Literal["live", "simulated", "replay"]
 Mode = Literal["immediate", "delayed", "strategic"]
+TimerRule = Literal["acknowledge", "late", "welfare", "unattended"]
 ANY = "any"
 """The capability that every unit has."""
 
@@ -331,6 +332,32 @@ class AssignmentChanged(Event):
     """SHA-256 of the ranking at (as_of_seq, as_of_ms) that the dispatcher saw, when they said which it was."""
     decision_id: str | None = None
     """The recommendation that stood when this was chosen; `reason` says why another unit was."""
+    eta_ms: int | None = None
+    """How long it would take, by what was known when it was sent; None: nobody knew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRaised(Event):
+    """What somebody should have said or done by now was missed: a reading of the live map, put on record once.
+
+    `event_id` is made of the timer's own, which says its rule, of what it is and when it began.
+    """
+
+    timer_id: str
+    rule: TimerRule
+    incident_id: str
+    unit_id: str | None = None
+    start_ms: int
+    due_ms: int
+    exercise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerAcknowledged(Event):
+    """Somebody at a desk has seen to it."""
+
+    timer_id: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -579,6 +606,8 @@ KINDS: Mapping[str, type[Event]] = {
         BackupRecommended,
         DecisionMade,
         AssignmentChanged,
+        TimerRaised,
+        TimerAcknowledged,
         EmergencyDeclared,
         EmergencyAcknowledged,
         EmergencyCleared,

@@ -265,10 +265,43 @@ class ReportRules:
     """An ETA this much older than the assignment was not what the dispatcher counted on."""
 
 
+@dataclass(frozen=True)
+class TimerRules:
+    """When somebody is missed: quiet from the limit on, loud when it is over by a share of it."""
+
+    acknowledge_p1_ms: int = number(30_000, 1_000, 86_400_000)
+    """From sending a unit to its word that it knows; priority 1 ..."""
+    acknowledge_others_ms: int = number(60_000, 1_000, 86_400_000)
+    """... and all others."""
+    late_share: float = number(1.5, 1.0, 10.0)
+    """So many times the ETA that it was sent with may its way take ..."""
+    late_extra_ms: int = number(120_000, 0, 86_400_000)
+    """... and so much more."""
+    en_route_ms: int = number(1_200_000, 1_000, 86_400_000)
+    """Where nobody knew an ETA."""
+    welfare_p1_ms: int = number(600_000, 10_000, 86_400_000)  # [centres: 10 to 20 min on a stop, less in danger]
+    """On scene without a word, by the incident's priority."""
+    welfare_p2_ms: int = number(900_000, 10_000, 86_400_000)
+    welfare_p3_ms: int = number(1_200_000, 10_000, 86_400_000)
+    welfare_p4_ms: int = number(1_800_000, 10_000, 86_400_000)
+    welfare_p5_ms: int = number(2_700_000, 10_000, 86_400_000)
+    unattended_p1_ms: int = number(60_000, 1_000, 86_400_000)  # [NFPA 1225: 60 s from the call to a unit]
+    """An incident without a unit, by its priority."""
+    unattended_p2_ms: int = number(180_000, 1_000, 86_400_000)
+    unattended_p3_ms: int = number(600_000, 1_000, 86_400_000)
+    unattended_p4_ms: int = number(1_800_000, 1_000, 86_400_000)
+    unattended_p5_ms: int = number(3_600_000, 1_000, 86_400_000)
+    loud_share: float = number(0.5, 0.0, 100.0)
+    """Loud when it is over its limit by this share of it ..."""
+    loud_least_ms: int = number(30_000, 0, 86_400_000)
+    """... and at least by so much."""
+
+
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")
 """What agencies may have rules of their own about; the others concern all of a server."""
-KIND_GROUPS = ("freshness",)
-"""What kinds of unit may: a boat's tracker reports less often than a car's."""
+KIND_GROUPS = ("freshness", "timer")
+"""What kinds of unit may: a boat's tracker reports less often than a car's. Kinds of incident have timers of their own:
+a traffic stop asks for a word sooner than a report does."""
 Changes = Mapping[str, Mapping[str, float]]
 """By group the rules that differ, and what they are."""
 
@@ -288,6 +321,7 @@ class Rules:
     swap: SwapRules = field(default_factory=SwapRules)
     cover: CoverRules = field(default_factory=CoverRules)
     report: ReportRules = field(default_factory=ReportRules)
+    timer: TimerRules = field(default_factory=TimerRules)
     agencies: Mapping[str, Changes] = field(default_factory=dict)
     """What agencies do otherwise, in the groups of `AGENCY_GROUPS`."""
     kinds: Mapping[str, Changes] = field(default_factory=dict)
@@ -300,6 +334,13 @@ class Rules:
     def of_kind(self, kind: str) -> Rules:
         """The rules of a kind of unit."""
         return self._of_kind.get(kind, self)
+
+    def timers_of(self, incident_kind: str, unit_kind: str = "") -> TimerRules:
+        """The timers of an incident of a kind, and of a unit of a kind there: the incident's own come first."""
+        for kind in (incident_kind, unit_kind):
+            if "timer" in self.kinds.get(kind, ()):
+                return self.of_kind(kind).timer
+        return self.timer
 
     @cached_property
     def _of(self) -> dict[str, Rules]:
@@ -346,7 +387,7 @@ class Rules:
         if kind:
             for group in changes:
                 if agency or (group in GROUPS and group not in KIND_GROUPS):
-                    words = f"a kind of unit has its own {', '.join(KIND_GROUPS)}, whatever its agency"
+                    words = f"a kind of unit or incident has its own {', '.join(KIND_GROUPS)}, whatever its agency"
                     raise BadValueError(f"/{group}", "whole_server", words)
         self.changed(changes)
         # floats all, as a checkpoint has them: equal folds are equal after it too
@@ -361,8 +402,10 @@ class Rules:
     def rules_id(self) -> str:
         """Sixteen hex digits that name these exact numbers."""
         numbers = asdict(self)
-        del numbers["session"]  # no ranking hangs on it
-        if not self.kinds:  # so that rules from before there was such a thing keep their name
+        del numbers["session"], numbers["timer"]  # no ranking hangs on them
+        own = {kind: {k: v for k, v in groups.items() if k != "timer"} for kind, groups in self.kinds.items()}
+        numbers["kinds"] = {kind: groups for kind, groups in own.items() if groups}
+        if not numbers["kinds"]:  # so that rules from before there was such a thing keep their name
             del numbers["kinds"]
         return hashlib.sha256(repr(sorted(numbers.items())).encode()).hexdigest()[:16]
 

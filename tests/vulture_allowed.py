@@ -95,6 +95,8 @@ _.from_time
 _.to_time
 _.next_time
 _.server_time
+_.due_time
+_.loud_time
 _.closure_ids
 _.place_known
 _.substitutes_for

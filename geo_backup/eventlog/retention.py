@@ -54,6 +54,8 @@ DECISIONS = {
     "BackupRecommended",
     "DecisionMade",
     "AssignmentChanged",
+    "TimerRaised",
+    "TimerAcknowledged",
     "EmergencyDeclared",
     "EmergencyAcknowledged",
     "EmergencyCleared",

@@ -21,7 +21,7 @@ import orjson
 from geo_backup.errors import LogError
 from geo_backup.eventlog.reading import Reader, index_beside
 from geo_backup.eventlog.sqlite_file import connect, explained, make_private
-from geo_backup.events import BeatsAdopted, ClosureAdded, ClosureLifted, Event, UnitRegistered
+from geo_backup.events import BeatsAdopted, ClosureAdded, ClosureLifted, Event, TimerAcknowledged, UnitRegistered
 from geo_backup.history.packed import HOUR_MS, pack
 from geo_backup.live_map import Incident, LiveMap, apply
 from geo_backup.wire import checkpoint
@@ -163,6 +163,8 @@ class Index:
         delta = _fold(live_map, seq, event)
         things = {f"unit {unit_id}" for unit_id in delta.units}
         named = getattr(event, "incident_id", None) or getattr(event, "emergency_id", None)
+        if isinstance(event, TimerAcknowledged) and event.timer_id in live_map.timers:
+            named = live_map.timers[event.timer_id].incident_id
         if delta.ignored is None:
             for incident_id in {*delta.incidents, *([named] if named in live_map.incidents else [])}:
                 things.add(f"opening {self._put(live_map, live_map.incidents[incident_id], event)}")

@@ -15,7 +15,7 @@ from typing import Any
 from geo_backup import custody
 from geo_backup import events as ev
 from geo_backup.events import Event
-from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, units
+from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, timers, units
 from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
     GENERATION,
@@ -28,6 +28,7 @@ from geo_backup.live_map.state import (
     Incident,
     LiveMap,
     Plan,
+    Raised,
     Recommendation,
     Unit,
     changes_nothing,
@@ -36,7 +37,7 @@ from geo_backup.live_map.state import (
 
 __all__ = [
     "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap",
-    "Plan", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
+    "Plan", "Raised", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -55,6 +56,8 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.BackupRecommended: (never, changes_nothing),
     ev.DecisionMade: (incidents.refuse_decision, incidents.decided),
     ev.AssignmentChanged: (incidents.refuse_assignment, incidents.assignment),
+    ev.TimerRaised: (timers.refuse_raising, timers.raised),
+    ev.TimerAcknowledged: (timers.refuse_acknowledgement, timers.acknowledged),
     ev.EmergencyDeclared: (emergencies.refuse_press, emergencies.declared),
     ev.EmergencyAcknowledged: (emergencies.refuse_unless_standing, emergencies.acknowledged),
     ev.EmergencyCleared: (emergencies.refuse_unless_standing, emergencies.cleared),

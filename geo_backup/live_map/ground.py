@@ -13,6 +13,7 @@ from geo_backup.events import (
     SpeedsAdopted,
     speeds_id,
 )
+from geo_backup.live_map.fences import beats_gone, gone
 from geo_backup.live_map.state import NOTHING, Closure, Delta, LiveMap
 
 
@@ -24,6 +25,7 @@ def refuse_closure(live_map: LiveMap, event: ClosureAdded) -> str | None:
 
 def closure_added(live_map: LiveMap, event: ClosureAdded) -> Delta:
     live_map.closures[event.closure_id] = Closure(event.closure_id, event)
+    live_map.fences = None
     return Delta(closures=(event.closure_id,))
 
 
@@ -33,7 +35,7 @@ def refuse_lifting(live_map: LiveMap, event: ClosureLifted) -> str | None:
 
 def closure_lifted(live_map: LiveMap, event: ClosureLifted) -> Delta:
     del live_map.closures[event.closure_id]
-    return Delta(closures=(event.closure_id,))
+    return Delta(closures=(event.closure_id,), units=gone(live_map, {f"closure:{event.closure_id}"}))
 
 
 def network(live_map: LiveMap, event: NetworkAdopted) -> Delta:
@@ -72,7 +74,7 @@ def rules(live_map: LiveMap, event: RulesAdopted) -> Delta:
 
 def beats(live_map: LiveMap, event: BeatsAdopted) -> Delta:
     live_map.beats = event.beats or None
-    return Delta(desk=True)
+    return Delta(desk=True, units=beats_gone(live_map))
 
 
 def refuse_demand(live_map: LiveMap, event: DemandAdopted) -> str | None:

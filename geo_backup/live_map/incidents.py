@@ -5,6 +5,7 @@ An exercise keeps its assignments to itself: no unit's status, incident or histo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 from geo_backup.events import (
@@ -171,10 +172,18 @@ def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
     incident.closed_ms = event.received_ms
     count(live_map, incident)
     pin(live_map, incident)
+    forget_timers(live_map, event.incident_id)
     over = [i.incident_id for i in live_map.incidents.values() if not i.open][:-CLOSED_INCIDENTS_KEPT]
     for incident_id in over:
         del live_map.incidents[incident_id]
     return Delta(incidents=(event.incident_id,), units=released)
+
+
+def forget_timers(live_map: LiveMap, incident_id: str, still: Collection[str] = ()) -> None:
+    """Forget the timers of an incident that were raised, but for those that still run."""
+    for timer_id in [name for name, one in live_map.timers.items() if one.incident_id == incident_id]:
+        if timer_id not in still:
+            del live_map.timers[timer_id]
 
 
 def refuse_reopening(live_map: LiveMap, event: IncidentReopened) -> str | None:
@@ -269,6 +278,7 @@ def _assigned(live_map: LiveMap, event: AssignmentChanged) -> Delta:
         event.reason,
         before.history if before else (),
         event.decision_id,
+        promised_ms=None if event.eta_ms is None else event.at_ms + event.eta_ms,
     )
     enter(part, "assigned", event.at_ms, event.said_by)
     incident.assignments[unit.unit_id] = part
@@ -304,11 +314,11 @@ def decided(live_map: LiveMap, event: DecisionMade) -> Delta:
             event.quick,
             event.at_once,
         )
-        _remember(incident, event)
+        _remember(live_map, incident, event)
     return Delta(incidents=(event.incident_id,))
 
 
-def _remember(incident: Incident, event: DecisionMade) -> None:
+def _remember(live_map: LiveMap, incident: Incident, event: DecisionMade) -> None:
     """Keep of each unit on its way how near it has been, and what is offered in its place since when."""
     offers = {replaces: unit_id for unit_id, replaces, _ in event.swaps}
     for unit_id, left_ms in event.going:
@@ -316,6 +326,8 @@ def _remember(incident: Incident, event: DecisionMade) -> None:
         if part is None or part.state not in OPEN_STATES or event.as_of_ms < part.sent_ms:
             continue
         part.least_left_ms = left_ms if part.least_left_ms is None else min(part.least_left_ms, left_ms)
+        if part.promised_ms is None and live_map.generation >= 2:
+            part.promised_ms = event.as_of_ms + left_ms
         offered = offers.get(unit_id, "")
         if offered and offered != part.offered:
             part.offered_ms = event.as_of_ms

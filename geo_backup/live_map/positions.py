@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geo_backup.events import Fix, PositionReported
 from geo_backup.geodesy import distance_m
+from geo_backup.live_map import fences
 from geo_backup.live_map.extent import null_island, off_map
 from geo_backup.live_map.incidents import enter
 from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
@@ -32,7 +33,8 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
     unit.device_id = event.device_id
     incidents = _arrival(live_map, unit, fix, order_ms, moved_m)
     was_off_map, unit.off_map = unit.off_map, off_map(live_map.extent, fix.lon, fix.lat)
-    units = (unit.unit_id,) if incidents or unit.off_map != was_off_map else ()
+    crossed = live_map.generation >= 2 and fences.cross(live_map, unit, fix, event.received_ms)
+    units = (unit.unit_id,) if incidents or crossed or unit.off_map != was_off_map else ()
     for incident_id in unit.pinned_by:
         incident = live_map.incidents[incident_id]
         incident.lon, incident.lat = fix.lon, fix.lat

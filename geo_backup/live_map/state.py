@@ -32,10 +32,10 @@ from geo_backup.rules import Rules
 CLOSED_INCIDENTS_KEPT = 1_000
 """Closed incidents that can still be read from the live map; all of them stay in the log."""
 
-GENERATION = 1
+GENERATION = 2
 """What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
-those could do who came to one and left. It holds from the fact on that says so (`NetworkAdopted`): a log from before
-folds to the same bytes for ever."""
+those could do who came to one and left. 2: when units on their way were to be there; which areas units are in. Each
+holds from the fact on that says so (`NetworkAdopted`): a log from before folds to the same bytes for ever."""
 
 NOTES_KEPT = 50
 NOTES_CHARS_KEPT = 20_000
@@ -44,6 +44,9 @@ NOTES_CHARS_KEPT = 20_000
 DECISIONS_KEPT = 10_000
 HISTORY_KEPT = 32
 PARKED_WITHIN_M = 25.0
+
+DERIVED = {"derived": True}
+"""Metadata of what is made of the rest, and kept with it for speed alone."""
 
 OPEN_STATES = ("assigned", "acknowledged", "en_route", "on_scene")
 
@@ -86,6 +89,12 @@ class Unit:
     """Undercover: its agency's supervisors alone know of it."""
     word: tuple[str, str] | None = None
     """Salt and digest of the word that ends its emergency."""
+    inside: tuple[str, ...] = ()
+    """Beats and closures that it is in, as `beat:ID` and `closure:ID` ..."""
+    inside_ms: tuple[int, ...] = ()
+    """... and since when in each."""
+    doubted: tuple[tuple[str, int], ...] = ()
+    """Areas of which its last fix said otherwise, and when: one more, and it has crossed their edge."""
 
     @property
     def fix(self) -> Fix | None:
@@ -116,6 +125,10 @@ class Assignment:
     """When one was last offered that was not offered before."""
     came_with: tuple[str, ...] | None = None
     """Its skills, once it has been on the scene and has left; None: it never came, or is there."""
+    promised_ms: int | None = None
+    """When it would be there, by what was known when it was sent."""
+    checked_ms: int = 0
+    """When somebody last made sure that its crew is well."""
 
     @property
     def sent_ms(self) -> int:
@@ -164,6 +177,14 @@ class Edit(NamedTuple):
     version: int
     at_ms: int
     said_by: str
+
+
+class Raised(NamedTuple):
+    """A timer that was raised."""
+
+    incident_id: str
+    acknowledged_ms: int | None = None
+    acknowledged_by: str = ""
 
 
 @dataclass(slots=True)
@@ -297,6 +318,10 @@ class LiveMap:
     """How many units are hidden."""
     decisions: dict[str, int] = field(default_factory=dict)
     """Where in the log each of the last `DECISIONS_KEPT` decisions stands."""
+    timers: dict[str, Raised] = field(default_factory=dict)
+    """Timers of open incidents that were raised, by their names."""
+    fences: Any = field(default=None, compare=False, repr=False, metadata=DERIVED)
+    """Beats and closures as `fences` looks at them; None: not looked at since they changed. No part of the truth."""
 
     def frozen(self) -> LiveMap:
         """A copy that no later event changes, for another thread; what is never changed in place is shared."""
@@ -309,6 +334,7 @@ class LiveMap:
             agreements=dict(self.agreements),
             plans={name: copy(plan) for name, plan in self.plans.items()},
             decisions=dict(self.decisions),
+            timers=dict(self.timers),
         )
 
     def open_incidents(self) -> list[Incident]:
@@ -333,6 +359,7 @@ class Delta:
     incidents: tuple[str, ...] = ()
     closures: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
+    timers: tuple[str, ...] = ()
     speeds: bool = False
     desk: bool = False
     """What holds for all incidents changed: agreements, beats, demand, rules."""

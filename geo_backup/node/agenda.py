@@ -1,4 +1,4 @@
-"""Agenda: which incidents are to be ranked now. It is told what happens and what time it is, and knows no more.
+"""Agenda: what is due when. It is told what happens and what time it is, and knows no more.
 
 An incident that changed is ranked at once. All others take turns: rankings follow units that drive, and time itself,
 since freshness and closures change without an event.
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from geo_backup.events import TIME_MS
 from geo_backup.live_map import LiveMap
+from geo_backup.live_map.timers import Timer, is_loud, running
 
 RANK_PERIOD_S = 0.5
 """An incident's ranking is pushed at most twice a second."""
@@ -78,3 +79,44 @@ class Agenda:
             self._moved = False
             self._ranked_s.update(dict.fromkeys(due, now_s))
         return Due(due, bool(changed), bool(self._changed))
+
+
+class TimerNews(NamedTuple):
+    """What is otherwise with timers than when they were last looked at."""
+
+    raise_now: list[Timer]
+    """Those that are due and not on record."""
+    changed: set[str]
+    """Names of those that came, went, grew loud, or that somebody has seen to."""
+
+
+class Timers:
+    """Which timers of one live map are due. They are looked at when something changed, or one is due next."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[bool, bool]] = {}
+        """Those that are due, by name: whether they are loud, and acknowledged."""
+        self.due: dict[str, Timer] = {}
+        self._next_ms = 0
+
+    def change(self) -> None:
+        """A unit, an incident or the rules are others than before."""
+        self._next_ms = 0
+
+    def look(self, live_map: LiveMap, now_ms: int) -> TimerNews | None:
+        """What is otherwise than the last time; None: nothing can be."""
+        if now_ms < self._next_ms:
+            return None
+        self.due, self._next_ms = {}, TIME_MS[1]
+        for timer in running(live_map):
+            if timer.due_ms <= now_ms:
+                self.due[timer.timer_id] = timer
+            ahead = [at_ms for at_ms in (timer.due_ms, timer.loud_ms) if at_ms > now_ms]
+            self._next_ms = min(self._next_ms, *ahead) if ahead else self._next_ms
+        known = {}
+        for name, timer in self.due.items():
+            raised = live_map.timers.get(name)
+            known[name] = is_loud(timer, raised, now_ms), raised is not None and raised.acknowledged_ms is not None
+        changed = {name for name in {*known, *self._known} if known.get(name) != self._known.get(name)}
+        self._known = known
+        return TimerNews([timer for name, timer in self.due.items() if name not in live_map.timers], changed)

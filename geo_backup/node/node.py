@@ -46,6 +46,7 @@ from geo_backup.node.health import Health
 from geo_backup.node.process import Outcome
 from geo_backup.node.ranker import Ranker, whole_ranking
 from geo_backup.node.timekeeper import keep_time, newest_ms
+from geo_backup.node.timers import TimerWatch
 from geo_backup.node.viewers import Viewers
 from geo_backup.roads.closures import Cut
 from geo_backup.roads.network import RoadNetwork
@@ -67,7 +68,9 @@ JUMPED = "the replay jumped meanwhile; send it again"
 EMERGENCIES = (EmergencyDeclared, EmergencyAcknowledged, EmergencyCleared, EmergencyClearRefused)
 
 Result = TypeVar("Result")
-Value = documents.Unit | list[float | None] | documents.Incident | documents.Ranking | documents.Closure
+Value = (
+    documents.Unit | list[float | None] | documents.Incident | documents.Ranking | documents.Closure | documents.Timer
+)
 """What the feed tells of one thing, by its topic."""
 
 
@@ -90,6 +93,7 @@ class Node:
         self.alarms = Alarms(self, self.viewers)
         self.ranker = Ranker(self, self.viewers)
         self.decider = Decider(self)
+        self.timers = TimerWatch(self, self.viewers)
         self.historian = Historian(log)
         self.past = Past(network, self.profiles)
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0}
@@ -123,6 +127,7 @@ class Node:
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "ranker": self.ranker.run,
             "decider": self.decider.run,
+            "timers": self.timers.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
             "historian": self.historian.run,
@@ -200,6 +205,7 @@ class Node:
         for closure in self.live_map.closures.values():
             self.cuts[closure.closure_id] = cut_by(self.network, closure.added)
         self.decider.reset()
+        self.timers.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
         if not adopted or self.live_map.extent is None or self.live_map.generation < GENERATION:
@@ -288,6 +294,7 @@ class Node:
             self._deltas.popitem(last=False)
         self.alarms.folded(seq, event, delta)
         self.ranker.folded(event, delta)
+        self.timers.folded(delta)
         if isinstance(event, PositionReported):
             self.clock.hear(event.unit_id, event.fix.fix_ms)
         self.counters["events"] += 1
@@ -355,6 +362,10 @@ class Node:
             return None if seen is None or not seen[0].open else documents.incident(*seen)
         if topic == "rankings":
             return self.ranker.rankings.get(thing)
+        if topic == "timers":
+            timer = self.timers.timer(thing)
+            raised = self.live_map.timers.get(thing)
+            return None if timer is None else documents.timer(timer, raised, self.clock.now_ms())
         closure = self.live_map.closures.get(thing)
         return None if closure is None else documents.closure(closure, self.cuts[thing])
 
@@ -366,6 +377,8 @@ class Node:
             return [unit.unit_id for unit in self.live_map.units.values() if unit.fixes]
         if topic == "incidents":
             return [incident.incident_id for incident, _ in self.alarms.open_incidents()]
+        if topic == "timers":
+            return self.timers.due()
         return list(self.ranker.rankings) if topic == "rankings" else list(self.live_map.closures)
 
 

@@ -70,7 +70,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
         "respond": Words("set a unit's status, crew and progress, end its emergency with its word"),
-        "take": Words("acknowledge an emergency"),
+        "take": Words("acknowledge an emergency or a timer"),
         "dispatch": Words("open, change and close incidents, ask for backup, send units, make and begin plans"),
         "close_roads": Words("close roads and open them again"),
         "traffic": Words("load and clear measured speeds"),
@@ -138,6 +138,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "list_incidents": "look",
         "get_incident": "look",
         "list_emergencies": "look",
+        "list_timers": "look",
         "get_ranking": "look",
         "get_route": "look",
         "get_reach": "look",
@@ -179,6 +180,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "clear_emergency": "respond",
         # what a desk does
         "acknowledge_emergency": "take",
+        "acknowledge_timer": "take",
         "open_incident": "dispatch",
         "change_incident": "dispatch",
         "note_incident": "dispatch",
@@ -229,7 +231,14 @@ RECORDED: frozenset[Right] = frozenset({"look", "look_ahead"})
 """Whoever reads by these is named in the log: they show where units are."""
 
 TOPICS: Mapping[str, Right] = MappingProxyType(
-    {"units": "look", "positions": "look", "incidents": "look", "rankings": "look", "closures": "look_around"}
+    {
+        "units": "look",
+        "positions": "look",
+        "incidents": "look",
+        "rankings": "look",
+        "closures": "look_around",
+        "timers": "look",
+    }
 )
 """What each topic of the feed asks for."""
 

@@ -43,6 +43,7 @@ from geo_backup.server import (
     replay,
     rules,
     session,
+    timers,
     traffic,
     units,
 )
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from geo_backup.people.provider import Provider
 
 ROOMS = (
-    *(positions, units, incidents, assignments, readings, backup, emergencies, cot, aid, plans),
+    *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
     *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
     *(look_back, past, feed, page),
 )

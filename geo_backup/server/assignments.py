@@ -49,6 +49,7 @@ async def assign_unit(node: TheNode, incident_id: IncidentId, body: NewAssignmen
             as_of_seq=body.as_of_seq,
             as_of_ms=body.as_of_time,
             digest=_digest_seen(node, incident_id, body),
+            eta_ms=_eta_ms(node, incident_id, body.unit_id),
             decision_id=body.decision_id or (standing.decision_id if standing is not None else None),
         ),
     )
@@ -77,6 +78,15 @@ async def move_assignment(
         ),
     )
     return told_incident(incident_of(node, incident_id))
+
+
+def _eta_ms(node: Node, incident_id: str, unit_id: str) -> int | None:
+    """How long the unit would take by the ranking that stands in the page, or by the recommendation."""
+    shown, incident = node.ranker.rankings.get(incident_id), node.live_map.incidents[incident_id]
+    for row in () if shown is None else shown["candidates"]:
+        if row["unit_id"] == unit_id:
+            return round(row["eta_s"] * 1000)
+    return dict(incident.recommended.chosen).get(unit_id) if incident.recommended is not None else None
 
 
 def _digest_seen(node: Node, incident_id: str, body: NewAssignment) -> str:

@@ -15,6 +15,7 @@ from geo_backup.backup.standing import Standing
 from geo_backup.feed import TOPICS
 from geo_backup.history.folding import Moment
 from geo_backup.live_map import Incident, LiveMap
+from geo_backup.live_map.timers import due
 from geo_backup.node import Node, in_steps
 from geo_backup.people.sight import GONE, Sight
 from geo_backup.roads.closures import Cut
@@ -69,7 +70,7 @@ async def get_past(
         "freshness": documents.freshness_limits(then.rules),
     }
     keep = None if sight.whole(then) else sight
-    parts = _parts(head, asked, then, rankings, cuts, keep)
+    parts = _parts(head, asked, then, at, rankings, cuts, keep)
     return Told(await node.lists.ask(("past", then.seq, at, asked, incident_id, sight), lambda: in_steps(parts)))
 
 
@@ -103,6 +104,7 @@ def _parts(
     head: dict[str, Any],
     topics: Collection[str],
     then: LiveMap,
+    at_ms: int,
     rankings: dict[str, documents.Ranking],
     cuts: dict[str, Cut],
     sight: Sight | None,
@@ -114,7 +116,7 @@ def _parts(
             continue
         yield b',"%s":{' % topic.encode()
         between = b""
-        for name, value in _things(topic, then, rankings, cuts):
+        for name, value in _things(topic, then, at_ms, rankings, cuts):
             shown = {name: value} if sight is None else sight.shown(then, {name: value})
             if shown is GONE or shown.get(name) is None:
                 continue
@@ -125,7 +127,7 @@ def _parts(
 
 
 def _things(
-    topic: str, then: LiveMap, rankings: dict[str, documents.Ranking], cuts: dict[str, Cut]
+    topic: str, then: LiveMap, at_ms: int, rankings: dict[str, documents.Ranking], cuts: dict[str, Cut]
 ) -> Iterator[tuple[str, Any]]:
     if topic == "units":
         yield from ((name, documents.unit(unit)) for name, unit in then.units.items())
@@ -135,5 +137,8 @@ def _things(
         yield from ((name, documents.incident(one)) for name, one in then.incidents.items())
     elif topic == "rankings":
         yield from rankings.items()
+    elif topic == "timers":
+        for name, timer in due(then, at_ms).items():
+            yield name, documents.timer(timer, then.timers.get(name), at_ms)
     else:
         yield from ((name, documents.closure(one, cuts[name])) for name, one in then.closures.items())

@@ -34,7 +34,8 @@ async def adopt_rules(
     node: TheNode, body: dict[str, dict[str, Any]], agency: Own = "", kind: Own = ""
 ) -> Told[documents.RulesInForce]:
     """From now on these hold, the defaults with what is named here changed: {"backup": {"first_wave": 4}}; for an
-    agency what it does otherwise than the rest, for a kind of unit its freshness. A fact in the log, so rankings
+    agency what it does otherwise than the rest, for a kind of unit its freshness, for a kind of unit
+    or incident its timers. A fact in the log, so rankings
     and decisions before it stay what they were."""
     now = node.live_map.rules
     try:

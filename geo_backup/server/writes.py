@@ -21,6 +21,8 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "unknown_incident": (404, NO_INCIDENT),
     "unknown_closure": (404, "there is no such closure"),
     "unknown_emergency": (404, "there is no such emergency"),
+    "unknown_timer": (404, "there is no such timer, or it is over"),
+    "timer_acknowledged": (409, "somebody has seen to it already"),
     "unknown_agreement": (404, "there is no such agreement"),
     "unknown_plan": (404, "there is no such plan"),
     "id_taken": (409, "this id is taken"),

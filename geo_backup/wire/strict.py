@@ -61,7 +61,7 @@ def codec(hint: Any) -> Codec:
         named: Any = hint
         return _object(named, named._fields, named._field_defaults, {})
     if isinstance(hint, type) and is_dataclass(hint):
-        names = tuple(f.name for f in fields(hint))
+        names = tuple(f.name for f in fields(hint) if not f.metadata.get("derived"))
         defaults = {f.name: f.default for f in fields(hint) if f.default is not MISSING}
         factories = {f.name: f.default_factory for f in fields(hint) if f.default_factory is not MISSING}
         return _object(hint, names, defaults, factories)

@@ -111,7 +111,16 @@ def test_every_role_meets_every_operation_as_the_table_says(guarded: ServerInThr
 
 
 def _nothing(path: str) -> dict[str, str]:
-    names = ("unit_id", "incident_id", "emergency_id", "closure_id", "agreement_id", "plan_id", "decision_id")
+    names = (
+        "unit_id",
+        "incident_id",
+        "emergency_id",
+        "closure_id",
+        "agreement_id",
+        "plan_id",
+        "decision_id",
+        "timer_id",
+    )
     return {name: "nothing" for name in names if "{" + name + "}" in path}
 
 

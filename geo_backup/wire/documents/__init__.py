@@ -46,6 +46,7 @@ from geo_backup.wire.documents.server import (
     RulesInForce,
     rules,
 )
+from geo_backup.wire.documents.timers import Timer, TimerList, timer
 from geo_backup.wire.documents.traffic import Traffic, traffic
 from geo_backup.wire.documents.units import (
     FreshnessLimits,
@@ -124,6 +125,9 @@ __all__ = [
     "ReplayState",
     "RulesInForce",
     "rules",
+    "Timer",
+    "TimerList",
+    "timer",
     "Traffic",
     "traffic",
     "FreshnessLimits",

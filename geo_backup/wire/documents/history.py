@@ -14,6 +14,7 @@ from geo_backup.wire.documents.closures import Closure
 from geo_backup.wire.documents.incidents import Incident
 from geo_backup.wire.documents.rankings import Ranking
 from geo_backup.wire.documents.server import Area
+from geo_backup.wire.documents.timers import Timer
 from geo_backup.wire.documents.units import FreshnessLimits, Unit
 from geo_backup.wire.times import to_text
 
@@ -39,6 +40,8 @@ What = Literal[
     "clear_refused",
     "aid_approved",
     "plan_began",
+    "timer_raised",
+    "timer_acknowledged",
     "unit_retired",
     "clock_turned",
     "other",
@@ -105,6 +108,7 @@ class Snapshot(TypedDict):
     incidents: NotRequired[dict[str, Incident]]
     rankings: NotRequired[dict[str, Ranking]]
     closures: NotRequired[dict[str, Closure]]
+    timers: NotRequired[dict[str, Timer]]
 
 
 UNSAID = {
@@ -129,6 +133,8 @@ WHAT: Mapping[str, What] = {
     "EmergencyClearRefused": "clear_refused",
     "AidApproved": "aid_approved",
     "PlanActivated": "plan_began",
+    "TimerRaised": "timer_raised",
+    "TimerAcknowledged": "timer_acknowledged",
     "UnitRetired": "unit_retired",
     "ClockTurned": "clock_turned",
 }

@@ -42,6 +42,7 @@ class Unit(TypedDict):
     crew: list[Aboard] | None
     shift_ends: str | None
     rest_until: str | None
+    inside: list[str]
 
 
 class UnitProperties(Unit):
@@ -146,6 +147,7 @@ def unit(unit: live_map.Unit) -> Unit:
         "crew": None if unit.crew is None else [{"capabilities": list(m.capabilities)} for m in unit.crew],
         "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),
         "rest_until": None if unit.rest_until_ms is None else to_text(unit.rest_until_ms),
+        "inside": list(unit.inside),
     }
     if unit.hidden:
         told["hidden"] = True
@@ -165,7 +167,8 @@ def freshness_limits(rules: Rules) -> FreshnessLimits:
     def limits(of: FreshnessRules) -> Limits:
         return {"moving_ms": list(limits_ms(of, False)), "parked_ms": list(limits_ms(of, True))}
 
-    kinds = {kind: limits(rules.of_kind(kind).freshness) for kind in sorted(rules.kinds)}
+    own = sorted(kind for kind, groups in rules.kinds.items() if "freshness" in groups)
+    kinds = {kind: limits(rules.of_kind(kind).freshness) for kind in own}
     return {**limits(rules.freshness), "kinds": kinds}
 
 

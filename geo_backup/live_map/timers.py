@@ -1,0 +1,148 @@
+"""Timers: what somebody should have said or done by now. They are read from the live map at a time; that one was raised
+and that somebody has seen to it are facts, and nothing else of them is.
+
+- `acknowledge`  a unit was sent, and has not said that it knows
+- `late`         a unit is on its way for longer than its ETA allows
+- `welfare`      a unit is on scene without a word for longer than its kind's limit
+- `unattended`   nobody is on an incident
+
+A timer is quiet from its limit on, and loud when it is over that by a share of it. It is named by its rule, of what it
+is and when it began, so that it is the same one on every node and in every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from geo_backup.events import TimerAcknowledged, TimerRaised, TimerRule
+from geo_backup.live_map.incidents import forget_timers
+from geo_backup.live_map.state import OPEN_STATES, Assignment, Delta, Incident, LiveMap, Raised
+from geo_backup.rules import TimerRules
+
+
+class Timer(NamedTuple):
+    """A timer that runs; it is due from `due_ms` on."""
+
+    rule: TimerRule
+    incident_id: str
+    unit_id: str | None
+    start_ms: int
+    due_ms: int
+    loud_ms: int
+    exercise: bool
+
+    @property
+    def timer_id(self) -> str:
+        return f"{self.rule}:{self.incident_id}:{self.unit_id or ''}:{self.start_ms}"
+
+
+def running(live_map: LiveMap) -> Iterator[Timer]:
+    """Every timer that runs, due or not, in the order in which their incidents were opened."""
+    for incident in live_map.open_incidents():
+        yield from of_incident(live_map, incident)
+
+
+def of_incident(live_map: LiveMap, incident: Incident) -> Iterator[Timer]:
+    """The timers of an open incident."""
+    here = [part for part in incident.assignments.values() if part.state in OPEN_STATES]
+    if not here:
+        rules = live_map.rules.timers_of(incident.kind)
+        left_ms = (part.at_ms for part in incident.assignments.values())
+        start_ms = max(incident.opened_ms, incident.arrive_by_ms or 0, *left_ms)
+        yield _timer("unattended", incident, None, start_ms, _unattended_ms(rules, incident.priority), rules)
+    for part in here:
+        timer = _of_unit(live_map, incident, part)
+        if timer is not None:
+            yield timer
+
+
+def due(live_map: LiveMap, now_ms: int) -> dict[str, Timer]:
+    """The timers that are due at a time, by their names."""
+    return {timer.timer_id: timer for timer in running(live_map) if timer.due_ms <= now_ms}
+
+
+def is_loud(timer: Timer, raised: Raised | None, now_ms: int) -> bool:
+    """Whether a timer that is due calls for attention; one that somebody has seen to does not."""
+    return now_ms >= timer.loud_ms and (raised is None or raised.acknowledged_ms is None)
+
+
+def refuse_raising(live_map: LiveMap, event: TimerRaised) -> str | None:
+    incident = live_map.incidents.get(event.incident_id)
+    if incident is None:
+        return "unknown_incident"
+    if not incident.open:
+        return "incident_closed"
+    return "duplicate" if event.timer_id in live_map.timers else None
+
+
+def raised(live_map: LiveMap, event: TimerRaised) -> Delta:
+    """It is on record; timers of the same incident that run no more are forgotten."""
+    incident = live_map.incidents[event.incident_id]
+    still = {timer.timer_id for timer in of_incident(live_map, incident)}
+    forget_timers(live_map, event.incident_id, still)
+    live_map.timers[event.timer_id] = Raised(event.incident_id)
+    return Delta(timers=(event.timer_id,))
+
+
+def refuse_acknowledgement(live_map: LiveMap, event: TimerAcknowledged) -> str | None:
+    known = live_map.timers.get(event.timer_id)
+    if known is None:
+        return "unknown_timer"
+    return None if known.acknowledged_ms is None else "timer_acknowledged"
+
+
+def acknowledged(live_map: LiveMap, event: TimerAcknowledged) -> Delta:
+    """Somebody has seen to it. Who is asked whether a crew is well has heard of them: that timer begins anew."""
+    known = live_map.timers[event.timer_id]
+    live_map.timers[event.timer_id] = known._replace(acknowledged_ms=event.received_ms, acknowledged_by=event.by)
+    incident = live_map.incidents[known.incident_id]
+    for timer in of_incident(live_map, incident):
+        if timer.timer_id == event.timer_id and timer.rule == "welfare" and timer.unit_id is not None:
+            incident.assignments[timer.unit_id].checked_ms = event.received_ms
+    return Delta(timers=(event.timer_id,))
+
+
+def _of_unit(live_map: LiveMap, incident: Incident, part: Assignment) -> Timer | None:
+    """What is awaited of a unit: one thing at a time."""
+    unit = live_map.units.get(part.unit_id)
+    if unit is None:
+        return None
+    rules = live_map.rules.timers_of(incident.kind, unit.kind)
+    if part.state == "assigned":
+        limit_ms = rules.acknowledge_p1_ms if incident.priority <= 1 else rules.acknowledge_others_ms
+        return _timer("acknowledge", incident, part, part.at_ms, limit_ms, rules)
+    if part.state == "on_scene":
+        if unit.status != "on_scene" and not incident.apart:  # it has said what it does instead
+            return None
+        word_ms = max(part.at_ms, part.checked_ms, 0 if incident.apart else unit.status_ms)
+        return _timer("welfare", incident, part, word_ms, _welfare_ms(rules, incident.priority), rules)
+    if unit.status == "staging" and not incident.apart:
+        return None
+    start_ms, limit_ms = part.sent_ms, rules.en_route_ms
+    if part.promised_ms is not None and part.promised_ms > start_ms:
+        limit_ms = round((part.promised_ms - start_ms) * rules.late_share) + rules.late_extra_ms
+    if incident.arrive_by_ms is not None:
+        limit_ms = max(limit_ms, incident.arrive_by_ms - start_ms)
+    return _timer("late", incident, part, start_ms, limit_ms, rules)
+
+
+def _timer(
+    rule: TimerRule, incident: Incident, part: Assignment | None, start_ms: int, limit_ms: int, rules: TimerRules
+) -> Timer:
+    loud_ms = max(round(limit_ms * rules.loud_share), rules.loud_least_ms)
+    unit_id = None if part is None else part.unit_id
+    due_ms = start_ms + limit_ms
+    return Timer(rule, incident.incident_id, unit_id, start_ms, due_ms, due_ms + loud_ms, incident.exercise)
+
+
+def _welfare_ms(rules: TimerRules, priority: int) -> int:
+    """How long a unit on scene may say nothing."""
+    by_priority = (rules.welfare_p1_ms, rules.welfare_p2_ms, rules.welfare_p3_ms, rules.welfare_p4_ms)
+    return by_priority[max(priority, 1) - 1] if priority <= len(by_priority) else rules.welfare_p5_ms
+
+
+def _unattended_ms(rules: TimerRules, priority: int) -> int:
+    """How long an incident may be without a unit."""
+    by_priority = (rules.unattended_p1_ms, rules.unattended_p2_ms, rules.unattended_p3_ms, rules.unattended_p4_ms)
+    return by_priority[max(priority, 1) - 1] if priority <= len(by_priority) else rules.unattended_p5_ms
