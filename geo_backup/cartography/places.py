@@ -37,7 +37,7 @@ Vertex = tuple[int, int, int]
 
 KEYS = (
     "name", "ref", "junction", "junction:ref", "addr:housenumber", "addr:interpolation", "addr:housename", "entrance",
-    "addr:conscriptionnumber", "addr:streetnumber", "place", "highway",
+    "addr:conscriptionnumber", "addr:streetnumber", "exit_to", "distance", "pk",
 )  # fmt: skip
 """Keys of things that may say something here."""
 
@@ -327,17 +327,17 @@ def _of_osm(path: Path) -> Facts:
     for thing in processor:
         if thing.is_node():
             if thing.id not in deleted.nodes and thing.location.valid():
-                collector.node(thing.id, dict(thing.tags), thing.location.x, thing.location.y)
+                collector.node(thing.id, _tags(thing), thing.location.x, thing.location.y)
         elif thing.is_way():
             if thing.id not in deleted.ways:
-                collector.way(thing.id, dict(thing.tags), _vertices(thing, deleted))
+                collector.way(thing.id, _tags(thing), _vertices(thing, deleted))
         elif thing.id not in deleted.relations:
             kind = thing.tags.get("type")
             if kind in ("associatedStreet", "street") and "name" in thing.tags:
                 collector.street_of(thing.tags["name"], [(member.type, member.ref) for member in thing.members])
             elif kind in ("multipolygon", "site"):
                 outer = [m.ref for m in thing.members if m.type == "w" and m.role in ("outer", "", "perimeter")]
-                areas.append((dict(thing.tags), outer))
+                areas.append((_tags(thing), outer))
     if areas:
         _take_areas(path, areas, deleted, collector)
     return collector.finish()
@@ -364,13 +364,19 @@ def _take_areas(path: Path, areas: list[tuple[Tags, list[int]]], deleted: Delete
             collector.area(tags, *middle(vertex for line in whole for vertex in line))
 
 
+def _tags(thing: Any) -> dict[str, str]:
+    return {tag.k: tag.v for tag in thing.tags}
+
+
 def _vertices(way: Any, deleted: Deleted) -> list[Vertex]:
     """Those of a way that are there."""
-    return [
-        (node.ref, node.location.x, node.location.y)
-        for node in way.nodes
-        if node.ref >= 0 and node.ref not in deleted.nodes and node.location.valid()
-    ]
+    gone = deleted.nodes
+    out = []
+    for node in way.nodes:
+        place = node.location
+        if place.valid() and (key := node.ref) >= 0 and key not in gone:
+            out.append((key, place.x, place.y))
+    return out
 
 
 def _of_lines(path: Path) -> Facts:
@@ -385,6 +391,4 @@ def _of_lines(path: Path) -> Facts:
                 later.append((tags, part))
     for number, (said, part) in enumerate(later):
         collector.way(number, said, part)
-    facts = collector.finish()
-    facts.streets_alone = not facts.houses
-    return facts
+    return collector.finish()

@@ -385,6 +385,11 @@ def _precision(place: Place) -> Precision:
     return "area" if place.kind == "town" or (place.kind == "own" and place.number == AREA) else "point"
 
 
+def far_cost(metres: float) -> float:
+    """Cost of a place so far from where it was asked for."""
+    return min(0.25, 0.03 * math.log2(1.0 + metres / 1000.0))
+
+
 def ordered(found: Iterable[Found], near: tuple[float, float], limit: int) -> list[Found]:
     """The cheapest of each place, those near by first among equals."""
     east_m, north_m = (float(one) for one in metres_per_deg(near[1]))
@@ -392,7 +397,7 @@ def ordered(found: Iterable[Found], near: tuple[float, float], limit: int) -> li
     for one in found:
         east = (one.lon - near[0] + 180.0) % 360.0 - 180.0
         metres = math.hypot(east * east_m, (one.lat - near[1]) * north_m)
-        cost = one.cost + min(0.25, 0.03 * math.log2(1.0 + metres / 1000.0))
+        cost = one.cost + far_cost(metres)
         key = one.name, round(one.lon * 1e4), round(one.lat * 1e4)
         if key not in best or cost < best[key][0]:
             best[key] = cost, one.name, metres, one

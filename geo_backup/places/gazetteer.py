@@ -9,7 +9,7 @@ from collections import Counter
 from geo_backup.errors import MapError
 from geo_backup.geodesy import distance_m
 from geo_backup.places import coordinates, own
-from geo_backup.places.find import Finder
+from geo_backup.places.find import Finder, far_cost
 from geo_backup.places.folding import LONGEST_TEXT
 from geo_backup.places.found import Answer, Found, Lack
 from geo_backup.places.naming import Named, Namer
@@ -32,6 +32,8 @@ class Gazetteer:
     def __init__(self, network: RoadNetwork) -> None:
         self._network = network
         self._namer = Namer(network)
+        west, south, east, north = network.town
+        self._town = (west + east) / 2.0, (south + north) / 2.0
         self._lock = threading.Lock()
         self._finder: Finder | None = None
         self.refusal = ""
@@ -47,10 +49,10 @@ class Gazetteer:
             self.refusal = str(error)
 
     def find(self, text: str, near: tuple[float, float] | None = None, limit: int = 10) -> Answer:
-        """The places that a text may mean, best first. `near` (lon, lat; default: the middle of the map) decides
+        """The places that a text may mean, best first. `near` (lon, lat; default: the middle of the town) decides
         between places of one name."""
         text = text.replace("\x00", " ")[:LONGEST_TEXT]
-        here = near or self._network.middle
+        here = near or self._town
         limit = max(1, min(MOST_FOUND, limit))
         with self._lock:
             self._own.look()
@@ -143,13 +145,15 @@ def _where(found: list[Found], namer: Namer) -> list[Found]:
 
 
 def ambiguous(found: list[Found]) -> bool:
-    """Whether the second answer is as likely as the first and somewhere else."""
+    """Whether another answer is as likely as the first by its words, and somewhere else: that it is further away from
+    where it was asked for does not make it less meant."""
     if len(found) < 2:
         return False
     first = found[0]
+    said = first.cost - far_cost(first.distance_m)
     return any(
-        other.cost - first.cost < ALIKE
-        and other.kind == first.kind
+        other.kind == first.kind
+        and other.cost - far_cost(other.distance_m) - said < ALIKE
         and float(distance_m(first.lon, first.lat, other.lon, other.lat)) > APART_M
         for other in found[1:]
     )

@@ -35,7 +35,7 @@ async def find_places(
     limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 10,
 ) -> Told[documents.Places]:
     """The places that a text may mean, best first, as somebody types it: an address, a crossing, a name, an exit, a
-    kilometre post or coordinates. Of places of one name those near `near` (lon,lat; default: the middle of the map)
+    kilometre post or coordinates. Of places of one name those near `near` (lon,lat; default: the middle of the town)
     come first."""
     here = _near(near)
     # in a thread: some milliseconds, which the pings of a fleet do not wait for

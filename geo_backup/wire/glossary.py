@@ -173,6 +173,7 @@ _NAMES: dict[str, Entry] = {
     "has_basemap": ("Whether there are tiles to draw.", True),
     "moving_ms": ("Ages beyond which a moving unit is no longer live, delayed, stale.", [15_000, 60_000, 300_000]),
     "parked_ms": ("The same of one that stands.", [60_000, 300_000, 1_800_000]),
+    "Area.town": ("West, south, east, north of where most junctions are.", [11.9, 57.66, 12.02, 57.74]),
     "Area.extent": ("West, south, east, north in degrees.", [11.9, 57.6, 12.1, 57.8]),
     "Area.town": ("Where most of its junctions are: west, south, east, north in degrees.", [11.9, 57.6, 12.1, 57.8]),
     "FreshnessLimits.kinds": ("By kind of unit, where they are others.", None),
@@ -376,7 +377,7 @@ _NAMES: dict[str, Entry] = {
     "time": ("Where to jump to.", "2026-11-23T12:00:00Z"),
     "Emergency.sources": ("What the presses came from.", ["device"]),
     # ---- places
-    "near": ("`lon,lat`: of places of one name the nearest come first; default: the middle of the map.", "11.97,57.7"),
+    "near": ("`lon,lat`: of places of one name the nearest come first; default: the middle of the town.", "11.97,57.7"),
     "query": ("The text that was asked for.", "kungsg 12"),
     "category": (
         "What kind of place: OpenStreetMap's word, the agency's own, or how coordinates were written.",
