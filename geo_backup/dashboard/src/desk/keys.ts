@@ -100,6 +100,7 @@ class Typing {
   blind(key: string, nowMs: number): boolean {
     const letter = [...key].length === 1;
     const follows = nowMs - this.#atMs < TYPING_MS;
+    if (key === "/" && !(follows && this.#count >= TYPING_KEYS)) return (this.over(), false); // what follows has a field
     if (letter && !(STEPS.has(key) && !follows)) {
       this.#count = follows ? this.#count + 1 : 1;
       this.#atMs = nowMs;
