@@ -52,6 +52,7 @@ class World:
     incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
     rankings: dict[str, dict[str, Any]] = field(default_factory=dict)
     closures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    timers: dict[str, dict[str, Any]] = field(default_factory=dict)
     conditions: list[dict[str, str]] = field(default_factory=list)
     """What is wrong with the server, in words that say what to do."""
 

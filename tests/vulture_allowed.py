@@ -96,6 +96,10 @@ _.to_time
 _.next_time
 _.server_time
 _.due_time
+_.since_time
+_.sent_time
+_.promised_time
+_.finished_more
 _.loud_time
 _.closure_ids
 _.place_known

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -77,6 +78,36 @@ def explain(
         show(document["words"], *([] if same is None else [words.worked_out_again(same)]))
     if same is False:
         raise typer.Exit(1)
+
+
+@report_app.command("handover")
+def report_handover(
+    url: Annotated[str, typer.Argument(help="Server, such as http://127.0.0.1:8000")],
+    since: Annotated[str | None, typer.Option(help="When the shift began, such as 2026-11-23T06:00:00Z.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What whoever takes over must know: open incidents, who is where, what is promised, closures, timers.
+
+    Example: geo-backup report handover http://127.0.0.1:8000
+    """
+    import asyncio
+
+    found = asyncio.run(_handover(url, since))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        show(*words.handover(found))
+
+
+async def _handover(url: str, since: str | None) -> dict[str, Any]:
+    from urllib.parse import urlencode
+
+    from geo_backup.client import Client
+
+    path = "/v1/handover" + (f"?{urlencode({'since': since})}" if since is not None else "")
+    async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
+        found: dict[str, Any] = await client.call("GET", path)
+        return found
 
 
 @report_app.command("response")

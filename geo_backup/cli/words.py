@@ -241,3 +241,36 @@ def world(now: World) -> Table:
         name, _, eta = best[0].partition(" ") if best else ("nobody", "", "")
         table.add_row(incident_id, str(incident["priority"]), on_it, name, eta, ", ".join(best[1:]))
     return table
+
+
+def handover(found: Mapping[str, Any]) -> Iterator[str | Table]:
+    """The hand-over of a shift, as one reads it out."""
+    yield f"hand-over as of {found['as_of_time']}, of the shift since {found['since_time']}"
+    incidents = Table(title="open incidents")
+    for heading in ("incident", "priority", "kind", "place", "opened", "units"):
+        incidents.add_column(heading)
+    for one in found["incidents"]:
+        on_it = [f"{part['unit_id']} {part['state']}" for part in one["assignments"]]
+        place = one["place"] or f"{one['lat']:.5f}, {one['lon']:.5f}"
+        drill = " (exercise)" if one["exercise"] else ""
+        cells = (one["incident_id"] + drill, str(one["priority"]), one["kind"], place, one["opened_time"])
+        incidents.add_row(*map(escape, (*cells, ", ".join(on_it) or "nobody")))
+    yield incidents
+    units = Table(title="units")
+    for heading in ("unit", "agency", "status", "since", "incident", "where", "position"):
+        units.add_column(heading)
+    for one in found["units"]:
+        where = "unknown" if one["lon"] is None else f"{one['lat']:.5f}, {one['lon']:.5f}"
+        cells = (one["callsign"], one["agency"], one["status"], one["status_time"], one["incident_id"] or "")
+        units.add_row(*map(escape, (*cells, where, one["freshness"])))
+    yield units
+    for one in found["promised"]:
+        yield f"promised: {one['unit_id']} to {one['incident_id']} by {one['promised_time'] or 'nobody knows when'}"
+    for one in found["closures"]:
+        yield f"closed: {one['closure_id']} {one['reason']} {', '.join(one['streets'])}".rstrip()
+    for one in found["plans"]:
+        yield f"plan: {one['name']}, {one['state']}"
+    for one in found["timers"]:
+        seen = f", seen to by {one['acknowledged']['by']}" if one["acknowledged"] else ""
+        yield f"missed: {one['rule']} {one['unit_id'] or ''} of {one['incident_id']} since {one['due_time']}{seen}"
+    yield f"ended in the shift: {len(found['finished']):,}{' or more' * found['finished_more']}"

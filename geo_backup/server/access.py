@@ -65,7 +65,9 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "look": Words("see units, incidents, emergencies and rankings"),
         "look_ahead": Words("see decisions, cover, staging and plans"),
         "look_around": Words("find and name places, see closures, traffic, rules, beats, run cards and agreements"),
-        "look_back": Words("see tracks of units, what happened in incidents, and the map as it was"),
+        "look_back": Words(
+            "see tracks of units, what happened in incidents, the map as it was, and the hand-over of a shift"
+        ),
         "drive_times": Words("ask for ETAs and routes between places"),
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
@@ -152,6 +154,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "get_track": "look_back",
         "get_timeline": "look_back",
         "get_past": "look_back",
+        "get_handover": "look_back",
         "get_basemap": "look_around",
         "list_closures": "look_around",
         "get_closed_roads": "look_around",

@@ -27,6 +27,7 @@ from geo_backup.server import (
     etas,
     feed,
     guard,
+    handover,
     health,
     history,
     incidents,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
     *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
-    *(look_back, past, feed, page),
+    *(look_back, past, handover, feed, page),
 )
 
 

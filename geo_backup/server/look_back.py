@@ -90,6 +90,24 @@ async def get_timeline(node: TheNode, request: Request, incident_id: IncidentId)
     return told(shown(who, node.live_map, row, document))
 
 
+async def closed_since(node: Node, from_ms: int, to_ms: int, limit: int) -> list[documents.Incident]:
+    """Incidents that ended in a time, of those that somebody may see, the last opened first."""
+    who = speaking()
+
+    def question(_: Reader, lookup: Lookup) -> list[Row]:
+        found: list[Row] = []
+        for row in lookup.search((), True, from_ms, to_ms):
+            ended_ms = row.incident.closed_ms or 0
+            if from_ms <= ended_ms <= to_ms and sees(who, node.live_map, row):
+                found.append(row)
+                if len(found) == limit:
+                    break
+        return found
+
+    rows = await node.historian.ask(question)
+    return [shown(who, node.live_map, row, documents.incident(row.incident)) for row in rows]
+
+
 async def finished(node: Node, request: Request, incident_id: str) -> documents.Incident:
     """A finished incident that has left the live map. Raises `UnknownIdError` for one that never was, or is not for
     whoever asks."""
@@ -130,14 +148,16 @@ async def find_closed(
     return {"incidents": [shown(who, node.live_map, row, documents.incident(row.incident)) for row in rows]}
 
 
-def span(from_: int | None, to: int | None, now_ms: int, usual_ms: int, most_ms: int) -> tuple[int, int]:
+def span(
+    from_: int | None, to: int | None, now_ms: int, usual_ms: int, most_ms: int, field: str = "/from"
+) -> tuple[int, int]:
     """From when to when is asked; 422 for one that ends before it begins, or is too long."""
     to_ms = now_ms if to is None else to
     from_ms = to_ms - usual_ms if from_ is None else from_
     if from_ms > to_ms:
-        raise bad_value("/from", "after_to", "lies after `to`")
+        raise bad_value(field, "after_to", "lies after `to`" if field == "/from" else "lies in the future")
     if to_ms - from_ms > most_ms:
-        raise bad_value("/from", "too_long", f"is at most {most_ms // HOUR_MS} h before `to`: ask for a part of it")
+        raise bad_value(field, "too_long", f"is at most {most_ms // HOUR_MS} h before the end: ask for a part of it")
     return max(from_ms, 0), to_ms
 
 

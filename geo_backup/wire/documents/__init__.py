@@ -17,6 +17,7 @@ from geo_backup.wire.documents.cover import (
     cover,
     move_up,
 )
+from geo_backup.wire.documents.handover import Handover, on_duty, promises
 from geo_backup.wire.documents.history import Moment, Snapshot, Timeline, Track, moments, track
 from geo_backup.wire.documents.incidents import (
     EmergencyList,
@@ -66,6 +67,9 @@ from geo_backup.wire.documents.units import (
 from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "Handover",
+    "on_duty",
+    "promises",
     "Moment",
     "Snapshot",
     "Timeline",

@@ -1,0 +1,65 @@
+"""The hand-over of a shift: in one document, of what one may see, and printed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+
+from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem
+from tests.running import ROOT, Server, ServerInThread
+from tests.server.test_look_back import guarded, of
+
+__all__ = ["guarded", "of"]
+
+
+def handover(http: httpx.Client, **asked: str) -> dict[str, Any]:
+    answer = http.get("/v1/handover", params=asked)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Server) -> None:
+    sent, free = new_unit(http, NORTH), new_unit(http)
+    over, open_ = new_incident(http, SOUTH, kind="theft"), new_incident(http, SOUTH, kind="robbery")
+    http.patch(f"/v1/incidents/{open_}", json={"place": "Kungsgatan 1"})
+    http.post(f"/v1/incidents/{over}/close")
+    http.get(f"/v1/incidents/{open_}/ranking")
+    http.post(f"/v1/incidents/{open_}/assignments", json={"unit_id": sent})
+    closure = http.post("/v1/closures", json={"geometry": BRIDGE, "buffer_m": 20, "reason": "bridge up"}).json()
+    told = handover(http)
+    assert [one["incident_id"] for one in told["incidents"]] == [open_]
+    assert [one["incident_id"] for one in told["finished"]] == [over]
+    units = {one["unit_id"]: one for one in told["units"]}
+    assert (units[sent]["incident_id"], units[sent]["lon"], units[sent]["freshness"]) == (open_, NORTH[0], "live")
+    assert (units[free]["lon"], units[free]["freshness"]) == (None, "lost")
+    assert [(one["unit_id"], one["state"]) for one in told["promised"]] == [(sent, "assigned")]
+    assert [one["closure_id"] for one in told["closures"]] == [closure["closure_id"]]
+    assert handover(http, since=at(0))["finished"] == []
+    command = [sys.executable, "-m", "geo_backup", "report", "handover", server.url]
+    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=None).stdout
+    for words in ("robbery", "Kungsgatan 1", f"promised: {sent} to {open_}", "bridge up", "ended in the shift: 1"):
+        assert words in printed, printed
+
+
+def test_shifts_that_cannot_be(http: httpx.Client) -> None:
+    problem(http.get("/v1/handover", params={"since": at(60)}), 422, "after_to", "/since")
+    problem(http.get("/v1/handover", params={"since": at(-90_000)}), 422, "too_long", "/since")
+    problem(http.get("/v1/handover", params={"since": "2026-01-01T06:00:00"}), 422, field="/since")
+
+
+def test_each_hands_over_what_is_theirs(of: dict[str, httpx.Client], guarded: ServerInThread) -> None:
+    def units(name: str) -> set[str]:
+        return {one["unit_id"] for one in handover(of[name])["units"]}
+
+    def ended(name: str) -> set[str]:
+        return {one["incident_id"] for one in handover(of[name])["finished"]}
+
+    assert units("centre") >= {"POL1", "POL2", "FIRE1", "UC9"}
+    assert units("police") == {"POL1", "POL2"}
+    assert "UC9" in units("police-chief")
+    assert (ended("fire"), ended("police") & {"pol", "fir"}) == ({"fir"}, {"pol"})
+    assert of["viewer"].get("/v1/handover").status_code == 403
