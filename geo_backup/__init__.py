@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geo_backup.roads.weights import weigh
     from geo_backup.rules import Rules
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = [
     "ArrivalField",

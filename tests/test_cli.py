@@ -26,6 +26,7 @@ COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
     *(["audit", "verify"], ["audit", "key"]),
+    *(["places", name] for name in ("find", "name", "add", "list", "remove", "build")),
     *(["log", name] for name in ("backup", "restore", "repair", "acknowledge", "purge", "hold", "release")),
 ]
 MAP = ["--map", str(GOTHENBURG)]

@@ -6,9 +6,10 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from geo_backup.cartography import lines, osm
-from geo_backup.cartography.edits import deleted_in
+from geo_backup.cartography.edits import Deleted, deleted_in
 from geo_backup.cartography.tags import CLASSES
 from geo_backup.places import from_network, house_numbers
 from geo_backup.places.facts import (
@@ -36,7 +37,7 @@ Vertex = tuple[int, int, int]
 
 KEYS = (
     "name", "ref", "junction", "junction:ref", "addr:housenumber", "addr:interpolation", "addr:housename", "entrance",
-    "addr:conscriptionnumber", "addr:streetnumber", "place", "highway",
+    "addr:conscriptionnumber", "addr:streetnumber", "exit_to", "distance", "pk",
 )  # fmt: skip
 """Keys of things that may say something here."""
 
@@ -66,24 +67,35 @@ MILE_M = 1609.344
 
 def names_of(tags: Tags) -> Names:
     """All names of a thing, what it is called first."""
+    keys = [key for key in tags if "name" in key]
+    if keys == ["name"]:
+        return tuple(_said(tags["name"], 0))
     found: list[Name] = []
     for key, rank in NAME_KEYS:
-        found += _said(tags, key, rank)
-        if key in ("name", "alt_name", "old_name", "official_name", "short_name", "loc_name"):
-            for other in tags:
+        if key in tags:
+            found += _said(tags[key], rank)
+        if key in TRANSLATED:
+            for other in keys:
                 # name:en, old_name:de ...
-                if other.startswith(f"{key}:") and not other.partition(":")[2].startswith(NOT_NAMES):
-                    found += _said(tags, other, max(rank, 1))
+                if other.startswith(f"{key}:") and not other[len(key) + 1 :].startswith(NOT_NAMES):
+                    found += _said(tags[other], max(rank, 1))
     return tuple(dict.fromkeys(found))[:MOST_NAMES]
 
 
-def _said(tags: Tags, key: str, rank: int) -> list[Name]:
-    value = tags.get(key)
-    if not value:
-        return []
+TRANSLATED = frozenset({"name", "alt_name", "old_name", "official_name", "short_name", "loc_name"})
+"""Keys of names that have others behind a colon, by language."""
+_TWO_TONGUES = re.compile(r"\s+[-–/|]\s+|(?<=[^\W\d]{3})/(?=[^\W\d]{3})")
+
+
+def _said(value: str, rank: int) -> list[Name]:
     # a semicolon parts several names; in `name` itself it is rare, and then it does so too
     parts = [" ".join(part.split())[:LONGEST_NAME] for part in value.split(";")]
-    return [Name(part, rank) for part in parts if fold(part)]
+    # in a town of two languages a name is often both: `Via Roma - Romstraße`
+    tongues = [one for part in parts for one in _TWO_TONGUES.split(part)] if _TWO_TONGUES.search(value) else []
+    return [
+        *(Name(part, rank) for part in parts if fold(part)),
+        *(Name(one.strip(), max(rank, 1)) for one in tongues if fold(one)),
+    ]
 
 
 class Collector:
@@ -99,6 +111,8 @@ class Collector:
         self._posts: dict[int, tuple[Tags, int, int]] = {}
         self._ramps: dict[int, str] = {}
         self._road_at: dict[int, str] = {}
+        self._strays: dict[tuple[str, int], list[int]] = {}
+        """Houses that say no street, by the thing they are: a relation may say it for them."""
 
     def node(self, key: int, tags: Tags, lon_e7: int, lat_e7: int) -> None:
         """Take one node, or a point of another source."""
@@ -110,14 +124,14 @@ class Collector:
             self._posts[key] = dict(tags), lon_e7, lat_e7
             return
         if _number(tags):
-            self._numbered[key] = {**tags, "@lon": str(lon_e7), "@lat": str(lat_e7)}
-            self._house(tags, lon_e7, lat_e7)
+            self._numbered[key] = dict(tags)
+            self._house(tags, lon_e7, lat_e7, ("n", key))
         if "entrance" in tags or "routing:entrance" in tags:
             best = tags.get("entrance") in ("main", "emergency") or "routing:entrance" in tags
             self._doors[key] = (0 if best else 1, lon_e7, lat_e7)
         self._named(tags, lon_e7, lat_e7)
 
-    def way(self, tags: Tags, vertices: list[Vertex]) -> None:
+    def way(self, key: int, tags: Tags, vertices: list[Vertex]) -> None:
         """Take one way, or a line or ring of another source."""
         if not vertices:
             return
@@ -132,15 +146,21 @@ class Collector:
             return
         lon_e7, lat_e7 = middle(vertices)
         if _number(tags):
-            door = min((self._doors[key] for key, _, _ in vertices if key in self._doors), default=None)
-            self._house(tags, *(door[1:] if door is not None else (lon_e7, lat_e7)))
+            door = min((self._doors[node] for node, _, _ in vertices if node in self._doors), default=None)
+            self._house(tags, *(door[1:] if door is not None else (lon_e7, lat_e7)), ("w", key))
         self._named(tags, lon_e7, lat_e7)
 
     def area(self, tags: Tags, lon_e7: int, lat_e7: int) -> None:
         """Take a relation that is one place, with its middle."""
         if _number(tags):
-            self._house(tags, lon_e7, lat_e7)
+            self._house(tags, lon_e7, lat_e7, ("r", 0))
         self._named(tags, lon_e7, lat_e7)
+
+    def street_of(self, name: str, members: Iterable[tuple[str, int]]) -> None:
+        """A relation says the street for houses that do not."""
+        for member in members:
+            for index in self._strays.get(member, ()):
+                self.facts.houses[index] = self.facts.houses[index]._replace(street=name[:LONGEST_NAME])
 
     def finish(self) -> Facts:
         """What was found. Exits and posts are hung on the roads they stand at."""
@@ -177,8 +197,10 @@ class Collector:
         weight = road_weight(way_class) if way_class is not None else 3
         self.facts.lines.add(names, road if way_class is not None else "", weight, vertices)
 
-    def _house(self, tags: Tags, lon_e7: int, lat_e7: int) -> None:
+    def _house(self, tags: Tags, lon_e7: int, lat_e7: int, thing: tuple[str, int]) -> None:
         street, place = tags.get("addr:street", ""), tags.get("addr:place", "")
+        if not street and not place:
+            self._strays.setdefault(thing, []).append(len(self.facts.houses))
         for one in (part.strip() for part in street.split(";")) if street else ("",):
             self.facts.houses.append(
                 House(_number(tags), one[:LONGEST_NAME], place[:LONGEST_NAME], tags.get("addr:city", "")[:LONGEST_NAME],
@@ -213,9 +235,9 @@ class Collector:
             return
         names = names_of(tags)
         if not names and "addr:housename" in tags:
-            names = tuple(_said(tags, "addr:housename", 0))
+            names = tuple(_said(tags["addr:housename"], 0))
         elif "addr:housename" in tags:
-            names = tuple(dict.fromkeys((*names, *_said(tags, "addr:housename", 1))))
+            names = tuple(dict.fromkeys((*names, *_said(tags["addr:housename"], 1))))
         if not names and category in EMERGENCY_POINTS and tags.get("ref"):
             names = (Name(f"{category.replace('_', ' ')} {tags['ref']}"[:LONGEST_NAME], 0),)
         if names:
@@ -237,6 +259,8 @@ def category_of(tags: Tags) -> str | None:
             continue
         if key == "boundary" or (key == "place" and value == "plot"):
             return None
+        if value == "information" and tags.get("information") not in ("office", "visitor_centre"):
+            return None  # a board: it bears the name of what it tells of
         return key if value == "yes" else value.split(";")[0][:40]
     if tags.get("highway") in ("bus_stop", "services", "rest_area"):
         return str(tags["highway"])
@@ -293,25 +317,66 @@ def facts_of(path: Path, network: RoadNetwork) -> Facts:
 
 
 def _of_osm(path: Path) -> Facts:
-    """Read an OpenStreetMap file in one pass; the roads have been read from it, so it is sound."""
+    """Read an OpenStreetMap file; the roads have been read from it, so it is sound."""
     import osmium
 
     collector = Collector()
     deleted = deleted_in(path)
+    areas: list[tuple[Tags, list[int]]] = []
     processor = osmium.FileProcessor(str(path)).with_locations().with_filter(osmium.filter.KeyFilter(*KEYS))
     for thing in processor:
         if thing.is_node():
             if thing.id not in deleted.nodes and thing.location.valid():
-                collector.node(thing.id, dict(thing.tags), thing.location.x, thing.location.y)
-        elif thing.is_way() and thing.id not in deleted.ways:
-            tags = dict(thing.tags)
-            vertices = [
-                (node.ref, node.location.x, node.location.y)
-                for node in thing.nodes
-                if node.ref >= 0 and node.ref not in deleted.nodes and node.location.valid()
-            ]
-            collector.way(tags, vertices)
+                collector.node(thing.id, _tags(thing), thing.location.x, thing.location.y)
+        elif thing.is_way():
+            if thing.id not in deleted.ways:
+                collector.way(thing.id, _tags(thing), _vertices(thing, deleted))
+        elif thing.id not in deleted.relations:
+            kind = thing.tags.get("type")
+            if kind in ("associatedStreet", "street") and "name" in thing.tags:
+                collector.street_of(thing.tags["name"], [(member.type, member.ref) for member in thing.members])
+            elif kind in ("multipolygon", "site"):
+                outer = [m.ref for m in thing.members if m.type == "w" and m.role in ("outer", "", "perimeter")]
+                areas.append((_tags(thing), outer))
+    if areas:
+        _take_areas(path, areas, deleted, collector)
     return collector.finish()
+
+
+def _take_areas(path: Path, areas: list[tuple[Tags, list[int]]], deleted: Deleted, collector: Collector) -> None:
+    """Take relations, each in the middle of the ways around it, which are read now that it is known which."""
+    import osmium
+
+    wanted = {way for _, outer in areas for way in outer}
+    processor = osmium.FileProcessor(str(path), osmium.osm.NODE | osmium.osm.WAY).with_locations()
+    lines = {
+        way.id: _vertices(way, deleted)
+        for way in processor.with_filter(osmium.filter.EntityFilter(osmium.osm.WAY)).with_filter(
+            osmium.filter.IdFilter(sorted(wanted))
+        )
+        if way.is_way()
+    }
+    for tags, outer in areas:
+        whole = [lines[way] for way in outer if lines.get(way)]
+        if len(whole) == 1:
+            collector.area(tags, *middle(whole[0]))
+        elif whole:
+            collector.area(tags, *middle(vertex for line in whole for vertex in line))
+
+
+def _tags(thing: Any) -> dict[str, str]:
+    return {tag.k: tag.v for tag in thing.tags}
+
+
+def _vertices(way: Any, deleted: Deleted) -> list[Vertex]:
+    """Those of a way that are there."""
+    gone = deleted.nodes
+    out = []
+    for node in way.nodes:
+        place = node.location
+        if place.valid() and (key := node.ref) >= 0 and key not in gone:
+            out.append((key, place.x, place.y))
+    return out
 
 
 def _of_lines(path: Path) -> Facts:
@@ -324,8 +389,6 @@ def _of_lines(path: Path) -> Facts:
                 collector.node(*part[0][:1], tags, *part[0][1:])
             else:
                 later.append((tags, part))
-    for said, part in later:
-        collector.way(said, part)
-    facts = collector.finish()
-    facts.streets_alone = not facts.houses
-    return facts
+    for number, (said, part) in enumerate(later):
+        collector.way(number, said, part)
+    return collector.finish()

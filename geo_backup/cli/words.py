@@ -5,7 +5,7 @@ Nothing is printed here. What goes to a program (`--json`) has no words, and a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from geo_backup.audit.verify import Report
     from geo_backup.client import World
     from geo_backup.places import Answer
+    from geo_backup.places.own import OwnPlace
 
 # ---- what a bar says of long work
 
@@ -59,6 +60,38 @@ def places_built(folder: Path, streets: int, crossings: int) -> str:
     return f"{folder}: {streets:,} streets and {crossings:,} crossings; its roads have no house numbers"
 
 
+def address_unsure(address: str, answer: Answer) -> str:
+    """Why a place was not put where its address is."""
+    if not answer.found:
+        return f"{address!r} was not found on this map; give lon and lat"
+    nearest = answer.found[0].name
+    return f"{address!r} is not surely {nearest!r} on this map; give lon and lat"
+
+
+def row_refused(line: int, why: str) -> str:
+    return f"line {line}: {why}"
+
+
+def own_added(new: int, replaced: int, refused: int, now: int) -> str:
+    left_out = f", {refused:,} left out" if refused else ""
+    return f"{new:,} places added, {replaced:,} replaced{left_out}; {now:,} own places on this map"
+
+
+def own_removed(gone: int, left: int) -> str:
+    return f"{gone:,} own places removed, {left:,} left"
+
+
+def own_places(places: Sequence[OwnPlace]) -> Table | str:
+    """The agency's own places."""
+    if not places:
+        return "no own places on this map; `geo-backup places add FILE` adds some"
+    table = Table("id", "kind", "name", "lon", "lat", "hazard")
+    for one in places:
+        table.add_row(*(escape(text) for text in (one.place_id, one.kind, one.name)), f"{one.lon:.5f}",
+                      f"{one.lat:.5f}", escape(one.hazard))  # fmt: skip
+    return table
+
+
 MATCHES = {"exact": "", "close": "a letter differs", "part": "not understood: "}
 MISSING = {
     "": "",
@@ -78,7 +111,7 @@ def found(text: str, answer: Answer) -> Table | str:
     table = Table("place", "town", "lon", "lat", "but", title="several may be meant" if answer.ambiguous else None)
     for one in answer.found:
         doubt = (MATCHES[one.matched] + " ".join(one.unknown_words), MISSING[one.missing], PRECISIONS[one.precision])
-        name = f"{one.name} ({one.also})" if one.also else one.name
+        name = one.name + "".join(f" ({more})" for more in (one.also, one.beside) if more)
         told = [f"[bold red]{escape(one.hazard)}[/]"] if one.hazard else []
         table.add_row(
             escape(name), escape(one.town), f"{one.lon:.5f}", f"{one.lat:.5f}",

@@ -27,7 +27,7 @@ _COMMA_DECIMAL = re.compile(r"(?<=\d),(?=\d)")
 _PLUS_CODE = re.compile(
     r"(?<![0-9A-Za-z])([23456789CFGHJMPQRVWX0]{2,8}\+[23456789CFGHJMPQRVWX]{0,7})(?![0-9A-Za-z+])", re.IGNORECASE
 )
-_MGRS = re.compile(r"(\d{1,2})\s*([C-HJ-NP-X])\s*([A-HJ-NP-Z]{2})\s*(\d{1,5})\s*(\d{1,5})|"
+_MGRS = re.compile(r"(\d{1,2})\s*([C-HJ-NP-X])\s*([A-HJ-NP-Z]{2})\s*(\d{1,5})\s+(\d{1,5})|"
                    r"(\d{1,2})\s*([C-HJ-NP-X])\s*([A-HJ-NP-Z]{2})\s*(\d{2,10})", re.IGNORECASE)  # fmt: skip
 _UTM = re.compile(
     r"(?:utm\s*)?(\d{1,2})\s*([C-HJ-NP-X])\s*[,;]?\s*(\d{6}(?:\.\d+)?)\s*(?:m?\s*E)?\s*[,;/]?\s*(\d{1,8}(?:\.\d+)?)\s*(?:m?\s*N)?",

@@ -134,5 +134,3 @@ class Facts:
     exits: list[Exit] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     towns: list[Town] = field(default_factory=list)
-    streets_alone: bool = False
-    """The source is one of roads: that it has no house numbers says nothing of the streets."""

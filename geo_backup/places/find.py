@@ -14,6 +14,7 @@ from geo_backup.places.found import Found, Kind, Match, Missing, Precision
 from geo_backup.places.house_numbers import HouseNumber
 from geo_backup.places.matching import KEPT, SMALL, Hit, Matcher, Mercy
 from geo_backup.places.outline import Meeting, unpack_meetings
+from geo_backup.places.own import AREA
 from geo_backup.places.question import Pair, Reading
 from geo_backup.places.store import STREET_KINDS
 from geo_backup.places.words import words
@@ -362,7 +363,7 @@ def _crossing(first: Place, second: Place, a: Hit, b: Hit, lon: float, lat: floa
 
 def _as_found(place: Place, hit: Hit, cost: float) -> Found:
     return Found(
-        kind="own" if place.source is not None else place.kind,
+        kind=place.kind,
         name=place.name,
         lon=place.lon_e7 / 1e7,
         lat=place.lat_e7 / 1e7,
@@ -370,12 +371,23 @@ def _as_found(place: Place, hit: Hit, cost: float) -> Found:
         town=place.town,
         also=hit.said or "",
         matched=_match(hit.unmet, hit.close),
-        precision="street" if place.kind in STREET_KINDS else "area" if place.kind == "town" else "point",
+        precision=_precision(place),
         unknown_words=hit.unmet,
         hazard=place.hazard or "",
         source=place.source or "",
         cost=cost - 0.004 * place.weight,
     )
+
+
+def _precision(place: Place) -> Precision:
+    if place.kind in STREET_KINDS:
+        return "street"
+    return "area" if place.kind == "town" or (place.kind == "own" and place.number == AREA) else "point"
+
+
+def far_cost(metres: float) -> float:
+    """Cost of a place so far from where it was asked for."""
+    return min(0.25, 0.03 * math.log2(1.0 + metres / 1000.0))
 
 
 def ordered(found: Iterable[Found], near: tuple[float, float], limit: int) -> list[Found]:
@@ -385,7 +397,7 @@ def ordered(found: Iterable[Found], near: tuple[float, float], limit: int) -> li
     for one in found:
         east = (one.lon - near[0] + 180.0) % 360.0 - 180.0
         metres = math.hypot(east * east_m, (one.lat - near[1]) * north_m)
-        cost = one.cost + min(0.25, 0.03 * math.log2(1.0 + metres / 1000.0))
+        cost = one.cost + far_cost(metres)
         key = one.name, round(one.lon * 1e4), round(one.lat * 1e4)
         if key not in best or cost < best[key][0]:
             best[key] = cost, one.name, metres, one

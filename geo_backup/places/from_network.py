@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"[A-Z]{0,4}[ -]?\d{1,4}[A-Z]?(?:\s*;\s*[A-Z]{0,4}[ -]?\d
 
 def facts_of(network: RoadNetwork) -> Facts:
     """What a network says of its streets: names and where they meet."""
-    facts = Facts(streets_alone=True)
+    facts = Facts()
     start, lon, lat = network.vertices
     lon_e7, lat_e7 = np.rint(lon * 1e7).astype(np.int64), np.rint(lat * 1e7).astype(np.int64)
     key = np.full(len(lon), -1, np.int64)

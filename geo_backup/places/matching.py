@@ -24,6 +24,8 @@ from geo_backup.places.words import spellings, words
 ALIKE, BEGUN, HALF, TYPO, TYPOS, UNSAID, MISSING = 0.02, 0.10, 0.20, 0.30, 0.50, 0.10, 1.0
 """Of a word: another spelling of it; the last one, only begun; one before it, only begun; a wrong letter; two wrong
 letters of many; in the name but not asked for; asked for but not in the name."""
+SCRAP = 0.45
+"""Of a word of one or two letters that is not in the name."""
 SMALL = 0.02
 """Of a word that people leave out or put in as they like (`de`, `the`), missing on either side."""
 KIND_UNSAID, KIND_WRONG = 0.04, 0.13
@@ -161,7 +163,9 @@ class Matcher:
     def _needed(self, variants: list[Variants], mercy: Mercy) -> list[Variants]:
         """The words without which a name is not looked at."""
         if mercy is Mercy.WORDS:
-            return [one for one in variants if one.missing >= MISSING and self._known(one)]
+            needed = [one for one in variants if one.missing >= MISSING and self._known(one)]
+            # numbers and initials alone are no name
+            return needed if any(len(one.text) >= HALF_FROM and one.text[0].isalpha() for one in needed) else []
         return [one for one in variants if one.missing > SMALL] or variants
 
     def _rows(self, needed: list[Variants], streets: bool) -> Iterator[Row]:
@@ -214,6 +218,8 @@ class Matcher:
         elif not numeric and (mercy or len(word) >= HALF_FROM):
             begun = HALF if len(word) > 1 else HALF + BEGUN / 2
         missing = SMALL if word in tables.stop else KIND_WRONG if word in tables.types else MISSING
+        if missing == MISSING and len(word) <= 2 and not numeric:
+            missing = SCRAP
         return Variants(word, whole, begun, missing)
 
     def _near(self, word: str, mercy: Mercy) -> list[tuple[str, float]]:

@@ -36,14 +36,20 @@ class Meeting(NamedTuple):
     lat_e7: int
 
 
-def straightened(parts: Parts) -> Parts:
-    """Lines without their smaller bends."""
-    lines = [shapely.LineString(part) for part in parts if len(part) > 1]
-    if not lines:
-        return []
-    joined = shapely.line_merge(shapely.MultiLineString(lines)) if len(lines) > 1 else lines[0]
-    simple = shapely.simplify(joined, BEND_M / 0.0111)
-    return [[(round(x), round(y)) for x, y in line.coords] for line in getattr(simple, "geoms", [simple])]
+def straightened(lines: Array, street: Array, count: int) -> list[Parts]:
+    """Lines object[N] by the street that each belongs to, ascending, joined and without their smaller bends."""
+    out: list[Parts] = [[] for _ in range(count)]
+    if not len(lines):
+        return out
+    some, group = np.unique(street, return_inverse=True)
+    simple = shapely.simplify(shapely.line_merge(shapely.multilinestrings(lines, indices=group)), BEND_M / 0.0111)
+    parts, owner = shapely.get_parts(simple, return_index=True)
+    places, of = shapely.get_coordinates(parts, return_index=True)
+    cuts = np.flatnonzero(np.diff(of)) + 1
+    rows = np.split(np.rint(places).astype(np.int64), cuts) if len(of) else []
+    for index, line in zip(some[owner].tolist(), rows, strict=True):
+        out[index].append([(lon_e7, lat_e7) for lon_e7, lat_e7 in line.tolist()])
+    return out
 
 
 def pack(parts: Parts) -> bytes:

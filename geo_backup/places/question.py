@@ -60,9 +60,13 @@ def split(text: str) -> list[str]:
     return fold(text[:LONGEST_TEXT]).split()[:MOST_WORDS]
 
 
+_POSTCODES = re.compile(r"\b(\d{4})-(\d{3})\b|\b(\d{5})-(\d{4})\b|\b(\d{3}) (\d{2})(?=\s+[^\W\d])")
+
+
 def readings(text: str, is_town: Callable[[str], bool]) -> list[Reading]:
     """A text as a name, with and without a house number, with and without a town after it."""
-    parts = [fold(part).split() for part in text[:LONGEST_TEXT].split(",")]
+    text = _POSTCODES.sub(lambda found: "".join(part or "" for part in found.groups()), text[:LONGEST_TEXT])
+    parts = [fold(part).split() for part in text.split(",")]
     asked = [word for part in parts for word in part][:MOST_WORDS]
     out = []
     commas = {len(parts[0]), len(parts[0]) + len(parts[min(1, len(parts) - 1)])} if len(parts) > 1 else set()

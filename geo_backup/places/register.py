@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import shapely  # type: ignore[import-untyped, unused-ignore]
 
 from geo_backup.geodesy import metres_per_deg
 from geo_backup.places import house_numbers
-from geo_backup.places.facts import Exit, Facts, House, Name, Point, Town
+from geo_backup.places.facts import Exit, Facts, House, Name, Town
 from geo_backup.places.folding import fold, road_number
-from geo_backup.places.outline import straightened
 from geo_backup.places.store import HouseRow, PlaceRow, Tables
 from geo_backup.places.streets import Streets, streets_of
 
@@ -58,7 +59,7 @@ def tables_of(facts: Facts) -> Tables:
                 category="",
                 names=streets.names[index],
                 number=streets.number[index],
-                town=houses.town_of(index) or towns.at(lon_e7, lat_e7),
+                town=houses.town_of(index),
                 weight=min(8, int(streets.weight[index])),
                 lon_e7=lon_e7,
                 lat_e7=lat_e7,
@@ -68,11 +69,13 @@ def tables_of(facts: Facts) -> Tables:
     for index, (street, lon_e7, lat_e7, in_town) in enumerate(houses.alone, len(streets)):
         # a street that the source knows by its addresses alone
         tables.places.append(
-            PlaceRow("street", "", (Name(street, 0),), "", in_town or towns.at(lon_e7, lat_e7), 4, lon_e7, lat_e7,
+            PlaceRow("street", "", (Name(street, 0),), "", in_town, 4, lon_e7, lat_e7,
                      houses=many[index])
         )  # fmt: skip
     for point in facts.points:
-        tables.places.append(_point(point, towns))
+        tables.places.append(
+            PlaceRow("place", point.category, point.names, "", point.town, point.weight, point.lon_e7, point.lat_e7)
+        )
     for town in facts.towns:
         weight = TOWN_WEIGHT.get(town.kind, 5)
         tables.places.append(PlaceRow("town", town.kind, town.names, "", "", weight, town.lon_e7, town.lat_e7))
@@ -80,30 +83,21 @@ def tables_of(facts: Facts) -> Tables:
             tables.towns.setdefault(fold(name.text), town.names[0].text)
     for said in houses.towns:
         tables.towns.setdefault(fold(said), said)
-    _exits(tables, facts.exits, towns)
+    _exits(tables, facts.exits)
+    tables.places = towns.named(tables.places)
     tables.crossings = streets.crossings
-    tables.lines = {
-        index: line
-        for index, parts in enumerate(streets.lines)
-        if not streets.number[index] and (line := straightened(parts))
-    }
+    tables.lines = {index: line for index, line in enumerate(streets.lines) if line and not streets.number[index]}
     tables.posts = [(road_number(post.road), post.metres, post.lon_e7, post.lat_e7) for post in facts.posts]
     tables.meta = {
         "houses": str(len(tables.houses)),
         "streets": str(tables.streets),
         "crossings": str(len(tables.crossings)),
         "posts": str(len(tables.posts)),
-        "streets_alone": str(int(facts.streets_alone)),
     }
     return tables
 
 
-def _point(point: Point, towns: _Towns) -> PlaceRow:
-    town = point.town or towns.at(point.lon_e7, point.lat_e7)
-    return PlaceRow("place", point.category, point.names, "", town, point.weight, point.lon_e7, point.lat_e7)
-
-
-def _exits(tables: Tables, exits: Iterable[Exit], towns: _Towns) -> None:
+def _exits(tables: Tables, exits: Iterable[Exit]) -> None:
     for one in exits:
         named = " ".join(part for part in (one.road, "exit" if one.number else "", one.number, one.name) if part)
         if not one.number and not one.name:
@@ -111,8 +105,11 @@ def _exits(tables: Tables, exits: Iterable[Exit], towns: _Towns) -> None:
         names = [Name(named, 0)]
         names += [Name(text, 1) for text in (one.name, one.towards) if text]
         tables.exits.append((road_number(one.road), fold(one.number).replace(" ", ""), len(tables.places)))
-        town = towns.at(one.lon_e7, one.lat_e7)
-        tables.places.append(PlaceRow("exit", "", tuple(names), "", town, 5, one.lon_e7, one.lat_e7))
+        tables.places.append(PlaceRow("exit", "", tuple(names), "", "", 5, one.lon_e7, one.lat_e7))
+
+
+STRAY_M = 80.0
+"""A house that says no street belongs to one no further away."""
 
 
 class _Towns:
@@ -125,14 +122,21 @@ class _Towns:
         self._lat = np.array([town.lat_e7 / 1e7 for town in known])
         self._reach_m = np.array([TOWN_REACH_M[town.kind] for town in known])
 
-    def at(self, lon_e7: int, lat_e7: int) -> str:
-        """Empty where none reaches."""
-        if not self._names:
-            return ""
-        east_m, north_m = metres_per_deg(lat_e7 / 1e7)
-        share = np.hypot((self._lon - lon_e7 / 1e7) * east_m, (self._lat - lat_e7 / 1e7) * north_m) / self._reach_m
-        best = int(share.argmin())
-        return self._names[best] if share[best] <= 1.0 else ""
+    def named(self, places: list[PlaceRow]) -> list[PlaceRow]:
+        """Places with the town that reaches them, where they do not say one themselves and are none."""
+        if not self._names or not places:
+            return places
+        lon, lat = (np.array([getattr(place, axis) for place in places]) / 1e7 for axis in ("lon_e7", "lat_e7"))
+        east_m, north_m = metres_per_deg(lat)
+        best, share = np.zeros(len(places), np.int64), np.full(len(places), np.inf)
+        for town in range(len(self._names)):
+            away = np.hypot((self._lon[town] - lon) * east_m, (self._lat[town] - lat) * north_m) / self._reach_m[town]
+            nearer = away < share
+            best[nearer], share[nearer] = town, away[nearer]
+        return [
+            place if place.town or place.kind == "town" or far > 1.0 else place._replace(town=self._names[town])
+            for place, town, far in zip(places, best.tolist(), share.tolist(), strict=True)
+        ]
 
 
 class _Houses:
@@ -144,14 +148,18 @@ class _Houses:
         """Streets that no way has: name, place, town."""
         self.towns: dict[str, None] = {}
         self._rows: list[HouseRow] = []
+        self._tree: tuple[Any, list[int]] | None = None
         self._town: dict[int, Counter[str]] = defaultdict(Counter)
 
     def add(self, house: House) -> None:
         """Take one address; without a street or place to count in it is left out."""
         name = house.street or house.place
-        if not name or not fold(name):
+        if fold(name):
+            street = self._street(name, house)
+        elif (near := self._nearest(house)) is not None:
+            street = near
+        else:
             return
-        street = self._street(name, house)
         if house.town:
             self.towns.setdefault(house.town)
             self._town[street][house.town] += 1
@@ -175,6 +183,19 @@ class _Houses:
         self.alone.append((name, house.lon_e7, house.lat_e7, house.town))
         self._by_name.setdefault(folded, []).append(street)
         return street
+
+    def _nearest(self, house: House) -> int | None:
+        """The street that a house without one stands at."""
+        if self._tree is None:
+            named = [index for index, number in enumerate(self._streets.number) if not number]
+            lines = [shapely.MultiLineString(self._streets.lines[index] or [[(0, 0), (0, 0)]]) for index in named]
+            self._tree = shapely.STRtree(lines), named
+        tree, named = self._tree
+        at = tree.nearest(shapely.Point(house.lon_e7, house.lat_e7)) if named else None
+        if at is None:
+            return None
+        away_m = tree.geometries[at].distance(shapely.Point(house.lon_e7, house.lat_e7)) * 0.0111
+        return named[int(at)] if away_m <= STRAY_M else None
 
     def _far_m(self, street: int, house: House) -> float:
         """Metres from a house to the box around a street."""

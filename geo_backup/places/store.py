@@ -136,7 +136,8 @@ def _fill(db: sqlite3.Connection, tables: Tables) -> None:
         rows.append((number, place, rank, text, said))
         words = text.split()
         one = said or tables.places[order[place - 1]].names[0].text
-        indexed.append((number, " ".join(dict.fromkeys([*words, *glued(one), marks[place - 1]]))))
+        road = tables.places[order[place - 1]].number  # `a28` of `A 28`
+        indexed.append((number, " ".join(dict.fromkeys([*words, *glued(one), road, marks[place - 1]]))))
     db.executemany("INSERT INTO name VALUES (?, ?, ?, ?, ?)", rows)
     db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", indexed)
     db.execute("INSERT INTO words (words) VALUES ('optimize')")

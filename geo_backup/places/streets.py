@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+import shapely  # type: ignore[import-untyped, unused-ignore]
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from geo_backup.geodesy import distance_m
 from geo_backup.places.facts import MOST_NAMES, Lines, Name, Names
 from geo_backup.places.folding import fold, road_number
-from geo_backup.places.outline import Parts
+from geo_backup.places.outline import Parts, straightened
 from geo_backup.roads.kernel import Array
 
 CELL_E7 = 40_000
@@ -34,7 +35,7 @@ class Streets:
     lon_e7: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     lat_e7: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     lines: list[Parts] = field(default_factory=list)
-    """How each runs, way by way."""
+    """How each runs, straightened a little."""
     box_e7: Array = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     """West, south, east, north."""
     crossings: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -117,12 +118,7 @@ def _columns(
     renumber[np.argsort(first, kind="stable")] = np.arange(len(first))
     part = renumber[part]
     count = len(first)
-    out = Streets(
-        weight=np.zeros(count, np.int8),
-        lon_e7=np.zeros(count, np.int64),
-        lat_e7=np.zeros(count, np.int64),
-        box_e7=np.zeros((count, 4), np.int64),
-    )
+    out = Streets(weight=np.zeros(count, np.int8))
     said: list[Counter[Name]] = [Counter() for _ in range(count)]
     out.number = [""] * count
     weights = np.frombuffer(lines.weight, np.int8)
@@ -136,22 +132,39 @@ def _columns(
         else:
             said[street].update(lines.names[int(way[index])])
     out.names = [_ordered(counts) for counts in said]
-    out.lines = [[] for _ in range(count)]
-    start = lines.start
-    for index, street in zip(way.tolist(), part.tolist(), strict=True):
-        low, high = start[index], start[index + 1]
-        out.lines[street].append(list(zip(lines.lon_e7[low:high], lines.lat_e7[low:high], strict=True)))
+    out.lines = _lines(lines, way, part, count)
     street_v = part[row_of]
     order = np.argsort(street_v, kind="stable")
-    cut = np.flatnonzero(np.diff(street_v[order])) + 1
-    for rows in np.split(order, cut):
-        street = int(street_v[rows[0]])
-        x, y = lon[vertex[rows]], lat[vertex[rows]]
-        out.box_e7[street] = x.min(), y.min(), x.max(), y.max()
-        middle = int(np.argmin((x - x.mean()) ** 2 + (y - y.mean()) ** 2))
-        out.lon_e7[street], out.lat_e7[street] = x[middle], y[middle]
+    begin = np.flatnonzero(np.concatenate(([True], np.diff(street_v[order]) > 0)))
+    x, y = lon[vertex[order]], lat[vertex[order]]
+    out.box_e7 = np.column_stack(
+        (
+            np.minimum.reduceat(x, begin),
+            np.minimum.reduceat(y, begin),
+            np.maximum.reduceat(x, begin),
+            np.maximum.reduceat(y, begin),
+        )
+    )
+    size = np.diff(np.concatenate((begin, [len(order)])))
+    mx, my = (np.repeat(np.add.reduceat(axis.astype(np.float64), begin) / size, size) for axis in (x, y))
+    nearest = np.lexsort(((x - mx) ** 2 + (y - my) ** 2, street_v[order]))[begin]
+    out.lon_e7, out.lat_e7 = x[nearest], y[nearest]
     out.crossings = _crossings(lines, part, way, street_v, vertex, lon, lat, joints)
     return out
+
+
+def _lines(lines: Lines, way: Array, part: Array, count: int) -> list[Parts]:
+    """How each street runs, straightened."""
+    start = np.frombuffer(lines.start, np.int64)
+    size = np.diff(start)
+    places = np.column_stack((np.frombuffer(lines.lon_e7, np.int32), np.frombuffer(lines.lat_e7, np.int32)))
+    real = np.flatnonzero(size > 1)
+    within = np.repeat(size > 1, size)
+    shape = np.full(len(size), None, object)
+    shape[real] = shapely.linestrings(places[within], indices=np.repeat(np.arange(len(real)), size[real]))
+    rows = np.flatnonzero(size[way] > 1)
+    rows = rows[np.argsort(part[rows], kind="stable")]
+    return straightened(shape[way[rows]], part[rows], count)
 
 
 def _ordered(counts: Counter[Name]) -> Names:
@@ -201,6 +214,7 @@ def _crossings(
 
 def _join(key: Array, x: Array, y: Array, joints: list[list[int]]) -> None:
     """Give all vertices of a joint one key and one place, in place."""
+    joints = _merged(joints)
     of = {vertex: index for index, joint in enumerate(joints) for vertex in joint}
     wanted = np.array(sorted(of), np.int64)
     at = np.searchsorted(wanted, key)
@@ -211,6 +225,18 @@ def _join(key: Array, x: Array, y: Array, joints: list[list[int]]) -> None:
         corners = np.unique(np.column_stack((x[rows], y[rows])), axis=0)
         key[rows] = min(joints[index])
         x[rows], y[rows] = np.rint(corners.mean(axis=0)).astype(np.int64)
+
+
+def _merged(joints: list[list[int]]) -> list[list[int]]:
+    """Joints that share a vertex as one: a roundabout is often several ways."""
+    whole: dict[int, list[int]] = {}
+    for joint in joints:
+        together = list(dict.fromkeys(joint))
+        for other in {id(whole[vertex]): whole[vertex] for vertex in joint if vertex in whole}.values():
+            together += [vertex for vertex in other if vertex not in together]
+        for vertex in together:
+            whole[vertex] = together
+    return list({id(joint): joint for joint in whole.values()}.values())
 
 
 def _together(part: Array, way: Array) -> set[tuple[int, int]]:

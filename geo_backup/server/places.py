@@ -35,13 +35,12 @@ async def find_places(
     limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 10,
 ) -> Told[documents.Places]:
     """The places that a text may mean, best first, as somebody types it: an address, a crossing, a name, an exit, a
-    kilometre post or coordinates. Of places of one name those near `near` (lon,lat; default: the middle of the map)
+    kilometre post or coordinates. Of places of one name those near `near` (lon,lat; default: the middle of the town)
     come first."""
     here = _near(near)
     # in a thread: some milliseconds, which the pings of a fleet do not wait for
     answer = await asyncio.to_thread(places.find, q, here, limit)
-    hazards = reach(speaking(), "respond") is not None
-    return told(documents.found_places(q, answer, hazards=hazards))
+    return told(documents.found_places(q, answer, hazards=_goes_there()))
 
 
 @routes.get("/places/name")
@@ -52,7 +51,8 @@ async def name_place(
 ) -> Told[documents.PlaceName]:
     """What a place is called: its street, and the street that crosses it there or the two it lies between."""
     named = await asyncio.to_thread(places.name, lon, lat)
-    return told(documents.place_name(lon, lat, named))
+    hazard = places.hazard(lon, lat) if _goes_there() else ""
+    return told(documents.place_name(lon, lat, named, hazard))
 
 
 async def words_for(places: Gazetteer, lon: float, lat: float) -> str:
@@ -66,6 +66,11 @@ async def words_for(places: Gazetteer, lon: float, lat: float) -> str:
         log_.exception("the place at %s, %s has no name; the incident is opened without", lon, lat)
         return ""
     return "" if named.relation == "nowhere" else named.text[:PLACE_WORDS_MAX]
+
+
+def _goes_there() -> bool:
+    """What is known of premises is for those who go there or send others."""
+    return reach(speaking(), "respond") is not None
 
 
 def _near(text: str) -> tuple[float, float] | None:

@@ -57,6 +57,7 @@ ENDS = {"straße": ["str.", "strasse", "str"], "platz": ["pl."], "straat": ["str
 BETWEEN = {
     "pt": [" x ", " & ", " com ", " e ", " esquina ", " / "],
     "de": [" x ", " & ", " Ecke ", " und ", "/", " / "],
+    "fr": [" x ", " & ", " et ", " angle ", " / "],
     "en": [" & ", " and ", " at ", " x ", " / ", "/"],
 }
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -201,8 +202,10 @@ def metres(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 def country_of(path: Path) -> str:
     """Whose words stand between two streets."""
-    name = path.name
-    return "pt" if "porto" in name else "de" if any(one in name for one in ("heidel", "rhine", "liecht")) else "en"
+    for country, towns in (("pt", ("porto",)), ("de", ("heidelb", "rhine", "liecht")), ("fr", ("monaco",))):
+        if any(town in path.name for town in towns):
+            return country
+    return "en"
 
 
 @dataclass

@@ -313,7 +313,7 @@ def test_a_deleted_wal_is_said_at_the_start_and_in_the_chain(tmp_path: Path, cap
     assert caplog.messages == [], "it is said once; from then on the chain says it"
     assert doubt_of(path, DoubtAcknowledged(received_ms=1, until_link=doubts_of(path)[-1].link)) == ""
     sql(path, INSERT.format(EVENTS))
-    assert says(prove(path).wrong, "1 events were put in at .*, which were lost")
+    assert says(prove(path).wrong, "1 event was put in at .*, which were lost")
 
 
 def doubt_of(path: Path, *events: Event) -> str:

@@ -234,7 +234,7 @@ def closes(feed: ClientConnection) -> int:
 
 def test_a_session_stands_as_long_as_the_provider_vouches_for_it(site: Site) -> None:
     """It is asked again before its word is over; while it is down nobody is sent away; what it refuses is over."""
-    asked = site.outbound.asked
+    asked, at_first_s = site.outbound.asked, site.later_s[0]
     with site.browser() as http:
         assert http.get(site.came_back(http, "lind")).status_code == 200
         until = http.get("/v1/session").json()["until"]
@@ -256,6 +256,7 @@ def test_a_session_stands_as_long_as_the_provider_vouches_for_it(site: Site) -> 
             assert closes(feed) == 4401
         assert http.get("/v1/units").status_code == 401
     eventually(lambda: any(getattr(event, "why", "") == "over" for event in events_in(site.server.log)), "its end")
+    site.later_s[0] = at_first_s
 
 
 def test_a_person_without_a_role_is_told_which_claim_to_set(site: Site) -> None:

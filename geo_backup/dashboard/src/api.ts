@@ -105,6 +105,9 @@ export const api = {
   askBackup: (id: string, ask: { mode?: BackupMode; units?: number; run_card?: string; arrive_by?: string }) => request<BackupAnswer>("POST", `${at(id)}/backup`, ask),
   decision: (id: string) => request<Decision>("GET", `/v1/decisions/${encodeURIComponent(id)}?limit=30`),
   staging: (id: string) => request<{ features: { geometry: { coordinates: LonLat }; properties: { eta_s: number } }[] }>("GET", `${at(id)}/staging?count=3`),
+  places: (text: string, limit: number, near?: LonLat) =>
+    request<Places>("GET", `/v1/places?q=${encodeURIComponent(text)}&limit=${limit}${near ? `&near=${near.join(",")}` : ""}`),
+  placeName: (lon: number, lat: number) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   cover: () => request<Cover>("GET", "/v1/cover"),
   moves: () => request<{ moves: { unit_id: string; words: string }[] }>("GET", "/v1/cover/moves"),
   plans: () => request<{ plans: Plan[] }>("GET", "/v1/plans"),
@@ -130,9 +133,6 @@ export const api = {
     request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
   etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
   beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
-  places: (q: string, near: LonLat | undefined, limit: number) =>
-    request<Places>("GET", `/v1/places?q=${encodeURIComponent(q)}&limit=${limit}${near ? `&near=${near.join(",")}` : ""}`),
-  placeName: ([lon, lat]: LonLat) => request<PlaceName>("GET", `/v1/places/name?lon=${lon}&lat=${lat}`),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),
   setReplay: (change: { playing?: boolean; speed?: number; time?: string }) => request<ReplayClock>("POST", "/v1/replay", change),
 };

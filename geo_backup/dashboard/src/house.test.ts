@@ -32,6 +32,18 @@ describe("the files", () => {
   });
 });
 
+describe("styles", () => {
+  const STYLES = import.meta.glob<string>("./style.css", { query: "?raw", import: "default", eager: true });
+  const styles = { ...STYLES, ...Object.fromEntries(files.filter((name) => name.endsWith(".svelte")).map((name) => [name, /<style>(.*)<\/style>/s.exec(text[name]!)?.[1] ?? ""])) };
+
+  it("say sizes in rem, so that the browser's own size of text counts", () => {
+    const fixed = Object.entries(styles).flatMap(([name, style]) =>
+      [...style.matchAll(/(?<![\w-])(?:font|font-size|(?:min-|max-)?(?:width|height)|gap|(?:padding|margin)[\w-]*|top|left|right|bottom)\s*:[^;{}]*[\s:(](?:[4-9]|\d\d+)(?:\.\d+)?px/g)].map(([said]) => `${name}: ${said.trim()}`),
+    );
+    expect(fixed).toEqual([]);
+  });
+});
+
 describe("words", () => {
   const WORD = /\p{L}{2,}/u;
   const READ = new Set(["aria-label", "title", "placeholder", "alt"]);

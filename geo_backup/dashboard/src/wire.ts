@@ -23,6 +23,8 @@ export interface Unit {
   agency: string;
   kind: string;
   capabilities: string[];
+  /** As its kind, its capabilities or its agency tell; empty where none does. */
+  discipline: "" | "police" | "fire" | "ems";
   status: string;
   /** Since when it does. */
   status_time?: string;
@@ -389,26 +391,6 @@ export interface Plan extends NewPlan {
   schedule?: { post_id: string; unit_id: string; fills: string[]; leave_time: string; late: boolean }[];
   unmet?: { post_id: string; capability: string; count: number; need: string }[];
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
-}
-
-/** A place that a text may mean. */
-export interface FoundPlace {
-  kind: string;
-  name: string;
-  lon: number;
-  lat: number;
-  town: string;
-  category: string;
-  missing: string;
-  /** Words of the text that the map does not know. */
-  unknown_words: string[];
-  hazard: string;
-}
-
-export interface Places {
-  places: FoundPlace[];
-  ambiguous: boolean;
-  lacks: string[];
 }
 
 /** Something that a unit did, or that happened to it. */

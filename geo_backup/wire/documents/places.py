@@ -19,6 +19,7 @@ class FoundPlace(TypedDict):
     category: str
     town: str
     also: str
+    beside: str
     matched: Match
     precision: Precision
     missing: Missing
@@ -46,6 +47,7 @@ class PlaceName(TypedDict):
     street: str
     cross: list[str]
     distance_m: int
+    hazard: str
 
 
 def found_places(query: str, answer: places.Answer, *, hazards: bool) -> Places:
@@ -67,6 +69,7 @@ def _found(one: places.Found, *, hazards: bool) -> FoundPlace:
         "category": one.category,
         "town": one.town,
         "also": one.also,
+        "beside": one.beside,
         "matched": one.matched,
         "precision": one.precision,
         "missing": one.missing,
@@ -76,7 +79,7 @@ def _found(one: places.Found, *, hazards: bool) -> FoundPlace:
     }
 
 
-def place_name(lon: float, lat: float, named: places.Named) -> PlaceName:
+def place_name(lon: float, lat: float, named: places.Named, hazard: str) -> PlaceName:
     """A place with its name."""
     return {
         "lon": lon,
@@ -86,4 +89,5 @@ def place_name(lon: float, lat: float, named: places.Named) -> PlaceName:
         "street": named.street,
         "cross": list(named.cross),
         "distance_m": round(named.distance_m),
+        "hazard": hazard,
     }

@@ -14,7 +14,7 @@ import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
-import { tool } from "./tool.svelte";
+import { liftClosure, tool } from "./tool.svelte";
 import { unitLook } from "./unit_look.svelte";
 
 /** What was found for the text of an order, where it names something on the map or in the past. */
@@ -116,9 +116,11 @@ async function release(units: string[]): Promise<void> {
   }
 }
 
-function newIncident(text: string, { place, kind = "", note = "" }: Found): void {
-  card.show(place && at(place));
-  Object.assign(card.written, { kind, note, ...(place || text ? { where: place?.name ?? text } : {}) });
+async function newIncident(text: string, { place, kind = "", note = "" }: Found): Promise<void> {
+  card.show();
+  Object.assign(card.written, { kind, note, ...(text && !place ? { where: text } : {}) });
+  // Words that the map does not know are the note.
+  if (place) await card.pick(Promise.resolve(note ? { ...place, unknown_words: [] } : place), place.name);
 }
 
 const at = ({ lon, lat }: FoundPlace): LonLat => [lon, lat];
@@ -157,7 +159,7 @@ function lift(text: string): Promise<void> | void {
   const sought = plain(text).split(/\s+/);
   const said = (of: Closure) => plain([of.reason, of.closure_id, ...of.streets].join(" "));
   const found = Object.values(world.closures).filter((closure) => sought.every((word) => said(closure).includes(word)));
-  if (found.length === 1) return orders.liftClosure(found[0]!.closure_id);
+  if (found.length === 1) return liftClosure(found[0]!);
   notice.error = found.length ? words.command.trouble.units(text, found.map((of) => of.reason || words.closures.streets(of.streets))) : words.command.noClosure(text);
 }
 

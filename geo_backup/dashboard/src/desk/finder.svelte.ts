@@ -53,12 +53,12 @@ export class Finder {
 
 async function find(text: string): Promise<FoundPlace[]> {
   if (!text.trim() || !may("look_around")) return [];
-  return api.places(text.trim(), undefined, SHOWN).then((answer) => answer.places, () => []);
+  return api.places(text.trim(), SHOWN).then((answer) => answer.places, () => []);
 }
 
 /** What a place is called; empty where nobody can say. */
-export async function nameOf(place: LonLat): Promise<string> {
-  return may("look_around") ? api.placeName(place).then((answer) => answer.name, () => "") : "";
+export async function nameOf([lon, lat]: LonLat): Promise<string> {
+  return may("look_around") ? api.placeName(lon, lat).then((answer) => answer.name, () => "") : "";
 }
 
 /** A found place as an incident there is recorded: of bare coordinates, what is there. */

@@ -100,6 +100,7 @@ class Typing {
   blind(key: string, nowMs: number): boolean {
     const letter = [...key].length === 1;
     const follows = nowMs - this.#atMs < TYPING_MS;
+    if (key === "/" && !(follows && this.#count >= TYPING_KEYS)) return (this.over(), false); // what follows has a field
     if (letter && !(STEPS.has(key) && !follows)) {
       this.#count = follows ? this.#count + 1 : 1;
       this.#atMs = nowMs;
@@ -116,7 +117,18 @@ class Typing {
 }
 const typing = new Typing();
 
+/** A letter that chooses from a menu is an order when no other key follows it this soon: words are none. */
+const ALONE_MS = 450;
+let alone: ReturnType<typeof setTimeout> | undefined;
+
+/** The letter of a menu moves the focus to its button, which is pressed a moment later; Enter presses it at once. */
+function choose(button: HTMLElement): void {
+  button.focus();
+  alone = setTimeout(() => document.activeElement === button && button.click(), ALONE_MS);
+}
+
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
+  clearTimeout(alone);
   const target = event.target as HTMLElement;
   const inField = target.matches("input, textarea, select");
   if (event.key === "Escape") {
@@ -149,6 +161,8 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
   // A space between words presses no button that a letter has put the focus on.
   if (event.key === " " && button?.dataset.key) return event.preventDefault();
   if ((event.key === "Enter" || event.key === " ") && button) return;
+  const letter = target.closest(".menu")?.querySelector<HTMLElement>(`[data-letter="${CSS.escape(event.key)}"]`);
+  if (letter) return (event.preventDefault(), choose(letter));
   if (act(event.key, event.shiftKey, map, target)) event.preventDefault();
 }
 

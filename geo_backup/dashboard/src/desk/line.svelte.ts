@@ -59,7 +59,7 @@ class Line {
   choices = $derived.by<Choice[]>(() => {
     if (!this.#question) return this.reading.options;
     const { places, finished } = this.#sought;
-    if (COMMANDS[this.reading.order!.name].takes === "place") return places.map((place) => ({ line: this.text, shows: [place.name, place.town, place.hazard].filter(Boolean).join(" · "), place }));
+    if (COMMANDS[this.reading.order!.name].takes === "place") return places.map((place) => ({ line: this.text, shows: [place.name, words.places.what(place), this.#unsaid(place), place.hazard].filter(Boolean).join(" · "), place }));
     return finished.map((incident) => ({ line: this.text, shows: `${this.#titled(incident)} · ${words.command.finishedOn(words.clock(Date.parse(incident.opened_time), world.zone))}`, finished: incident }));
   });
   /** What Enter will do, in words; or why it does nothing. */
@@ -148,12 +148,15 @@ class Line {
         return;
       }
       const { place } = this.#parts(order);
-      const { places } = await api.places(place.slice(0, 200), sight.centre(), PLACES);
+      const { places } = await api.places(place.slice(0, 200), PLACES, sight.centre());
       if (of === this.#question) this.#sought = { ...NONE, of, places, unknown: places[0]?.unknown_words ?? [] };
     } catch {
       if (of === this.#question) this.#sought = { ...NONE, of };
     }
   }
+
+  /** What of the place is doubtful; words that it does not know are the note of a new incident. */
+  #unsaid = (place: FoundPlace): string => words.places.doubt(this.reading.order?.name === "new" ? { ...place, unknown_words: [] } : place);
 
   #titled = (incident: Incident): string => words.incident.title(incident, world.callsign(incident.for_unit_id ?? ""));
 

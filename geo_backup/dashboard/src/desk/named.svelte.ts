@@ -51,7 +51,7 @@ class Named {
       if (this.#asking >= AT_ONCE) return;
       this.#waiting.delete(key);
       this.#asking += 1;
-      void api.placeName(place)
+      void api.placeName(...place)
         .then(({ name }) => this.#keep(key, name), () => undefined)
         .finally(() => ((this.#asking -= 1), this.#next()));
     }

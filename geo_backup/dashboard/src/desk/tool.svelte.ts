@@ -122,7 +122,7 @@ class Tool {
 }
 
 /** Opens the roads again; for a moment they can be closed as they were. */
-export async function lift(closure: Closure): Promise<void> {
+export async function liftClosure(closure: Closure): Promise<void> {
   await notice.attempt(() => api.lift(closure.closure_id), words.closures.lifted, { undo: () => close({ ...again(closure), levels: closure.levels }) });
 }
 

@@ -125,7 +125,8 @@ const NEAR_SLOTS = 4;
 /** Where labels stand. Those of units that matter always have a place, the first ones the best; others only where there is room.
  * `before` keeps the slot of each, so that a label does not hop about; it is changed. */
 export function labelled(
-  units: Seen[], covered: readonly Rect[], incidents: Record<string, Point>, before: Map<string, number>, size: (unit: Seen) => readonly [number, number],
+  units: Seen[], covered: readonly Rect[], incidents: Record<string, Point>, before: Map<string, number>, view: { width: number; height: number },
+  size: (unit: Seen) => readonly [number, number],
 ): Label[] {
   const taken = new Taken();
   for (const rect of covered) taken.add(rect);
@@ -152,8 +153,8 @@ export function labelled(
     const first = before.get(unit.id) ?? outward ?? 0;
     const last = unit.matters ? SLOTS.length : NEAR_SLOTS;
     const order = [first, ...(outward === undefined ? [] : [outward]), ...Array.from({ length: last }, (_, n) => n)];
-    let slot = order.find((n) => n < last && !taken.meets(rect(at(n))));
-    if (slot === undefined && unit.matters) slot = first;
+    const cutOff = ([left, top, right, bottom]: Rect) => left < 0 || top < 0 || right > view.width || bottom > view.height;
+    const slot = order.find((n) => n < last && !cutOff(rect(at(n))) && !taken.meets(rect(at(n)))) ?? (unit.matters ? first : undefined);
     if (slot === undefined) continue;
     const place = at(slot);
     taken.add(rect(place));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MultiPolygon } from "geojson";
-import type { Area, Cover, Incident, Position } from "../wire";
+import type { Area, Cover, Incident, Position, Unit } from "../wire";
 import { clustered, inRings, labelled, type Seen } from "./crowd";
 import { Fleet, mercator } from "./motion";
 import { firstLook } from "./opening";
@@ -82,7 +82,7 @@ describe("the crowd", () => {
 
   it("has labels that do not collide, keeps their slots, and leaves nobody out who matters", () => {
     const slots = new Map<string, number>();
-    const place = (units: Seen[]) => labelled(units, [], {}, slots, size);
+    const place = (units: Seen[]) => labelled(units, [], {}, slots, { width: 500, height: 500 }, size);
     const apart = [unit("a", 100, 100), unit("b", 110, 100), unit("c", 120, 100, { matters: true, assigned: true })];
     const labels = place(apart);
     expect(labels[0]!.id).toBe("c");
@@ -95,6 +95,8 @@ describe("the crowd", () => {
     expect(place(crowd(40, { matters: true })).length).toBe(40);
     expect(place(crowd(40)).length).toBeLessThan(8);
     expect(place(crowd(200)).length).toBe(0);
+    const [edge] = place([unit("edge", 490, 480)]);
+    expect(edge!.x + 20 <= 500 && edge!.y + 8 <= 500).toBe(true);
   });
 });
 
@@ -157,9 +159,9 @@ describe("the first look", () => {
 });
 
 describe("the service of a unit", () => {
-  const of = (kind: string, capabilities: string[] = [], agency = "x") => serviceOf({ kind, capabilities, agency });
-  it("is told by its kind, by what it can do, or by whose it is", () => {
-    expect([of("patrol"), of("engine", ["BLS"]), of("ambulance"), of("boat", [], "city-fire"), of("boat")]).toEqual(["police", "fire", "ems", "fire", "other"]);
-    expect([of("patrol", ["patrol", "k9"]), of("van", ["k-9:explosive"]), of("patrol", ["supervisor"]), of("car", ["battalion chief"])]).toEqual(["dog", "dog", "supervisor", "supervisor"]);
+  const of = (kind: string, capabilities: string[], discipline: Unit["discipline"]) => serviceOf({ kind, capabilities, discipline });
+  it("is its discipline, unless it brings a dog or leads", () => {
+    expect([of("patrol", ["patrol"], "police"), of("engine", ["BLS"], "fire"), of("boat", [], "")]).toEqual(["police", "fire", "other"]);
+    expect([of("patrol", ["K9"], "police"), of("van", ["k-9:explosive"], "police"), of("patrol", ["Supervisor"], "police"), of("battalion chief", [], "fire")]).toEqual(["dog", "dog", "supervisor", "supervisor"]);
   });
 });

@@ -81,6 +81,10 @@ export class LiveMap {
     const sized = () => (this.#size = { width: box.clientWidth, height: box.clientHeight });
     this.#map.on("resize", sized);
     sized();
+    // A page that is left tears down what it was still loading: that is nothing wrong.
+    let left = false;
+    addEventListener("beforeunload", () => (left = true));
+    this.#map.on("error", ({ error }) => left || console.error(error));
     this.#map.on("style.load", () => this.#addLayers());
     this.#map.on("render", () => this.#overlay.draw(performance.now()));
     this.#map.on("click", (event) => {

@@ -81,6 +81,7 @@ export class Overlay {
     this.#context = this.canvas.getContext("2d", { willReadFrequently: inMemory })!;
     this.#dark = dark;
     this.#symbols = new Symbols(inMemory, this.#theme());
+    void document.fonts.ready.then(() => this.theme(this.#dark)); // what was lettered before the font had come
     // Freshness changes while nothing else does, and alarms beat.
     setInterval(() => performance.now() - this.#drawnMs > AGES_MS && this.#soon(performance.now()), AGES_MS / 2);
   }
@@ -175,7 +176,7 @@ export class Overlay {
       ...Object.values(places).map(({ x, y }) => [x - 14, y - 14, x + 14, y + 14] as const),
       ...clusters.map(({ x, y }) => [x - 16, y - 16, x + 16, y + 16] as const),
     ];
-    const labels = labelled(alone, covered, places, this.#slots, (unit) => this.#symbols.size(context, unit.label, unit.assigned || unit.chosen || unit.alarmed));
+    const labels = labelled(alone, covered, places, this.#slots, view, (unit) => this.#symbols.size(context, unit.label, unit.assigned || unit.chosen || unit.alarmed));
     const labelOf = new Map(labels.map((label) => [label.id, label]));
 
     this.#drawRoute(context, px);

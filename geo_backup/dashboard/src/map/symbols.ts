@@ -1,5 +1,5 @@
 /** What is drawn for units and incidents: shape tells the service, colour and an inner sign the status, fading the age of the fix. */
-import type { Freshness } from "../wire";
+import type { Freshness, Unit } from "../wire";
 import type { ClosureKind } from "../world/readings";
 
 /** A status at a glance. The sign inside tells it to who tells no colours. */
@@ -55,25 +55,13 @@ export const SIGNS: Record<Sign, string> = {
   slash: "M2.5 12L12 2.5L13.5 4L4 13.5Z",
 };
 
-const NAMES: [Service, RegExp][] = [
-  ["dog", /\b(k-?9|dogs?|canine)\b/],
-  ["supervisor", /\b(supervisor|sergeant|sgt|chief|commander|duty officer)\b/],
-];
-const TRADES: [Service, RegExp][] = [
-  ["fire", /\b(fire|engine|ladder|pump|pumper|tanker|brush|hazmat|quint|rescue|turntable)\b/],
-  ["ems", /\b(als|bls|ems|ambulance|medic|medical|paramedic|doctor)\b/],
-  ["police", /\b(police|patrol|swat|eod|sheriff|motor|negotiator|traffic|trooper)\b/],
-];
+const DOG = /\b(k-?9|dogs?|canine)\b/i;
+const SUPERVISOR = /\b(supervisor|sergeant|sgt|chief|commander|duty officer)\b/i;
 
-/** Dogs and supervisors by what they can do, all others by their kind first, then by what they can do, then by whose they are. */
-export function serviceOf({ kind, capabilities, agency }: { kind: string; capabilities: readonly string[]; agency: string }): Service {
-  const can = capabilities.join(" ").toLowerCase();
-  const is = kind.replaceAll("_", " ").toLowerCase();
-  for (const [service, name] of NAMES) if (name.test(`${is} ${can}`)) return service;
-  for (const text of [is, can, agency.replaceAll(/[-_]/g, " ").toLowerCase()]) {
-    for (const [service, name] of TRADES) if (name.test(text)) return service;
-  }
-  return "other";
+/** Dogs and supervisors by what they are and can do, all others by the discipline that the server tells. */
+export function serviceOf({ kind, capabilities, discipline }: Pick<Unit, "kind" | "capabilities" | "discipline">): Service {
+  const words = [kind, ...capabilities].join(" ").replaceAll("_", " ");
+  return DOG.test(words) ? "dog" : SUPERVISOR.test(words) ? "supervisor" : discipline || "other";
 }
 
 /** From red to grey, and from dark to light: priority 1 to 5. */
