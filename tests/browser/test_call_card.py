@@ -67,7 +67,7 @@ def test_a_place_is_found_as_it_is_typed(desk: httpx.Client, page: Any) -> None:
 
 def test_a_call_about_what_stands_already_joins_it(desk: httpx.Client, page: Any) -> None:
     """Within 300 m and ten minutes; what it said is in the notes of the one that stands."""
-    incident_id = chosen(desk, page, kind="fight")
+    incident_id = chosen(desk, page, kind="fight", place="Storgatan")
     page.keyboard.press("n")
     page.keyboard.type(f"{PLACE[1] + 0.01}, {PLACE[0]}\n", delay=0)
     page.wait_for_selector("[data-testid=card-kind]:focus")
@@ -81,7 +81,7 @@ def test_a_call_about_what_stands_already_joins_it(desk: httpx.Client, page: Any
     page.keyboard.type("031 123", delay=0)
     alike = page.locator("[data-testid=alike]")
     alike.wait_for()
-    assert "Fight, 110 m away" in alike.inner_text()
+    assert "Fight · Storgatan, 110 m away" in alike.inner_text()
     shot(page, "alike")
     page.locator("[data-testid=join]").click()
     page.wait_for_selector("[data-testid=note]:focus")

@@ -94,7 +94,7 @@ def test_a_bare_click_opens_nothing(desk: httpx.Client, page: Any) -> None:
 
 
 LOSSES = {
-    "a unit of a P1": "U0, assigned, leaves Robbery in progress (P1): nobody is left there.",
+    "a unit of a P1": "U0, assigned, leaves Robbery in progress · Storgatan (P1): nobody is left there.",
     "the hurry": "So far it is asked for at once.",
     "the priority": "could then be taken for a P1 call",
     "units under way": "U0 is on the way and would be turned back.",
@@ -142,7 +142,7 @@ def stand_for(taken: str, desk: httpx.Client, page: Any) -> str:
         incident_id = str(answer.json()["incident_id"])
         page.locator(f"[data-testid=incident-row][data-incident={incident_id}]").click()
         return incident_id
-    other = chosen(desk, page, kind="robbery in progress") if taken == "a unit of a P1" else None
+    other = chosen(desk, page, kind="robbery in progress", place="Storgatan") if taken == "a unit of a P1" else None
     incident_id = chosen(desk, page)
     assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 2}).is_success
     assert desk.post(f"/v1/incidents/{other or incident_id}/assignments", json={"unit_id": "U0"}).is_success

@@ -17,25 +17,26 @@ import { titleOf } from "./titles";
 export async function openCard(): Promise<void> {
   if (!may("dispatch") || card.becoming) return;
   const id = card.become();
+  const { kind, note, callback } = card.written;
+  const { priority, runCard } = card;
+  card.written.note = ""; // what is typed from now on is the next word on it
+  const giveUp = () => {
+    card.becoming = desk.opening = null;
+    card.written.note = [note, card.written.note].filter(Boolean).join(" ");
+  };
   await card.find();
   await card.named();
-  const { place, kind, note, callback, name } = card.written;
+  const { place, name } = card.written;
   if (!place) {
-    card.becoming = null;
+    giveUp();
     notice.error ||= card.missing;
     return;
   }
-  const { priority, runCard } = card;
   desk.opening = { id, place };
-  card.written.note = ""; // what is typed from now on is the next word on it
   const said = Object.entries({ kind, note, callback, place: name }).flatMap(([key, text]) => (text.trim() ? [[key, text.trim()]] : []));
   const opened: NewIncident = { incident_id: id, lon: place[0], lat: place[1], priority, ...Object.fromEntries(said) };
   const looked = () => api.incident(id).then(() => true, (problem: Problem) => (problem.unsure ? Promise.reject(problem) : false));
-  if (!(await notice.attempt(() => api.openIncident(opened), words.incident.opened, { looked }))) {
-    card.becoming = desk.opening = null;
-    card.written.note = [note, card.written.note].filter(Boolean).join(" ");
-    return;
-  }
+  if (!(await notice.attempt(() => api.openIncident(opened), words.incident.opened, { looked }))) return giveUp();
   const ask = runCard ? { run_card: runCard.name, ...(runCard.mode === "strategic" ? { arrive_by: desk.arriveBy() } : {}) } : { mode: "immediate" as const };
   await notice.attempt(() => api.askBackup(id, ask), words.incident.opened);
   desk.opening = null;
