@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Query
@@ -31,7 +33,8 @@ async def get_ranking(
     if limit > most:
         raise bad_value("/limit", "out_of_range", f"is at most {most} here (the rule limit.ranking_rows)")
     question = ("ranking", incident_id, limit)
-    return await asked(node, question, lambda now: whole_ranking(now, incident_id, limit))
+    with still_open(incident_id):
+        return await asked(node, question, lambda now: whole_ranking(now, incident_id, limit))
 
 
 @routes.get("/incidents/{incident_id}/route", responses=may(404, 409))
@@ -41,9 +44,10 @@ async def get_route(
     """The way one unit would take: a GeoJSON feature."""
     open_incident_of(node, incident_id)
     unit_of(node, unit_id)
-    document, cut_off = await node.questions.ask(
-        ("route", incident_id, unit_id), lambda: node.read_field(lambda now: _route(now, incident_id, unit_id))
-    )
+    with still_open(incident_id):
+        document, cut_off = await node.questions.ask(
+            ("route", incident_id, unit_id), lambda: node.read_field(lambda now: _route(now, incident_id, unit_id))
+        )
     if document is None:
         closed = [_closure_words(node, name) for name in cut_off]
         words = f"unit {unit_id!r} cannot reach incident {incident_id!r} by road"
@@ -65,7 +69,17 @@ async def get_reach(node: TheNode, incident_id: IncidentId, minutes: str = "2,5,
         field = now.field(incident_id)
         return documents.reach(values, field.reach(values) if field is not None else [])
 
-    return await asked(node, ("reach", incident_id, *values), question)
+    with still_open(incident_id):
+        return await asked(node, ("reach", incident_id, *values), question)
+
+
+@contextmanager
+def still_open(incident_id: str) -> Iterator[None]:
+    """An incident that was closed while its field was asked is answered as one that was closed before."""
+    try:
+        yield
+    except KeyError:
+        raise Problem(409, f"incident {incident_id!r} is closed") from None
 
 
 def _closure_words(node: Node, closure_id: str) -> str:

@@ -3,7 +3,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import type { FeatureCollection } from "geojson";
 import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
-import { Protocol } from "pmtiles";
+import { Compression, FetchSource, PMTiles, Protocol } from "pmtiles";
 import { ARROW, basemap } from "./basemap";
 import { Overlay, type Scene, type View } from "./overlay";
 import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
@@ -12,7 +12,17 @@ import type { Area, Cover, LonLat, Reach, Route } from "../wire";
 
 setWorkerUrl(workerUrl);
 prewarm();
-addProtocol("pmtiles", new Protocol().tile);
+const TILES = new URL("/tiles/basemap.pmtiles", location.href).href;
+const tiles = new Protocol();
+tiles.add(new PMTiles(new FetchSource(TILES), undefined, unpacked));
+addProtocol("pmtiles", tiles.tile);
+
+/** The browser unpacks tiles, and on a busy machine its streams now and then break off ("Failed to fetch"): once more, then. */
+async function unpacked(packed: ArrayBuffer, how: Compression): Promise<ArrayBuffer> {
+  if (how !== Compression.Gzip) return packed;
+  const unpack = () => new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  return unpack().catch(unpack);
+}
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
@@ -177,7 +187,7 @@ export class LiveMap {
   }
 
   #style() {
-    const tiles = this.#area.has_basemap ? new URL("/tiles/basemap.pmtiles", location.href).href : null;
+    const tiles = this.#area.has_basemap ? TILES : null;
     return basemap(this.#theme, tiles, escape(this.#area.attribution));
   }
 
