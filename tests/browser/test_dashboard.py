@@ -657,7 +657,7 @@ def test_delayed_backup_becomes_urgent_by_its_key_and_may_take_a_unit(
     page.keyboard.press("Enter")
     taken = page.locator("[data-testid=recommended] [data-unit=U0] [data-testid=taken]")
     taken.wait_for()
-    assert taken.inner_text() == f"taken from #{less[-6:]}"
+    assert taken.inner_text() == f"taken from {quiet.get(f'/v1/incidents/{less}').json()['place']}"
     standing = quiet.get(f"/v1/incidents/{incident_id}").json()
     assert standing["mode"] == "immediate"
     assert [need["count"] for need in standing["requirement"]] == [3]
