@@ -149,6 +149,7 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
     else void order[0]();
     return;
   }
+  if (inField) typing.over(); // whoever types into a field sees where it goes
   if (event.altKey || inField) return;
   if (event.repeat && !(event.key in ARROWS)) return;
   if (typing.blind(event.key, event.timeStamp)) {
