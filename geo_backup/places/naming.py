@@ -7,14 +7,16 @@ for each ping.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from geo_backup.roads.grid import RoadGrid
 from geo_backup.roads.kernel import Array, per_network
 from geo_backup.roads.network import RoadNetwork
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 AT_M = 40.0
 """So near a crossing a place is at it."""
@@ -154,6 +156,8 @@ def _vertices(network: RoadNetwork) -> tuple[Array, cKDTree]:
     start, lon, lat = network.vertices
     name = np.repeat(_piece_name(network), np.diff(start))
     x, y = RoadGrid.of(network).local(lon[name > 0], lat[name > 0])
+    from scipy.spatial import cKDTree  # slow to import
+
     return name[name > 0], cKDTree(np.column_stack((x, y)))
 
 

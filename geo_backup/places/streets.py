@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import shapely  # type: ignore[import-untyped, unused-ignore]
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from geo_backup.geodesy import distance_m
 from geo_backup.places.facts import MOST_NAMES, Lines, Name, Names
@@ -93,6 +91,9 @@ def _hang_together(label: Array, row: Array, lon: Array, lat: Array, numbered: A
         hit = np.flatnonzero((at < len(cells)) & (cells[np.minimum(at, len(cells) - 1)] == cells + step))
         joined.append((hit, at[hit]))
     a, b = (np.concatenate(side) for side in zip(*joined, strict=True))
+    from scipy.sparse import coo_array  # slow to import, and a map is built once
+    from scipy.sparse.csgraph import connected_components
+
     _, part = connected_components(
         coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(cells), len(cells))), directed=False
     )
