@@ -51,7 +51,9 @@ async def get_basemap(node: TheNode) -> Response:
     folder = node.network.folder
     if folder is None or not (folder / "basemap.pmtiles").exists():
         raise Problem(404, "this map has no basemap")
-    return FileResponse(folder / "basemap.pmtiles", media_type="application/vnd.pmtiles")
+    # Chromium keeps the piece that had come of a range when it was broken off, and takes it for the whole range from then on
+    kept = {"Cache-Control": "no-store"}
+    return FileResponse(folder / "basemap.pmtiles", media_type="application/vnd.pmtiles", headers=kept)
 
 
 @routes.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)

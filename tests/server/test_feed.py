@@ -46,9 +46,10 @@ async def refused(server: Server, *said: str | bytes) -> tuple[str | None, int |
         try:
             for words in said:
                 await socket.send(words)
-            while True:
-                message = json.loads(await asyncio.wait_for(socket.recv(), 8))
-                text = message["message"] if message["type"] == "error" else text
+            async with asyncio.timeout(8):  # in all: a hello that is taken is answered with beats without end
+                while True:
+                    message = json.loads(await socket.recv())
+                    text = message["message"] if message["type"] == "error" else text
         except websockets.ConnectionClosed:
             return text, socket.close_code
 
@@ -134,7 +135,7 @@ def test_a_bad_hello_is_told_and_closed(server: Server) -> None:
             '{"type": "hullo", "topics": []}',
             '{"type": "hello", "topics": ["units"], "more": 1}',
             '{"type": "hello", "topics": ["units"], "resume": {"epoch": 1, "after": -1}}',
-            json.dumps({"type": "hello", "topics": ["units"] * 11}),
+            json.dumps({"type": "hello", "topics": ["units"] * 100}),
             "[]",
             "NaN",
             "{",

@@ -3,7 +3,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import type { FeatureCollection } from "geojson";
 import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
-import { Compression, FetchSource, PMTiles, Protocol } from "pmtiles";
+import { PMTiles, Protocol } from "pmtiles";
 import { ARROW, basemap } from "./basemap";
 import { Overlay, type Scene, type View } from "./overlay";
 import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
@@ -14,15 +14,8 @@ setWorkerUrl(workerUrl);
 prewarm();
 const TILES = new URL("/tiles/basemap.pmtiles", location.href).href;
 const tiles = new Protocol();
-tiles.add(new PMTiles(new FetchSource(TILES), undefined, unpacked));
+tiles.add(new PMTiles(TILES));
 addProtocol("pmtiles", tiles.tile);
-
-/** The browser unpacks tiles, and on a busy machine its streams now and then break off ("Failed to fetch"): once more, then. */
-async function unpacked(packed: ArrayBuffer, how: Compression): Promise<ArrayBuffer> {
-  if (how !== Compression.Gzip) return packed;
-  const unpack = () => new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  return unpack().catch(unpack);
-}
 
 export interface MapEvents {
   onPlace: (place: LonLat) => void;
