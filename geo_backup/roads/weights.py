@@ -72,6 +72,11 @@ class Weights:
         """The bare weights with exactly these edges (int[N]) closed."""
         return self.under([edges])
 
+    def timed(self, edge_ms: Array, turn_ms: Array) -> Weights:
+        """The bare weights with other times: int32[E] of every edge, int32[T] of every turn."""
+        bare = self.bare or self
+        return _weights(bare.network, bare.profile, edge_ms, bare.shut.copy(), turn_ms, bare.hour, None, (), True)
+
     def within(self, area: Array) -> Weights:
         """The same where only the edges of an area (bool[E]) can be entered."""
         shut = np.where(area, np.uint64(0), np.uint64(Shut.NEVER))
@@ -100,9 +105,10 @@ def _weights(
     hour: int | None,
     bare: Weights | None,
     changed: Sequence[Array],
+    timed: bool = False,
 ) -> Weights:
     """Put together; `changed` are the edges in which they differ from the bare ones, closure by closure, then those
-    with other speeds."""
+    with other speeds. Where every edge and turn has a time of its own, `timed` is true."""
     digest = hashlib.sha256(f"{network.content_id} {profile.profile_id} {hour} ".encode())
     if bare is None:
         arc_ms = _arcs(network, drive_ms, shut, turns_ms)
@@ -112,6 +118,9 @@ def _weights(
         _set_arcs(*network.graph[:5], read_only(drive_ms), read_only(shut), read_only(turns_ms), edges, arc_ms)
         digest.update(repr([len(part) for part in changed]).encode())
         for values in (edges, drive_ms[changed[-1]]):
+            digest.update(np.ascontiguousarray(values, "<i4").tobytes())
+    if timed:
+        for values in (drive_ms, turns_ms):
             digest.update(np.ascontiguousarray(values, "<i4").tobytes())
     for array in (drive_ms, shut, turns_ms, arc_ms):
         array.setflags(write=False)
