@@ -2,13 +2,14 @@
 
     python tests/benchmarks/matching.py --map DIR [--drives 60] [--sigma 4 8 15] [--every 1 5 15 60] [--seed 1] [--json]
 
-A drive goes from one random place to the next by the routine profile's best way, at that profile's speeds with a spread
-by drive and by street, and waits at some signals. Its receiver is off by `sigma` metres (standard deviation on each
+A drive goes from one random place to the next, up to 3 km off, by the routine profile's best way for a driver to whom
+each street seems slower or quicker than it is; at that profile's speeds with a spread by drive and by street. It waits at
+some signals. Its receiver is off by `sigma` metres (standard deviation on each
 axis): most of it anew at every fix, some of it for half a minute, as reflections are. It tells `sigma` as its accuracy,
 and neither speed nor course.
 
-A fix is right when the place it is matched to lies within max(10 m, 2 sigma) of the road that was driven thereabouts,
-and the edge leads the way the unit drove (within 60 degrees). **lag 0**: each fix by itself and those before it, as the
+A fix is right when the place it is matched to lies within max(10 m, 2 sigma) of the road that was driven, as far before
+and after the place where the unit was, and the edge leads the way it drove there (within 45 degrees). **lag 0**: each fix by itself and those before it, as the
 live map asks. **whole**: all fixes of a drive at once, as one looks back.
 
 Another engine takes part by an `Engine` of its own in `engines`; `tests/benchmarks/peers/matching.py` does so.
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.grid import RoadGrid
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, TurnFlag
@@ -37,11 +39,11 @@ from geo_backup.rules import FixRules, SnapRules
 
 FIXES = 80
 """Of one drive at one interval; a minute apart, there are fewer."""
-LEGS = 4
+LEGS, LEG_M = 5, (500.0, 3_000.0)
 SAMPLE_M = 2.0
 SLOW_SHARE, SLOW_S = 0.3, 30.0
 """How much of the variance of a receiver's error lasts, and for how long."""
-COURSE_DEG = 60.0
+COURSE_DEG = 45.0
 
 
 class Drive(NamedTuple):
@@ -85,19 +87,27 @@ def drives(weights: Weights, count: int, rng: np.random.Generator) -> list[Drive
     network = weights.network
     usable = (np.asarray(network.edge_flags) & EdgeFlag.MAIN != 0) & (weights.shut == 0)
     main = np.flatnonzero(usable & (np.asarray(network.edge_flags) & EdgeFlag.TWIN == 0))
+    x, y = RoadGrid.of(network).local(network.junction_lon_e7 / 1e7, network.junction_lat_e7 / 1e7)
+    x, y = x[network.edge_head[main]], y[network.edge_head[main]]
+    every = np.arange(network.edges, dtype=np.int32)
     out: list[Drive] = []
     while len(out) < count:
-        edge, fraction = int(rng.choice(main)), 0
+        seems = np.rint(weights.edge_ms * rng.lognormal(0.0, 0.3, network.edges)).astype(np.int32)
+        believed = weights.under([], every, seems)
+        start = int(rng.integers(len(main)))
+        edge = int(main[start])
         edges: list[int] = []
         turns: list[int] = []
         for _ in range(LEGS):
-            to = int(rng.choice(main))
-            route = ArrivalField.build(weights, Target.on_edge(to, 65_536)).route(edge, fraction)
+            away_m = np.hypot(x - x[start], y - y[start])
+            near = np.flatnonzero((away_m > LEG_M[0]) & (away_m < LEG_M[1]))
+            start = int(rng.choice(near)) if len(near) else start
+            route = ArrivalField.build(believed, Target.on_edge(int(main[start]), 65_536)).route(edge, 0)
             if route is None or route.edges[0] != edge:
                 break
             edges += route.edges if not edges else route.edges[1:]
             turns += route.turns
-            edge, fraction = route.edges[-1], 0
+            edge = route.edges[-1]
         else:
             out.append(driven(weights, edges, turns, rng))
     return out
@@ -115,7 +125,7 @@ def driven(weights: Weights, edges: list[int], turns: list[int], rng: np.random.
             turn = turns[n - 1]
             wait_s = weights.turn_ms[turn] / 1e3
             if facts[turn] & TurnFlag.SIGNALS:
-                wait_s = rng.exponential(20.0) if rng.random() < 0.5 else 0.0
+                wait_s = rng.exponential(30.0) if rng.random() < 0.6 else 0.0
             at_s.append(at_s[-1] + wait_s)
             at_m.append(at_m[-1])
         line = (network.edge_line(edge) - (west, south)) * scale
@@ -157,7 +167,8 @@ def received(network: RoadNetwork, drive: Drive, every_s: int, sigma_m: float, r
 def right(network: RoadNetwork, drive: Drive, fixes: Fixes, answer: Answer, sigma_m: float) -> Array:
     """bool[F]: whether each fix is on the road that was driven, in its direction."""
     scale, (west, south, _, _) = np.array(network.metres_per_deg), network.area.extent
-    within_m, around = max(10.0, 2.0 * sigma_m), int((3.0 * sigma_m + 30.0) / SAMPLE_M)
+    within_m = max(10.0, 2.0 * sigma_m)
+    around = int(within_m / SAMPLE_M)
     out = np.zeros(len(answer), np.bool_)
     for n, (lon, lat, course_deg) in enumerate(answer):
         if not np.isfinite(course_deg):
