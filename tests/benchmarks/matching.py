@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from geo_backup.roads.drives import match_track, places
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.grid import RoadGrid
 from geo_backup.roads.kernel import Array
@@ -185,21 +186,6 @@ def right(network: RoadNetwork, drive: Drive, fixes: Fixes, answer: Answer, sigm
 # ---- engines
 
 
-def places(network: RoadNetwork, edge: Array, fraction: Array) -> Answer:
-    """Places on edges (int[F], -1 = none; fraction 0 to 65536) with the edges' course there."""
-    out = np.full((len(edge), 3), np.nan)
-    scale = np.array(network.metres_per_deg)
-    for n in np.flatnonzero(np.asarray(edge) >= 0).tolist():
-        line = network.edge_line(int(edge[n])) * scale
-        along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))))
-        at = fraction[n] / 65_536 * along[-1]
-        k = min(int(np.searchsorted(along, at, side="right")) - 1, len(line) - 2)
-        east, north = line[k + 1] - line[k]
-        lon, lat = (np.interp(at, along, line[:, axis]) / scale[axis] for axis in (0, 1))
-        out[n] = lon, lat, np.degrees(np.arctan2(east, north))
-    return out
-
-
 def tracks_of(windows: Sequence[Fixes], sigma_m: float) -> Tracks:
     start = np.cumsum([0, *(len(w.lon) for w in windows)])
     time_s, lon, lat = (np.concatenate([getattr(w, name) for w in windows]) for name in ("time_s", "lon", "lat"))
@@ -213,7 +199,7 @@ def ours(network: RoadNetwork, rules: SnapRules) -> dict[str, Engine]:
     """The nearest edge alone, and the matcher of the live map."""
 
     def first(points: RoadPoints) -> Answer:
-        return places(network, points.edge[:, 0], points.fraction[:, 0])
+        return np.column_stack(places(network, points.edge[:, 0], points.fraction[:, 0]))
 
     def nearest(windows: Sequence[Fixes], sigma_m: float) -> Answer:
         lon, lat = (np.array([getattr(w, name)[-1] for w in windows]) for name in ("lon", "lat"))
@@ -223,7 +209,16 @@ def ours(network: RoadNetwork, rules: SnapRules) -> dict[str, Engine]:
     def newest(windows: Sequence[Fixes], sigma_m: float) -> Answer:
         return first(match_units(network, tracks_of(windows, sigma_m), rules))
 
-    return {"nearest edge": Engine(nearest, None, 1), "live map": Engine(newest, None, FixRules().kept)}
+    def whole(fixes: Fixes, sigma_m: float) -> Answer:
+        time_ms, accuracy = (fixes.time_s * 1000).astype(np.int64), np.full(len(fixes.lon), float(sigma_m))
+        found = match_track(network, time_ms, fixes.lon, fixes.lat, rules, accuracy_m=accuracy)
+        return np.column_stack((found.lon, found.lat, found.course_deg))
+
+    return {
+        "nearest edge": Engine(nearest, None, 1),
+        "live map": Engine(newest, None, FixRules().kept),
+        "match_track": Engine(None, whole, 1),
+    }
 
 
 # ---- the bench
