@@ -110,8 +110,18 @@ class SnapRules:
     match_break_m: float = number(60.0, 0.0, 10_000.0)
     """The most that two fixes which no road connects in about their distance can weigh against a place: maps have
     gaps, and fixes leap."""
-    match_keep: float = number(0.7, 0.0, 1.0)
+    match_keep: float = number(0.9, 0.0, 1.0)
     """How much of what was known at one fix counts at the next: errors of a receiver last for several fixes."""
+    match_beam_m: float = number(40.0, 0.0, 10_000.0)
+    """Places so much less likely than the likeliest are let go."""
+    match_extra_m: float = number(30.0, 0.0, 1_000.0)
+    """Roads up to this much further from a fix than the nearest may be the one that the fixes around it tell."""
+    match_normal_m: float = number(16.0, 1.0, 1_000.0)
+    """Up to this distance from the road errors of a receiver are normal (what speaks against a place grows with the
+    square of the distance, and is the distance itself here); beyond, they are as likely as those of leaps."""
+    match_loose_m: float = number(100.0, 1.0, 100_000.0)
+    """By what a way by road differs from the air line counts half between fixes so far apart, a third at twice that:
+    the longer the way, the more of it is bends and corners."""
     turn_round_m: float = number(25.0, 0.0, 1_000.0)
     """What having turned round in the street weighs."""
     off_road_m: float = number(50.0, 0.0, 10_000.0)

@@ -25,12 +25,12 @@ from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.snap import PIECES, Columns, Numbers, RoadPoints
 from geo_backup.rules import SnapRules
 
-_LABELS = 128
+PLACES = 12
+"""Pieces looked at near one fix; a state is one of them in one direction, 2 * place + against."""
+_LABELS = 4096
 """Edges looked at between two fixes, from one state; what lies further is not reached."""
 _FIXES = 8
-"""Fixes of a unit looked at."""
-_CORNER = 1.5
-"""The way round a right-angled corner is up to 1.41 times the air line."""
+"""Fixes of a unit looked at for its newest."""
 
 
 class Roads(NamedTuple):
@@ -93,14 +93,40 @@ def match_units(network: RoadNetwork, tracks: Tracks, rules: SnapRules) -> RoadP
     return points
 
 
+class Scratch(NamedTuple):
+    """Room for the search between two fixes."""
+
+    label_m: Array
+    label_edge: Array
+    label_from: Array
+    """The label before; -1 = the source."""
+    label_turn: Array
+    heap_m: Array
+    heap: Array
+    slot: Array
+    """A table by edge of the labels of one search; those of the searches before it are stale."""
+    clock: Array
+    """Labels before this search, labels of it, and how many wait in its heap."""
+
+
+@kernel
+def scratch() -> Scratch:
+    """Fresh room."""
+    return Scratch(
+        np.empty(_LABELS), np.empty(_LABELS, np.int64), np.empty(_LABELS, np.int64), np.empty(_LABELS, np.int64),
+        np.empty(8 * _LABELS), np.empty(8 * _LABELS, np.int64), np.zeros(4 * _LABELS, np.int64), np.zeros(3, np.int64),
+    )  # fmt: skip
+
+
 @kernel
 def _match_units(
     grid: RoadGrid, roads: Roads, rules: Numbers, start: Array, fix_ms: Array, xs: Array, ys: Array,
     course_deg: Array, accuracy_m: Array, out: Columns,
 ) -> None:  # fmt: skip
-    piece, near, belief = np.empty(PIECES, np.int32), np.empty((PIECES, 4)), np.empty(2 * PIECES)
-    piece0, near0, belief0 = np.empty(PIECES, np.int32), np.empty((PIECES, 4)), np.empty(2 * PIECES)
-    label_m, room = np.empty(_LABELS), np.empty((3, _LABELS), np.int64)
+    piece, near, belief = np.empty(PLACES, np.int32), np.empty((PLACES, 4)), np.empty(2 * PLACES)
+    piece0, near0, belief0 = np.empty(PLACES, np.int32), np.empty((PLACES, 4)), np.empty(2 * PLACES)
+    back = np.empty(2 * PLACES, np.int16)
+    room = scratch()
     used = np.empty(_FIXES, np.int64)
     for n in range(start.size - 1):
         count = _worth_asking(rules, fix_ms, xs, ys, start[n], start[n + 1], used)
@@ -110,18 +136,37 @@ def _match_units(
         for i in range(count):
             at = used[count - 1 - i]
             accuracy = accuracy_m[at]
-            found = snap.weigh_places(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece, near, belief)
+            if count == 1:
+                found = snap.weigh_places(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece[:PIECES],
+                                          near, belief, rules.candidate_extra_m)  # fmt: skip
+            else:
+                found = weigh_states(grid, rules, xs[at], ys[at], course_deg[at], accuracy, piece, near, belief)
             if found > 0 and near[0, 0] > rules.off_road_m + snap.slack_m(accuracy) and i < count - 1:
                 found = np.int64(0)  # in a yard or a park it may come out anywhere
             if found > 0 and found0 > 0:
-                air_m = math.hypot(xs[at] - xs[before], ys[at] - ys[before])
                 wide = max(snap.ease(accuracy, rules), snap.ease(accuracy_m[before], rules))
-                step(grid, roads, rules, xs[at], ys[at], air_m, wide,
-                     found0, piece0, near0, belief0, found, piece, near, belief, label_m, room)  # fmt: skip
+                step(grid, roads, rules, xs[before], ys[before], xs[at], ys[at], wide,
+                     found0, piece0, near0, belief0, found, piece, near, belief, back, room)  # fmt: skip
             if i == count - 1 and found > 0:
                 snap.choose_places(grid, rules, n, found, piece, near, belief, accuracy, out)
             found0, before = found, at
             piece, piece0, near, near0, belief, belief0 = piece0, piece, near0, near, belief0, belief
+
+
+@kernel
+def weigh_states(
+    grid: RoadGrid, rules: Numbers, x: float, y: float, course_deg: float, accuracy_m: float,
+    piece: Array, near: Array, belief: Array,
+) -> int:  # fmt: skip
+    """As `snap.weigh_places`, for more places further off: distances count by their squares, as errors of a receiver are
+    normal near their middle."""
+    found = snap.weigh_places(grid, rules, x, y, course_deg, accuracy_m, piece, near, belief, rules.match_extra_m)
+    wide = snap.ease(accuracy_m, rules)
+    for j in range(2 * found):
+        away = near[j >> 1, 0] / wide
+        near_m = min(away, rules.match_normal_m)
+        belief[j] += near_m * near_m / rules.match_normal_m + 2.0 * (away - near_m) - away
+    return found
 
 
 @kernel
@@ -144,108 +189,197 @@ def _worth_asking(rules: Numbers, fix_ms: Array, xs: Array, ys: Array, first: in
     return count
 
 
+LEAP = -1
+"""No state of the fix before leads to this one."""
+TURNED = 64
+"""Added to the state of the fix before: it turned round in the street there."""
+
+
 @kernel
 def step(
-    grid: RoadGrid, roads: Roads, rules: Numbers, x: float, y: float, air_m: float, wide: float,
+    grid: RoadGrid, roads: Roads, rules: Numbers, x0: float, y0: float, x: float, y: float, wide: float,
     found0: Number, piece0: Array, near0: Array, belief0: Array,
-    found: Number, piece: Array, near: Array, belief: Array,
-    label_m: Array, room: Array,
+    found: Number, piece: Array, near: Array, belief: Array, back: Array, room: Scratch,
 ) -> None:  # fmt: skip
-    """One step of the model: the belief at a fix (float64[16], metres against each state) becomes the next one.
+    """One step of the model, from the fix at x0 and y0 to the one at x and y: the belief at the former (float64[2K],
+    metres against each state) becomes the one at the latter.
 
-    `belief` comes in as what the next fix alone says (`snap.weigh_places`), at x and y, air_m from the one before;
-    distances count 1/wide.
+    `belief` comes in as what the next fix alone says (`weigh_states`); distances count 1/wide. `back` is set to the state
+    each came from, with `TURNED`, or to `LEAP`.
     """
-    piece_edges, piece_info, edge_m = grid.piece_edges, grid.piece_info, roads.edge_m
-    state, edge, done_m, way = np.empty(16, np.int64), np.empty(16, np.int64), np.empty(16), np.empty(16)
-    states, best, reach_m = np.int64(0), np.inf, 0.0
+    piece_edges, piece_info, edge_m, edge_code = grid.piece_edges, grid.piece_info, roads.edge_m, roads.edge_code
+    states: Number = np.int64(0)
+    state, code, done_m, way = (
+        np.empty(2 * PLACES, np.int64),
+        np.empty(2 * PLACES, np.int64),
+        np.empty(2 * PLACES),
+        np.empty(2 * PLACES),
+    )
+    came = np.empty(2 * PLACES, np.int64)
+    best, reach_m, least = np.inf, 0.0, np.inf
     for i in range(2 * found0):
         best = min(best, belief0[i])
     for j in range(2 * found):
+        back[j] = LEAP
         if belief[j] < np.inf:
-            state[states], edge[states] = j, piece_edges[piece[j >> 1], j & 1]
+            edge = piece_edges[piece[j >> 1], j & 1]
             along = near[j >> 1, 1]
-            done_m[states] = (1.0 - along if j & 1 else along) * edge_m[edge[states]]
+            state[states], code[states], came[states] = j, edge_code[edge], LEAP
+            done_m[states] = (1.0 - along if j & 1 else along) * edge_m[edge]
             way[states] = rules.match_break_m  # what at most speaks against coming to this state
-            reach_m = max(reach_m, near[j >> 1, 0])
+            reach_m, least = max(reach_m, near[j >> 1, 0]), min(least, belief[j])
             states += 1
-    for i in range(2 * found0):
+    air_m = math.hypot(x - x0, y - y0)
+    loose = wide * (1.0 + air_m / rules.match_loose_m)
+    done = np.zeros(2 * PLACES, np.bool_)
+    while True:
+        i = -1  # the likeliest first: the search of others then ends the sooner
+        for k in range(2 * found0):
+            if not done[k] and belief0[k] < np.inf and (i < 0 or belief0[k] < belief0[i]):
+                i = k
+        if i < 0:
+            break
+        done[i] = True
         prior = rules.match_keep * (belief0[i] - best)
-        if not prior < rules.match_break_m:
-            continue
+        if not prior < rules.match_beam_m:
+            break
         p, against, along = piece0[i >> 1], i & 1, near0[i >> 1, 1]
         source = piece_edges[p, against]
         left_m = (along if against else 1.0 - along) * edge_m[source]
-        longest_m = _CORNER * air_m + wide * (rules.match_break_m - prior) + reach_m
-        _drive(roads, x, y, source, left_m, longest_m, air_m, wide, prior,
-               states, edge, done_m, way, label_m, room)  # fmt: skip
+        _drive(roads, rules, x, y, source, left_m, air_m, reach_m, loose, prior, i,
+               states, state, code, done_m, belief, way, came, room)  # fmt: skip
         turned = prior + rules.turn_round_m
         if turned < rules.match_break_m and piece_info[p, 0] & TURNS and piece_info[p, 1] & TURNS:
             other = piece_edges[p, 1 - against]
             if rules.match_keep * (belief0[i ^ 1] - best) > turned:  # else its own ways are no longer
-                longest_m -= wide * rules.turn_round_m
-                _drive(roads, x, y, other, edge_m[other] - left_m, longest_m, air_m, wide, turned,
-                       states, edge, done_m, way, label_m, room)  # fmt: skip
+                _drive(roads, rules, x, y, other, edge_m[other] - left_m, air_m, reach_m, loose, turned, i + TURNED,
+                       states, state, code, done_m, belief, way, came, room)  # fmt: skip
             for j in range(states):
-                if edge[j] == other:  # where in the street it turned does not matter
-                    way[j] = min(way[j], turned)
+                if code[j] == edge_code[other] and turned < way[j]:  # where in the street it turned does not matter
+                    way[j], came[j] = turned, i + TURNED
     for j in range(states):
         belief[state[j]] += way[j]
+        back[state[j]] = came[j]
 
 
 @kernel
 def _oddity(driven_m: float, air_m: float) -> float:
-    """Metres by which a way is longer than round a corner, or shorter than the air line."""
-    return max(air_m - driven_m, driven_m - _CORNER * air_m, 0.0)
+    """Metres by which a way differs from the air line."""
+    return abs(driven_m - air_m)
 
 
 @kernel
 def _drive(
-    roads: Roads, x: float, y: float, source: int, left_m: float, longest_m: float, air_m: float, wide: float,
-    prior: float, states: Number, edge: Array, done_m: Array, way: Array, label_m: Array, room: Array,
+    roads: Roads, rules: Numbers, x: float, y: float, source: int, left_m: float, air_m: float, reach_m: float,
+    loose: float, prior: float, origin: int, states: Number, state: Array, code: Array, done_m: Array, alone: Array,
+    way: Array, came: Array, room: Scratch,
 ) -> None:  # fmt: skip
-    """Lower `way` to each state by the shortest road from one place, left_m before the end of an edge.
-
-    Roads that lead to x and y by more than longest_m are not followed: the search stays in an ellipse.
-    """
-    label_edge, queue, waiting = room
-    leave_start, leave_to, edge_m, edge_code = roads.leave_start, roads.leave_to, roads.edge_m, roads.edge_code
-    tail_x, tail_y = roads.tail_x, roads.tail_y
+    """Lower `way` to each state by the shortest road from one place, left_m before the end of an edge, and set where it
+    `came` from. The search stays in the ellipse within which a way could still matter."""
+    edge_code, edge_m = roads.edge_code, roads.edge_m
     for j in range(states):
-        if edge[j] == source:  # on the same edge, a unit may even seem to have gone back a little
-            way[j] = min(way[j], prior + _oddity(left_m - edge_m[source] + done_m[j], air_m) / wide)
-    slot = np.full(2 * _LABELS, -1, np.int16)
-    labels, head, pending = 0, 0, 0
-    e, metres = np.int64(source), left_m
+        if code[j] == edge_code[source]:  # on the same edge, a unit may even seem to have gone back a little
+            cost = prior + _oddity(left_m - edge_m[source] + done_m[j], air_m) / loose
+            if cost < way[j]:
+                way[j], came[j] = cost, origin
+    limit_m = _limit_m(rules, states, state, alone, way, prior, air_m, reach_m, loose)
+    begin(roads, x, y, source, left_m, limit_m, room)
     while True:
-        for i in range(leave_start[e], leave_start[e + 1]):
-            to = np.int64(leave_to[i])
-            if metres + math.hypot(tail_x[to] - x, tail_y[to] - y) > longest_m:
-                continue
-            s = (to * 40503) % slot.size
-            while slot[s] >= 0 and label_edge[slot[s]] != to:
-                s = (s + 1) % slot.size
-            k = slot[s]
-            if k < 0:
-                if labels == _LABELS:
-                    continue
-                k = labels
-                labels += 1
-                slot[s], label_edge[k], waiting[k] = k, to, 0
-            elif metres >= label_m[k]:
-                continue
-            label_m[k] = metres
-            if waiting[k] == 0:
-                queue[(head + pending) % _LABELS], waiting[k] = k, 1
-                pending += 1
-        if pending == 0:
+        k = grow(roads, x, y, limit_m, room)
+        if k < 0:
             break
-        k = queue[head]
-        head, pending = (head + 1) % _LABELS, pending - 1
-        waiting[k] = 0
-        e, metres = label_edge[k], label_m[k] + edge_m[label_edge[k]]
-    for k in range(labels):
-        code = edge_code[label_edge[k]]  # an edge may have a twin on the same piece in the same direction
+        here, better = edge_code[room.label_edge[k]], False
         for j in range(states):
-            if edge_code[edge[j]] == code:
-                way[j] = min(way[j], prior + _oddity(label_m[k] + done_m[j], air_m) / wide)
+            if code[j] == here:  # an edge may have a twin on the same piece in the same direction
+                cost = prior + _oddity(room.label_m[k] + done_m[j], air_m) / loose
+                if cost < way[j]:
+                    way[j], came[j], better = cost, origin, True
+        if better:
+            limit_m = _limit_m(rules, states, state, alone, way, prior, air_m, reach_m, loose)
+
+
+@kernel
+def _limit_m(
+    rules: Numbers, states: Number, state: Array, alone: Array, way: Array, prior: float, air_m: float, reach_m: float,
+    loose: float,
+) -> float:  # fmt: skip
+    """A way of more metres than this, from a state so likely, changes nothing that matters."""
+    best, most = np.inf, 0.0
+    for j in range(states):
+        best = min(best, alone[state[j]] + way[j])
+    for j in range(states):
+        most = max(most, min(way[j], best + rules.match_beam_m - alone[state[j]]))
+    return air_m + reach_m + loose * (most - prior)
+
+
+@kernel
+def begin(roads: Roads, x: float, y: float, source: int, left_m: float, limit_m: float, room: Scratch) -> None:
+    """Start a search from a place left_m before the end of an edge, towards x and y."""
+    room.clock[0] += room.clock[1]
+    room.clock[1] = room.clock[2] = 0
+    _leave(roads, x, y, np.int64(source), np.int64(-1), left_m, limit_m, room)
+
+
+@kernel
+def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> int:
+    """The next edge reached, as a label, by what its start is off by road and from there by air; -1 = no more."""
+    heap_m, heap = room.heap_m, room.heap
+    while room.clock[2] > 0:
+        k, at_m = heap[0], heap_m[0]
+        if at_m > limit_m:
+            return -1
+        last = room.clock[2] - 1
+        room.clock[2] = last
+        moved, moved_m = heap[last], heap_m[last]
+        at = 0
+        while True:
+            child = 2 * at + 1
+            if child >= last:
+                break
+            if child + 1 < last and heap_m[child + 1] < heap_m[child]:
+                child += 1
+            if heap_m[child] >= moved_m:
+                break
+            heap_m[at], heap[at] = heap_m[child], heap[child]
+            at = child
+        heap_m[at], heap[at] = moved_m, moved
+        e = room.label_edge[k]
+        if at_m > room.label_m[k] + math.hypot(roads.tail_x[e] - x, roads.tail_y[e] - y):
+            continue  # it was reached by a shorter way meanwhile
+        _leave(roads, x, y, e, k, room.label_m[k] + roads.edge_m[e], limit_m, room)
+        return k
+    return -1
+
+
+@kernel
+def _leave(roads: Roads, x: float, y: float, e: int, k: int, metres: float, limit_m: float, room: Scratch) -> None:
+    """Enter the edges after one."""
+    label_m, label_edge, slot, heap_m, heap = room.label_m, room.label_edge, room.slot, room.heap_m, room.heap
+    before = room.clock[0]
+    for i in range(roads.leave_start[e], roads.leave_start[e + 1]):
+        to = np.int64(roads.leave_to[i])
+        at_m = metres + math.hypot(roads.tail_x[to] - x, roads.tail_y[to] - y)
+        if at_m > limit_m:
+            continue
+        s = (to * 40503) & (slot.size - 1)
+        while slot[s] > before and label_edge[slot[s] - before - 1] != to:
+            s = (s + 1) & (slot.size - 1)
+        if slot[s] > before:
+            label = slot[s] - before - 1
+            if metres >= label_m[label]:
+                continue
+        else:
+            label = room.clock[1]
+            if label == label_m.size:
+                continue
+            room.clock[1] = label + 1
+            slot[s], label_edge[label] = before + label + 1, to
+        at = room.clock[2]
+        if at == heap.size:
+            continue
+        label_m[label], room.label_from[label], room.label_turn[label] = metres, k, i
+        room.clock[2] = at + 1
+        while at > 0 and heap_m[(at - 1) >> 1] > at_m:
+            heap_m[at], heap[at] = heap_m[(at - 1) >> 1], heap[(at - 1) >> 1]
+            at = (at - 1) >> 1
+        heap_m[at], heap[at] = at_m, label

@@ -64,6 +64,10 @@ class Numbers(NamedTuple):
     match_step_m: float
     match_break_m: float
     match_keep: float
+    match_beam_m: float
+    match_extra_m: float
+    match_normal_m: float
+    match_loose_m: float
     turn_round_m: float
 
     @classmethod
@@ -294,20 +298,19 @@ def slack_m(accuracy_m: float) -> float:
 @kernel
 def weigh_places(
     grid: RoadGrid, rules: Numbers, x: float, y: float, course_deg: float, accuracy_m: float,
-    piece: Array, near: Array, score: Array,
+    piece: Array, near: Array, score: Array, extra_m: float,
 ) -> int:  # fmt: skip
-    """Pieces near one position (see `grid.nearest`), how many, and what speaks against each direction of each.
+    """Pieces near one position, up to extra_m further than the nearest (see `grid.nearest`), how many, and what speaks
+    against each direction of each.
 
-    `score` float64[16] in metres, at 2 * place + against; inf = not there.
+    `score` float64[2K] in metres, at 2 * place + against; inf = not there.
     """
     wide = ease(accuracy_m, rules)
-    found = nearest(grid, x, y, rules.unit_max_m, rules.candidate_extra_m * wide, piece, near)
+    found = nearest(grid, x, y, rules.unit_max_m, extra_m * wide, piece, near)
     if found == 0:
         return 0
     known = course_deg == course_deg and near[0, 0] <= rules.off_road_m + slack_m(accuracy_m)
-    limit = (
-        near[0, 0] + rules.candidate_extra_m * wide
-    )  # the extra main piece lies further off; it is no equal of the near ones
+    limit = near[0, 0] + extra_m * wide  # the extra main piece lies further off; it is no equal of the near ones
     cx = math.sin(math.radians(course_deg)) if known else 0.0
     cy = math.cos(math.radians(course_deg)) if known else 0.0
     cos_tolerance = math.cos(math.radians(rules.course_tolerance_deg))
@@ -411,6 +414,8 @@ def _snap_units(
     for n in range(xs.size):
         # NaN compares false
         if abs(xs[n]) < 1e9 and abs(ys[n]) < 1e9:
-            found = weigh_places(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece, near, score)
+            found = weigh_places(
+                grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece, near, score, rules.candidate_extra_m
+            )
             if found > 0:
                 choose_places(grid, rules, n, found, piece, near, score, accuracy_m[n], out)
