@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BUILDING = "reading"
 COMPILING = "Compiling for this machine, once"
 DRIVE_TIMES = "drive times"
+MATCHING = "finding the roads that were driven"
+LEARNING = "learning, drive by drive"
 VERIFYING = "verify"
 
 
@@ -47,6 +49,40 @@ def rows(title: str, values: Mapping[str, Any]) -> Table:
         text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), text)
     return table
+
+
+# ---- what drives teach
+
+
+def drives_taken(drives: int, others: int, seconds: float) -> str:
+    left = f"; {so_many(others, 'track')} left out, with too few fixes, off the roads or with leaps" if others else ""
+    return f"{so_many(drives, 'drive')}, {seconds / 3600:,.1f} hours on the way{left}"
+
+
+def foretold(levels: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How well drives would have been foretold, level by level."""
+    table = Table(
+        "by", "drives", "median error %", "mean error s", "bias s", "P90 of error s", "within the 80 %", "under the P90"
+    )
+    for name, row in levels.items():
+        if row["drives"]:
+            table.add_row(
+                name, f"{row['drives']:,}", f"{row['median_ape']:.1f}", f"{row['mae_s']:.0f}", f"{row['bias_s']:+.0f}",
+                f"{row['p90_abs_s']:.0f}", f"{row['coverage_80']:.0%}", f"{row['share_under_p90']:.0%}",
+            )  # fmt: skip
+    return table
+
+
+def learned(said: Sequence[Mapping[str, Any]]) -> Table:
+    """How many times slower than the profile says, and by what evidence."""
+    table = Table("", "times slower than the profile says", "evidence s")
+    for row in said:
+        table.add_row(f"{row['level']}: {row['of']}", f"{row['times']:.2f}", f"{row['evidence_s']:,}")
+    return table
+
+
+def model_written(path: Path) -> str:
+    return f"learned: {path}"
 
 
 # ---- maps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -16,10 +16,26 @@ from zipfile import BadZipFile
 import numpy as np
 
 from geo_backup.errors import OutsideMapError, TrackError
+from geo_backup.events import Fix
+from geo_backup.formats.tracks import Track
+from geo_backup.geodesy import distance_m
+from geo_backup.roads.drives import Driven, match_track
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
-from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.pace import MINUTE_MS, Driven, Level, Pace, Tree, at_pace, learn
+from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
+from geo_backup.roads.pace import (
+    MINUTE_MS,
+    ONE,
+    SHIFT,
+    SIGNALS,
+    STOP,
+    Intervals,
+    Level,
+    Pace,
+    Tree,
+    at_pace,
+    learn,
+)
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
@@ -38,25 +54,90 @@ FORMAT = 1
 """Version of a model's file."""
 LEAST_S, LEAST_M = 120.0, 500.0
 """A drive that is shorter than this, or ends nearer to its start, is not foretold."""
+LEAP_MPS = 50.0
+"""Nobody drives faster: the receiver was wrong."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """One recorded drive. Its intervals `driven`, N of them, were over at `end_ms` int64[N]."""
+    """One recorded drive. Its `intervals`, N of them, were over at `end_ms` int64[N]."""
 
     unit_id: str
     begin_ms: int
     finish_ms: int
     begin: tuple[float, float]
     finish: tuple[float, float]
-    driven: Driven
+    intervals: Intervals
     end_ms: Array
+
+    @property
+    def foretellable(self) -> bool:
+        """Long enough to say something."""
+        far_m = float(distance_m(*self.begin, *self.finish))
+        return self.finish_ms - self.begin_ms >= 1_000 * LEAST_S and far_m >= LEAST_M
+
+
+def drives_of(
+    network: RoadNetwork, tracks: Iterable[Track], rules: Rules, on_segment: Callable[[], None] = lambda: None
+) -> tuple[list[Drive], int]:
+    """The drives in recorded tracks, each segment being one, and how many segments are none: too few fixes, none of
+    them on a road, or a leap from one fix to the next that nobody drives."""
+    drives, others = list[Drive](), 0
+    for track in tracks:
+        for segment in track.segments:
+            drive = _drive(network, track.unit_id, segment, rules)
+            if drive is None:
+                others += 1
+            else:
+                drives.append(drive)
+            on_segment()
+    return drives, others
+
+
+def _drive(network: RoadNetwork, unit_id: str, segment: Sequence[Fix], rules: Rules) -> Drive | None:
+    if len(segment) < 2:
+        return None
+    columns = np.array(segment, np.float64).T  # None is nan
+    at_ms, lon, lat = columns[0].astype(np.int64), columns[1], columns[2]
+    leap_mps = distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:]) / np.maximum(np.diff(at_ms) / 1_000.0, 0.001)
+    if leap_mps.max() > LEAP_MPS:
+        return None
+    driven = match_track(
+        network, at_ms, lon, lat, rules.snap, speed_mps=columns[3], course_deg=columns[4], accuracy_m=columns[5]
+    )
+    intervals, end_ms = _moving(network, driven, at_ms, rules.snap.match_step_m)
+    if not len(end_ms):
+        return None
+    ends = [(float(lon[n]), float(lat[n])) for n in (0, -1)]
+    return Drive(unit_id, int(at_ms[0]), int(at_ms[-1]), ends[0], ends[1], intervals, end_ms)
+
+
+def _moving(network: RoadNetwork, driven: Driven, at_ms: Array, step_m: float) -> tuple[Intervals, Array]:
+    """What was driven, in intervals that each come forward by some metres, and when each was over: who stands in a
+    queue stands before what comes next, and who stands at the end has arrived."""
+    share = (driven.part_to - driven.part_from).astype(np.int64)
+    metres = np.concatenate(([0.0], np.cumsum(network.edge_length_m[driven.part_edge] * share / FRACTION_ONE)))
+    ms, cuts, ends, rows = list[int](), [0], list[int](), list[Array]()
+    for first, last in driven.drives():
+        since = first
+        for n in range(first, last):
+            a, b = int(driven.start[since]), int(driven.start[n + 1])
+            if metres[b] - metres[a] >= step_m:
+                moved = np.flatnonzero((share[a:b] > 0) | (driven.part_turn[a:b] >= 0)) + a
+                ms.append(int(at_ms[n + 1] - at_ms[since]))
+                rows.append(moved)
+                cuts.append(cuts[-1] + len(moved))
+                ends.append(int(at_ms[n + 1]))
+                since = n + 1
+    at = np.concatenate([np.zeros(0, np.int64), *rows])
+    turn = np.maximum(driven.part_turn[at].astype(np.int64), -1)
+    edge = driven.part_edge[at].astype(np.int64)
+    return Intervals(np.array(ms, np.int64), np.array(cuts), edge, share[at], turn), np.array(ends, np.int64)
 
 
 class Foretold(NamedTuple):
     """What was said of a drive at its start, and what it took."""
 
-    begin_ms: int
     eta_ms: int
     low_ms: int
     high_ms: int
@@ -68,7 +149,7 @@ class Model:
     """What has been learned of one profile on one network, from so many seconds of driving."""
 
     pace: Pace
-    punctuality: Punctuality = Punctuality()
+    punctuality: Punctuality = field(default_factory=Punctuality)
     seconds: float = 0.0
 
     def save(self, path: Path, network: RoadNetwork, profile: Profile) -> None:
@@ -93,13 +174,13 @@ class Model:
         try:
             with np.load(path) as held:
                 of = json.loads(str(held["of"]))
-                sums, drives, minute = held["sums"], held["drives"], int(held["minute"])
+                sums, drives, minute = held["sums"].astype(np.int64), held["drives"], int(held["minute"])
             if of["format"] != FORMAT or sums.shape[0] != 3 or (np.diff(sums[0]) <= 0).any() or (sums[1:] < 0).any():
                 raise ValueError("its contents do not fit together")
-            model = cls(Pace(*sums.astype(np.int64), minute), Punctuality.of(drives.tolist()), float(of["seconds"]))
+            model = cls(Pace(sums[0], sums[1], sums[2], minute), Punctuality.of(drives.tolist()), float(of["seconds"]))
         except OSError as error:
             raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError, BadZipFile) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
             raise TrackError(f"{path} is no model that `geo-backup learn` wrote: {error}") from None
         if of["network"] != network.content_id:
             raise TrackError(f"{path} was learned on another map: learn it anew on this one.")
@@ -122,7 +203,7 @@ class Learner:
         """Of the local day."""
         return hour_of(at_ms, self.network.area.timezone)
 
-    def learn(self, minute: int, driven: Driven) -> None:
+    def learn(self, minute: int, driven: Intervals) -> None:
         """What intervals that were known by a minute teach."""
         pace = self.model.pace.at(minute, self.rules.pace)
         factors = pace.factors(self.tree, self.rules.pace)
@@ -157,8 +238,8 @@ class Learner:
 def prequential(
     learner: Learner, drives: Iterable[Drive], levels: bool = False, on_drive: Callable[[], None] = lambda: None
 ) -> dict[str, list[Foretold]]:
-    """Foretell every drive at its start and learn from it as it goes: what was said by class speeds as they come, and by
-    the tree down to each of its levels (`LEVELS`). Without `levels` by all of the tree alone."""
+    """Foretell every drive at its start and learn from it as it goes: what was said by class speeds as they come, and
+    by the tree down to each of its levels (`LEVELS`). Without `levels` by all of the tree alone."""
     told: dict[str, list[Foretold]] = {name: [] for name in (LEVELS if levels else ("road",))}
     kept = {name: Punctuality() for name in told} | {"road": learner.model.punctuality}
     drives = sorted(drives, key=lambda drive: drive.begin_ms)
@@ -176,16 +257,19 @@ def prequential(
 
     for drive in drives:
         come_to(drive.begin_ms)
-        asked = _question(learner.network, learner.rules, drive)
-        for name in told if asked is not None else ():
-            field_ms = _field_ms(learner.weights_at(drive.begin_ms, LEVELS[name]), *asked)
-            if field_ms is None:
+        asked = _question(learner.network, learner.rules, drive) if drive.foretellable else None
+        for name in told:
+            if (
+                asked is None
+                or (field_ms := _field_ms(learner.weights_at(drive.begin_ms, LEVELS[name]), *asked)) is None
+            ):
                 continue
             trust = learner.trust(kept[name], drive.begin_ms)
-            took = drive.finish_ms - drive.begin_ms
-            told[name].append(Foretold(drive.begin_ms, trust.eta_ms(field_ms), *trust.within_ms(field_ms), took))
+            took_ms = drive.finish_ms - drive.begin_ms
+            low_ms, high_ms = trust.within_ms(field_ms)
+            told[name].append(Foretold(trust.eta_ms(field_ms), low_ms, high_ms, took_ms))
             if name != "class speeds":  # as they come: nothing is added to them
-                under_way.append((drive.finish_ms, name, Kept(drive.finish_ms, field_ms, took)))
+                under_way.append((drive.finish_ms, name, Kept(drive.finish_ms, field_ms, took_ms)))
         on_drive()
     come_to(None)
     learner.model = replace(learner.model, punctuality=kept["road"])
@@ -199,10 +283,10 @@ class _Lessons:
         known = np.concatenate([np.zeros(0, np.int64), *(drive.end_ms + lag_ms for drive in drives)])
         self._order = np.argsort(known, kind="stable")
         self._minute = -(-known[self._order] // MINUTE_MS)
-        self._driven = Driven.joined([drive.driven for drive in drives])
+        self._intervals = Intervals.joined([drive.intervals for drive in drives])
         self._at = 0
 
-    def until(self, at_ms: int | None) -> Iterable[tuple[int, Driven]]:
+    def until(self, at_ms: int | None) -> Iterable[tuple[int, Intervals]]:
         """The minutes that were over at a time, each with what it taught."""
         end = len(self._order)
         if at_ms is not None:
@@ -211,7 +295,7 @@ class _Lessons:
             minute = int(self._minute[self._at])
             stop = min(int(np.searchsorted(self._minute, minute, side="right")), end)
             rows, self._at = self._order[self._at : stop], stop
-            yield minute, self._driven.take(rows)
+            yield minute, self._intervals.take(rows)
 
 
 def _question(network: RoadNetwork, rules: Rules, drive: Drive) -> tuple[RoadPoints, Target] | None:
@@ -224,7 +308,10 @@ def _question(network: RoadNetwork, rules: Rules, drive: Drive) -> tuple[RoadPoi
     return snap_units(network, lon, lat, unknown, unknown, rules.snap), target
 
 
-def _field_ms(weights: Weights, points: RoadPoints, target: Target) -> int | None:
+def _field_ms(weights: Weights, asked: tuple[RoadPoints, Target] | None) -> int | None:
+    if asked is None:
+        return None
+    points, target = asked
     eta_ms = int(ArrivalField.build(weights, target, HORIZON_MS).etas_ms(points)[0][0])
     return eta_ms if eta_ms < INF_MS else None
 
@@ -236,7 +323,7 @@ def figures(told: Sequence[Foretold]) -> dict[str, Any]:
     """How well drives were foretold: APE in %, the rest in seconds, shares of 1."""
     if not told:
         return {"drives": 0}
-    _, eta, low, high, took = np.array(told, np.float64).T
+    eta, low, high, took = (np.array([getattr(one, name) for one in told], np.float64) for name in Foretold._fields)
     error_s = (eta - took) / 1_000.0
     return {
         "drives": len(told),
@@ -247,3 +334,64 @@ def figures(told: Sequence[Foretold]) -> dict[str, Any]:
         "coverage_80": round(float(((took >= low) & (took <= high)).mean()), 3),
         "share_under_p90": round(float((took <= high).mean()), 3),
     }
+
+
+def said(learner: Learner) -> list[dict[str, Any]]:
+    """What has been learned of hours, classes of road and kinds of turn: how many times slower than the profile says
+    (`times`), and seconds of evidence."""
+    pace = learner.model.pace
+    rows = []
+    for node, own, evidence_ms in zip(
+        pace.node.tolist(), (pace.own_factors(learner.rules.pace) / ONE).tolist(), pace.driven_ms.tolist(), strict=True
+    ):
+        level, index = Level(node >> SHIFT), node & ((1 << SHIFT) - 1)
+        if level in NAMED and evidence_ms >= 1_000:
+            rows.append(
+                {
+                    "level": level.name.lower(),
+                    "of": NAMED[level](index),
+                    "times": round(own, 3),
+                    "evidence_s": round(evidence_ms / 1_000),
+                }
+            )
+    return rows
+
+
+def _turn_name(kind: int) -> str:
+    beside = {SIGNALS: " at signals", STOP: " at a stop or give-way sign"}.get(kind - (kind & TURN_KIND_MASK), "")
+    return TurnKind(kind & TURN_KIND_MASK).name.lower().replace("_", " ") + beside
+
+
+NAMED: dict[Level, Callable[[int], str]] = {
+    Level.HOUR: lambda hour: f"{hour}:00 to {hour + 1}:00",
+    Level.NOW: lambda _: "at the end",
+    Level.CLASS: lambda way: WayClass(way).name.lower().replace("_", " "),
+    Level.TURN: _turn_name,
+}
+"""Levels whose nodes have names, and their names."""
+LAYER_LEAST_MS = 30_000
+
+
+def layer_of(learner: Learner) -> dict[str, Any]:
+    """The roads with at least half a minute of evidence of their own as GeoJSON lines: how many times slower than the
+    profile says (`times`, what is true of all roads of the class included), and seconds of evidence."""
+    network, pace, tree = learner.network, learner.model.pace, learner.tree
+    lasting = (Level.CLASS, Level.ROAD)
+    factors = pace.factors(tree, learner.rules.pace, lasting) / ONE
+    evidence = np.zeros(len(tree.nodes), np.int64)
+    at = np.searchsorted(tree.nodes, pace.node)
+    evidence[at] = pace.driven_ms
+    single = (np.asarray(network.edge_flags) & int(EdgeFlag.TWIN)) == 0
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "LineString", "coordinates": np.round(network.edge_line(edge), 6).tolist()},
+            "properties": {
+                "name": network.edge_name(edge),
+                "times": round(float(factors[tree.edge_class[edge]] * factors[tree.edge_road[edge]]), 3),
+                "evidence_s": round(int(evidence[tree.edge_road[edge]]) / 1_000),
+            },
+        }
+        for edge in np.flatnonzero((evidence[tree.edge_road] >= LAYER_LEAST_MS) & single).tolist()
+    ]
+    return {"type": "FeatureCollection", "features": features}

@@ -65,8 +65,9 @@ def node_of(level: Level, index: Array) -> Array:
 class Tree(NamedTuple):
     """Which nodes the edges and turns of a network hang on.
 
-    `nodes` int64[N] ascending. Of each edge its class and cell (int32[E]) and its road in one direction, which its twins
-    share; of each turn its kind and the cell of the road that it leads into (int32[T]): all of them indices of `nodes`.
+    `nodes` int64[N] ascending. Of each edge its class and cell (int32[E]) and its road in one direction, which its
+    twins share; of each turn its kind and the cell of the road that it leads into (int32[T]): all of them indices of
+    `nodes`.
     """
 
     nodes: Array
@@ -108,7 +109,7 @@ NOW = 24
 """Index of the one node of `Level.NOW`; those of the hours stand before it."""
 
 
-class Driven(NamedTuple):
+class Intervals(NamedTuple):
     """N intervals of drives, as they went over the network.
 
     `ms` int64[N] how long each took; `start` int64[N + 1] into the rest: edges int64[M] in driving order, the share
@@ -122,7 +123,7 @@ class Driven(NamedTuple):
     turn: Array
 
     @classmethod
-    def joined(cls, parts: Sequence[Driven]) -> Driven:
+    def joined(cls, parts: Sequence[Intervals]) -> Intervals:
         """Several, one after another."""
         none = np.zeros(0, np.int64)
         ms, edge, share, turn = (
@@ -131,12 +132,12 @@ class Driven(NamedTuple):
         lengths = np.concatenate([none, *(np.diff(part.start) for part in parts)])
         return cls(ms, np.concatenate(([0], np.cumsum(lengths))), edge, share, turn)
 
-    def take(self, rows: Array) -> Driven:
+    def take(self, rows: Array) -> Intervals:
         """Some of the intervals, by index."""
         lengths = np.diff(self.start)[rows]
         start = np.concatenate(([0], np.cumsum(lengths)))
         at = np.arange(start[-1]) - np.repeat(start[:-1] - self.start[rows], lengths)
-        return Driven(self.ms[rows], start, self.edge[at], self.share[at], self.turn[at])
+        return Intervals(self.ms[rows], start, self.edge[at], self.share[at], self.turn[at])
 
 
 class Lesson(NamedTuple):
@@ -183,9 +184,10 @@ class Pace:
         """The same with what drives have added."""
         node = np.union1d(self.node, lesson.node)
         sums = np.zeros((2, len(node)), np.int64)
-        for at, driven_ms, expected_ms in ((self.node, self.driven_ms, self.expected_ms), lesson):
-            sums[:, np.searchsorted(node, at)] += (driven_ms, expected_ms)
-        return Pace(node, *np.minimum(sums, SUM_MAX), self.minute)
+        for at, *both in ((self.node, self.driven_ms, self.expected_ms), lesson):
+            sums[:, np.searchsorted(node, at)] += both
+        driven_ms, expected_ms = np.minimum(sums, SUM_MAX)
+        return Pace(node, driven_ms, expected_ms, self.minute)
 
     def own_factors(self, rules: PaceRules) -> Array:
         """int64[K] in 1/65536: what each node with evidence says beyond its parents."""
@@ -233,11 +235,11 @@ def at_pace(weights: Weights, tree: Tree, factors: Array, hour: int) -> Weights:
     return weights.timed(edges, turns)
 
 
-def learn(weights: Weights, tree: Tree, factors: Array, hour: int, driven: Driven, rules: PaceRules) -> Lesson:
+def learn(weights: Weights, tree: Tree, factors: Array, hour: int, driven: Intervals, rules: PaceRules) -> Lesson:
     """What intervals of drives teach whoever expected the weights of a profile to hold at these factors.
 
-    Who stands for long does not stand in traffic: an interval teaches at most `most_slow` times what was expected of it,
-    or `most_still_s`.
+    Who stands for long does not stand in traffic: an interval teaches at most `most_slow` times what was expected of
+    it, or `most_still_s`.
     """
     rows, on = np.repeat(np.arange(len(driven.ms)), np.diff(driven.start)), driven.turn >= 0
     # an element is an edge or the turn into one: what the profile says of it, and its nodes, parents first

@@ -34,12 +34,11 @@ class Kept(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """What to make of a field's time: what to add, and of the sum the share (in 1/65536) within which 10, 50 and 90 of
+    """What to make of a field's time: what to add, and of the sum the share (in 1/65536) within which 10 and 90 of
     a hundred drives are over. `drives` of them are known; `measured` when these are enough to go by."""
 
     overhead_ms: int
     p10: int
-    p50: int
     p90: int
     drives: int
     measured: bool
@@ -75,13 +74,14 @@ class Punctuality:
         known = [drive for drive in self.drives if drive.end_ms <= now_ms]
         if len(known) < rules.drives_least:
             high = exp(P90 * sqrt(log(1.0 + eta_cv**2)))
-            return Trust(0, round(65536 / high), 65536, round(65536 * high), len(known), False)
+            return Trust(0, round(65536 / high), round(65536 * high), len(known), False)
         end, field_ms, took = np.array(known, np.int64).T
         half = round(rules.drives_half_h * 60)
         weight = (1 << 20) * half // (half + np.maximum(now_ms - end, 0) // MINUTE_MS)
         overhead = int(np.clip(_quantile(took - field_ms, weight, 1, 2), 0, round(1_000 * rules.overhead_most_s)))
         ratio = (took << 16) // np.maximum(field_ms + overhead, 1)
-        return Trust(overhead, *(_quantile(ratio, weight, n, 10) for n in (1, 5, 9)), len(known), True)
+        p10, p90 = (_quantile(ratio, weight, tenths, 10) for tenths in (1, 9))
+        return Trust(overhead, p10, p90, len(known), True)
 
 
 def _quantile(values: Array, weight: Array, part: int, of: int) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.pace import NOW, ONE, SHIFT, Driven, Lesson, Level, Pace, Tree, at_pace, learn, node_of
+from geo_backup.roads.pace import NOW, ONE, SHIFT, Intervals, Lesson, Level, Pace, Tree, at_pace, learn, node_of
 from geo_backup.roads.profile import CLOSED_MS, ROUTINE
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import Weights, weigh
@@ -29,7 +29,7 @@ def town() -> tuple[RoadNetwork, Weights, Tree]:
 
 
 @cache
-def drives(count: int, times: float, seed: int = 1) -> Driven:
+def drives(count: int, times: float, seed: int = 1) -> Intervals:
     """Ways through the town, each an interval that took so many times what the profile says."""
     network, weights, _ = town()
     rng, parts = np.random.default_rng(seed), []
@@ -42,11 +42,11 @@ def drives(count: int, times: float, seed: int = 1) -> Driven:
         edges, turns = np.array(way.edges), np.array([-1, *way.turns])
         ms = int(weights.edge_ms[edges].sum() + weights.turn_ms[turns[1:]].sum())
         whole = np.full(len(edges), ONE)
-        parts.append(Driven(np.array([round(ms * times)]), np.array([0, len(edges)]), edges, whole, turns))
-    return Driven.joined(parts)
+        parts.append(Intervals(np.array([round(ms * times)]), np.array([0, len(edges)]), edges, whole, turns))
+    return Intervals.joined(parts)
 
 
-def taught(pace: Pace, driven: Driven, minutes: int = 1) -> Pace:
+def taught(pace: Pace, driven: Intervals, minutes: int = 1) -> Pace:
     """The pace after the same drives in each of some minutes."""
     _, weights, tree = town()
     for _ in range(minutes):
@@ -111,7 +111,7 @@ def test_a_lesson_is_credited_in_proportion_and_adds_up() -> None:
 def test_who_stands_for_an_hour_teaches_no_more_than_a_queue_would() -> None:
     _, weights, tree = town()
     edge = int(np.flatnonzero(weights.shut == 0)[0])
-    still = Driven(np.array([3_600_000]), np.array([0, 1]), np.array([edge]), np.array([655]), np.array([-1]))
+    still = Intervals(np.array([3_600_000]), np.array([0, 1]), np.array([edge]), np.array([655]), np.array([-1]))
     lesson = learn(weights, tree, Pace.unlearned().factors(tree, RULES), MORNING, still, RULES)
     assert lesson.driven_ms.max() <= RULES.most_still_s * 1_000
     before = taught(Pace.unlearned(MINUTE), drives(30, 1.0), minutes=30)
@@ -126,7 +126,7 @@ def test_an_interval_without_any_road_teaches_nothing() -> None:
     none = np.zeros(0, np.int64)
     lesson = learn(
         weights, tree, Pace.unlearned().factors(tree, RULES), MORNING,
-        Driven(np.array([15_000]), np.array([0, 0]), none, none, none), RULES,
+        Intervals(np.array([15_000]), np.array([0, 0]), none, none, none), RULES,
     )  # fmt: skip
     assert not len(lesson.node)
     assert not len(Pace.unlearned().after(lesson).node)
