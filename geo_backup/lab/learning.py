@@ -259,10 +259,8 @@ def prequential(
         come_to(drive.begin_ms)
         asked = _question(learner.network, learner.rules, drive) if drive.foretellable else None
         for name in told:
-            if (
-                asked is None
-                or (field_ms := _field_ms(learner.weights_at(drive.begin_ms, LEVELS[name]), *asked)) is None
-            ):
+            field_ms = _field_ms(learner.weights_at(drive.begin_ms, LEVELS[name]), asked)
+            if field_ms is None:
                 continue
             trust = learner.trust(kept[name], drive.begin_ms)
             took_ms = drive.finish_ms - drive.begin_ms
