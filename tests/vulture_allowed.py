@@ -117,3 +117,6 @@ _.csrf
 _.key_named
 _.operations
 _.__class__
+
+# who learns from drives reads which turns were made
+_.part_turn

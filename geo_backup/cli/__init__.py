@@ -11,11 +11,23 @@ from contextlib import suppress
 
 from rich.markup import escape
 
-from geo_backup.cli import evidence, maps, people, places, readings, records, servers
+from geo_backup.cli import evidence, maps, people, places, readings, records, servers, tracks
 from geo_backup.cli.terminal import app, demo_map, say
 from geo_backup.errors import GeoBackupError
 
-__all__ = ["app", "demo_map", "evidence", "main", "maps", "people", "places", "readings", "records", "servers"]
+__all__ = [
+    "app",
+    "demo_map",
+    "evidence",
+    "main",
+    "maps",
+    "people",
+    "places",
+    "readings",
+    "records",
+    "servers",
+    "tracks",
+]
 
 # what a newcomer needs first stands first in the help
 app.registered_commands.sort(key=lambda command: getattr(command.callback, "__module__", "") != servers.__name__)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BUILDING = "reading"
 COMPILING = "Compiling for this machine, once"
 DRIVE_TIMES = "drive times"
+MATCHING = "match"
 VERIFYING = "verify"
 
 
@@ -50,6 +51,10 @@ def rows(title: str, values: Mapping[str, Any]) -> Table:
 
 
 # ---- maps
+
+
+def none_on_road(area: str) -> str:
+    return f"no fix is on a road of the map of {area}: is it the map of where the tracks were recorded?"
 
 
 def built(name: str, out: Path) -> str:

@@ -3,14 +3,15 @@
     python tests/benchmarks/matching.py --map DIR [--drives 60] [--sigma 4 8 15] [--every 1 5 15 60] [--seed 1] [--json]
 
 A drive goes from one random place to the next, up to 3 km off, by the routine profile's best way for a driver to whom
-each street seems slower or quicker than it is; at that profile's speeds with a spread by drive and by street. It waits at
-some signals. Its receiver is off by `sigma` metres (standard deviation on each
+each street seems slower or quicker than it is; at that profile's speeds with a spread by drive and by street. It waits
+at some signals. Its receiver is off by `sigma` metres (standard deviation on each
 axis): most of it anew at every fix, some of it for half a minute, as reflections are. It tells `sigma` as its accuracy,
 and neither speed nor course.
 
 A fix is right when the place it is matched to lies within max(10 m, 2 sigma) of the road that was driven, as far before
-and after the place where the unit was, and the edge leads the way it drove there (within 45 degrees). **lag 0**: each fix by itself and those before it, as the
-live map asks. **whole**: all fixes of a drive at once, as one looks back.
+and after the place where the unit was, and the edge leads the way it drove there (within 45 degrees).
+**lag 0**: each fix by itself and those before it, as the live map asks. **all**: all fixes of a drive at once, as one
+looks back.
 
 Another engine takes part by an `Engine` of its own in `engines`; `tests/benchmarks/peers/matching.py` does so.
 """
