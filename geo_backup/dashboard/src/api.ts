@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Snapshot, Timeline, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -34,6 +34,11 @@ let csrf = "";
 /** Whoever wants to know what was ordered, by whatever key or click. */
 export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
 
+/** Why nothing may be ordered now; empty: it may. */
+export const held: { why: () => string } = { why: () => "" };
+/** Whoever only looks still says so, and steers what is looked at. */
+const LOOKS = /^\/v1\/(session|replay)/;
+
 interface ProblemBody {
   title?: string;
   detail?: string;
@@ -41,6 +46,8 @@ interface ProblemBody {
 }
 
 async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number): Promise<T> {
+  const why = method === "GET" || LOOKS.test(path) ? "" : held.why();
+  if (why) throw new Problem(409, why);
   let response: Response;
   try {
     response = await fetch(path, {
@@ -127,7 +134,11 @@ export const api = {
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
   setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),
-  track: (unit: string) => request<Track>("GET", `${unitAt(unit)}/track`),
+  /** The hour before a time. */
+  track: (unit: string, to: string) => request<Track>("GET", `${unitAt(unit)}/track?to=${to}`),
+  /** Everything as it was known at a time; `topics` empty: only how far back the log goes. */
+  past: (at: string, incident: string, topics?: "") => request<Snapshot>("GET", `/v1/past?at=${at}&incident_id=${encodeURIComponent(incident)}${topics === "" ? "&topics=" : ""}`),
+  timeline: (id: string) => request<Timeline>("GET", `${at(id)}/timeline`),
   /** Finished incidents since then that have all these words. */
   finished: (q: string, from: string, limit: number) =>
     request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),

@@ -199,6 +199,7 @@ export interface Incident {
   for_unit_id: string | null;
   pinned: boolean;
   opened_time: string;
+  closed_time: string | null;
   state: string;
   assignments: Assignment[];
   /** Whom its end released, and what they were doing there. */
@@ -393,10 +394,15 @@ export interface Plan extends NewPlan {
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
 }
 
-/** Something that a unit did, or that happened to it. */
+/** Something that happened, who said so, and its values. */
 export interface Moment {
+  /** null: positions told it. */
+  seq: number | null;
   at: string;
+  received_time: string;
   what: string;
+  said_by: string;
+  unit_id: string | null;
   incident_id: string | null;
   values: Record<string, unknown>;
 }
@@ -405,6 +411,15 @@ export interface Moment {
 export interface Track {
   unit_id: string;
   fixes: (number | null)[][];
+  moments: Moment[];
+}
+
+/** What happened in an incident, oldest first; `whole` is false where older moments are left out. */
+export interface Timeline {
+  incident_id: string;
+  opened_time: string;
+  closed_time: string | null;
+  whole: boolean;
   moments: Moment[];
 }
 
@@ -419,9 +434,12 @@ export interface Maps {
   closures: Changes<Closure>;
 }
 
+/** Everything at one moment; of the past, it says when the log begins. */
+export type Snapshot = { type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits; past?: { begins: string } } & Maps;
+
 /** All that the feed says. */
 export type Message =
-  | ({ type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits } & Maps)
+  | Snapshot
   | { type: "resumed"; epoch: string; seq: number; freshness: FreshnessLimits }
   | { type: "freshness"; freshness: FreshnessLimits }
   | ({ type: "frame"; seq: number } & Partial<Maps>)

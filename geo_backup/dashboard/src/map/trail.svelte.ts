@@ -1,4 +1,5 @@
-/** The last hour of the chosen unit, asked for while it is looked at and read anew now and then. */
+/** The last hour of the chosen unit, or the hour before the moment that is looked back at: asked for while it is looked at,
+ * and read anew now and then. */
 import type { FeatureCollection } from "geojson";
 import { api } from "../api";
 import { desk } from "../desk/desk.svelte";
@@ -19,15 +20,21 @@ export class Trail {
   /** The times along the way, as signs on the map. */
   signs = $derived<{ place: LonLat; words: string }[]>(this.#crumbs.times.map(({ at, ms }) => ({ place: at, words: words.minute(ms, world.zone) })));
 
+  #of: string | null = null;
+  /** So that a past that plays asks no more often than the present does. */
+  readonly #back = $derived(world.then && Math.floor(world.then.at_ms / ANEW_MS));
+
   /** Made while a component is. */
   constructor() {
     $effect(() => {
+      void this.#back;
       const unit = unitLook.track && may("look_back") ? desk.selectedUnit : null;
-      this.#crumbs = NONE;
+      if (unit !== this.#of) this.#crumbs = NONE;
+      this.#of = unit;
       if (!unit) return;
       let current = true;
       const load = (first: boolean) =>
-        api.track(unit).then(({ fixes }) => {
+        api.track(unit, new Date(world.clock.now()).toISOString()).then(({ fixes }) => {
           if (!current) return;
           this.#crumbs = crumbs(fixes);
           if (first && !fixes.length) notice.say(words.units.trackEmpty);

@@ -2,6 +2,7 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
+import { past, record } from "./past";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
@@ -109,6 +110,8 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export const en = {
   units,
   command,
+  past,
+  record,
 
   // Codes, times and numbers.
   reason,
@@ -591,6 +594,9 @@ export const en = {
       ["m", "status of the chosen unit: then its letter"],
       ["h", "the last hour of the chosen unit, on the map"],
       ["j / k or ↓ / ↑", "next, former incident"],
+      [",", "look back: the whole page as it was; ← → step, with Shift by a minute, Space plays; / back 14:05 goes to a time"],
+      [".", "back to live"],
+      ["y", "what happened in the chosen incident, with times and who said it; / closed robbery finds a finished one"],
       ["t", "light or dark"],
       ["?", "this help"],
       ["Esc", "one step back"],
