@@ -63,7 +63,7 @@ class Line {
     if (!this.#question) return this.reading.options;
     const { places, finished } = this.#sought;
     if (COMMANDS[this.reading.order!.name].takes === "place") return places.map((place) => ({ line: this.text, shows: [place.name, words.places.what(place), this.#unsaid(place), place.hazard].filter(Boolean).join(" · "), place }));
-    return finished.map((incident) => ({ line: this.text, shows: `${this.#titled(incident)} · ${words.command.finishedOn(words.clock(Date.parse(incident.opened_time), world.zone))}`, finished: incident }));
+    return finished.map((incident) => ({ line: this.text, shows: `${this.#titled(incident)} · ${words.command.finishedOn(words.past.dated(Date.parse(incident.opened_time), world.zone))}`, finished: incident }));
   });
   /** What Enter will do, in words; or why it does nothing. */
   says = $derived.by<{ well: boolean; words: string }>(() => {

@@ -45,6 +45,7 @@ class Past {
   on = $derived(world.backMs !== null);
   #endMs = Infinity;
   #asking = false;
+  #answered = Promise.resolve();
   #shown = "";
   /** What was chosen before. */
   #before = { incident: null as string | null, unit: null as string | null };
@@ -86,14 +87,21 @@ class Past {
     desk.selectedUnit ??= unit;
   }
 
-  /** Plays on from the moment that is shown, to the present or to an end that was asked for. */
-  play(fromMs?: number, toMs?: number): void {
-    if (toMs !== undefined || !this.on) this.#endMs = toMs ?? Infinity;
-    if (fromMs !== undefined || !this.on) this.go(fromMs ?? world.clock.now() - FAR_STEP_MS);
+  /** Plays on from the moment that is shown, as far as it was to go, else to the present. */
+  play(): void {
+    if (!this.on) this.go(world.clock.now() - FAR_STEP_MS);
     if (!this.on || this.playing) return;
     if ((world.backMs ?? 0) >= this.#endMs) this.#endMs = Infinity;
     this.playing = true;
     void this.#run();
+  }
+
+  /** Plays from one time to another; goes on where it was stopped in between. */
+  playFrom(fromMs: number, toMs: number): void {
+    const goesOn = this.on && this.#endMs === toMs && world.backMs! < toMs;
+    if (!goesOn) this.go(fromMs);
+    this.#endMs = toMs;
+    this.play();
   }
 
   toggle(): void {
@@ -111,6 +119,7 @@ class Past {
   }
 
   async #run(): Promise<void> {
+    await this.#ask(); // what it begins with is seen
     let lastMs = performance.now();
     while (this.playing && world.backMs !== null) {
       await pause(Math.max(0, lastMs + FRAME_MS - performance.now()));
@@ -131,8 +140,12 @@ class Past {
   }
 
   /** One question at a time; the newest wish is the next one. */
-  async #ask(): Promise<void> {
-    if (this.#asking) return;
+  #ask(): Promise<void> {
+    if (!this.#asking) this.#answered = this.#answer();
+    return this.#answered;
+  }
+
+  async #answer(): Promise<void> {
     this.#asking = true;
     const patience = setTimeout(() => (this.working = true), PATIENCE_MS);
     try {

@@ -7,8 +7,8 @@ import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
 import { past } from "./past.svelte";
 
-/** What is seen of the map before the first thing happened, and after the last. */
-const AROUND_MS = 5_000;
+/** What is seen of the map after the last thing happened. */
+const AFTER_MS = 5_000;
 
 interface Read {
   incident: Incident;
@@ -67,10 +67,10 @@ class Record {
   play(): void {
     const { read } = this;
     if (!read) return past.play();
+    if (past.playing) return void (past.playing = false);
     const { opened_time, closed_time, incident_id } = read.incident;
     const [from, to] = [Date.parse(opened_time), closed_time ? Date.parse(closed_time) : Infinity];
-    past.playing = false;
-    past.play(from - AROUND_MS, to + AROUND_MS);
+    past.playFrom(from, to + AFTER_MS);
     desk.select(incident_id, incident_id);
   }
 

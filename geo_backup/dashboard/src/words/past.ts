@@ -103,6 +103,7 @@ export const record = {
   loading: "Asking what happened…",
   notWhole: "What happened earlier is left out: it is in the log.",
   play: "Play it on the map",
+  pause: "Pause",
   goTo: (at: string) => `Show the map as it was at ${at}`,
   close: "Close this record",
   recommendations: "with recommendations",
