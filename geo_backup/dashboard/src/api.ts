@@ -127,7 +127,8 @@ export const api = {
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
   roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),
   close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
-  closedRoads: (closure: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads`),
+  /** Of a closure that stands, or stood at a time. */
+  closedRoads: (closure: string, at?: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads${at ? `?at=${at}` : ""}`),
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
   declare: (unit_id: string, emergency_id: string) =>
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),

@@ -89,6 +89,7 @@ class Past {
 
   /** Plays on from the moment that is shown, as far as it was to go, else to the present. */
   play(): void {
+    if (world.mode === "replay" && !this.on) return void setReplay({ playing: true });
     if (!this.on) this.go(world.clock.now() - FAR_STEP_MS);
     if (!this.on || this.playing) return;
     if ((world.backMs ?? 0) >= this.#endMs) this.#endMs = Infinity;
@@ -98,6 +99,7 @@ class Past {
 
   /** Plays from one time to another; goes on where it was stopped in between. */
   playFrom(fromMs: number, toMs: number): void {
+    if (world.mode === "replay" && !this.on) return void setReplay({ time: text(fromMs), playing: true });
     const goesOn = this.on && this.#endMs === toMs && world.backMs! < toMs;
     if (!goesOn) this.go(fromMs);
     this.#endMs = toMs;

@@ -79,7 +79,9 @@ export class Asked {
       const key = stamp(closure);
       if (this.#roadsAsked.has(key)) continue;
       this.#roadsAsked.add(key);
-      api.closedRoads(closure.closure_id).then(
+      const live = world.live.closures[closure.closure_id];
+      const at = world.then && !(live && stamp(live) === key) ? new Date(world.then.at_ms).toISOString() : undefined;
+      api.closedRoads(closure.closure_id, at).then(
         (answer) => this.#roadsAsked.has(key) && this.#roads.set(key, answer.geometry),
         () => this.#roadsAsked.delete(key),
       );

@@ -17,6 +17,7 @@ export const yesterday = ["yesterday", "yday"];
 export const past = {
   banner: "THE PAST",
   title: "Looking back",
+  open: "Look back (,)",
   dated,
   slider: "Moment that is shown",
   earlier: "10 seconds earlier (←)",
