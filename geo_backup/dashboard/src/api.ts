@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Snapshot, Timeline, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timeline, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -128,7 +128,7 @@ export const api = {
   roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),
   close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
   /** Of a closure that stands, or stood at a time. */
-  closedRoads: (closure: string, at?: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads${at ? `?at=${at}` : ""}`),
+  closedRoads: (closure: string, at = "") => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads?${at && "at=" + at}`),
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
   declare: (unit_id: string, emergency_id: string) =>
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
@@ -138,7 +138,7 @@ export const api = {
   /** The hour before a time. */
   track: (unit: string, to: string) => request<Track>("GET", `${unitAt(unit)}/track?to=${to}`),
   /** Everything as it was known at a time; `topics` empty: only how far back the log goes. */
-  past: (at: string, incident: string, topics?: "") => request<Snapshot>("GET", `/v1/past?at=${at}&incident_id=${encodeURIComponent(incident)}${topics === "" ? "&topics=" : ""}`),
+  past: (at: string, incident: string, topics?: "") => request<Past>("GET", `/v1/past?at=${at}&incident_id=${encodeURIComponent(incident)}${topics === "" ? "&topics=" : ""}`),
   timeline: (id: string) => request<Timeline>("GET", `${at(id)}/timeline`),
   /** Finished incidents since then that have all these words. */
   finished: (q: string, from: string, limit: number) =>

@@ -434,12 +434,12 @@ export interface Maps {
   closures: Changes<Closure>;
 }
 
-/** Everything at one moment; of the past, it says when the log begins. */
-export type Snapshot = { type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits; past?: { begins: string } } & Maps;
+/** Everything at a moment of the past, as the feed told it then, and when the log begins. */
+export type Past = { epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits; past: { begins: string } } & Partial<Maps>;
 
 /** All that the feed says. */
 export type Message =
-  | Snapshot
+  | ({ type: "snapshot"; epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits } & Maps)
   | { type: "resumed"; epoch: string; seq: number; freshness: FreshnessLimits }
   | { type: "freshness"; freshness: FreshnessLimits }
   | ({ type: "frame"; seq: number } & Partial<Maps>)

@@ -2,9 +2,9 @@
  * The feed goes on beneath, so that what is live is there at once when the desk returns to it. */
 import { Problem, api, held } from "../api";
 import { words } from "../words";
-import { merge, nothing } from "../world/merge";
+import { whole } from "../world/merge";
 import { world } from "../world/world.svelte";
-import type { Snapshot } from "../wire";
+import type { Past } from "../wire";
 import { card } from "./card.svelte";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
@@ -31,7 +31,7 @@ export async function setReplay(change: { playing?: boolean; speed?: number; tim
   await notice.attempt(async () => world.replayed(await api.setReplay(change)), "");
 }
 
-class Past {
+class LookingBack {
   /** When the log begins; null until the server has said so. */
   beginsMs = $state<number | null>(null);
   /** A moment is being worked out, and it takes a while. */
@@ -170,20 +170,19 @@ class Past {
     }
   }
 
-  #take(snapshot: Snapshot, ms: number): void {
+  #take(snapshot: Past, ms: number): void {
     if (world.backMs === null) return;
-    this.beginsMs = snapshot.past ? Date.parse(snapshot.past.begins) : this.beginsMs;
-    const told = merge(nothing(), snapshot);
-    world.show({ told: { ...told, area: world.live.area }, at_ms: ms });
+    this.beginsMs = Date.parse(snapshot.past.begins);
+    world.show({ told: { ...whole(snapshot), area: world.live.area }, at_ms: ms });
   }
 
   /** Whoever asks for what was before the log gets its first moment; anything else is told. */
   async #mended(error: unknown): Promise<boolean> {
     const reasons = error instanceof Problem ? error.errors.map(({ reason }) => reason) : [];
     if (reasons.includes("before_log") && this.beginsMs === null) {
-      const { past } = await api.past(text(world.clock.live()), "", "").catch(() => ({ past: undefined }));
-      if (past) {
-        this.beginsMs = Date.parse(past.begins);
+      const found = await api.past(text(world.clock.live()), "", "").catch(() => null);
+      if (found) {
+        this.beginsMs = Date.parse(found.past.begins);
         world.backMs = Math.max(world.backMs ?? 0, Math.ceil(this.beginsMs));
         this.trouble = words.past.begins(this.beginsMs, world.zone);
         return true;
@@ -195,4 +194,4 @@ class Past {
   }
 }
 
-export const past = new Past();
+export const past = new LookingBack();
