@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.browser.chromium import shot
 from tests.browser.desk import chosen, sent, standing
 from tests.running import eventually
 from tests.server.test_backup import PLACE
@@ -51,7 +50,6 @@ def test_a_finished_incident_is_found_read_and_shown_as_it_was_at_each_moment(de
     page.keyboard.press("y")  # and its own page as it was
     page.locator("[data-testid=assigned-row][data-unit=U3]").wait_for()
     page.wait_for_selector("[data-testid=ranking-row]")
-    shot(page, "looking-back")
     page.keyboard.press(".")
     page.wait_for_selector(BAR, state="detached")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
