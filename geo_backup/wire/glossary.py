@@ -156,6 +156,7 @@ _NAMES: dict[str, Entry] = {
     "Timer.acknowledged": ("Who has seen to it; null: nobody.", None),
     "TimerSeen.by": ("Who has seen to it.", "desk 3"),
     "TimerSeen.at": ("When.", "2026-11-23T12:16:00.000Z"),
+    "expected_time": ("When a unit that is late was to be there; null where nobody knew.", "2026-11-23T12:11:00.000Z"),
     "due_time": ("Since when it is missed.", "2026-11-23T12:15:00.000Z"),
     "loud_time": ("From when on it is loud, unless somebody has seen to it.", "2026-11-23T12:22:30.000Z"),
     # ---- what was

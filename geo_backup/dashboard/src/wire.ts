@@ -35,6 +35,8 @@ export interface Unit {
   emergency_id?: string | null;
   /** Its fix lies outside the map. */
   off_map?: boolean;
+  /** The beats and closures that it is in, as `beat:ID` and `closure:ID`. */
+  inside: string[];
 }
 
 /** What somebody may do, as the table of the server names it. */
@@ -408,6 +410,22 @@ export interface Track {
   moments: Moment[];
 }
 
+/** What somebody should have said or done by now. */
+export interface Timer {
+  timer_id: string;
+  rule: "acknowledge" | "late" | "welfare" | "unattended";
+  level: "quiet" | "loud";
+  incident_id: string;
+  unit_id: string | null;
+  since: string;
+  due_time: string;
+  loud_time: string;
+  /** When a unit that is late was to be there. */
+  expected_time: string | null;
+  exercise: boolean;
+  acknowledged: { by: string; at: string } | null;
+}
+
 /** A value replaces the former whole, null removes it. */
 export type Changes<T> = Record<string, T | null>;
 
@@ -417,6 +435,7 @@ export interface Maps {
   incidents: Changes<Incident>;
   rankings: Changes<Ranking>;
   closures: Changes<Closure>;
+  timers: Changes<Timer>;
 }
 
 /** All that the feed says. */

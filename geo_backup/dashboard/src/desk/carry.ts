@@ -12,6 +12,7 @@ import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
 import { liftClosure, tool } from "./tool.svelte";
@@ -31,7 +32,7 @@ const callsigns = (units: readonly string[]) => units.map((unit) => world.callsi
 export async function carry(order: Order, found: Found = {}): Promise<void> {
   const { name, units, incident, text, number } = order;
   const [unit] = units as [string];
-  if (incident && name !== "open") desk.select(incident);
+  if (incident && name !== "open" && name !== "ok") desk.select(incident);
   switch (name) {
     case "status": return setStatus(units, text);
     case "show": return roster.choose(unit);
@@ -71,6 +72,8 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "area": return take("closure-area");
     case "streets": return take("closure-edges");
     case "ack": return orders.acknowledge();
+    case "ok": return seen(units, incident);
+    case "overdue": return overdue.go();
     case "why": return void (desk.showWhy = !desk.showWhy);
     case "cover": return void (desk.showCover = !desk.showCover);
     case "plans": return desk.togglePlans();
@@ -79,6 +82,13 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "undo": return notice.takeBack();
     case "help": return void (desk.showHelp = true);
   }
+}
+
+/** Whoever names a unit or an incident has seen to all that is overdue of it. */
+function seen([unit]: readonly string[], incident: string | null): Promise<void> | void {
+  if (!unit && !incident) return overdue.seeFirst();
+  const of = overdue.waiting.filter((timer) => (unit ? timer.unit_id === unit : timer.incident_id === incident));
+  return of.length ? overdue.see(of) : notice.say(words.timers.none);
 }
 
 function onIncident(id: string | null, act: (incident: Incident) => unknown): void {

@@ -6,7 +6,7 @@ import type { Right } from "../wire";
 
 export type { Name };
 
-type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter";
+type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "subject";
 
 export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string; range?: readonly [number, number] }> = {
   status: { takes: "units", needs: "respond", keys: "m" },
@@ -41,6 +41,8 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   streets: { takes: "nothing", needs: "close_roads", keys: "e" },
   lift: { takes: "words", needs: "close_roads" },
   ack: { takes: "nothing", needs: "take", keys: "a" },
+  ok: { takes: "subject", needs: "take", keys: "y" },
+  overdue: { takes: "nothing", keys: "z" },
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
   cover: { takes: "nothing", needs: "look_ahead", keys: "v" },
   plans: { takes: "nothing", needs: "look_ahead", keys: "p" },
@@ -210,6 +212,11 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     if (!rest.length) throw new Stop("text");
     return { ...order, text: rest.join(" ") };
   },
+  subject(rest, known, order) {
+    if (!rest.length) return order;
+    if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
+    return { ...order, incident: incidentOf(rest, known) };
+  },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };
 
@@ -290,7 +297,8 @@ function optionsFor(line: string, tokens: string[], going: boolean, known: Known
   const { takes } = COMMANDS[name];
   const afterTo = tokens.slice(1, place).some((token) => links.to.includes(plain(token)));
   if (takes === "incident" || afterTo || word.startsWith("#")) return open();
-  if (takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
+  if (takes === "subject" && !word) return open();
+  if (takes === "subject" || takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
   return [];
 }
 

@@ -10,6 +10,7 @@ import { desk } from "./desk.svelte";
 import { line } from "./line.svelte";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
 import { roster } from "./roster.svelte";
 import { may } from "./session.svelte";
 import { tool } from "./tool.svelte";
@@ -57,6 +58,8 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   g: [() => tool.take("closure-area"), "close_roads"],
   e: [() => tool.take("closure-edges"), "close_roads"],
   a: [() => orders.acknowledge(), "take"],
+  y: [() => (alone = setTimeout(() => void overdue.seeFirst(), ALONE_MS)), "take"], // not the first letter of "yes, two men"
+  z: [() => overdue.go()],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
   "/": [() => ((line.active = true), (line.wanted += 1))],

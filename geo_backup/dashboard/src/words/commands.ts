@@ -34,6 +34,8 @@ export const verbs = {
   streets: [["streets"], "streets", "pick streets to close"],
   lift: [["lift"], "lift ponte luiz", "lift a closure"],
   ack: [["ack", "acknowledge"], "ack", "acknowledge the emergency that is shown first"],
+  ok: [["ok"], "ok p17", "you have seen to what is overdue: of a unit, an incident, or the loud one shown first"],
+  overdue: [["overdue", "timers"], "overdue", "go to what is overdue, one after the other"],
   why: [["why"], "why", "why these units"],
   cover: [["cover"], "cover", "cover of the area"],
   plans: [["plans"], "plans", "plans"],
@@ -119,6 +121,7 @@ export const command = {
     close: (place: string) => `Close ${place} (asks)`,
     reopen: (what: string) => `Open again: ${what}`,
     lift: (what: string) => `Lift the closure ${what}`,
+    ok: (of: string) => `Seen to what is overdue${of ? `: ${of}` : ""}`,
     takes: "(asks)",
   },
 

@@ -2,6 +2,7 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
+import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
@@ -108,6 +109,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  timers,
   command,
 
   // Codes, times and numbers.
@@ -568,6 +570,8 @@ export const en = {
     keys: "Keys",
     keyList: [
       ["a", "acknowledge an officer's emergency, the one that is shown first"],
+      ["y", "overdue: you have seen to the loud one that is shown first, else to that of what is chosen"],
+      ["z", "go to what is overdue, one after the other"],
       ["n", "new incident: the place, what it is, what was said"],
       ["Ctrl+Enter", "open it and ask for backup; then send the recommended units, or the best one"],
       ["Ctrl+z", "take back what was just done"],

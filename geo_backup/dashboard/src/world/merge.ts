@@ -1,5 +1,5 @@
 /** What the feed has told so far: a pure merge of each message into what is known. */
-import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Position, Ranking, Unit } from "../wire";
+import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Position, Ranking, Timer, Unit } from "../wire";
 
 export interface Told {
   epoch: string | null;
@@ -12,12 +12,13 @@ export interface Told {
   incidents: Record<string, Incident>;
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
+  timers: Record<string, Timer>;
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -48,6 +49,7 @@ function changed(told: Told, by: Partial<Maps>) {
     incidents: merged(told.incidents, by.incidents),
     rankings: merged(told.rankings, by.rankings),
     closures: merged(told.closures, by.closures),
+    timers: merged(told.timers, by.timers),
   };
 }
 

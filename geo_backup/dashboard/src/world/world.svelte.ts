@@ -40,6 +40,7 @@ class World {
   incidentOf = $derived(this.told.incidents);
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
+  timers = $derived(this.told.timers);
   wrong = $derived(this.told.wrong);
   incidents = $derived<Incident[]>(
     Object.values(this.incidentOf).sort(
