@@ -96,6 +96,7 @@ _.to_time
 _.next_time
 _.server_time
 _.due_time
+_.expected_time
 _.since_time
 _.sent_time
 _.promised_time

@@ -55,9 +55,7 @@ async def acknowledge_timer(node: TheNode, timer_id: TimerId, body: Acknowledgem
             await node.record(fact_of(timer, now_ms))
         await record(
             node,
-            TimerAcknowledged(
-                event_id=new_id("seen"), received_ms=now_ms, said_by="desk", timer_id=timer_id, by=by
-            ),
+            TimerAcknowledged(event_id=new_id("seen"), received_ms=now_ms, said_by="desk", timer_id=timer_id, by=by),
         )
     return told(_document(node, timer))
 

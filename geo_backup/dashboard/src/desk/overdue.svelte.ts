@@ -7,6 +7,7 @@ import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
 import { SETTLE_MS } from "./rows.svelte";
 import { session } from "./session.svelte";
+import { tagOf } from "./tags";
 import { titleOf } from "./titles";
 
 const first = (a: Timer, b: Timer): number =>
@@ -27,9 +28,14 @@ class Overdue {
     return this.all.filter((timer) => timer.incident_id === incident);
   }
 
-  /** In words, with what it is about. */
+  /** In words. */
   line(timer: Timer, nowMs = world.nowMs): string {
-    return words.timers.line(timer, world.callsign(timer.unit_id ?? ""), titleOf(timer.incident_id), nowMs);
+    return words.timers.line(timer, world.callsign(timer.unit_id ?? ""), nowMs);
+  }
+
+  /** The incident that it is about. */
+  about({ incident_id }: Timer): string {
+    return `#${tagOf(incident_id)} ${titleOf(incident_id)}`;
   }
 
   /** Which one is shown first: whoever presses the key has read that. */
@@ -59,7 +65,7 @@ class Overdue {
   /** Somebody has seen to these; who is not signed in need not say a name. */
   async see(timers: readonly Timer[]): Promise<void> {
     const by = session.name ? undefined : desk.name || undefined;
-    const said = words.timers.nowSeen(timers.map((timer) => this.line(timer)).join(" "));
+    const said = words.timers.nowSeen(timers.map((timer) => `${this.line(timer)} ${this.about(timer)}`).join(" "));
     await notice.attempt(() => Promise.all(timers.map((timer) => api.seeTimer(timer.timer_id, by))), said);
   }
 

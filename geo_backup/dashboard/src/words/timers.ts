@@ -16,11 +16,11 @@ const after = (time: string, nowMs: number) => span(nowMs - Date.parse(time));
 /** When a unit was to be there; where nobody had promised it, when it was missed. */
 const expected = ({ expected_time, due_time }: Timer) => expected_time ?? due_time;
 
-const LINES: Record<Timer["rule"], (timer: Timer, callsign: string, title: string, nowMs: number) => string> = {
-  acknowledge: ({ since }, callsign, title, nowMs) => `${callsign} was sent to ${title} ${after(since, nowMs)} ago and has not answered.`,
-  late: (timer, callsign, title, nowMs) => `${callsign} should have arrived ${after(expected(timer), nowMs)} ago: ${title}.`,
-  welfare: ({ since }, callsign, title, nowMs) => `${callsign} has been on scene ${after(since, nowMs)} without a word: is the crew well? ${title}.`,
-  unattended: ({ since }, _callsign, title, nowMs) => `${title} has had nobody for ${after(since, nowMs)}.`,
+const LINES: Record<Timer["rule"], (timer: Timer, callsign: string, nowMs: number) => string> = {
+  acknowledge: ({ since }, callsign, nowMs) => `${callsign} was sent ${after(since, nowMs)} ago and has not answered.`,
+  late: (timer, callsign, nowMs) => `${callsign} should have arrived ${after(expected(timer), nowMs)} ago.`,
+  welfare: ({ since }, callsign, nowMs) => `${callsign} has been on scene ${after(since, nowMs)} without a word: is the crew well?`,
+  unattended: ({ since }, _callsign, nowMs) => `Nobody has been on it for ${after(since, nowMs)}.`,
 };
 
 const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
@@ -36,7 +36,7 @@ export const timers = {
   title: "Overdue",
   /** What a loud one begins with. */
   sign: ({ rule, exercise }: Timer): string => (exercise ? `EXERCISE · ${SIGNS[rule]}` : SIGNS[rule]),
-  line: (timer: Timer, callsign: string, title: string, nowMs: number): string => LINES[timer.rule](timer, callsign, title, nowMs),
+  line: (timer: Timer, callsign: string, nowMs: number): string => LINES[timer.rule](timer, callsign, nowMs),
   short: (timer: Timer, nowMs: number): string => SHORT[timer.rule](timer, nowMs),
   seenBy: ({ acknowledged }: Timer, zone: Zone): string =>
     acknowledged ? `seen to by ${acknowledged.by.replaceAll("person:", "")} at ${minute(Date.parse(acknowledged.at), zone)}` : "",
