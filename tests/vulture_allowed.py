@@ -97,6 +97,7 @@ _.next_time
 _.server_time
 _.due_time
 _.expected_time
+_.inside_since
 _.since_time
 _.sent_time
 _.promised_time

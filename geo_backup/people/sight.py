@@ -218,7 +218,7 @@ def _rank(clear: Clear) -> int:
 
 def _coarse(name: str, part: Any, clear: Clear) -> Any:
     """A property of a unit that is not seen exactly."""
-    if name == "inside":
+    if name in ("inside", "inside_since"):
         return []
     if name in ("home", "parts", "distance_m", *TIMES):
         return None if name != "parts" else dict.fromkeys(part, 0.0) if isinstance(part, Mapping) else None

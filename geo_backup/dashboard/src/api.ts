@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timer, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timer, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -132,6 +132,7 @@ export const api = {
   /** Finished incidents since then that have all these words. */
   finished: (q: string, from: string, limit: number) =>
     request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  handover: (since: string) => request<Handover>("GET", `/v1/handover?since=${encodeURIComponent(since)}`),
   etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
   beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),

@@ -37,6 +37,8 @@ export interface Unit {
   off_map?: boolean;
   /** The beats and closures that it is in, as `beat:ID` and `closure:ID`. */
   inside: string[];
+  /** Since when, in that order. */
+  inside_since: string[];
 }
 
 /** What somebody may do, as the table of the server names it. */
@@ -201,6 +203,7 @@ export interface Incident {
   for_unit_id: string | null;
   pinned: boolean;
   opened_time: string;
+  closed_time: string | null;
   state: string;
   assignments: Assignment[];
   /** Whom its end released, and what they were doing there. */
@@ -424,6 +427,37 @@ export interface Timer {
   expected_time: string | null;
   exercise: boolean;
   acknowledged: { by: string; at: string } | null;
+}
+
+/** What whoever takes over must know, as of one moment. */
+export interface Handover {
+  as_of_time: string;
+  since_time: string;
+  incidents: Incident[];
+  units: OnDuty[];
+  promised: { incident_id: string; unit_id: string; state: string; promised_time: string | null }[];
+  closures: Closure[];
+  plans: Plan[];
+  timers: Timer[];
+  /** Those that ended in the shift, the last opened first. */
+  finished: Incident[];
+  finished_more: boolean;
+}
+
+export interface OnDuty {
+  unit_id: string;
+  callsign: string;
+  status: string;
+  status_time: string;
+  incident_id: string | null;
+  emergency_id: string | null;
+  lon: number | null;
+  lat: number | null;
+  /** What the place of its last fix is called. */
+  place: string;
+  fix_time: string | null;
+  freshness: Freshness;
+  inside: string[];
 }
 
 /** A value replaces the former whole, null removes it. */

@@ -45,6 +45,7 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   overdue: { takes: "nothing", keys: "z" },
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
   cover: { takes: "nothing", needs: "look_ahead", keys: "v" },
+  handover: { takes: "nothing", needs: "look_back" },
   plans: { takes: "nothing", needs: "look_ahead", keys: "p" },
   reach: { takes: "nothing", needs: "look", keys: "r" },
   theme: { takes: "nothing", keys: "t" },

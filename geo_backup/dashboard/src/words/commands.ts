@@ -38,6 +38,7 @@ export const verbs = {
   overdue: [["overdue", "timers"], "overdue", "go to what is overdue, one after the other"],
   why: [["why"], "why", "why these units"],
   cover: [["cover"], "cover", "cover of the area"],
+  handover: [["handover"], "handover", "the hand-over of the shift, to read or to print"],
   plans: [["plans"], "plans", "plans"],
   reach: [["reach"], "reach", "how far one gets in 2, 5 and 10 minutes"],
   theme: [["theme", "dark", "light"], "theme", "light or dark"],

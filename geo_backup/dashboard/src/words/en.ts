@@ -3,10 +3,11 @@ import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
 import { timers } from "./timers";
+import { handover } from "./handover";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
-const { clock, minute, near } = times("en-GB");
+const { clock, minute, near, dated } = times("en-GB");
 
 /** A code of the contract; one that is not known here is written as people write. */
 const named = (names: Record<string, string>) => (code: string): string => names[code] ?? code.toLowerCase().replaceAll("_", " ");
@@ -110,6 +111,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export const en = {
   units,
   timers,
+  handover,
   command,
 
   // Codes, times and numbers.
@@ -119,6 +121,8 @@ export const en = {
   freshness: (of: Freshness): string => of,
   clock,
   minute,
+  near,
+  dated,
   age,
   percent,
   minutesSeconds,
