@@ -11,6 +11,9 @@ export interface Fault {
   value?: unknown;
   by?: string;
   at?: string;
+  /** Of a unit that somebody else has sent. */
+  unit_id?: string;
+  incident_id?: string;
 }
 
 export class Problem extends Error {

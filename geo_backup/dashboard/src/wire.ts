@@ -480,5 +480,7 @@ export type Message =
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
+  /** Who else has which incident open; a name is empty where nobody is signed in. */
+  | { type: "present"; incidents: Record<string, string[]> }
   | { type: "health"; conditions: Condition[] }
   | { type: "error"; message: string };

@@ -97,8 +97,8 @@ export const command = {
   statusYes: "Set it",
   statusSet: (callsign: string, status: string) => `${callsign}: ${status}.`,
   reopened: (title: string) => `${title}: open again.`,
-  sentElsewhere: (callsign: string, title: string) => `${callsign} was not sent: another desk has just sent it to ${title}.`,
-  sentAlready: (callsign: string) => `${callsign} is on its way there already: another desk has sent it.`,
+  sentElsewhere: (callsign: string, by: string, title: string, at: string) => `${callsign} was not sent: ${by || "another desk"} sent it to ${title} at ${at}. Choose Take to have it leave there.`,
+  sentAlready: (callsign: string, by: string, at: string) => `${callsign} is sent there already, once: by ${by || "another desk"} at ${at}.`,
   noClosure: (text: string) => `No closure is called \u201c${text}\u201d.`,
   finishedOn: (date: string) => `closed, opened ${date}`,
 

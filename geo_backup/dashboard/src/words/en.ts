@@ -259,6 +259,8 @@ export const en = {
     best: (seconds: number) => `best ${minutesSeconds(seconds)}`,
     nobody: "no unit yet",
     placeUnknown: "place unknown",
+    /** Who else has it open; desks of a server where nobody signs in have no names. */
+    alsoOpen: (names: readonly string[]) => `also open at ${names.map((name) => said(name) || "another desk").join(", ")}`,
   },
 
   incident: {

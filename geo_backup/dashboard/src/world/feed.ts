@@ -73,6 +73,11 @@ export class FeedSocket {
     };
   }
 
+  /** Says something while the server listens; silent else. */
+  say(message: object): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
   #turn(link: Link): void {
     this.#link = link;
     this.#onLink(link);

@@ -13,12 +13,14 @@ export interface Told {
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
   timers: Record<string, Timer>;
+  /** Who else has which incident open, as this link says it. */
+  present: Record<string, string[]>;
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, present: {}, wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -30,9 +32,11 @@ export function merge(told: Told, message: Message): Told {
       return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, message) };
     }
     case "resumed":
-      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
+      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, wrong: [] };
     case "freshness":
       return { ...told, freshness: message.freshness };
+    case "present":
+      return { ...told, present: message.incidents };
     case "health":
       return { ...told, wrong: message.conditions };
     case "frame":

@@ -41,6 +41,7 @@ class World {
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
   timers = $derived(this.told.timers);
+  present = $derived(this.told.present);
   wrong = $derived(this.told.wrong);
   incidents = $derived<Incident[]>(
     Object.values(this.incidentOf).sort(
@@ -51,6 +52,8 @@ class World {
   emergencies = $derived(this.incidents.filter((incident) => incident.emergency?.stands));
   alarms = $derived(this.emergencies.filter((incident) => incident.emergency?.alarms));
 
+  #feed: FeedSocket | undefined;
+
   connect(listener: Listener): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const resume = () => (this.told.epoch ? { epoch: this.told.epoch, after: this.told.seq } : undefined);
@@ -59,13 +62,18 @@ class World {
       this.link = link;
       listener.linked(link, before);
     };
-    new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
+    this.#feed = new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
     // Once a second, so that all that is counted down changes in one go.
     setInterval(() => {
       const now = this.clock.now();
       if (Math.floor(now / 1000) !== Math.floor(this.nowMs / 1000)) this.nowMs = now;
     }, TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
+  }
+
+  /** Tells the other desks which incident this one has open. */
+  tell(incident: string | null): void {
+    this.#feed?.say({ type: "open", incident_id: incident });
   }
 
   callsign(unit: string): string {
