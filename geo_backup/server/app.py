@@ -52,8 +52,8 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
-from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.presence import Presence
+from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 

@@ -49,6 +49,7 @@ class Overdue {
   go(timer = this.#next()): void {
     if (!timer) return notice.say(words.timers.none);
     this.#at = timer.timer_id;
+    desk.showHandover = false;
     desk.select(timer.incident_id);
     desk.selectedUnit = timer.unit_id;
   }
