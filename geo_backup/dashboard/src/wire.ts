@@ -109,6 +109,7 @@ export interface NewIncident {
   place?: string;
   callback?: string;
   level?: number;
+  profile?: string;
 }
 
 /** What can be changed of an incident that stands; a place is `lon`, `lat` and its words. */
@@ -253,6 +254,10 @@ export interface RunCard {
   about: string;
   kinds: string[];
   mode: BackupMode;
+  /** Of an incident that is opened with its kind; null: as its mode has it. */
+  priority: number | null;
+  /** How units drive there; empty: as usual. */
+  profile: string;
   levels: { level: number; needs: Need[] }[];
 }
 
