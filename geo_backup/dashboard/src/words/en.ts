@@ -104,6 +104,8 @@ const quoted = (text: string) => (text ? `\u201c${text}\u201d` : "empty");
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
+/** A plan that begins earlier than this before its hour is begun by mistake, most likely. */
+const AHEAD_MS = 2 * 3_600_000;
 const EXERCISE = "EXERCISE";
 const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -498,6 +500,12 @@ export const en = {
     thereBy: "there by",
     past: "That time is over: choose a later one.",
     beginReally: (name: string) => `Begin ${name} now?`,
+    /** What is odd about beginning now; empty where nothing is. */
+    beginOdd: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
+      endsMs <= nowMs ? `Its time is over: it was to end at ${near(endsMs, nowMs, zone)}.`
+      : arriveMs <= nowMs ? `It was to be there by ${near(arriveMs, nowMs, zone)}, which is over.`
+      : arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
+      : "",
     beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
     lasts: "for, h",
     presence: "only presence",
