@@ -93,29 +93,6 @@ def test_two_desks_see_which_incident_the_other_has_open(desk: httpx.Client, pag
     page.locator("[data-testid=also-open-here]").wait_for(state="detached")
 
 
-def test_whoever_sends_second_is_told_who_sent_it_and_when(desk: httpx.Client, page: Any) -> None:
-    first = chosen(desk, page, kind="fire")
-    place = {"lon": PLACE[0], "lat": PLACE[1]}
-    other = desk.post("/v1/incidents", json={**place, "priority": 2, "kind": "robbery"}).json()["incident_id"]
-    page.locator(f"[data-testid=incident-row][data-incident={other}]").wait_for()
-    button = page.locator("[data-testid=ranking-row][data-unit=U3] [data-testid=send-button]")
-    button.wait_for()
-
-    def sent_meanwhile(route: Any) -> None:  # between what this desk had read and its order
-        assert desk.post(f"/v1/incidents/{other}/assignments", json={"unit_id": "U3"}).status_code == 201
-        route.continue_()
-
-    page.route(f"**/v1/incidents/{first}/assignments", sent_meanwhile)
-    try:
-        button.click()
-        said = page.locator("[data-testid=error]", has_text="U3 was not sent: another desk sent it to Robbery")
-        said.wait_for()
-    finally:
-        page.unroute(f"**/v1/incidents/{first}/assignments")
-    assert sent(desk, first) == {}
-    assert sent(desk, other) == {"U3": "assigned"}
-
-
 def test_a_units_card_says_which_beat_it_is_in(desk: httpx.Client, page: Any) -> None:
     lon, lat = PLACE[0] + 0.0041, PLACE[1] + 0.0001
     ring = [[lon + x, lat + y] for x, y in ((-0.01, -0.01), (0.01, -0.01), (0.01, 0.01), (-0.01, 0.01), (-0.01, -0.01))]
