@@ -19,8 +19,9 @@ class Overdue {
   waiting = $derived(this.all.filter((timer) => !timer.acknowledged));
   loud = $derived(this.all.filter((timer) => timer.level === "loud"));
   ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.all.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
-  /** The one that was gone to last. */
+  /** The one that was gone to last, and all that were. */
   #at = "";
+  #been = new Set<string>();
   #first = "";
   #firstSinceMs = -Infinity;
 
@@ -49,6 +50,7 @@ class Overdue {
   go(timer = this.#next()): void {
     if (!timer) return notice.say(words.timers.none);
     this.#at = timer.timer_id;
+    this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.timers));
     desk.showHandover = false;
     desk.select(timer.incident_id);
     desk.selectedUnit = timer.unit_id;
@@ -70,7 +72,10 @@ class Overdue {
     await notice.attempt(() => Promise.all(timers.map((timer) => api.seeTimer(timer.timer_id, by))), said);
   }
 
+  /** A loud one that was not gone to yet, else the one after the last. */
   #next(): Timer | undefined {
+    const fresh = this.loud.find((timer) => !this.#been.has(timer.timer_id));
+    if (fresh) return fresh;
     const at = this.waiting.findIndex((timer) => timer.timer_id === this.#at);
     return this.waiting[(at + 1) % this.waiting.length];
   }

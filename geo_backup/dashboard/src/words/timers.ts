@@ -30,7 +30,7 @@ const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
   unattended: ({ since }, nowMs) => `nobody for ${after(since, nowMs)}`,
 };
 
-const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY THERE" };
+const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY ON IT" };
 
 export const timers = {
   title: "Overdue",
