@@ -387,7 +387,7 @@ class Rules:
         if kind:
             for group in changes:
                 if agency or (group in GROUPS and group not in KIND_GROUPS):
-                    words = f"a kind of unit or incident has its own {', '.join(KIND_GROUPS)}, whatever its agency"
+                    words = f"a kind of unit or incident has its own {' and '.join(KIND_GROUPS)}, whatever its agency"
                     raise BadValueError(f"/{group}", "whole_server", words)
         self.changed(changes)
         # floats all, as a checkpoint has them: equal folds are equal after it too

@@ -51,7 +51,7 @@ async def get_basemap(node: TheNode) -> Response:
     folder = node.network.folder
     if folder is None or not (folder / "basemap.pmtiles").exists():
         raise Problem(404, "this map has no basemap")
-    # Chromium keeps the piece that had come of a range when it was broken off, and takes it for the whole range from then on
+    # Chromium keeps the piece that had come of a range that was broken off, and takes it for all of it from then on
     kept = {"Cache-Control": "no-store"}
     return FileResponse(folder / "basemap.pmtiles", media_type="application/vnd.pmtiles", headers=kept)
 

@@ -31,6 +31,12 @@ def projection(page: Any) -> Callable[[float, float], tuple[float, float]]:
     return pixel
 
 
+def read(page: Any) -> None:
+    """As long as somebody reads what has changed: keys in quicker succession are words that are typed blind, and a
+    place of the ranking that has just changed hands takes no key."""
+    page.wait_for_timeout(650)
+
+
 def chosen(desk: httpx.Client, page: Any, **more: Any) -> str:
     """An incident that somebody else opened, chosen here, ranked."""
     body = {"lon": PLACE[0], "lat": PLACE[1], "priority": 1, **more}

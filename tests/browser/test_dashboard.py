@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import built, shot
-from tests.browser.desk import projection
+from tests.browser.desk import projection, read
 from tests.running import START_S, ServerInThread, eventually
 from tests.server.test_backup import PLACE, fleet, incident
 
@@ -752,6 +752,7 @@ def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window:
     assert "of calls would find one of" in page.locator("[data-testid=cover]").inner_text()
     page.keyboard.press("v")
     page.wait_for_selector("[data-testid=cover]", state="detached")
+    read(page)
     page.keyboard.press("p")
     page.wait_for_selector("[data-testid=make-plan]")
     click(page, 11.9720, 57.7075)

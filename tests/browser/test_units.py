@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import shot
-from tests.browser.desk import chosen, incident, sent, standing
+from tests.browser.desk import chosen, incident, read, sent, standing
 from tests.running import ROOT, eventually
 from tests.server.test_backup import PLACE, fleet
 
@@ -95,6 +95,7 @@ def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(
     changed = page.locator("[data-testid=said]", has_text="has just changed")
     while not sent(desk, one):  # a set that nobody can have read yet is not sent
         hand.taken()
+        read(page)
         hand.press("Control+Enter")
         done(lambda: sent(desk, one) or changed.count(), "an answer")
     did("send the recommended units")
@@ -111,7 +112,8 @@ def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(
 
     page.wait_for_selector("[data-testid=ranking-row]:nth-child(2)")
     while not page.locator("[data-testid=ranking-row]:nth-child(2):focus-within").count():
-        hand.taken()  # a place that has just changed hands waits until that was read
+        hand.taken()
+        read(page)
         hand.press("2")
     hand.press("Enter")
     did("send the second of the ranking")

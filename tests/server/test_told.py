@@ -108,6 +108,7 @@ def _incidents(ask: Any) -> None:
     ask("POST", "/v1/incidents/i1/reopen")
     ask("POST", "/v1/incidents/i1/close")
     ask("GET", "/v1/timers")
+    ask("GET", "/v1/handover")
     ask("GET", "/v1/incidents/i1/timeline")
     ask("GET", f"/v1/units/{sent}/track")
     ask("GET", "/v1/past", params={"at": at(-0.2)})

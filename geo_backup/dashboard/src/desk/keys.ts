@@ -124,7 +124,10 @@ let alone: ReturnType<typeof setTimeout> | undefined;
 /** The letter of a menu moves the focus to its button, which is pressed a moment later; Enter presses it at once. */
 function choose(button: HTMLElement): void {
   button.focus();
-  alone = setTimeout(() => document.activeElement === button && button.click(), ALONE_MS);
+  alone = setTimeout(() => {
+    typing.over(); // whoever types words does not wait that long
+    if (document.activeElement === button) button.click();
+  }, ALONE_MS);
 }
 
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {

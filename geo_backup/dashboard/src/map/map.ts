@@ -26,11 +26,15 @@ export interface MapEvents {
   onIncident: (id: string) => void;
   onUnit: (id: string) => void;
   onDouble: () => void;
+  /** Whoever is signed in may read the map no longer. */
+  onRefused: () => void;
 }
 
 const LAYERS = ["cover", "reach", "closures", "closed-roads", "picked", "drawn", "track"] as const;
 type Layer = (typeof LAYERS)[number];
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+/** What PMTiles says of a tile that the server gives no longer to whoever is signed in. */
+const REFUSED = /code: 40[13]$/;
 const TOUCH_PX = 16;
 const HOLD_MS = 550;
 const HATCH = "hatch";
@@ -87,7 +91,10 @@ export class LiveMap {
     // A page that is left tears down what it was still loading: that is nothing wrong.
     let left = false;
     addEventListener("beforeunload", () => (left = true));
-    this.#map.on("error", ({ error }) => left || console.error(error));
+    this.#map.on("error", ({ error }) => {
+      if (REFUSED.test(error.message)) events.onRefused();
+      else if (!left) console.error(error);
+    });
     this.#map.on("style.load", () => this.#addLayers());
     this.#map.on("render", () => this.#overlay.draw(performance.now()));
     this.#map.on("click", (event) => {
