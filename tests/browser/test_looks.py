@@ -1,5 +1,5 @@
-"""What the page looks like to whoever sees little or hears it: axe-core finds nothing in any of its states, and the list
-of units hides no tool."""
+"""What the page is to whoever sees little or nothing: axe-core finds nothing in any of its states, and the list of
+units hides no tool."""
 
 from __future__ import annotations
 
