@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -25,8 +26,10 @@ UNITS = 60
 CALL_MS = 12 * 60_000
 """Forty calls in eight hours."""
 STEP_MS = 120_000
-HELD = {"JSHeapUsedSize": 1.03, "Nodes": 1.02, "JSEventListeners": 1.02}
-"""What a page holds, and how much more of it at the end is no growth: the lists are longer at one time than another."""
+HELD = ("JSHeapUsedSize", "Nodes", "JSEventListeners")
+"""What a page holds, as DevTools call it."""
+SLACK = 1.05
+"""So much more is no growth: names of places are kept up to a limit, and what is shown for the first time is built."""
 
 
 class Shift:
@@ -153,11 +156,15 @@ class Shift:
         """What the page holds once nothing is worked on and what it dropped is swept up."""
         devtools = page.context.new_cdp_session(page)
         devtools.send("Performance.enable")
-        for _ in range(3):
+        least = dict.fromkeys(HELD, math.inf)
+        for _ in range(3):  # what a frame still holds is dropped with the next
+            page.evaluate("new Promise(requestAnimationFrame)")
             devtools.send("HeapProfiler.collectGarbage")
-        metrics = {row["name"]: row["value"] for row in devtools.send("Performance.getMetrics")["metrics"]}
+            for row in devtools.send("Performance.getMetrics")["metrics"]:
+                if row["name"] in HELD:
+                    least[row["name"]] = min(least[row["name"]], row["value"])
         devtools.detach()
-        return {name: metrics[name] for name in HELD}
+        return least
 
 
 @pytest.fixture
@@ -186,4 +193,4 @@ def test_a_page_holds_no_more_at_the_end_of_a_shift(browser: Any, shift: Shift, 
     context.close()
     assert wrong == []
     middle, end = told[len(told) // 2], told[-1]
-    assert {name: end[name] for name in HELD if end[name] > HELD[name] * middle[name]} == {}, told
+    assert {name: end[name] for name in HELD if end[name] > SLACK * middle[name]} == {}, told
