@@ -147,14 +147,15 @@ def gothenburg() -> RoadNetwork:
     return RoadNetwork.load(GOTHENBURG)
 
 
+@pytest.mark.parametrize("targets", [1, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str) -> None:
+def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str, targets: int) -> None:
     rng = np.random.default_rng(7)
     weights = weigh(gothenburg, PROFILES[profile])
     graph = oracle.expanded(weights)
     edges, fractions = rng.integers(0, gothenburg.edges, 2_000), rng.integers(0, 65537, 2_000)
     points = RoadPoints.of([RoadPoint(int(e), int(f)) for e, f in zip(edges, fractions, strict=True)])
-    for edge in rng.choice(gothenburg.edges, 5, replace=False):
+    for edge in rng.choice(gothenburg.edges, targets, replace=False):
         target = Target.on_edge(int(edge), int(rng.integers(0, 65537)))
         field = ArrivalField.build(weights, target)
         expected = oracle.at_end(weights, target, HOUR, graph)
