@@ -13,6 +13,7 @@ import * as losses from "./losses";
 import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
 import { past } from "./past.svelte";
 import { record } from "./record.svelte";
 import { roster } from "./roster.svelte";
@@ -34,7 +35,7 @@ const callsigns = (units: readonly string[]) => units.map((unit) => world.callsi
 export async function carry(order: Order, found: Found = {}): Promise<void> {
   const { name, units, incident, text, number } = order;
   const [unit] = units as [string];
-  if (incident && name !== "open") desk.select(incident);
+  if (incident && name !== "open" && name !== "ok") desk.select(incident);
   switch (name) {
     case "status": return setStatus(units, text);
     case "show": return roster.choose(unit);
@@ -81,14 +82,24 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
       return record.play();
     case "live": return past.leave();
     case "ack": return orders.acknowledge();
+    case "ok": return seen(units, incident);
+    case "overdue": return overdue.go();
     case "why": return void (desk.showWhy = !desk.showWhy);
     case "cover": return void (desk.showCover = !desk.showCover);
+    case "handover": return void (desk.showHandover = !desk.showHandover);
     case "plans": return desk.togglePlans();
     case "reach": return void (desk.showReach = !desk.showReach);
     case "theme": return desk.toggleTheme();
     case "undo": return notice.takeBack();
     case "help": return void (desk.showHelp = true);
   }
+}
+
+/** Whoever names a unit or an incident has seen to all that is overdue of it. */
+function seen([unit]: readonly string[], incident: string | null): Promise<void> | void {
+  if (!unit && !incident) return overdue.seeFirst();
+  const of = overdue.waiting.filter((timer) => (unit ? timer.unit_id === unit : timer.incident_id === incident));
+  return of.length ? overdue.see(of) : notice.say(words.timers.none);
 }
 
 function onIncident(id: string | null, act: (incident: Incident) => unknown): void {

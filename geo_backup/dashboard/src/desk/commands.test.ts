@@ -113,6 +113,15 @@ describe("a line", () => {
   });
 });
 
+describe("what is overdue", () => {
+  it.each([
+    ["ok", [], null],
+    ["ok p17", ["U17"], null],
+    ["ok #2", [], "I-NHTEBN"],
+  ])("%s", (line, units, incident) => expect(read(line, known).order).toMatchObject({ name: "ok", units, incident }));
+  it("is seen to by name or not at all", () => expect(read("ok q99", known).trouble?.what).toBe("incident"));
+});
+
 describe("what a line may become", () => {
   const lines = (line: string) => read(line, known).options.map((option) => option.line);
   it.each([

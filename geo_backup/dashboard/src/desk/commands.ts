@@ -7,7 +7,7 @@ import type { Right } from "../wire";
 
 export type { Name };
 
-type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "moment" | "speed";
+type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "moment" | "speed" | "subject";
 
 /** `ofNow`: it tells what holds now, so it tells nothing while the desk looks back. */
 export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string; range?: readonly [number, number]; ofNow?: true }> = {
@@ -43,13 +43,16 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   streets: { takes: "nothing", needs: "close_roads", keys: "e" },
   lift: { takes: "words", needs: "close_roads" },
   closed: { takes: "filter", needs: "look_back" },
-  timeline: { takes: "incident", needs: "look_back", keys: "y" },
+  timeline: { takes: "incident", needs: "look_back", keys: ";" },
   back: { takes: "moment", needs: "look_back", keys: "," },
   play: { takes: "speed", needs: "look_back", range: [1, 1000] },
   live: { takes: "nothing", keys: "." },
   ack: { takes: "nothing", needs: "take", keys: "a" },
+  ok: { takes: "subject", needs: "take", keys: "y" },
+  overdue: { takes: "nothing", keys: "z" },
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
   cover: { takes: "nothing", needs: "look_ahead", keys: "v", ofNow: true },
+  handover: { takes: "nothing", needs: "look_back", ofNow: true },
   plans: { takes: "nothing", needs: "look_ahead", keys: "p", ofNow: true },
   reach: { takes: "nothing", needs: "look", keys: "r", ofNow: true },
   theme: { takes: "nothing", keys: "t" },
@@ -233,6 +236,11 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     if (!(number >= low && number <= high)) throw new Stop("number", rest[0]);
     return { ...order, number };
   },
+  subject(rest, known, order) {
+    if (!rest.length) return order;
+    if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
+    return { ...order, incident: incidentOf(rest, known) };
+  },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };
 
@@ -313,7 +321,8 @@ function optionsFor(line: string, tokens: string[], going: boolean, known: Known
   const { takes } = COMMANDS[name];
   const afterTo = tokens.slice(1, place).some((token) => links.to.includes(plain(token)));
   if (takes === "incident" || afterTo || word.startsWith("#")) return open();
-  if (takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
+  if (takes === "subject" && !word) return open();
+  if (takes === "subject" || takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
   return [];
 }
 

@@ -31,6 +31,7 @@ class Desk implements Listener {
   showWhy = $state(false);
   showCover = $state(false);
   showPlans = $state(false);
+  showHandover = $state(false);
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
 
   /** Under which name this desk acknowledges where nobody is signed in, as the log will have it. */
@@ -172,7 +173,8 @@ class Desk implements Listener {
 
   /** One step back: the last thing that was begun is put away. */
   cancel(): void {
-    if (tool.name !== "look") tool.take("look");
+    if (this.showHandover) this.showHandover = false;
+    else if (tool.name !== "look") tool.take("look");
     else if (card.open) card.putAway();
     else if (this.replacing) this.replacing = null;
     else if (this.selectedUnit) this.selectedUnit = null;

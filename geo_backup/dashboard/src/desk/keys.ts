@@ -13,6 +13,7 @@ import { notice } from "./notice.svelte";
 import { FAR_STEP_MS, STEP_MS, past } from "./past.svelte";
 import { record } from "./record.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
 import { roster } from "./roster.svelte";
 import { may, session } from "./session.svelte";
 import { tool } from "./tool.svelte";
@@ -60,6 +61,8 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   g: [() => tool.take("closure-area"), "close_roads"],
   e: [() => tool.take("closure-edges"), "close_roads"],
   a: [() => orders.acknowledge(), "take"],
+  y: [() => (alone = setTimeout(() => void overdue.seeFirst(), ALONE_MS)), "take"], // not the first letter of "yes, two men"
+  z: [() => overdue.go()],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
   "/": [() => ((line.active = true), (line.wanted += 1))],
@@ -68,7 +71,7 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   h: [() => unitLook.toggleTrack(), "look_back"],
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
-  y: [() => record.toggle(), "look_back"],
+  ";": [() => record.toggle(), "look_back"],
   ",": [() => past.open(), "look_back"],
   ".": [() => past.leave()],
   t: [() => desk.toggleTheme()],

@@ -198,6 +198,7 @@ class Line {
       case "end":
       case "timeline":
       case "open": return says.of(plainly, on);
+      case "ok": return says.ok(units[0] ?? on);
       case "reopen": return choice?.finished ? says.reopen(choice.shows) : this.#answered ? words.command.trouble.incident(text) : words.command.seeking;
       case "new": {
         const { place, kind, note } = this.#parts(order);

@@ -1,5 +1,5 @@
 /** What the feed has told so far: a pure merge of each message into what is known. */
-import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Unit } from "../wire";
+import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Timer, Unit } from "../wire";
 
 export interface Told {
   epoch: string | null;
@@ -12,12 +12,15 @@ export interface Told {
   incidents: Record<string, Incident>;
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
+  timers: Record<string, Timer>;
+  /** Who else has which incident open, as this link says it. */
+  present: Record<string, string[]>;
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, present: {}, wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -26,9 +29,11 @@ export function merge(told: Told, message: Message): Told {
     case "snapshot":
       return whole(message);
     case "resumed":
-      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
+      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, wrong: [] };
     case "freshness":
       return { ...told, freshness: message.freshness };
+    case "present":
+      return { ...told, present: message.incidents };
     case "health":
       return { ...told, wrong: message.conditions };
     case "frame":
@@ -52,6 +57,7 @@ function changed(told: Told, by: Partial<Maps>) {
     incidents: merged(told.incidents, by.incidents),
     rankings: merged(told.rankings, by.rankings),
     closures: merged(told.closures, by.closures),
+    timers: merged(told.timers, by.timers),
   };
 }
 

@@ -60,12 +60,16 @@ class World {
   incidentOf = $derived(this.told.incidents);
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
+  timers = $derived(this.told.timers);
+  present = $derived(this.live.present);
   wrong = $derived(this.live.wrong);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));
   #openNow = $derived(this.live.incidents);
   /** Emergencies that stand now, whatever is shown, and those of them that sound. */
   emergencies = $derived(sorted(this.#openNow).filter((incident) => incident.emergency?.stands));
   alarms = $derived(this.emergencies.filter((incident) => incident.emergency?.alarms));
+
+  #feed: FeedSocket | undefined;
 
   connect(listener: Listener): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -75,13 +79,18 @@ class World {
       this.link = link;
       listener.linked(link, before);
     };
-    new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
+    this.#feed = new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
     // Once a second, so that all that is counted down changes in one go.
     setInterval(() => {
       const now = this.clock.live();
       if (Math.floor(now / 1000) !== Math.floor(this.liveMs / 1000)) this.liveMs = now;
     }, TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
+  }
+
+  /** Tells the other desks which incident this one has open. */
+  tell(incident: string | null): void {
+    this.#feed?.say({ type: "open", incident_id: incident });
   }
 
   callsign(unit: string): string {
