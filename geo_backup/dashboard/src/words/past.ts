@@ -107,7 +107,6 @@ export const record = {
   pause: "Pause",
   goTo: (at: string) => `Show the map as it was at ${at}`,
   close: "Close this record",
-  recommendations: "with recommendations",
   says: (of: Moment, callsign: Callsign): string => {
     const say = SAYS[of.what];
     return say ? say(of.unit_id ? callsign(of.unit_id) : "", of.values, callsign) : plain(String(of.values["fact"] ?? of.what)).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
