@@ -403,10 +403,15 @@ export interface Plan extends NewPlan {
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
 }
 
-/** Something that a unit did, or that happened to it. */
+/** Something that happened, who said so, and its values. */
 export interface Moment {
+  /** null: positions told it. */
+  seq: number | null;
   at: string;
+  received_time: string;
   what: string;
+  said_by: string;
+  unit_id: string | null;
   incident_id: string | null;
   values: Record<string, unknown>;
 }
@@ -465,6 +470,15 @@ export interface OnDuty {
   inside: string[];
 }
 
+/** What happened in an incident, oldest first; `whole` is false where older moments are left out. */
+export interface Timeline {
+  incident_id: string;
+  opened_time: string;
+  closed_time: string | null;
+  whole: boolean;
+  moments: Moment[];
+}
+
 /** A value replaces the former whole, null removes it. */
 export type Changes<T> = Record<string, T | null>;
 
@@ -476,6 +490,9 @@ export interface Maps {
   closures: Changes<Closure>;
   timers: Changes<Timer>;
 }
+
+/** Everything at a moment of the past, as the feed told it then, and when the log begins. */
+export type Past = { epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits; past: { begins: string } } & Partial<Maps>;
 
 /** All that the feed says. */
 export type Message =

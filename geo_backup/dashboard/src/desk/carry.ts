@@ -10,9 +10,12 @@ import type { Order } from "./commands";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
+import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
 import { overdue } from "./overdue.svelte";
+import { past } from "./past.svelte";
+import { record } from "./record.svelte";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
 import { liftClosure, tool } from "./tool.svelte";
@@ -71,6 +74,13 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "road": return take("closure-line");
     case "area": return take("closure-area");
     case "streets": return take("closure-edges");
+    case "closed": return found.finished ? record.open(found.finished.incident_id) : void (notice.error = words.record.none);
+    case "timeline": return record.open(incident!);
+    case "back": return text ? past.go(meant(spoken(text)!, world.clock.live(), world.zone)) : past.open();
+    case "play":
+      if (number) past.speed = number;
+      return record.play();
+    case "live": return past.leave();
     case "ack": return orders.acknowledge();
     case "ok": return seen(units, incident);
     case "overdue": return overdue.go();

@@ -16,6 +16,7 @@ const known: Known = {
   incident: "I-ROBBER",
   unit: "U1",
   may: () => true,
+  past: false,
 };
 const order = (line: string, of = known) => {
   const { name, units, incident, text, number } = read(line, of).order ?? {};
@@ -84,6 +85,9 @@ describe("a line", () => {
     ["where", ["place", ""]],
     ["replace p18", ["by", ""]],
     ["ack now", ["rest", "now"]],
+    ["back when", ["moment", "when"]],
+    ["back 25:10", ["moment", "25:10"]],
+    ["play fast", ["number", "fast"]],
     ["emergency p17 p18", ["rest", "p18"]],
   ])("%s is not carried out, and says why", (line, why) => {
     expect(read(line, known).order).toBeUndefined();
@@ -93,6 +97,12 @@ describe("a line", () => {
   it("asks which incident where none is chosen", () => {
     const none = { ...known, incident: null };
     for (const line of ["backup", "send p17", "note two men", "level 2", "end"]) expect(trouble(line, none)).toEqual(["whose", ""]);
+  });
+
+  it("does nothing while the desk looks back that would change something, or is only known of now", () => {
+    const back = { ...known, past: true, may: (right: string) => right === "look_back" };
+    for (const line of ["send p17", "p17 os", "close here", "cover", "near p17"]) expect(trouble(line, back)).toEqual(["held", ""]);
+    for (const line of ["p17", "back 14:05", "closed robbery", "closed", "play 30", "live"]) expect(read(line, back).trouble).toBeUndefined();
   });
 
   it("is for whoever has the right", () => {

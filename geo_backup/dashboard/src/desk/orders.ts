@@ -9,6 +9,7 @@ import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
+import { past } from "./past.svelte";
 import { may, session } from "./session.svelte";
 import { titleOf } from "./titles";
 
@@ -193,6 +194,7 @@ export function declareEmergency(unit = desk.selectedUnit): void {
 export async function acknowledge(id = world.alarms[0]?.incident_id): Promise<void> {
   if (!id) return notice.say(words.emergency.none);
   consent.leave();
+  past.leave();
   desk.select(id);
   const by = session.name ? undefined : desk.name || words.emergency.desk; // whoever is signed in is named by the server
   await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || by || ""));
@@ -207,8 +209,4 @@ export function clearEmergency(id: string, end: EmergencyEnd): void {
     yes: words.emergency.endIt, no: words.consent.leave,
     act: () => notice.attempt(() => api.clearEmergency(id, end), words.emergency.over),
   });
-}
-
-export async function setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {
-  await notice.attempt(async () => world.replayed(await api.setReplay(change)), "");
 }

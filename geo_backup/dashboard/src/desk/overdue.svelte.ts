@@ -5,6 +5,7 @@ import { world } from "../world/world.svelte";
 import type { Timer } from "../wire";
 import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
+import { past } from "./past.svelte";
 import { SETTLE_MS } from "./rows.svelte";
 import { session } from "./session.svelte";
 import { tagOf } from "./tags";
@@ -14,11 +15,12 @@ const first = (a: Timer, b: Timer): number =>
   Number(b.level === "loud") - Number(a.level === "loud") || a.due_time.localeCompare(b.due_time) || a.timer_id.localeCompare(b.timer_id);
 
 class Overdue {
-  all = $derived<Timer[]>(Object.values(world.timers).sort(first));
-  /** Nobody has seen to them. */
-  waiting = $derived(this.all.filter((timer) => !timer.acknowledged));
-  loud = $derived(this.all.filter((timer) => timer.level === "loud"));
-  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.all.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
+  /** Of the moment that is shown. */
+  #shown = $derived<Timer[]>(Object.values(world.timers).sort(first));
+  /** What nobody has seen to, and what is loud: now, whatever is shown. */
+  waiting = $derived(Object.values(world.live.timers).filter((timer) => !timer.acknowledged).sort(first));
+  loud = $derived(this.waiting.filter((timer) => timer.level === "loud"));
+  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.#shown.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
   /** The one that was gone to last, and all that were. */
   #at = "";
   #been = new Set<string>();
@@ -26,7 +28,7 @@ class Overdue {
   #firstSinceMs = -Infinity;
 
   of(incident: string | null): Timer[] {
-    return this.all.filter((timer) => timer.incident_id === incident);
+    return this.#shown.filter((timer) => timer.incident_id === incident);
   }
 
   /** In words. */
@@ -50,7 +52,8 @@ class Overdue {
   go(timer = this.#next()): void {
     if (!timer) return notice.say(words.timers.none);
     this.#at = timer.timer_id;
-    this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.timers));
+    this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.live.timers));
+    past.leave();
     desk.showHandover = false;
     desk.select(timer.incident_id);
     desk.selectedUnit = timer.unit_id;
@@ -68,6 +71,7 @@ class Overdue {
   /** Somebody has seen to these; who is not signed in need not say a name. */
   async see(timers: readonly Timer[]): Promise<void> {
     const by = session.name ? undefined : desk.name || undefined;
+    past.leave();
     const said = words.timers.nowSeen(timers.map((timer) => `${this.line(timer)} ${this.about(timer)}`).join(" "));
     await notice.attempt(() => Promise.all(timers.map((timer) => api.seeTimer(timer.timer_id, by))), said);
   }

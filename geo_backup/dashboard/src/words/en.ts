@@ -2,12 +2,13 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
+import { past, record } from "./past";
 import { timers } from "./timers";
 import { handover } from "./handover";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
-const { clock, minute, near, dated } = times("en-GB");
+const { clock, minute, near, onPaper } = times("en-GB");
 
 /** A code of the contract; one that is not known here is written as people write. */
 const named = (names: Record<string, string>) => (code: string): string => names[code] ?? code.toLowerCase().replaceAll("_", " ");
@@ -115,6 +116,8 @@ export const en = {
   timers,
   handover,
   command,
+  past,
+  record,
 
   // Codes, times and numbers.
   reason,
@@ -124,7 +127,7 @@ export const en = {
   clock,
   minute,
   near,
-  dated,
+  onPaper,
   age,
   percent,
   minutesSeconds,
@@ -584,7 +587,7 @@ export const en = {
     keys: "Keys",
     keyList: [
       ["a", "acknowledge an officer's emergency, the one that is shown first"],
-      ["y", "overdue: you have seen to the loud one that is shown first, else to that of what is chosen"],
+      ["0", "overdue: you have seen to the loud one that is shown first, else to that of what is chosen"],
       ["z", "go to what is overdue, one after the other"],
       ["n", "new incident: the place, what it is, what was said"],
       ["Ctrl+Enter", "open it and ask for backup; then send the recommended units, or the best one"],
@@ -609,6 +612,9 @@ export const en = {
       ["m", "status of the chosen unit: then its letter"],
       ["h", "the last hour of the chosen unit, on the map"],
       ["j / k or ↓ / ↑", "next, former incident"],
+      [",", "look back: the whole page as it was; ← → step, with Shift by a minute, Space plays; / back 14:05 goes to a time"],
+      [".", "back to live"],
+      ["y", "what happened in the chosen incident, with times and who said it; / closed robbery finds a finished one"],
       ["t", "light or dark"],
       ["?", "this help"],
       ["Esc", "one step back"],

@@ -29,7 +29,8 @@ export const units = {
   status: "Status",
   statusOf: (callsign: string) => `Status of ${callsign}`,
   track: "Last hour",
-  trackOf: (callsign: string) => `Where ${callsign} was in its last hour`,
+  /** When it was at a place along its way. */
+  stayed: (from: string, to: string, now: boolean) => (now ? `since ${from}` : from === to ? from : `${from}\u2013${to}`),
   trackEmpty: "No position of the last hour is known.",
   near: "Who is near",
   byRoad: (time: string) => time,

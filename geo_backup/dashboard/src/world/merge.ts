@@ -1,5 +1,5 @@
 /** What the feed has told so far: a pure merge of each message into what is known. */
-import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Position, Ranking, Timer, Unit } from "../wire";
+import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Timer, Unit } from "../wire";
 
 export interface Told {
   epoch: string | null;
@@ -26,11 +26,8 @@ export function nothing(): Told {
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
 export function merge(told: Told, message: Message): Told {
   switch (message.type) {
-    case "snapshot": {
-      const { epoch, seq, mode, area, freshness } = message;
-      const fresh = nothing();
-      return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, message) };
-    }
+    case "snapshot":
+      return whole(message);
     case "resumed":
       return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, wrong: [] };
     case "freshness":
@@ -44,6 +41,13 @@ export function merge(told: Told, message: Message): Told {
     default:
       return told;
   }
+}
+
+/** What a snapshot tells, of now or of a moment of the past. */
+export function whole(snapshot: Omit<Past, "past">): Told {
+  const { epoch, seq, mode, area, freshness } = snapshot;
+  const fresh = nothing();
+  return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, snapshot) };
 }
 
 function changed(told: Told, by: Partial<Maps>) {
