@@ -47,7 +47,7 @@ def test_a_finished_incident_is_found_read_and_shown_as_it_was_at_each_moment(de
     page.locator(f"{BAR}[data-at]").wait_for()
     page.locator(f"[data-testid=incident-row][data-incident='{incident_id}']", has_text="1 on the way").wait_for()
     page.wait_for_selector("[data-testid=count-moving][data-count='1']")
-    page.keyboard.press("y")  # and its own page as it was
+    page.keyboard.press(";")  # and its own page as it was
     page.locator("[data-testid=assigned-row][data-unit=U3]").wait_for()
     page.wait_for_selector("[data-testid=ranking-row]")
     page.keyboard.press(".")

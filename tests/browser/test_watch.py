@@ -44,7 +44,7 @@ def test_what_is_overdue_is_loud_until_somebody_has_seen_to_it(impatient: httpx.
     page.locator("[data-testid=unit-card] [data-testid=late]").wait_for()
     spoken = page.locator("[data-testid=loud-read]").inner_text()
     assert spoken.startswith("NO ANSWER: U0 was sent")
-    page.keyboard.press("0")
+    page.keyboard.press("y")
     page.locator("[data-testid=loud]").wait_for(state="detached")
     page.locator("[data-testid=seen-by]", has_text="seen to by desk at").wait_for()
     assert page.locator("[data-testid=loud-read]").inner_text() in ("", spoken), "read out once"
@@ -116,6 +116,6 @@ def test_what_is_loud_is_of_now_while_the_desk_looks_back(impatient: httpx.Clien
     page.locator("[data-testid=past-bar]").wait_for()
     assert loud.is_visible()
     page.keyboard.press("Escape")  # out of the bar's slider
-    page.keyboard.press("0")
+    page.keyboard.press("y")
     loud.wait_for(state="detached")
     page.locator("[data-testid=past-bar]").wait_for(state="detached")

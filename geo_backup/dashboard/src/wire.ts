@@ -423,6 +423,15 @@ export interface Track {
   moments: Moment[];
 }
 
+/** What happened in an incident, oldest first; `whole` is false where older moments are left out. */
+export interface Timeline {
+  incident_id: string;
+  opened_time: string;
+  closed_time: string | null;
+  whole: boolean;
+  moments: Moment[];
+}
+
 /** What somebody should have said or done by now. */
 export interface Timer {
   timer_id: string;
@@ -468,15 +477,6 @@ export interface OnDuty {
   fix_time: string | null;
   freshness: Freshness;
   inside: string[];
-}
-
-/** What happened in an incident, oldest first; `whole` is false where older moments are left out. */
-export interface Timeline {
-  incident_id: string;
-  opened_time: string;
-  closed_time: string | null;
-  whole: boolean;
-  moments: Moment[];
 }
 
 /** A value replaces the former whole, null removes it. */

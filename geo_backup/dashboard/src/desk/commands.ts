@@ -43,12 +43,12 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   streets: { takes: "nothing", needs: "close_roads", keys: "e" },
   lift: { takes: "words", needs: "close_roads" },
   closed: { takes: "filter", needs: "look_back" },
-  timeline: { takes: "incident", needs: "look_back", keys: "y" },
+  timeline: { takes: "incident", needs: "look_back", keys: ";" },
   back: { takes: "moment", needs: "look_back", keys: "," },
   play: { takes: "speed", needs: "look_back", range: [1, 1000] },
   live: { takes: "nothing", keys: "." },
   ack: { takes: "nothing", needs: "take", keys: "a" },
-  ok: { takes: "subject", needs: "take", keys: "0" },
+  ok: { takes: "subject", needs: "take", keys: "y" },
   overdue: { takes: "nothing", keys: "z" },
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
   cover: { takes: "nothing", needs: "look_ahead", keys: "v", ofNow: true },
@@ -223,11 +223,6 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     if (!rest.length) throw new Stop("text");
     return { ...order, text: rest.join(" ") };
   },
-  subject(rest, known, order) {
-    if (!rest.length) return order;
-    if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
-    return { ...order, incident: incidentOf(rest, known) };
-  },
   moment(rest, _known, order) {
     const text = rest.join(" ");
     if (text && !spoken(text)) throw new Stop("moment", text);
@@ -240,6 +235,11 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     const [low, high] = COMMANDS[order.name].range!;
     if (!(number >= low && number <= high)) throw new Stop("number", rest[0]);
     return { ...order, number };
+  },
+  subject(rest, known, order) {
+    if (!rest.length) return order;
+    if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
+    return { ...order, incident: incidentOf(rest, known) };
   },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };

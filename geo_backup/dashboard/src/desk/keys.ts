@@ -61,7 +61,7 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   g: [() => tool.take("closure-area"), "close_roads"],
   e: [() => tool.take("closure-edges"), "close_roads"],
   a: [() => orders.acknowledge(), "take"],
-  0: [() => (alone = setTimeout(() => void overdue.seeFirst(), ALONE_MS)), "take"], // not the first digit of a number
+  y: [() => (alone = setTimeout(() => void overdue.seeFirst(), ALONE_MS)), "take"], // not the first letter of "yes, two men"
   z: [() => overdue.go()],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
@@ -71,7 +71,7 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   h: [() => unitLook.toggleTrack(), "look_back"],
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
-  y: [() => record.toggle(), "look_back"],
+  ";": [() => record.toggle(), "look_back"],
   ",": [() => past.open(), "look_back"],
   ".": [() => past.leave()],
   t: [() => desk.toggleTheme()],

@@ -15,12 +15,13 @@ const first = (a: Timer, b: Timer): number =>
   Number(b.level === "loud") - Number(a.level === "loud") || a.due_time.localeCompare(b.due_time) || a.timer_id.localeCompare(b.timer_id);
 
 class Overdue {
-  /** Of the moment that is shown. */
-  #shown = $derived<Timer[]>(Object.values(world.timers).sort(first));
-  /** What nobody has seen to, and what is loud: now, whatever is shown. */
-  waiting = $derived(Object.values(world.live.timers).filter((timer) => !timer.acknowledged).sort(first));
-  loud = $derived(this.waiting.filter((timer) => timer.level === "loud"));
-  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.#shown.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
+  /** At the moment that is shown. */
+  all = $derived<Timer[]>(Object.values(world.timers).sort(first));
+  #now = $derived<Timer[]>(Object.values(world.live.timers).sort(first));
+  /** Nobody has seen to them by now. */
+  waiting = $derived(this.#now.filter((timer) => !timer.acknowledged));
+  loud = $derived(this.#now.filter((timer) => timer.level === "loud"));
+  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.all.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
   /** The one that was gone to last, and all that were. */
   #at = "";
   #been = new Set<string>();
@@ -28,7 +29,7 @@ class Overdue {
   #firstSinceMs = -Infinity;
 
   of(incident: string | null): Timer[] {
-    return this.#shown.filter((timer) => timer.incident_id === incident);
+    return this.all.filter((timer) => timer.incident_id === incident);
   }
 
   /** In words. */
@@ -51,9 +52,9 @@ class Overdue {
   /** Goes to what one is about; without a name, to one after the other. */
   go(timer = this.#next()): void {
     if (!timer) return notice.say(words.timers.none);
+    past.leave();
     this.#at = timer.timer_id;
     this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.live.timers));
-    past.leave();
     desk.showHandover = false;
     desk.select(timer.incident_id);
     desk.selectedUnit = timer.unit_id;

@@ -117,7 +117,7 @@ class LookingBack {
     if (tool.name !== "look") tool.take("look");
     if (card.open) card.putAway();
     consent.leave();
-    desk.showPlans = desk.showCover = desk.showReach = false;
+    desk.showPlans = desk.showCover = desk.showReach = desk.showHandover = false;
   }
 
   async #run(): Promise<void> {

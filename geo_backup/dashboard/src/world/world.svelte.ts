@@ -61,7 +61,6 @@ class World {
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
   timers = $derived(this.told.timers);
-  /** Who else has which incident open now, whatever is shown. */
   present = $derived(this.live.present);
   wrong = $derived(this.live.wrong);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));
