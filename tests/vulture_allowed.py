@@ -96,6 +96,8 @@ _.to_time
 _.next_time
 _.server_time
 _.due_time
+_.expected_time
+_.inside_since
 _.since_time
 _.sent_time
 _.promised_time

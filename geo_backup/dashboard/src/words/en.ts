@@ -2,10 +2,13 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
+import { handover } from "./handover";
+import { past, record } from "./past";
+import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
-const { clock, minute, near } = times("en-GB");
+const { clock, minute, near, headed } = times("en-GB");
 
 /** A code of the contract; one that is not known here is written as people write. */
 const named = (names: Record<string, string>) => (code: string): string => names[code] ?? code.toLowerCase().replaceAll("_", " ");
@@ -102,13 +105,19 @@ const quoted = (text: string) => (text ? `\u201c${text}\u201d` : "empty");
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
+/** A plan that begins earlier than this before its hour is begun by mistake, most likely. */
+const AHEAD_MS = 2 * 3_600_000;
 const EXERCISE = "EXERCISE";
 const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  timers,
+  handover,
   command,
+  past,
+  record,
 
   // Codes, times and numbers.
   reason,
@@ -117,6 +126,8 @@ export const en = {
   freshness: (of: Freshness): string => of,
   clock,
   minute,
+  near,
+  headed,
   age,
   percent,
   minutesSeconds,
@@ -252,6 +263,8 @@ export const en = {
     best: (seconds: number) => `best ${minutesSeconds(seconds)}`,
     nobody: "no unit yet",
     placeUnknown: "place unknown",
+    /** Who else has it open; desks of a server where nobody signs in have no names. */
+    alsoOpen: (names: readonly string[]) => `also open at ${names.map((name) => said(name) || "another desk").join(", ")}`,
   },
 
   incident: {
@@ -489,6 +502,12 @@ export const en = {
     thereBy: "there by",
     past: "That time is over: choose a later one.",
     beginReally: (name: string) => `Begin ${name} now?`,
+    /** What is odd about beginning now; empty where nothing is. */
+    beginOdd: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
+      endsMs <= nowMs ? `Its time is over: it was to end at ${near(endsMs, nowMs, zone)}.`
+      : arriveMs <= nowMs ? `It was to be there by ${near(arriveMs, nowMs, zone)}, which is over.`
+      : arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
+      : "",
     beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
     lasts: "for, h",
     presence: "only presence",
@@ -586,6 +605,10 @@ export const en = {
         ["a", "acknowledge an officer's emergency, the one that is shown first"],
         ["!", "declare an emergency of the chosen unit, or leave it"],
       ]],
+      ["Overdue", [
+        ["y", "you have seen to the loud one that is shown first, else to that of what is chosen"],
+        ["z", "go to what is overdue, one after the other"],
+      ]],
       ["Units", [
         ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
         ["m", "status of the chosen unit: then its letter"],
@@ -597,6 +620,11 @@ export const en = {
         ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
         ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
         ["p", "plans: Space sets a post at the crosshair"],
+      ]],
+      ["What happened", [
+        [",", "look back: the whole page as it was; ← → step, with Shift by a minute, Space plays; / back 14:05 goes to a time"],
+        [".", "back to live"],
+        [";", "what happened in the chosen incident, with times and who said it; / closed robbery finds a finished one"],
       ]],
       ["The page", [
         ["/", "the command line: what is typed is listed beneath"],
