@@ -184,7 +184,7 @@ class LookingBack {
       if (found) {
         this.beginsMs = Date.parse(found.past.begins);
         world.backMs = Math.max(world.backMs ?? 0, Math.ceil(this.beginsMs));
-        this.trouble = words.past.begins(this.beginsMs, world.zone);
+        this.trouble = words.past.begins;
         return true;
       }
     }
