@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,15 +183,17 @@ def test_a_page_holds_no_more_at_the_end_of_a_shift(browser: Any, shift: Shift, 
     page.set_default_timeout(30_000)
     wrong: list[str] = []
     listen(page, wrong)
+    decisions: Counter[str] = Counter()
+    page.on("request", lambda request: decisions.update([request.url] if "/v1/decisions/" in request.url else []))
     page.goto(shift.server.url)
     shown(page)
     shift.call(page)
     told = [shift.held(page)]
-    for n in range(1, calls):
+    for _ in range(1, calls):
         shift.call(page)
         told.append(shift.held(page))
-        print(n, told[-1], flush=True)
     context.close()
     assert wrong == []
+    assert max(decisions.values()) == 1, f"what does not change is asked for once: {decisions}"
     middle, end = told[len(told) // 2], told[-1]
     assert {name: end[name] for name in HELD if end[name] > SLACK * middle[name]} == {}, told
