@@ -41,7 +41,7 @@ class FixRules:
     """A unit is held back no longer than this."""
     accuracy_max_m: float = number(200.0, 1.0, 100_000.0)
     """Less accurate fixes are no place to route from (`inaccurate`)."""
-    kept: int = number(4, 1, 64)
+    kept: int = number(8, 1, 64)
     """Accepted fixes kept in a unit, to know its direction and to tell a duplicate from a late fix."""
 
 
@@ -105,24 +105,25 @@ class SnapRules:
     """The same for a place on a motorway: most places are addresses, in the street beside it."""
     match_gap_ms: int = number(60_000, 0, 3_600_000)
     """A fix this much older says nothing of where a unit is now."""
-    match_step_m: float = number(10.0, 0.0, 1_000.0)
-    """Nearer than this to each other, two fixes say nothing of the way between them [two sigma of Newson, Krumm]."""
-    match_break_m: float = number(60.0, 0.0, 10_000.0)
+    match_step_m: float = number(20.0, 0.0, 1_000.0)
+    """Nearer than this to each other, two fixes say little of the way between them, and most of it is noise
+    [twice what two fixes of a usual receiver are apart at one place]."""
+    match_break_m: float = number(120.0, 0.0, 10_000.0)
     """The most that two fixes which no road connects in about their distance can weigh against a place: maps have
     gaps, and fixes leap."""
     match_keep: float = number(0.9, 0.0, 1.0)
     """How much of what was known at one fix counts at the next: errors of a receiver last for several fixes."""
-    match_beam_m: float = number(40.0, 0.0, 10_000.0)
+    match_beam_m: float = number(20.0, 0.0, 10_000.0)
     """Places so much less likely than the likeliest are let go."""
     match_extra_m: float = number(30.0, 0.0, 1_000.0)
     """Roads up to this much further from a fix than the nearest may be the one that the fixes around it tell."""
     match_normal_m: float = number(16.0, 1.0, 1_000.0)
     """Up to this distance from the road errors of a receiver are normal (what speaks against a place grows with the
     square of the distance, and is the distance itself here); beyond, they are as likely as those of leaps."""
-    match_loose_m: float = number(100.0, 1.0, 100_000.0)
+    match_loose_m: float = number(80.0, 1.0, 100_000.0)
     """By what a way by road differs from the air line counts half between fixes so far apart, a third at twice that:
     the longer the way, the more of it is bends and corners."""
-    turn_round_m: float = number(25.0, 0.0, 1_000.0)
+    turn_round_m: float = number(40.0, 0.0, 1_000.0)
     """What having turned round in the street weighs."""
     off_road_m: float = number(50.0, 0.0, 10_000.0)
     """Farther than this from the nearest road, a unit is in a yard or a park and its course is not the road's; a

@@ -166,6 +166,8 @@ def network_of(folder: Path) -> RoadNetwork:
 class ServerInThread(Server):
     """The node, application and port of `geo-backup serve` in this process; `more` and `env` as on the command line."""
 
+    clock: Clock | None = None
+    """Whose time is driven by hand; None: the machine's."""
     roster: Roster | None = None
     provider: Provider | None = None
     certificate: Certificate | None = None
@@ -235,7 +237,7 @@ class ServerInThread(Server):
         listener = bind("127.0.0.1", self.port)
         mode: Mode = "replay" if "replay" in self.more else "live"
         network = network_of(self.map_folder) if self.map_folder == GOTHENBURG else RoadNetwork.load(self.map_folder)
-        node = Node(network, open_log(self.log), Clock(mode, 0 if mode == "replay" else None))
+        node = Node(network, open_log(self.log), self.clock or Clock(mode, 0 if mode == "replay" else None))
         try:
             await node.start()
             steering = ReplaySession(node, None) if mode == "replay" else None

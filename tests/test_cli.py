@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import hashlib
 import json
 import socket
@@ -13,17 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from geo_backup import cli
 from geo_backup.custody import LogRepaired, RecordsPurged
 from geo_backup.eventlog import open_log
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
+from geo_backup.roads.route import cut_line
 from tests.running import GOTHENBURG, ROOT, Failed, Server, ServerInThread, free_port
 from tests.stories import opened, part, ping, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
+    ["match"],
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
     *(["audit", "verify"], ["audit", "key"]),
     *(["places", name] for name in ("find", "name", "add", "list", "remove", "build")),
@@ -75,6 +80,10 @@ def test_help_names_every_command() -> None:
         (["report", "response", "nowhere.sqlite"], "nowhere.sqlite"),
         (["report", "response", "nowhere.sqlite", "--timezone", "Mars"], "--timezone"),
         (["watch", "nowhere"], "http://"),
+        (["match", "nowhere.csv", *MAP], "nowhere.csv"),
+        (["match", "x.csv", "--map", "nowhere"], "nowhere is not a map"),
+        (["match", "x.csv", *MAP, "--lag", "soon"], "--lag is 0, a number of seconds such as 60, or all, not 'soon'"),
+        (["match", "x.csv", *MAP, "--out", "nowhere/x.csv"], "--out nowhere/x.csv"),
         (["replay", "nowhere.csv", *MAP], "nowhere.csv"),
         (["replay", "[/]nowhere.csv", *MAP], "[/]nowhere.csv"),
         (["replay", "nowhere.csv", *MAP, "--columns", "time"], "'time' is no name=column"),
@@ -244,6 +253,67 @@ def test_replay_says_what_it_leaves_out(run: Any, tmp_path: Path) -> None:
     said = " ".join(str(failure.value).split())
     assert "[b]track.csv: 1 row left out: line 3: longitude 'x[/]' is not a number;" in said
     assert "1 value taken as unknown: line 2: speed_mps -0.277778 is out of range" in said
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    """A drive along a street of Gothenburg, on into a field far from any road, and back after ten minutes."""
+    network = RoadNetwork.load(GOTHENBURG)
+    edge = int(np.argmax(np.where(network.edge_flags == EdgeFlag.LEGAL | EdgeFlag.MAIN, network.edge_length_m, 0.0)))
+    places = [cut_line(network.edge_line(edge), 0.0, share, network.metres_per_deg)[-1] for share in (0.2, 0.4, 0.6)]
+    rows = [f"P1,{1_795_435_200 + 20 * n},{lon:.6f},{lat:.6f}" for n, (lon, lat) in enumerate(places)]
+    rows += ["P1,1795435260,11.0,57.0", *(row.replace("17954352", "17954358") for row in rows)]
+    (tmp_path / "track.csv").write_text("unit_id,time,lon,lat\n" + "\n".join(rows) + "\n")
+    return tmp_path / "track.csv"
+
+
+@pytest.mark.parametrize("lag", ["0", "60", "all"])
+def test_match_puts_fixes_on_roads(run: Any, drive: Path, lag: str) -> None:
+    rows = list(csv.DictReader(run("match", drive, *MAP, "--lag", lag).splitlines()))
+    assert list(rows[0]) == [
+        *("unit_id", "fix_time", "lon", "lat", "edge", "osm_way", "matched_lon", "matched_lat", "course_deg"),
+        "distance_m",
+    ]
+    assert [row["fix_time"][11:19] for row in rows[:2]] == ["12:00:00", "12:00:20"]
+    assert len(rows) == 7
+    off = rows.pop(3)
+    assert off["unit_id"] == "P1"
+    assert set(list(off.values())[4:]) == {""}
+    assert all(float(row["distance_m"]) < 1 and int(row["osm_way"]) > 0 for row in rows)
+    assert {row["edge"] for row in rows[1:3]} == {rows[2]["edge"]}
+    assert all(float(row["matched_lon"]) == pytest.approx(float(row["lon"]), abs=1e-5) for row in rows)
+    answer = json.loads(run("match", drive, *MAP, "--lag", lag, "--json"))
+    assert (answer["units"], answer["fixes"], answer["on_road"], answer["off_road"], answer["drives"]) == (
+        1,
+        7,
+        6,
+        1,
+        2,
+    )
+    assert [str(row["edge"] or "") for row in answer["rows"]] == [r["edge"] for r in (*rows[:3], off, *rows[3:])]
+
+
+def test_match_writes_each_drive_as_a_line(run: Any, drive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drives.geojson"
+    answer = json.loads(run("match", drive, *MAP, "--out", out, "--json"))
+    lines = json.loads(out.read_text())["features"]
+    assert [line["geometry"]["type"] for line in lines] == ["LineString"] * 2
+    assert [line["properties"]["fixes"] for line in lines] == [3, 3]
+    assert sum(line["properties"]["distance_m"] for line in lines) / 1e3 == pytest.approx(
+        answer["driven_km"], abs=0.001
+    )
+    assert lines[0]["properties"]["start_time"] == "2026-11-23T12:00:00.000Z"
+    assert "drives" in run("match", drive, *MAP, "--out", tmp_path / "rows.csv")
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 8
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "track.csv"), ("a,b\n1,2\n", "track.csv")])
+def test_match_names_what_is_wrong_with_a_file(run: Any, tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "track.csv").write_text(text)
+    with pytest.raises(Failed) as failure:
+        run("match", tmp_path / "track.csv", *MAP, "--out", tmp_path / "out.csv")
+    assert words in one_line(failure)
+    assert not (tmp_path / "out.csv").exists()
 
 
 CALLS = """Nr,Alarm,x,y,Car,Type,Sent,Rolling,There,Free

@@ -96,6 +96,8 @@ _.to_time
 _.next_time
 _.server_time
 _.due_time
+_.expected_time
+_.inside_since
 _.since_time
 _.sent_time
 _.promised_time
@@ -117,3 +119,6 @@ _.csrf
 _.key_named
 _.operations
 _.__class__
+
+# who learns from drives reads which turns were made
+_.part_turn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import TypeGuard, cast, get_args
 from geo_backup.errors import BadValueError
 from geo_backup.events import Mode, Need
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.profile import profiles_of
 
 BUILT_IN = Path(__file__).parent / "run_cards"
 NEEDS_MAX, COUNT_MAX, LEVELS_MAX, WORD_MAX = 32, 50, 9, 64
@@ -30,6 +31,10 @@ class RunCard:
     several: bool = False
     staged: tuple[str, ...] = ()
     """Capabilities that wait at staging until called in."""
+    priority: int | None = None
+    """Of an incident that is opened with its kind; None: as its mode has it."""
+    profile: str = ""
+    """How units drive there, by a profile of the map; empty: as usual."""
 
     def needs(self, level: int) -> tuple[Need, ...]:
         """All that a level asks for: its own and those of the levels before, equal ones added up. Capabilities that
@@ -87,12 +92,13 @@ def cards_of(network: RoadNetwork) -> Mapping[str, RunCard]:
 
     Raises `BadValueError` that names the file, the key and the remedy.
     """
-    own = _in_folder(network.folder / "run_cards") if network.folder is not None else {}
-    shipped = _in_folder(BUILT_IN)
+    profiles = profiles_of(network)
+    own = _in_folder(network.folder / "run_cards", profiles) if network.folder is not None else {}
+    shipped = _in_folder(BUILT_IN, profiles)
     return MappingProxyType({**own, **{name: card for name, card in shipped.items() if name not in own}})
 
 
-def _in_folder(folder: Path) -> dict[str, RunCard]:
+def _in_folder(folder: Path, profiles: Collection[str]) -> dict[str, RunCard]:
     """The cards of one folder. No two may have the same name or kind: nobody could tell which is meant."""
     cards: dict[str, RunCard] = {}
     file_of: dict[str, str] = {}
@@ -101,7 +107,7 @@ def _in_folder(folder: Path) -> dict[str, RunCard]:
         if not path.is_file() or path.name.startswith("."):  # an editor leaves such behind
             continue
         file = f"{folder.parent.name}/{folder.name}/{path.name}"
-        for name, card in read_cards(path.read_bytes(), file).items():
+        for name, card in read_cards(path.read_bytes(), file, profiles).items():
             if name in cards:
                 raise _wrong(file, name, f"is a card of {file_of[name]} too; rename one of them, or take it out")
             for kind in map(plain, card.kinds):
@@ -113,25 +119,25 @@ def _in_folder(folder: Path) -> dict[str, RunCard]:
     return cards
 
 
-def read_cards(data: bytes, file: str = "run cards") -> dict[str, RunCard]:
+def read_cards(data: bytes, file: str = "run cards", profiles: Collection[str] = ()) -> dict[str, RunCard]:
     """The cards of a TOML file. Raises `BadValueError` that names the file, the key and the remedy."""
     try:
         tables = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:  # no text, no TOML, or a number of thousands of digits
         raise BadValueError(file, "toml", f"{file} is no TOML: {error}") from None
-    return {name: _card(file, name, table) for name, table in tables.items()}
+    return {name: _card(file, name, table, profiles) for name, table in tables.items()}
 
 
 def _wrong(file: str, key: str, remedy: str) -> BadValueError:
     return BadValueError(f"{file}: {key}", "run_card", f"{file}: {key} {remedy}")
 
 
-def _card(file: str, name: str, table: object) -> RunCard:
+def _card(file: str, name: str, table: object, profiles: Collection[str]) -> RunCard:
     if not _is_word(name):
         raise _wrong(file, f"[{name[:WORD_MAX]}]", f"is no name of a card; a name is {A_WORD}")
     if not isinstance(table, dict):
         raise _wrong(file, name, "is no card; write it as a table, [name]")
-    known = {"about", "kinds", "mode", "several", "staged", "alarm"}
+    known = {"about", "kinds", "mode", "several", "staged", "priority", "profile", "alarm"}
     for key in table:
         if key not in known:
             raise _wrong(file, f"{name}.{key}", f"is not known; a card has {', '.join(sorted(known))}")
@@ -156,12 +162,28 @@ def _card(file: str, name: str, table: object) -> RunCard:
         levels,
         several,
         _words(file, f"{name}.staged", table.get("staged", [])),
+        _priority(file, name, table),
+        _profile(file, name, table, profiles),
     )
     for need in card.needs(LEVELS_MAX):
         if need.count > COUNT_MAX:
             remedy = f"asks for {need.count} x {need.capability} at its last level; all levels together at most 50"
             raise _wrong(file, f"{name}.alarm", remedy)
     return card
+
+
+def _priority(file: str, name: str, table: Mapping[str, object]) -> int | None:
+    priority = table.get("priority")
+    if priority is not None and (type(priority) is not int or not 1 <= priority <= 5):
+        raise _wrong(file, f"{name}.priority", "is a number, 1 (the most urgent) to 5")
+    return priority
+
+
+def _profile(file: str, name: str, table: Mapping[str, object], profiles: Collection[str]) -> str:
+    profile = table.get("profile", "")
+    if not isinstance(profile, str) or ("profile" in table and profile not in profiles):
+        raise _wrong(file, f"{name}.profile", f"is a profile of this map: {', '.join(sorted(profiles))}")
+    return profile
 
 
 def _alarm(file: str, key: str, alarm: object) -> tuple[Need, ...]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from rich.markup import escape
 
-from geo_backup.cli import evidence, learning, maps, people, places, readings, records, servers
+from geo_backup.cli import evidence, learning, maps, people, places, readings, records, servers, tracks
 from geo_backup.cli.terminal import app, demo_map, say
 from geo_backup.errors import GeoBackupError
 
@@ -27,6 +27,7 @@ __all__ = [
     "readings",
     "records",
     "servers",
+    "tracks",
 ]
 
 # what a newcomer needs first stands first in the help

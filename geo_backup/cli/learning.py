@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from geo_backup.cli import words
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, say, show
+from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, show
+from geo_backup.cli.tracks import recorded
 from geo_backup.errors import BadValueError, TrackError
 
 
@@ -39,11 +39,8 @@ def learn(
 
     Example: geo-backup learn trips.csv --map maps/porto
     """
-    from geo_backup.formats.columns import columns_of
-    from geo_backup.formats.tracks import Hints, Track
     from geo_backup.lab.learning import Learner, Model, drives_of, figures, layer_of, said
     from geo_backup.lab.learning import prequential as foretell
-    from geo_backup.replay.timeline import read_tracks
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import profiles_of
     from geo_backup.rules import Rules
@@ -54,13 +51,7 @@ def learn(
         raise BadValueError("--profile", "profile", f"there is no {profile_name!r}; there are {', '.join(profiles)}")
     profile = profiles[profile_name]
     model = Model.load(from_model, network, profile) if from_model is not None else None
-    hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
-    tracks: list[Track] = []
-    for path in files:
-        found = read_tracks(path, hints)
-        tracks.extend(found)
-        if summary := found.summary():
-            say.print(f"[yellow]{escape(path.name)}:[/] {escape(summary)}", soft_wrap=True)
+    tracks = recorded(files, columns, timezone)
     with progress_bar() as progress:
         bar = progress.add_task(words.MATCHING, total=float(sum(len(track.segments) for track in tracks)))
         drives, others = drives_of(network, tracks, rules, lambda: progress.advance(bar))

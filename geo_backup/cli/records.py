@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -80,6 +81,10 @@ def explain(
         raise typer.Exit(1)
 
 
+NARROWEST, WIDEST = 40, 100
+"""Letters of a line that is read out."""
+
+
 @report_app.command("handover")
 def report_handover(
     url: Annotated[str, typer.Argument(help="Server, such as http://127.0.0.1:8000")],
@@ -96,7 +101,7 @@ def report_handover(
     if as_json:
         print(json.dumps(found))
     else:
-        show(*words.handover(found))
+        show(*words.handover(found, min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)))
 
 
 async def _handover(url: str, since: str | None) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from geo_backup.cli.terminal import (
     say,
     show,
 )
+from geo_backup.cli.tracks import recorded
 from geo_backup.errors import BadValueError
 from geo_backup.formats.recordings import known
 
@@ -121,22 +122,12 @@ def replay(
 
     Example: geo-backup replay trips.csv --map maps/porto --speed 60
     """
-    from geo_backup.formats.columns import columns_of
-    from geo_backup.formats.tracks import Hints
-    from geo_backup.replay.timeline import is_log, read_tracks
+    from geo_backup.replay.timeline import is_log
 
     if to is None and len(files) == 1 and files[0].is_file() and is_log(files[0]):
         _play_log(files[0], map_folder, speed, port, not no_browser)
         return
-    hints = Hints(columns=columns_of(columns) if columns else None, timezone=timezone)
-    tracks: list[Any] = []
-    for path in files:
-        found = read_tracks(path, hints)
-        if is_log(path):
-            looks(path, "replay", "tracks")
-        tracks.extend(found)
-        if summary := found.summary():
-            say.print(f"[yellow]{escape(path.name)}:[/] {escape(summary)}", soft_wrap=True)
+    tracks = recorded(files, columns, timezone)
     if to is not None:
         from geo_backup.replay.remote import play_to
 

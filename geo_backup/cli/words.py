@@ -5,9 +5,13 @@ Nothing is printed here. What goes to a program (`--json`) has no words, and a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 from rich.table import Table
@@ -86,6 +90,10 @@ def model_written(path: Path) -> str:
 
 
 # ---- maps
+
+
+def none_on_road(area: str) -> str:
+    return f"no fix is on a road of the map of {area}: is it the map of where the tracks were recorded?"
 
 
 def built(name: str, out: Path) -> str:
@@ -284,34 +292,114 @@ def world(now: World) -> Table:
     return table
 
 
-def handover(found: Mapping[str, Any]) -> Iterator[str | Table]:
-    """The hand-over of a shift, as one reads it out."""
-    yield f"hand-over as of {found['as_of_time']}, of the shift since {found['since_time']}"
-    incidents = Table(title="open incidents")
-    for heading in ("incident", "priority", "kind", "place", "opened", "units"):
-        incidents.add_column(heading)
+def handover(found: Mapping[str, Any], width: int) -> Iterator[str]:
+    """The hand-over of a shift as one reads it out, by the clock of the map, in lines of at most `width` letters."""
+    for text in _handed_over(found):
+        indent = " " * (len(text) - len(text.lstrip()))
+        plain = "".join(letter if letter.isprintable() else " " for letter in text)  # a note steers no terminal
+        yield textwrap.fill(
+            plain, width, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
+        )
+
+
+def _handed_over(found: Mapping[str, Any]) -> Iterator[str]:
+    zone = ZoneInfo(found["timezone"])
+    now = datetime.fromisoformat(found["as_of_time"]).astimezone(zone)
+
+    def clock(time: str) -> str:
+        at = datetime.fromisoformat(time).astimezone(zone)
+        return f"{at:%H:%M}" if at.date() == now.date() else f"{at.day} {at:%b %H:%M}"
+
+    shared = Counter(one["callsign"] for one in found["units"])
+    calls = {
+        one["unit_id"]: one["callsign"] if shared[one["callsign"]] == 1 else f"{one['callsign']} ({one['unit_id']})"
+        for one in found["units"]
+    }
+    sent = {one["unit_id"]: one["state"] for one in found["promised"]}
+    titles = {one["incident_id"]: _title(one, calls) for one in (*found["incidents"], *found["finished"])}
+
+    def call(unit_id: str) -> str:
+        return calls.get(unit_id, unit_id)
+
+    def on(incident_id: str) -> str:
+        return titles.get(incident_id, incident_id)
+
+    shift = f"the shift since {clock(found['since_time'])}"
+    yield f"Hand-over, {now:%A} {now.day} {now:%B %H:%M} ({found['timezone']}); {shift}"
+    yield ""
+    yield f"OPEN INCIDENTS: {len(found['incidents'])}"
+    promised = {(one["incident_id"], one["unit_id"]): one["promised_time"] for one in found["promised"]}
     for one in found["incidents"]:
-        on_it = [f"{part['unit_id']} {part['state']}" for part in one["assignments"]]
-        place = one["place"] or f"{one['lat']:.5f}, {one['lon']:.5f}"
-        drill = " (exercise)" if one["exercise"] else ""
-        cells = (one["incident_id"] + drill, str(one["priority"]), one["kind"], place, one["opened_time"])
-        incidents.add_row(*map(escape, (*cells, ", ".join(on_it) or "nobody")))
-    yield incidents
-    units = Table(title="units")
-    for heading in ("unit", "agency", "status", "since", "incident", "where", "position"):
-        units.add_column(heading)
-    for one in found["units"]:
-        where = "unknown" if one["lon"] is None else f"{one['lat']:.5f}, {one['lon']:.5f}"
-        cells = (one["callsign"], one["agency"], one["status"], one["status_time"], one["incident_id"] or "")
-        units.add_row(*map(escape, (*cells, where, one["freshness"])))
-    yield units
-    for one in found["promised"]:
-        yield f"promised: {one['unit_id']} to {one['incident_id']} by {one['promised_time'] or 'nobody knows when'}"
-    for one in found["closures"]:
-        yield f"closed: {one['closure_id']} {one['reason']} {', '.join(one['streets'])}".rstrip()
-    for one in found["plans"]:
-        yield f"plan: {one['name']}, {one['state']}"
+        level = f", alarm {one['level']}" if one["level"] > 1 else ""
+        yield f"  P{one['priority']} {on(one['incident_id'])}, since {clock(one['opened_time'])}{level}"
+        for part in one["assignments"]:
+            if part["state"] in ("cleared", "cancelled"):
+                continue
+            by = promised.get((one["incident_id"], part["unit_id"]))
+            there = f", to be there {clock(by)}" if by else ""
+            yield f"    {call(part['unit_id'])}: {_code(part['state'])} {clock(part['at'])}{there}"
+        if not any(part["state"] not in ("cleared", "cancelled") for part in one["assignments"]):
+            yield "    nobody is on it"
+        for note in ({"text": one["note"]}, *one["notes"]):
+            said = f"{clock(note['at'])} {note['by'].removeprefix('person:')}: " if "at" in note else ""
+            if note["text"]:
+                yield f"    {said}{' '.join(note['text'].split())}"
+    yield ""
+    yield f"OVERDUE: {len(found['timers'])}"
     for one in found["timers"]:
-        seen = f", seen to by {one['acknowledged']['by']}" if one["acknowledged"] else ""
-        yield f"missed: {one['rule']} {one['unit_id'] or ''} of {one['incident_id']} since {one['due_time']}{seen}"
-    yield f"ended in the shift: {len(found['finished']):,}{' or more' * found['finished_more']}"
+        seen = one["acknowledged"]
+        what = _MISSED[one["rule"]].format(unit=call(one["unit_id"] or ""), since=clock(one["since"]))
+        yield f"  {what}; {on(one['incident_id'])}" + (
+            f" (seen to by {seen['by']} {clock(seen['at'])})" if seen else ""
+        )
+    yield ""
+    yield f"CLOSED ROADS: {len(found['closures'])}"
+    for one in found["closures"]:
+        what = ", ".join(part for part in (one["reason"], *one["streets"][:3]) if part) or "a road without a name"
+        until = f", until {clock(one['valid_to'])}" if one["valid_to"] else ""
+        yield f"  {what}{until}{', sirens pass' if one['applies_to'] == 'routine' else ''}"
+    yield ""
+    yield f"PLANS: {len(found['plans'])}"
+    for one in found["plans"]:
+        yield f"  {one['name']}: {one['state']}, there by {clock(one['arrive_by'])}, until {clock(one['ends'])}"
+    yield ""
+    yield f"UNITS: {len(found['units'])}"
+    for one in sorted(found["units"], key=lambda unit: (unit["incident_id"] is None, unit["status"], unit["callsign"])):
+        where = one["place"] or ("" if one["lon"] is None else f"{one['lat']:.5f}, {one['lon']:.5f}")
+        old = {"live": "", "delayed": ""}.get(one["freshness"], f" ({_seen(one, clock)})")
+        work = f" for {on(one['incident_id'])}" if one["incident_id"] else ""
+        place = f"; {where}" if where else ""
+        doing = sent.get(one["unit_id"], one["status"]) if one["status"] in AT_HAND else one["status"]
+        yield f"  {call(one['unit_id'])}: {_code(doing)} since {clock(one['status_time'])}{work}{place}{old}"
+    yield ""
+    yield f"ENDED IN THE SHIFT: {len(found['finished'])}{' or more' * found['finished_more']}"
+    for one in found["finished"]:
+        ended = f", ended {clock(one['closed_time'])}" if one["closed_time"] else ""
+        yield f"  P{one['priority']} {on(one['incident_id'])}, {clock(one['opened_time'])}{ended}"
+
+
+AT_HAND = ("available", "on_station", "returning")
+"""What a unit says of itself while it could be sent; once it is sent, that counts."""
+_MISSED = {
+    "acknowledge": "{unit} was sent {since} and has not answered",
+    "late": "{unit} was sent {since} and should be there",
+    "welfare": "{unit} is on scene without a word since {since}",
+    "unattended": "nobody is there since {since}",
+}
+
+
+def _code(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def _seen(unit: Mapping[str, Any], clock: Callable[[str], str]) -> str:
+    return "never seen" if unit["fix_time"] is None else f"last seen {clock(unit['fix_time'])}"
+
+
+def _title(incident: Mapping[str, Any], calls: Mapping[str, str]) -> str:
+    """What an incident is and where, in few words."""
+    where = incident["place"] or (f"{incident['lat']:.5f}, {incident['lon']:.5f}" if incident["place_known"] else "")
+    what = "OFFICER IN DANGER" if incident["emergency"] is not None else incident["kind"]
+    asks = calls.get(incident["for_unit_id"] or "", "")
+    drill = "EXERCISE" if incident["exercise"] else ""
+    return ", ".join(part for part in (drill, what, asks, where) if part) or incident["incident_id"]

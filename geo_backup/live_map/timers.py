@@ -31,6 +31,8 @@ class Timer(NamedTuple):
     due_ms: int
     loud_ms: int
     exercise: bool
+    expected_ms: int | None = None
+    """Of a unit that is late: when it was to be there; None where nobody knew."""
 
     @property
     def timer_id(self) -> str:
@@ -124,7 +126,14 @@ def _of_unit(live_map: LiveMap, incident: Incident, part: Assignment) -> Timer |
         limit_ms = round((part.promised_ms - start_ms) * rules.late_share) + rules.late_extra_ms
     if incident.arrive_by_ms is not None:
         limit_ms = max(limit_ms, incident.arrive_by_ms - start_ms)
-    return _timer("late", incident, part, start_ms, limit_ms, rules)
+    late = _timer("late", incident, part, start_ms, limit_ms, rules)
+    return late._replace(expected_ms=_later(part.promised_ms, incident.arrive_by_ms))
+
+
+def _later(promised_ms: int | None, arrive_by_ms: int | None) -> int | None:
+    """When a unit was to be there: whoever was asked for a later hour need not come before it."""
+    known = [ms for ms in (promised_ms, arrive_by_ms) if ms is not None]
+    return max(known) if known else None
 
 
 def _timer(

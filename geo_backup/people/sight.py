@@ -167,6 +167,8 @@ class _Filter:
                 out[name] = {}  # how many there are of what it may not see
             elif name == "words" and isinstance(part, str):
                 out[name] = "\n".join(line for line in part.splitlines() if not self._untold(line))
+            elif name == "place" and unit_id is not None and here != "exact":
+                out[name] = ""  # it says more than the rounded place
             elif name in WORDS:
                 out[name] = part
             else:
@@ -216,6 +218,8 @@ def _rank(clear: Clear) -> int:
 
 def _coarse(name: str, part: Any, clear: Clear) -> Any:
     """A property of a unit that is not seen exactly."""
+    if name in ("inside", "inside_since"):
+        return []
     if name in ("home", "parts", "distance_m", *TIMES):
         return None if name != "parts" else dict.fromkeys(part, 0.0) if isinstance(part, Mapping) else None
     if name == "geometry" and isinstance(part, Mapping):

@@ -13,10 +13,11 @@ from geo_backup.errors import TrackError
 from geo_backup.events import PositionReported, UnitRegistered
 from geo_backup.formats.tracks import Track
 from geo_backup.replay.timeline import timeline
+from geo_backup.rules import FixRules
 
 LOOK_BACK_MS = 1_800_000
 """After a jump, older fixes than this say nothing about where a vehicle is."""
-LOOK_BACK_FIXES = 4
+LOOK_BACK_FIXES = FixRules().kept
 
 
 class Player:
@@ -75,7 +76,7 @@ class Player:
     def seek(self, to_ms: int) -> list[PositionReported]:
         """Put the cursor behind `to_ms`, forward or back, and return what the map needs to stand as it was then.
 
-        That is the last four fixes of each vehicle in the half hour before, in order of time.
+        That is the last fixes of each vehicle in the half hour before, in order of time.
         """
         at_ms = self.timeline.at_ms
         first = int(np.searchsorted(at_ms, to_ms - LOOK_BACK_MS, side="left"))

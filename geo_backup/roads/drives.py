@@ -1,8 +1,9 @@
 """Drives: what a recorded track says was driven: on which road each fix was, and by which roads from one to the next.
 
-One step of the model in `match` after the other, over all fixes of a unit; each state remembers the one it came from
-(Viterbi). Once later fixes are known, the likeliest chain through them is followed back: they tell at which corner a unit
-turned. Where no chain leads on (a gap in time, a leap, a yard), the drive ends and another begins: nothing is invented.
+One step of the model in `match` after the other, over the fixes of a unit; each state remembers the one it came from
+(Viterbi). Once later fixes are known, the likeliest chain through them is followed back: they tell at which corner a
+unit turned. Where no chain leads on (a gap in time, a leap, a yard), the drive ends and another begins: nothing is
+invented. Fixes of a unit that stands or creeps are put on the way that the others tell.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from geo_backup.rules import SnapRules
 GAP_MS = 180_000
 """Between fixes further apart in time anything may have been driven."""
 
+_BEAMS = 3.0
+"""Later fixes may tell that a place was right which seemed unlikely: so many times later than at lag 0 it is let go."""
+
 START = -1
 """`Driven.part_turn` of the first part of an interval: the unit was on this edge already."""
 ROUND = -2
@@ -44,9 +48,10 @@ class Driven:
     driving order:
 
     - `part_edge` int32[P]; after a turn restriction over a way, an edge may be a twin (`RoadNetwork.with_twins`);
-    - `part_from`, `part_to` int32[P]: fractions 0 to 65536 of it, from <= to. Equal ones: it stood. Within a drive, each
-      interval goes on where the one before ended, and no stretch is driven twice because a fix seemed to go back;
-    - `part_turn` int32[P]: the turn into it (index of `turn_*`), `START` in the first part, `ROUND` after turning round.
+    - `part_from`, `part_to` int32[P]: fractions 0 to 65536 of it, from <= to. Equal ones: it stood. Within a drive,
+      each interval goes on where the one before ended: no stretch is driven twice because a fix seemed to go back;
+    - `part_turn` int32[P]: the turn into it (index of `turn_*`), `START` in an interval's first part, `ROUND` after
+      turning round in the street.
 
     So the metres of a part are `edge_length_m[part_edge] * (part_to - part_from) / 65536`, and what was expected of an
     interval is the sum of `Weights.edge_ms` by the same share and of `Weights.turn_ms[part_turn]` where that is >= 0.
@@ -69,8 +74,7 @@ class Driven:
     def drives(self) -> Iterator[tuple[int, int]]:
         """First and last fix of each unbroken drive, of two fixes or more."""
         whole = np.diff(np.concatenate(([0], self.joined.astype(np.int8), [0])))
-        for first, last in zip(np.flatnonzero(whole > 0).tolist(), np.flatnonzero(whole < 0).tolist(), strict=True):
-            yield first, last
+        yield from zip(np.flatnonzero(whole > 0).tolist(), np.flatnonzero(whole < 0).tolist(), strict=True)
 
     def line(self, network: RoadNetwork, first: int, last: int) -> Array:
         """float64[n, 2] lon, lat of what was driven between two fixes of one drive."""
@@ -111,18 +115,24 @@ def match_track(
     speed, course, accuracy = (
         unknown if v is None else np.ascontiguousarray(v, np.float64) for v in (speed_mps, course_deg, accuracy_m)
     )
-    time_ms = np.ascontiguousarray(time_ms, np.int64)
+    time_ms, course = np.ascontiguousarray(time_ms, np.int64), snap.believed_course(course, speed, rules)
+    numbers, roads, lag = Numbers.of(rules), Roads.of(network), -1 if lag_ms is None else lag_ms
+    if lag:
+        numbers = numbers._replace(match_beam_m=_BEAMS * rules.match_beam_m)
+    used, broken = _moves(time_ms, x, y, 0.0 if lag_ms == 0 else rules.match_step_m)
     edge, fraction, off_m, joined, start, parts = _follow(
-        grid, Roads.of(network), Numbers.of(rules), time_ms, x, y, snap.believed_course(course, speed, rules), accuracy,
-        np.int64(-1 if lag_ms is None else lag_ms),
-    )  # fmt: skip
+        grid, roads, numbers, time_ms[used], broken, x[used], y[used], course[used], accuracy[used], lag
+    )
+    if len(used) < len(x):
+        edge, fraction, off_m, joined, start, parts = _spread(
+            grid, _segments(network), roads.edge_code, used, broken, x, y, edge, fraction, off_m, joined, start, parts
+        )
     on_lon, on_lat, on_course = places(network, edge, fraction)
-    turns = network.forward[1]
-    turn = np.where(parts[:, 3] >= 0, turns[np.maximum(parts[:, 3], 0)], parts[:, 3]) if len(turns) else parts[:, 3]
-    return Driven(
-        edge, fraction, on_lon, on_lat, on_course, off_m, np.diff(time_ms) / 1e3, joined, start,
-        *(np.ascontiguousarray(column, np.int32) for column in (parts[:, 0], parts[:, 1], parts[:, 2], turn)),
-    )  # fmt: skip
+    turn, by = parts[:, 3], network.forward[1]
+    known = turn >= 0
+    turn[known] = by[turn[known]]
+    columns = (np.ascontiguousarray(column, np.int32) for column in parts.T)
+    return Driven(edge, fraction, on_lon, on_lat, on_course, off_m, np.diff(time_ms) / 1e3, joined, start, *columns)
 
 
 def places(network: RoadNetwork, edge: Array, fraction: Array) -> tuple[Array, Array, Array]:
@@ -156,12 +166,35 @@ def _along(network: RoadNetwork) -> Array:
     return np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(lon) * east_m, np.diff(lat) * north_m))))
 
 
+@per_network
+def _segments(network: RoadNetwork) -> Array:
+    """int64[P + 1]: the segments of each piece in `RoadGrid.segment`."""
+    start = network.vertices[0].astype(np.int64)
+    return start - np.arange(len(start))
+
+
+@kernel
+def _moves(fix_ms: Array, xs: Array, ys: Array, step_m: float) -> tuple[Array, Array]:
+    """The fixes (int64[U]) that lie so far from the one taken before, and the first after each gap; which of them are
+    such (bool[U]). The others are of one that stands or creeps: more noise than way is between them."""
+    used, broken = np.empty(xs.size, np.int64), np.zeros(xs.size, np.bool_)
+    count, gap = 0, True
+    for n in range(xs.size):
+        gap = gap or fix_ms[n] - fix_ms[n - 1] > GAP_MS
+        if not gap and math.hypot(xs[n] - xs[used[count - 1]], ys[n] - ys[used[count - 1]]) < step_m:
+            continue
+        used[count], broken[count] = n, gap
+        count, gap = count + 1, False
+    return used[:count].copy(), broken[:count].copy()
+
+
 @kernel
 def _follow(
-    grid: RoadGrid, roads: Roads, rules: Numbers, fix_ms: Array, xs: Array, ys: Array, course_deg: Array,
-    accuracy_m: Array, lag_ms: int,
+    grid: RoadGrid, roads: Roads, rules: Numbers, fix_ms: Array, broken: Array, xs: Array, ys: Array,
+    course_deg: Array, accuracy_m: Array, lag_ms: int,
 ) -> tuple[Array, Array, Array, Array, Array, Array]:  # fmt: skip
-    """`edge`, `fraction`, `distance_m`, `joined`, `start` of `Driven`, and int64[P, 4] its parts."""
+    """`edge`, `fraction`, `distance_m`, `joined`, `start` of `Driven`, and int64[P, 4] its parts. broken bool[F]:
+    nothing is known of what was before a fix."""
     fixes = xs.size
     piece, near = np.empty((fixes, PLACES), np.int32), np.empty((fixes, PLACES, 4))
     belief, back = np.empty((fixes, 2 * PLACES)), np.full((fixes, 2 * PLACES), LEAP, np.int16)
@@ -175,11 +208,11 @@ def _follow(
         if count == 0 or near[n, 0, 0] > rules.off_road_m + snap.slack_m(accuracy_m[n]):
             continue
         found[n] = count
-        if n > 0 and found[n - 1] > 0 and fix_ms[n] - fix_ms[n - 1] <= GAP_MS:
+        if n > 0 and found[n - 1] > 0 and not broken[n]:
             wide = max(snap.ease(accuracy_m[n], rules), snap.ease(accuracy_m[n - 1], rules))
             step(grid, roads, rules, xs[n - 1], ys[n - 1], xs[n], ys[n], wide, found[n - 1], piece[n - 1], near[n - 1],
                  belief[n - 1], count, piece[n], near[n], belief[n], back[n], room)  # fmt: skip
-    chosen = _choose(fix_ms, found, belief, back, lag_ms)
+    chosen = _choose(fix_ms, broken, found, belief, back, lag_ms)
     edge, fraction = np.full(fixes, -1, np.int32), np.zeros(fixes, np.int32)
     off_m, joined = np.full(fixes, np.nan), np.zeros(max(0, fixes - 1), np.bool_)
     start = np.zeros(max(1, fixes), np.int64)
@@ -195,7 +228,7 @@ def _follow(
         if n == 0:
             continue
         i = chosen[n - 1]
-        if i >= 0 and j >= 0 and fix_ms[n] - fix_ms[n - 1] <= GAP_MS:
+        if i >= 0 and j >= 0 and not broken[n]:
             if parts.shape[0] - count < room.label_m.size + 3:
                 more = np.empty((2 * parts.shape[0] + room.label_m.size + 3, 4), np.int64)
                 more[:count] = parts[:count]
@@ -217,7 +250,7 @@ def _follow(
 
 
 @kernel
-def _choose(fix_ms: Array, found: Array, belief: Array, back: Array, lag_ms: int) -> Array:
+def _choose(fix_ms: Array, broken: Array, found: Array, belief: Array, back: Array, lag_ms: int) -> Array:
     """int64[F]: the state of each fix, by all fixes up to lag_ms after it (-1: all there are); -1 = off the road."""
     fixes = found.size
     chosen, best = np.full(fixes, -1, np.int64), np.zeros(fixes, np.int64)
@@ -232,19 +265,92 @@ def _choose(fix_ms: Array, found: Array, belief: Array, back: Array, lag_ms: int
                 state = best[n] if state < 0 else state
                 chosen[n] = state
                 state = -1 if back[n, state] == LEAP else back[n, state] & (TURNED - 1)
+            else:
+                state = -1
         return chosen
     later = 0
     for n in range(fixes):
         if found[n] == 0:
             continue
         later = max(later, n)
-        while later + 1 < fixes and found[later + 1] > 0 and fix_ms[later + 1] - fix_ms[n] <= lag_ms:
+        while later + 1 < fixes and found[later + 1] > 0 and not broken[later + 1]:
+            if fix_ms[later + 1] - fix_ms[n] > lag_ms:
+                break
             later += 1
         state = best[later]
         for at in range(later, n, -1):
             state = best[at - 1] if back[at, state] == LEAP else back[at, state] & (TURNED - 1)
         chosen[n] = state
     return chosen
+
+
+@kernel
+def _foot(grid: RoadGrid, segments: Array, code: Number, x: float, y: float) -> tuple[float, float]:
+    """Distance of a place from an edge, by its code, and the fraction along it there."""
+    best, along = np.inf, 0.0
+    for s in range(segments[code >> 1], segments[(code >> 1) + 1]):
+        x1, y1, x2, y2 = grid.segment[s, 0], grid.segment[s, 1], grid.segment[s, 2], grid.segment[s, 3]
+        square = (x2 - x1) ** 2 + (y2 - y1) ** 2
+        share = min(1.0, max(0.0, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / square)) if square > 0.0 else 0.0
+        away = math.hypot(x - x1 - share * (x2 - x1), y - y1 - share * (y2 - y1))
+        if away < best and grid.segment[s, 5] > 0.0:
+            best, along = away, min(1.0, (grid.segment[s, 4] + share * math.sqrt(square)) / grid.segment[s, 5])
+    return best, 65536.0 * (1.0 - along if code & 1 else along)
+
+
+@kernel
+def _spread(
+    grid: RoadGrid, segments: Array, edge_code: Array, used: Array, broken: Array, xs: Array, ys: Array,
+    edge_u: Array, fraction_u: Array, off_u: Array, joined_u: Array, start_u: Array, parts_u: Array,
+) -> tuple[Array, Array, Array, Array, Array, Array]:  # fmt: skip
+    """What `_follow` found for the used fixes (int64[U]), for all of them: those between are put where the way that was
+    driven comes nearest, each no further back than the one before it."""
+    fixes = xs.size
+    edge, fraction, off_m = np.full(fixes, -1, np.int32), np.zeros(fixes, np.int32), np.full(fixes, np.nan)
+    joined, start = np.zeros(max(0, fixes - 1), np.bool_), np.zeros(max(1, fixes), np.int64)
+    parts = np.empty((parts_u.shape[0] + 2 * fixes, 4), np.int64)
+    count = 0
+    for u in range(used.size):
+        a, b = used[u], used[u + 1] if u + 1 < used.size else fixes
+        start[a] = count
+        edge[a], fraction[a], off_m[a] = edge_u[u], fraction_u[u], off_u[u]
+        if edge[a] < 0:
+            start[a + 1 : b] = count
+            continue
+        way = u + 1 < used.size and joined_u[u]
+        part, end = (start_u[u], start_u[u + 1]) if way else (0, 1)
+        if way:
+            at = parts_u[part, 1]
+        else:  # after the last move of a drive: on that edge
+            at = parts_u[start_u[u] - 1, 2] if u > 0 and joined_u[u - 1] else np.int64(fraction_u[u])
+        for n in range(a + 1, b):
+            best_part, best_at, best_m = part, at, np.inf
+            for k in range(part, end):
+                on = parts_u[k, 0] if way else np.int64(edge_u[u])
+                away, foot = _foot(grid, segments, edge_code[on], xs[n], ys[n])
+                if away < best_m:
+                    low = at if k == part else parts_u[k, 1]
+                    high = parts_u[k, 2] if way else np.int64(65536)
+                    best_part, best_m = k, away
+                    best_at = max(low, min(high, np.int64(np.rint(foot))))
+            for k in range(part, best_part + 1):  # what is driven up to there
+                on = parts_u[k, 0] if way else np.int64(edge_u[u])
+                turn = parts_u[k, 3] if way and k > part else np.int64(START)
+                parts[count, 0], parts[count, 1], parts[count, 3] = on, at if k == part else parts_u[k, 1], turn
+                parts[count, 2] = best_at if k == best_part else parts_u[k, 2]
+                count += 1
+            part, at = best_part, best_at
+            edge[n] = parts_u[part, 0] if way else edge_u[u]
+            fraction[n], off_m[n] = at, best_m
+            joined[n - 1], start[n] = True, count
+        if way:
+            joined[b - 1] = True
+            for k in range(part, end):
+                parts[count] = parts_u[k]
+                if k == part:
+                    parts[count, 1], parts[count, 3] = at, START
+                count += 1
+    return edge, fraction, off_m, joined, start, parts[:count].copy()
 
 
 @kernel
@@ -257,7 +363,9 @@ def _way(
     then; as many as before where there is no such way."""
     edge_m, edge_code = roads.edge_m, roads.edge_code
     loose = wide * (1.0 + air_m / rules.match_loose_m)
-    source, at, before = np.int64(edge0), np.int64(fraction0), count
+    before = count
+    source: Number = np.int64(edge0)
+    at: Number = np.int64(fraction0)
     parts[count, 0], parts[count, 1], parts[count, 2], parts[count, 3] = edge0, reached, reached, START
     count += 1
     if turned:

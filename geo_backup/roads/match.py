@@ -1,13 +1,14 @@
 """Matching: where one fix cannot tell on which road a unit is, the fixes before it can.
 
 A hidden Markov model after Newson and Krumm 2009, with a handful of states: the places of `snap` near a fix. What
-speaks against a state is told in metres and added up (both distributions are taken as exponential, not normal, which
-is kinder to the one bad fix): its distance and course as in `snap`, and how far the way by road from a state of the
-fix before differs from the air line between the two fixes. So a unit that came over the bridge is not put on the
-street beneath, one that drove in at the portal is in the tunnel, and one without a compass faces the way it moved.
+speaks against a state is told in metres and added up: its distance (errors are normal near the middle and exponential
+beyond, which is kinder to the one bad fix) and course as in `snap`, and how far the shortest way by road from a state
+of the fix before differs from the air line between the two fixes (the longer the way, the less that says). So a unit
+that came over the bridge is not put on the street beneath, one that drove in at the portal is in the tunnel, and one
+without a compass faces the way it moved.
 
 The belief is a pure function of the unit's last few fixes and the network: nothing is carried from one call to the
-next, so equal live maps give equal road points.
+next, so equal live maps give equal road points. `drives` takes the same steps over all fixes of a recorded track.
 """
 
 from __future__ import annotations
@@ -158,8 +159,8 @@ def weigh_states(
     grid: RoadGrid, rules: Numbers, x: float, y: float, course_deg: float, accuracy_m: float,
     piece: Array, near: Array, belief: Array,
 ) -> int:  # fmt: skip
-    """As `snap.weigh_places`, for more places further off: distances count by their squares, as errors of a receiver are
-    normal near their middle."""
+    """As `snap.weigh_places`, for more places further off: distances count by their squares, as errors of a receiver
+    are normal near their middle."""
     found = snap.weigh_places(grid, rules, x, y, course_deg, accuracy_m, piece, near, belief, rules.match_extra_m)
     wide = snap.ease(accuracy_m, rules)
     for j in range(2 * found):
@@ -204,8 +205,8 @@ def step(
     """One step of the model, from the fix at x0 and y0 to the one at x and y: the belief at the former (float64[2K],
     metres against each state) becomes the one at the latter.
 
-    `belief` comes in as what the next fix alone says (`weigh_states`); distances count 1/wide. `back` is set to the state
-    each came from, with `TURNED`, or to `LEAP`.
+    `belief` comes in as what the next fix alone says (`weigh_states`); distances count 1/wide. `back` is set to the
+    state each came from, with `TURNED`, or to `LEAP`.
     """
     piece_edges, piece_info, edge_m, edge_code = grid.piece_edges, grid.piece_info, roads.edge_m, roads.edge_code
     states: Number = np.int64(0)
@@ -255,17 +256,15 @@ def step(
                 _drive(roads, rules, x, y, other, edge_m[other] - left_m, air_m, reach_m, loose, turned, i + TURNED,
                        states, state, code, done_m, belief, way, came, room)  # fmt: skip
             for j in range(states):
-                if code[j] == edge_code[other] and turned < way[j]:  # where in the street it turned does not matter
-                    way[j], came[j] = turned, i + TURNED
+                if (
+                    code[j] == edge_code[other]
+                ):  # it may have turned anywhere, but drove from the one place to the other
+                    cost = turned + max(0.0, abs(done_m[j] - left_m) - air_m) / loose
+                    if cost < way[j]:
+                        way[j], came[j] = cost, i + TURNED
     for j in range(states):
         belief[state[j]] += way[j]
         back[state[j]] = came[j]
-
-
-@kernel
-def _oddity(driven_m: float, air_m: float) -> float:
-    """Metres by which a way differs from the air line."""
-    return abs(driven_m - air_m)
 
 
 @kernel
@@ -279,7 +278,7 @@ def _drive(
     edge_code, edge_m = roads.edge_code, roads.edge_m
     for j in range(states):
         if code[j] == edge_code[source]:  # on the same edge, a unit may even seem to have gone back a little
-            cost = prior + _oddity(left_m - edge_m[source] + done_m[j], air_m) / loose
+            cost = prior + abs(left_m - edge_m[source] + done_m[j] - air_m) / loose
             if cost < way[j]:
                 way[j], came[j] = cost, origin
     limit_m = _limit_m(rules, states, state, alone, way, prior, air_m, reach_m, loose)
@@ -291,7 +290,7 @@ def _drive(
         here, better = edge_code[room.label_edge[k]], False
         for j in range(states):
             if code[j] == here:  # an edge may have a twin on the same piece in the same direction
-                cost = prior + _oddity(room.label_m[k] + done_m[j], air_m) / loose
+                cost = prior + abs(room.label_m[k] + done_m[j] - air_m) / loose
                 if cost < way[j]:
                     way[j], came[j], better = cost, origin, True
         if better:
@@ -313,7 +312,7 @@ def _limit_m(
 
 
 @kernel
-def begin(roads: Roads, x: float, y: float, source: int, left_m: float, limit_m: float, room: Scratch) -> None:
+def begin(roads: Roads, x: float, y: float, source: Number, left_m: float, limit_m: float, room: Scratch) -> None:
     """Start a search from a place left_m before the end of an edge, towards x and y."""
     room.clock[0] += room.clock[1]
     room.clock[1] = room.clock[2] = 0
@@ -321,7 +320,7 @@ def begin(roads: Roads, x: float, y: float, source: int, left_m: float, limit_m:
 
 
 @kernel
-def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> int:
+def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> Number:
     """The next edge reached, as a label, by what its start is off by road and from there by air; -1 = no more."""
     heap_m, heap = room.heap_m, room.heap
     while room.clock[2] > 0:
@@ -352,7 +351,9 @@ def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> int
 
 
 @kernel
-def _leave(roads: Roads, x: float, y: float, e: int, k: int, metres: float, limit_m: float, room: Scratch) -> None:
+def _leave(
+    roads: Roads, x: float, y: float, e: Number, k: Number, metres: float, limit_m: float, room: Scratch
+) -> None:
     """Enter the edges after one."""
     label_m, label_edge, slot, heap_m, heap = room.label_m, room.label_edge, room.slot, room.heap_m, room.heap
     before = room.clock[0]

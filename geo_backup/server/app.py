@@ -52,6 +52,7 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
+from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
@@ -98,7 +99,7 @@ def create_app(
     )
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
-    app.state.gazetteer = Gazetteer(node.network)
+    app.state.gazetteer, app.state.presence = Gazetteer(node.network), Presence()
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import Query
+from fastapi import Query, Request
 
 from geo_backup.backup.driving import cut_by
 from geo_backup.backup.standing import Standing
@@ -15,14 +15,19 @@ from geo_backup.errors import BadValueError
 from geo_backup.events import ClosureAdded, ClosureLifted
 from geo_backup.live_map import Closure
 from geo_backup.node import Node
+from geo_backup.roads.closures import Cut
 from geo_backup.roads.drawn import KINDS, check_drawn
 from geo_backup.roads.pieces import NEAR_M, Pieces
+from geo_backup.server.access import refusal_of
 from geo_backup.server.answers import asked, listed, told
 from geo_backup.server.given import ClosureId, TheNode, routes_of
+from geo_backup.server.looks import looks_back
 from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.speaker import speaking
 from geo_backup.server.writes import new_id, record, was_taken
 from geo_backup.wire import documents
-from geo_backup.wire.requests import NewClosure
+from geo_backup.wire.requests import NewClosure, Time
+from geo_backup.wire.times import to_text
 from geo_backup.wire.told import Told
 
 EDGES_MAX = 10_000
@@ -95,10 +100,13 @@ async def list_closures(node: TheNode) -> Told[documents.ClosureList]:
     return await listed(node, "closures", {"closures": []}, rows)
 
 
-@routes.get("/closures/{closure_id}/roads", responses=may(404))
-async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[documents.ClosedRoads]:
-    """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part."""
-    cut = node.cuts.get(closure_id)
+@routes.get("/closures/{closure_id}/roads", responses=may(404, 503))
+async def get_closed_roads(
+    node: TheNode, request: Request, closure_id: ClosureId, at: Annotated[Time | None, Query()] = None
+) -> Told[documents.ClosedRoads]:
+    """The pieces of road that a closure closes or slows, as one GeoJSON feature; of a very large one a part. `at`: of a
+    closure that stood at a moment of the past (see `/v1/past`), for whoever may look back."""
+    cut = node.cuts.get(closure_id) if at is None else await _cut_then(node, request, closure_id, at)
     if cut is None:
         raise Problem(404, "there is no such closure")
 
@@ -111,7 +119,17 @@ async def get_closed_roads(node: TheNode, closure_id: ClosureId) -> Told[documen
             "properties": {"closure_id": closure_id, "whole": len(shown) < PIECES_SHOWN},
         }
 
-    return await asked(node, ("roads", closure_id), lines)
+    return await asked(node, ("roads", closure_id, at), lines)
+
+
+async def _cut_then(node: Node, request: Request, closure_id: str, at_ms: int) -> Cut | None:
+    refused = refusal_of(speaking(), "look_back")
+    if refused is not None:
+        raise Problem(*refused)
+    moment = await node.past.at(node.log, min(at_ms, node.clock.now_ms()))
+    closure = moment.live_map.closures.get(closure_id)
+    await looks_back(node, request, f"closure:{closure_id}", to_text(at_ms))
+    return None if closure is None else await asyncio.to_thread(cut_by, node.network, closure.added)
 
 
 @routes.get("/roads/near")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,8 +22,9 @@ from geo_backup.people import Principal
 from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
-from geo_backup.server.given import Steering, TheNode, TheSpeakers, TheSteering, TheWriter
+from geo_backup.server.given import Steering, TheNode, ThePresence, TheSpeakers, TheSteering, TheWriter
 from geo_backup.server.looks import audit, looked
+from geo_backup.server.presence import Presence, Seat
 from geo_backup.server.problems import pointer
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
@@ -65,7 +66,12 @@ routes = APIRouter()
 @routes.websocket("/v1/feed")
 @handed
 async def feed(
-    socket: WebSocket, node: TheNode, writer: TheWriter, steering: TheSteering, speakers: TheSpeakers
+    socket: WebSocket,
+    node: TheNode,
+    writer: TheWriter,
+    steering: TheSteering,
+    speakers: TheSpeakers,
+    presence: ThePresence,
 ) -> None:
     await socket.accept()
     hello = await _hello(socket)
@@ -90,8 +96,9 @@ async def feed(
     window = Window(node, writer, Sight.of(who), topics)
     if who.kind != "anyone":
         await audit(node, _looked(node, socket, who, window))
-    sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, lambda: now() == who))
-    reader = asyncio.create_task(_until_left(socket))
+    company = Company(presence, Seat(who), node) if "incidents" in topics else None
+    sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, company, lambda: now() == who))
+    reader = asyncio.create_task(_until_left(socket, company))
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -99,6 +106,8 @@ async def feed(
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)
+        if company is not None:
+            company.presence.leave(company.seat)
         if who.kind != "anyone":
             await audit(node, replace(_looked(node, socket, who, window), until_ms=node.clock.now_ms()))
     if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):
@@ -114,11 +123,43 @@ def _looked(node: Node, socket: WebSocket, who: Principal, window: Window) -> Lo
     return looked(node, who, "feed", tuple(sorted(window.topics)), address_of(socket))
 
 
-async def _until_left(socket: WebSocket) -> None:
-    """The client has nothing more to say, but only reading tells that it left."""
+class Company:
+    """The other desks, as one viewer is told of them."""
+
+    def __init__(self, presence: Presence, seat: Seat, node: Node) -> None:
+        self.presence, self.seat, self._node = presence, seat, node
+        self._told: dict[str, list[str]] = {}
+        self._version = -1
+        self._wrong = ""
+
+    def forget(self) -> None:
+        """The viewer begins anew: it has been told of nobody."""
+        self._told, self._version = {}, -1
+
+    def hear(self, text: str | None) -> None:
+        """The viewer says something."""
+        self._wrong = self.presence.hear(self.seat, text, self._node.live_map)
+
+    def news(self) -> Iterator[dict[str, object]]:
+        """What the viewer does not know yet. Whose sight is narrow may see less without anybody having moved."""
+        if self._wrong:
+            wrong, self._wrong = self._wrong, ""
+            yield {"type": "error", "message": wrong}
+        live_map = self._node.live_map
+        if self._version == self.presence.version and Sight.of(self.seat.who).whole(live_map):
+            return
+        self._version, others = self.presence.version, self.presence.others(self.seat, live_map)
+        if others != self._told:
+            self._told = others
+            yield {"type": "present", "incidents": others}
+
+
+async def _until_left(socket: WebSocket, company: Company | None) -> None:
+    """A client says which incident it has open, and nothing else; reading also tells that it left."""
     with suppress(WebSocketDisconnect, RuntimeError):
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            if company is not None:
+                company.hear(message.get("text"))
 
 
 async def _hello(socket: WebSocket) -> Hello | None:
@@ -153,6 +194,7 @@ async def _send(
     hello: Hello,
     window: Window,
     steering: Steering | None,
+    company: Company | None,
     still: Callable[[], bool],
 ) -> None:
     outbox, loop = viewer.outbox, asyncio.get_running_loop()
@@ -179,6 +221,8 @@ async def _send(
             outbox.take()
             await socket.send_text(await window.snapshot())
             told = known = None
+            if company is not None:
+                company.forget()
         if known is not node.health.conditions and (known is not None or node.health.conditions):
             known = node.health.conditions
             wrong = {"type": "health", "conditions": node.health.document()}
@@ -201,6 +245,8 @@ async def _send(
             beat_at = loop.time() + HEARTBEAT_S
             beat = {"type": "heartbeat", "seq": node.live_map.seq, "server_time": to_text(node.clock.now_ms())}
             await socket.send_text(orjson.dumps(beat).decode())
+            for news in company.news() if company is not None else ():
+                await socket.send_text(orjson.dumps(news).decode())
         if steering is not None and (loop.time() >= clock_at or told is None):
             clock_at = loop.time() + 1.0
             told = steering.state()

@@ -15,6 +15,7 @@ from geo_backup.node import Node
 from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.presence import Presence
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 from geo_backup.wire.body import StrictRequest
@@ -38,6 +39,7 @@ TheAdoption = Annotated[Adoption | None, Kept("adoption")]
 TheTries = Annotated[Tries, Kept("tries")]
 TheWriter = Annotated[FrameWriter, Kept("writer")]
 TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
+ThePresence = Annotated[Presence, Kept("presence")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
 

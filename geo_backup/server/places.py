@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Query
@@ -23,6 +25,7 @@ log_ = logging.getLogger("geo_backup.server")
 
 LONGEST_QUERY = 200
 NAMED_WITHIN_S = 0.25
+ALL_NAMED_WITHIN_S = 1.0
 
 routes = routes_of("Places")
 
@@ -66,6 +69,22 @@ async def words_for(places: Gazetteer, lon: float, lat: float) -> str:
         log_.exception("the place at %s, %s has no name; the incident is opened without", lon, lat)
         return ""
     return "" if named.relation == "nowhere" else named.text[:PLACE_WORDS_MAX]
+
+
+async def names_for(places: Gazetteer, asked: Mapping[str, tuple[float, float]]) -> dict[str, str]:
+    """What places are called, in words; those that it has no time for have no name."""
+
+    def named() -> dict[str, str]:
+        found: dict[str, str] = {}
+        until_s = time.monotonic() + ALL_NAMED_WITHIN_S
+        for key, (lon, lat) in asked.items():
+            if time.monotonic() > until_s:
+                break
+            one = places.name(lon, lat)
+            found[key] = "" if one.relation == "nowhere" else one.text[:PLACE_WORDS_MAX]
+        return found
+
+    return await asyncio.to_thread(named)
 
 
 def _goes_there() -> bool:

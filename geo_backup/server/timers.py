@@ -49,13 +49,13 @@ async def acknowledge_timer(node: TheNode, timer_id: TimerId, body: Acknowledgem
     standing = node.live_map.timers.get(timer_id)
     if standing is None or standing.acknowledged_ms is None:
         now_ms = node.clock.now_ms()
+        # nobody asks for names on an open server: a crew is not kept waiting for one
+        by = named(body.by or ("desk" if speaking().kind == "anyone" else None))
         if standing is None:  # it is due, and on record in a moment
             await node.record(fact_of(timer, now_ms))
         await record(
             node,
-            TimerAcknowledged(
-                event_id=new_id("seen"), received_ms=now_ms, said_by="desk", timer_id=timer_id, by=named(body.by)
-            ),
+            TimerAcknowledged(event_id=new_id("seen"), received_ms=now_ms, said_by="desk", timer_id=timer_id, by=by),
         )
     return told(_document(node, timer))
 

@@ -25,6 +25,7 @@ _NAMES: dict[str, Entry] = {
     "crew": ("Who is aboard. Nobody: the unit is not sent; null: nothing was said of it.", None),
     "member_id": ("The agency's own name for a member of the crew.", "m-17"),
     "shift_ends": ("When the crew's shift ends.", "2026-11-23T22:00:00Z"),
+    "inside_since": ("Since when it is in each of `inside`, in that order.", ["2026-11-23T11:40:00.000Z"]),
     "inside": ("Beats and closures that it is in: `beat:ID`, `closure:ID`.", ["beat:3"]),
     "rest_until": ("Until when the crew has to rest.", "2026-11-23T14:00:00Z"),
     "calls": ("How many calls the unit has had lately.", 2),
@@ -156,6 +157,7 @@ _NAMES: dict[str, Entry] = {
     "Timer.acknowledged": ("Who has seen to it; null: nobody.", None),
     "TimerSeen.by": ("Who has seen to it.", "desk 3"),
     "TimerSeen.at": ("When.", "2026-11-23T12:16:00.000Z"),
+    "expected_time": ("When a unit that is late was to be there; null where nobody knew.", "2026-11-23T12:11:00.000Z"),
     "due_time": ("Since when it is missed.", "2026-11-23T12:15:00.000Z"),
     "loud_time": ("From when on it is loud, unless somebody has seen to it.", "2026-11-23T12:22:30.000Z"),
     # ---- what was

@@ -17,6 +17,7 @@ from geo_backup.events import BackupRequested, IncidentChanged, Need, UnitRegist
 from geo_backup.live_map.discipline import discipline, skills
 from geo_backup.wire import decisions
 from tests.backup.test_ranking import Scene, ids, position, river
+from tests.roads.tiny import Street, draw
 from tests.stories import ms, part, status
 
 POLICE, FIRE, EMS = ("patrol", "police"), ("engine", "fire-north"), ("ambulance", "ems")
@@ -116,6 +117,24 @@ def test_each_reason_for_which_nobody_can_be_sent_has_its_word() -> None:
     off_map.unit("P1", (150, 0), 0.0, "patrol")
     off_map.tell(IncidentChanged(received_ms=ms(1), incident_id="i1", lon=20.0, lat=60.0))
     assert [one.why for one in lacking(off_map)] == ["INCIDENT_OFF_MAP"]
+
+
+def test_a_road_at_the_edge_of_the_map_that_leads_nowhere_has_no_way_in() -> None:
+    """It is another matter that the units who could go are busy, and whoever is on that road itself can go."""
+    places = {"a": (0, 0), "b": (1000, 0), "i": (0, 5000), "j": (1000, 5000)}
+    scene = Scene(draw(places, [Street("ab", "Main"), Street("ij", "Island")], main="ab"))
+    scene.incident("i1", (980, 5000))
+    scene.tell(BackupRequested(received_ms=ms(1), incident_id="i1", requirement=(Need("patrol", 2),), mode="immediate"))
+    for unit_id, x in (("P1", 200), ("P2", 800)):
+        scene.unit(unit_id, (x, 0), 0.0, "patrol")
+    ranking = scene.rank(s=2)
+    assert (ids(ranking), "INCIDENT_OFF_MAIN_NETWORK" in ranking.warnings) == ([], True)
+    assert [(one.count, one.why, one.excluded) for one in ranking.lacking] == [(2, "NO_WAY_IN", (("UNREACHABLE", 2),))]
+    scene.unit("P3", (100, 5000), 0.0, "patrol")
+    assert ids(scene.rank(s=2)) == ["P3"]
+    assert [(one.count, one.why) for one in lacking(scene)] == [(1, "NO_WAY_IN")]
+    scene.tell(status("P1", "transporting", 1))
+    assert [(one.count, one.why) for one in lacking(scene)] == [(1, "ALL_EXCLUDED")]
 
 
 def test_where_nothing_is_asked_for_it_is_said_only_when_nobody_can_go() -> None:

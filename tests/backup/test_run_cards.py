@@ -93,6 +93,16 @@ def test_a_card_may_name_its_kind_twice_and_kinds_of_the_package(tmp_path: Path)
     assert [card_for(cards, kind).name for kind in ("fire", "hostage", "row")] == ["x", "x", "domestic"]  # type: ignore[union-attr]
 
 
+def test_a_card_may_say_how_urgent_it_is_and_how_one_drives_there(tmp_path: Path) -> None:
+    """The profile is one of the map's, or the server does not start on it."""
+    urgent = "[x]\nkinds=['siege']\npriority=2\nprofile='{}'\n[[x.alarm]]\nneeds=[{{capability='a'}}]\n"
+    cards = cards_of(brings(tmp_path, ours=urgent.format("ambulance")))
+    assert (cards["x"].priority, cards["x"].profile) == (2, "ambulance")
+    assert (cards["violence"].priority, cards["violence"].profile) == (None, "")
+    with pytest.raises(BadValueError, match=r"x\.profile is a profile of this map: ambulance, foot"):
+        cards_of(brings(tmp_path / "other", ours=urgent.format("hovercraft")))
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -101,6 +111,10 @@ def test_a_card_may_name_its_kind_twice_and_kinds_of_the_package(tmp_path: Path)
         ("[x]\nmode = 'now'\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.mode"),
         ("[x]\ncolour = 'red'", "x.colour"),
         ("[x]\nmode = 'delayed'", "x.alarm"),
+        ("[x]\npriority = 0\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.priority is a number, 1"),
+        ("[x]\npriority = true\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.priority"),
+        ("[x]\nprofile = 'boat'\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.profile is a profile of this map"),
+        ("[x]\nprofile = ['foot']\n[[x.alarm]]\nneeds=[{capability='a'}]", "x.profile"),
         ("[[x.alarm]]\nneeds=[]", "x.alarm[0].needs"),
         ("[[x.alarm]]\nneeds=[{capability='a'}]\nmore=1", "x.alarm[0].needs"),
         ("[[x.alarm]]\nneeds=[{count=2}]", "x.alarm[0].needs[0].capability"),

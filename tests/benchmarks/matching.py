@@ -3,16 +3,17 @@
     python tests/benchmarks/matching.py --map DIR [--drives 60] [--sigma 4 8 15] [--every 1 5 15 60] [--seed 1] [--json]
 
 A drive goes from one random place to the next, up to 3 km off, by the routine profile's best way for a driver to whom
-each street seems slower or quicker than it is; at that profile's speeds with a spread by drive and by street. It waits at
-some signals. Its receiver is off by `sigma` metres (standard deviation on each
+each street seems slower or quicker than it is; at that profile's speeds with a spread by drive and by street. It waits
+at some signals. Its receiver is off by `sigma` metres (standard deviation on each
 axis): most of it anew at every fix, some of it for half a minute, as reflections are. It tells `sigma` as its accuracy,
 and neither speed nor course.
 
 A fix is right when the place it is matched to lies within max(10 m, 2 sigma) of the road that was driven, as far before
-and after the place where the unit was, and the edge leads the way it drove there (within 45 degrees). **lag 0**: each fix by itself and those before it, as the
-live map asks. **whole**: all fixes of a drive at once, as one looks back.
+and after the place where the unit was, and the edge leads the way it drove there (within 45 degrees).
+**lag 0**: each fix by itself and those before it, as the live map asks. **all**: all fixes of a drive at once, as one
+looks back.
 
-Another engine takes part by an `Engine` of its own in `engines`; `tests/benchmarks/peers/matching.py` does so.
+Another program takes part by an `Engine` of its own beside `ours`, given to `measure`.
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ def ours(network: RoadNetwork, rules: SnapRules) -> dict[str, Engine]:
 
 
 def measure(network: RoadNetwork, engines: Mapping[str, Engine], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each engine, sigma and interval: share of right fixes, fixes, microseconds a fix."""
+    """A row for each engine, sigma and interval: share of right fixes, fixes, CPU microseconds a fix."""
     rng = np.random.default_rng(options.seed)
     some = drives(weigh(network, ROUTINE), options.drives, rng)
     rows: list[dict[str, Any]] = []
@@ -239,12 +240,12 @@ def measure(network: RoadNetwork, engines: Mapping[str, Engine], options: argpar
                     good: list[Array] = []
                     took_s: list[float] = []
                     for drive, fixes in zip(some, heard, strict=True):
-                        began = time.perf_counter()
+                        began = time.process_time()
                         if engine.newest is ask:
                             answer = engine.newest(windows(fixes, engine.window), sigma_m)
                         else:
                             answer = engine.whole(fixes, sigma_m)  # type: ignore[misc]  # one of the two it is
-                        took_s.append((time.perf_counter() - began) / len(answer))
+                        took_s.append((time.process_time() - began) / len(answer))
                         good.append(right(network, drive, fixes, answer, sigma_m))
                     rows.append(
                         {

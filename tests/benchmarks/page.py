@@ -113,12 +113,13 @@ def cpu_s(pid: int) -> float:
 def look(browser: Any, url: str, case: str, args: argparse.Namespace) -> dict[str, float]:
     """One window: what it took to open it, then what it leaves."""
     page = browser.new_page(viewport={"width": args.width, "height": args.height})
-    figures = {}
+    figures, cpu = {}, cpu_s(args.browser_pid)
     page.goto("about:blank" if case == "a blank page" else url)
     if case != "a blank page":
         page.wait_for_selector("[data-testid=map][data-ready=true]", state="attached")
         page.wait_for_selector(READY)
         figures["ready_ms"] = page.evaluate("performance.now()")
+        figures["ready_cpu_ms"] = 1_000.0 * (cpu_s(args.browser_pid) - cpu)
         page.wait_for_selector("[data-testid=map][data-drawn=true]", state="attached")
         figures["drawn_ms"] = page.evaluate("performance.now()")
     if case.startswith("units"):

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.asking import at
 from tests.browser.chromium import shot
 from tests.browser.conftest import cleared, shown
 from tests.browser.desk import chosen, incident, projection, sent, standing
@@ -422,3 +423,17 @@ def test_closing_is_taken_back(desk: httpx.Client, page: Any) -> None:
     page.keyboard.press("Control+z")
     page.wait_for_selector("[data-testid=assigned-row][data-unit=U1][data-state=on_scene]")
     assert sent(desk, incident_id) == {"U0": "assigned", "U1": "on_scene"}
+
+
+def test_a_plan_for_another_day_says_so_before_it_begins(desk: httpx.Client, page: Any) -> None:
+    posts = [{"post_id": "gate", "lon": PLACE[0], "lat": PLACE[1], "needs": [{"capability": "patrol", "count": 1}]}]
+    times = {"arrive_by": at(20 * 3600), "ends": at(24 * 3600)}
+    plan = {"plan_id": "far", "name": "Fair", "kind": "presence", **times, "posts": posts}
+    assert desk.post("/v1/plans", json=plan).status_code == 201
+    assert desk.post("/v1/plans/far/approve", json={"by": "Sgt Berg"}).is_success
+    page.keyboard.press("p")
+    page.locator("[data-testid=plan-row][data-state=approved] [data-testid=plan-begin]").click()
+    page.locator("[data-testid=consent]", has_text="in 20 h").wait_for()
+    page.keyboard.press("Escape")
+    assert desk.get("/v1/plans/far").json()["state"] == "approved"
+    assert desk.post("/v1/plans/far/cancel", json={}).is_success

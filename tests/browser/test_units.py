@@ -292,7 +292,8 @@ def test_two_desks_send_one_unit(desk: httpx.Client, page: Any, hand: Hand) -> N
     hand.press("Enter")
     error = page.locator("[data-testid=error]")
     error.wait_for()
-    assert "another desk has just sent it to another incident" in error.inner_text()
+    said = error.inner_text()
+    assert re.search(r"U0 was not sent: another desk sent it to Robbery · .+ at \d\d:\d\d:\d\d", said), said
     assert (sent(desk, other), sent(desk, incident_id)) == ({}, {"U0": "assigned"})
 
 

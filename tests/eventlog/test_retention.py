@@ -185,6 +185,33 @@ def test_nothing_is_purged_past_the_newest_checkpoint(tmp_path: Path) -> None:
         fold_start(path)
 
 
+def test_checkpoints_go_with_the_positions_that_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the newest, where the fold begins; what was in the others is on no page any more."""
+    path, today = tmp_path / NAME, [0]
+    monkeypatch.setattr(sqlite_chain, "_now_ms", lambda: at(today[0]))
+
+    async def write() -> None:
+        with closing(SqliteLog.open(path, reserve_bytes=0)) as log:
+            for day in (0, 1, 8, 9):
+                today[0] = day
+                await log.append(seen("P1", day))
+                log.save_snapshot(log.last_seq, b"where P1 was on day %d" % day)
+
+    def kept() -> list[int]:
+        with closing(sqlite3.connect(path)) as connection:
+            return [seq for (seq,) in connection.execute("SELECT seq FROM snapshots ORDER BY seq")]
+
+    asyncio.run(write())
+    for day, left in ((89, [10, 20, 30, 40]), (95, [30, 40]), (1000, [40])):
+        today[0] = day
+        purge(path, TERMS, at(day))
+        assert kept() == left, day
+        assert prove(path).wrong == []
+    assert fold_start(path) == (40, b"where P1 was on day 9")
+    files = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert [any(b"on day %d" % day in file for file in files) for day in (0, 1, 8, 9)] == [False, False, False, True]
+
+
 def test_a_purge_hides_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / NAME)
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -279,9 +279,9 @@ def test_a_cached_kernel_is_stale_when_one_that_it_calls_has_changed() -> None:
 
 
 def places_at(
-    network: RoadNetwork, lines: list[shapely.LineString], fix: Fix, at: XY
+    network: RoadNetwork, lines: list[shapely.LineString], fix: Fix, at: XY, *, alone: bool
 ) -> dict[int, tuple[float, float]]:
-    """Metres against each edge, and metres along it: the words of `snap` and `SnapRules`, written out."""
+    """Metres against each edge, and metres along it: the words of `snap`, `match` and `SnapRules`, written out."""
     spot = shapely.Point(at)
     off = [line.distance(spot) for line in lines]
     wide = max(1.0, (fix.accuracy_m or 0.0) / RULES.usual_accuracy_m)
@@ -290,9 +290,11 @@ def places_at(
     for believe in [True, False] if known else [False]:
         for edge in range(network.edges):
             piece, against = int(network.edge_piece[edge]), bool(network.edge_against[edge])
-            if off[piece] > min(off) + RULES.candidate_extra_m * wide:
+            if off[piece] > min(off) + (RULES.candidate_extra_m if alone else RULES.match_extra_m) * wide:
                 continue
-            cost = off[piece] / wide
+            cost, normal = off[piece] / wide, RULES.match_normal_m
+            if not alone:
+                cost = cost**2 / normal if cost < normal else 2 * cost - normal
             (x1, y1), (x2, y2) = lines[piece].coords
             cosine = math.cos(math.radians((fix.course_deg or 0.0) - math.degrees(math.atan2(x2 - x1, y2 - y1))))
             cosine *= -1 if against else 1
@@ -333,9 +335,6 @@ def beliefs(network: RoadNetwork, track: list[Fix]) -> dict[int, float]:
     flags = np.asarray(network.edge_flags)
     round_ok = {e: o for e, o in both.items() if not (flags[e] | flags[o]) & EdgeFlag.AGAINST_ONEWAY}
 
-    def odd(driven: float, air: float) -> float:
-        return max(air - driven, driven - 1.5 * air, 0.0)
-
     def drives(a: int, at: float, b: int, to: float) -> list[float]:
         ways = [to - at] if a == b else []
         for after in graph.successors(a):
@@ -343,24 +342,28 @@ def beliefs(network: RoadNetwork, track: list[Fix]) -> dict[int, float]:
                 ways.append(float(metres[a]) - at + starts[after][b] + to)
         return ways
 
-    now = places_at(network, lines, track[0], xy[0])
+    alone = len(track) == 1
+    now = places_at(network, lines, track[0], xy[0], alone=alone)
     cost = {e: c for e, (c, _) in now.items()}
     for (f0, p0), (f1, p1) in pairwise(zip(track, xy, strict=True)):
         air = math.dist(p0, p1)
         wide = max(1.0, *((f.accuracy_m or 0.0) / RULES.usual_accuracy_m for f in (f0, f1)))
+        loose = wide * (1.0 + air / RULES.match_loose_m)
         best, before = min(cost.values(), default=0.0), now
         prior = {e: RULES.match_keep * (c - best) for e, c in cost.items()}
-        now = places_at(network, lines, f1, p1)
+        prior = {e: c for e, c in prior.items() if c < RULES.match_beam_m}
+        now = places_at(network, lines, f1, p1, alone=alone)
         cost = {}
         for b, (alone_m, to) in now.items():
             way = RULES.match_break_m if before else 0.0
-            for a, (_, at) in before.items():
-                way = min([way, *(prior[a] + odd(d, air) / wide for d in drives(a, at, b, to))])
+            for a, at in ((a, at) for a, (_, at) in before.items() if a in prior):
+                way = min([way, *(prior[a] + abs(d - air) / loose for d in drives(a, at, b, to))])
                 if a in round_ok:
                     o, turned = round_ok[a], prior[a] + RULES.turn_round_m
+                    back = float(metres[a]) - at
                     if o == b:
-                        way = min(way, turned)
-                    way = min([way, *(turned + odd(d, air) / wide for d in drives(o, float(metres[a]) - at, b, to))])
+                        way = min(way, turned + max(0.0, abs(to - back) - air) / loose)
+                    way = min([way, *(turned + abs(d - air) / loose for d in drives(o, back, b, to))])
             cost[b] = alone_m + way
     return cost
 

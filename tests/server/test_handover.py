@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -26,6 +27,7 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
     sent, free = new_unit(http, NORTH), new_unit(http)
     over, open_ = new_incident(http, SOUTH, kind="theft"), new_incident(http, SOUTH, kind="robbery")
     http.patch(f"/v1/incidents/{open_}", json={"place": "Kungsgatan 1"})
+    http.post(f"/v1/incidents/{open_}/notes", json={"text": "two men\x1b[2J,\nby car"})
     http.post(f"/v1/incidents/{over}/close")
     http.get(f"/v1/incidents/{open_}/ranking")
     http.post(f"/v1/incidents/{open_}/assignments", json={"unit_id": sent})
@@ -40,9 +42,18 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
     assert [one["closure_id"] for one in told["closures"]] == [closure["closure_id"]]
     assert handover(http, since=at(0))["finished"] == []
     command = [sys.executable, "-m", "geo_backup", "report", "handover", server.url]
-    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=None).stdout
-    for words in ("robbery", "Kungsgatan 1", f"promised: {sent} to {open_}", "bridge up", "ended in the shift: 1"):
-        assert words in printed, printed
+    for columns in (80, 200):
+        given = {**os.environ, "COLUMNS": str(columns)}
+        printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=given).stdout
+        assert max(map(len, printed.splitlines())) <= min(columns, 100)
+        said = " ".join(printed.split())
+        assert "two men [2J, by car" in said
+        assert "\x1b" not in printed
+        for words in ("robbery, Kungsgatan 1, since", f"({sent}): assigned", "bridge up", "ENDED IN THE SHIFT: 1 P"):
+            assert words in said, printed
+        assert "\n\nOPEN INCIDENTS: 1\n" in printed
+        for cut in ("\u2026", "T1", "Z ", open_, over):
+            assert cut not in printed, printed
 
 
 def test_shifts_that_cannot_be(http: httpx.Client) -> None:

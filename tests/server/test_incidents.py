@@ -92,6 +92,28 @@ def test_an_incident_changes(http: httpx.Client, incident: str) -> None:
     problem(http.patch("/v1/incidents/none", json={"priority": 1}), 404)
 
 
+def test_of_two_desks_that_send_one_unit_the_second_is_told_who_has(http: httpx.Client, server: Server) -> None:
+    """In the same moment, to two incidents and to one: it is sent once."""
+    one, two = new_incident(http, SOUTH), new_incident(http, NORTH)
+
+    async def send(unit_id: str, *to: str) -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as desk:
+            paths = (f"/v1/incidents/{name}/assignments" for name in to)
+            return await asyncio.gather(*(desk.post(path, json={"unit_id": unit_id}) for path in paths))
+
+    for reason, to in (("assigned_elsewhere", (one, two)), ("already_here", (one, one))):
+        unit_id = new_unit(http)
+        answers = asyncio.run(send(unit_id, *to))
+        first, second = sorted(answers, key=lambda answer: answer.status_code)
+        assert first.status_code == 201
+        (error,) = problem(second, 409, reason)["errors"]
+        sent = next(row for row in first.json()["assignments"] if row["unit_id"] == unit_id)
+        assert (error["unit_id"], error["incident_id"]) == (unit_id, first.json()["incident_id"])
+        assert (error["by"], error["at"]) == ("desk", sent["at"])
+        assert f"desk sent it to {error['incident_id']} at {sent['at']}" in error["message"]
+        assert http.get(f"/v1/units/{unit_id}").json()["properties"]["incident_id"] == error["incident_id"]
+
+
 def test_a_unit_is_sent(http: httpx.Client, incident: str) -> None:
     first, second, third = (new_unit(http, [11.97, 57.70 + i / 1000]) for i in range(3))
     path = f"/v1/incidents/{incident}/assignments"

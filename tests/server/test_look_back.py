@@ -64,6 +64,8 @@ def test_an_incident_is_told_from_its_opening_to_its_end(http: httpx.Client) -> 
     }
     assert values["changed"] == {"priority": 3}
     assert values["assigned"]["reason"] == "knows the house"
+    assert values["assigned"].get("eta_s", 0.0) < 3600.0
+    assert not [name for name in values["assigned"] if name.startswith("eta_") and name != "eta_s"]  # a span, no time
     came = next(one for one in told if one["what"] == "on_scene")
     assert (came["said_by"], came["seq"], came["unit_id"]) == ("avl", None, unit_id)
     assert closed(http, q=f"burgl {unit_id}") == [incident_id]

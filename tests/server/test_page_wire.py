@@ -26,6 +26,7 @@ FED = {
     "Incident": documents.Incident,
     "Ranking": documents.Ranking,
     "Closure": documents.Closure,
+    "Timer": documents.Timer,
 }
 """What the feed tells, by the name of the page's type."""
 SENT = ("IncidentPatch", "NewAssignment", "NewClosure", "NewIncident", "NewNote", "NewPlan")

@@ -43,6 +43,7 @@ def then(server: Server, http: httpx.Client) -> tuple[dict[str, Any], str]:
     ranking = http.get(f"/v1/incidents/{incident_id}/ranking").json()
     live = told_live(server)
     live["rankings"] = {incident_id: ranking}
+    live["roads"] = http.get(f"/v1/closures/{closure['closure_id']}/roads").json()
     when = live["server_time"]
     report(http, {"unit_id": units[1], "lon": NORTH[0], "lat": NORTH[1]})
     http.delete(f"/v1/units/{units[2]}")
@@ -52,10 +53,19 @@ def then(server: Server, http: httpx.Client) -> tuple[dict[str, Any], str]:
     return live, when
 
 
+def test_the_roads_of_a_closure_that_was_lifted_are_told_of_when_it_stood(
+    http: httpx.Client, then: tuple[dict[str, Any], str]
+) -> None:
+    live, when = then
+    roads = f"/v1/closures/{live['roads']['properties']['closure_id']}/roads"
+    assert http.get(roads, params={"at": when}).json() == live["roads"]
+    assert http.get(roads).status_code == http.get(roads, params={"at": at(0)}).status_code == 404
+
+
 def test_the_past_is_told_as_the_feed_told_it(http: httpx.Client, then: tuple[dict[str, Any], str]) -> None:
     live, when = then
     found = past(http, when)
-    assert set(found) - {"past"} == set(live)
+    assert set(found) - {"past"} == set(live) - {"roads"}
     for topic in ("units", "positions", "incidents", "closures"):
         assert found[topic] == live[topic], topic
     for name in ("epoch", "mode", "area", "freshness", "server_time"):

@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from geo_backup.events import TimerAcknowledged, TimerRaised
-from geo_backup.wire.times import to_text
+from geo_backup.wire.times import to_ms, to_text
 from tests.asking import NORTH, SOUTH, new_incident, new_unit, problem
 from tests.running import Server, ServerInThread, events_in, eventually
 from tests.stories import T0
@@ -96,6 +96,16 @@ def test_a_call_whose_units_are_missed_from_its_opening_to_its_end(server: Serve
     problem(http.post(f"/v1/timers/{word['timer_id']}/acknowledge", json={"by": "desk 4"}), 404)
 
 
+def test_on_an_open_server_nobody_is_asked_for_a_name(http: httpx.Client) -> None:
+    set_clock(http, 1_500)
+    incident_id = new_incident(http, priority=1)
+    set_clock(http, 1_561)
+    timer_id = missed(http, incident_id, "unattended")["timer_id"]
+    seen = http.post(f"/v1/timers/{timer_id}/acknowledge", json={})
+    assert seen.json()["acknowledged"]["by"] == "desk"
+    http.post(f"/v1/incidents/{incident_id}/close")
+
+
 def test_the_feed_tells_timers_as_they_come_grow_loud_and_go(server: Server, http: httpx.Client) -> None:
     set_clock(http, 2_000)
     with connect(server.feed, proxy=None, max_size=None) as feed:
@@ -132,7 +142,9 @@ def test_a_unit_is_late_by_the_eta_that_it_was_sent_with(server: Server, http: h
     http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
     http.put(f"/v1/units/{unit_id}/status", json={"status": "en_route"})
     set_clock(http, 3_000 + eta_s * 1.5 + 120 + 2)
-    assert missed(http, incident_id, "late")["unit_id"] == unit_id
+    late = missed(http, incident_id, "late")
+    assert late["unit_id"] == unit_id
+    assert to_ms(late["expected_time"]) == pytest.approx(T0 + 1000 * (3_000 + eta_s), abs=1_000)
     http.post(f"/v1/incidents/{incident_id}/close")
 
 

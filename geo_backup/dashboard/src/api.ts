@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timeline, Timer, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -11,6 +11,9 @@ export interface Fault {
   value?: unknown;
   by?: string;
   at?: string;
+  /** Of a unit that somebody else has sent. */
+  unit_id?: string;
+  incident_id?: string;
 }
 
 export class Problem extends Error {
@@ -34,6 +37,11 @@ let csrf = "";
 /** Whoever wants to know what was ordered, by whatever key or click. */
 export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
 
+/** Why nothing may be ordered now; empty: it may. */
+export const held: { why: () => string } = { why: () => "" };
+/** Whoever only looks still says so, and steers what is looked at. */
+const LOOKS = /^\/v1\/(session|replay)/;
+
 interface ProblemBody {
   title?: string;
   detail?: string;
@@ -41,6 +49,8 @@ interface ProblemBody {
 }
 
 async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number): Promise<T> {
+  const why = method === "GET" || LOOKS.test(path) ? "" : held.why();
+  if (why) throw new Problem(409, why);
   let response: Response;
   try {
     response = await fetch(path, {
@@ -120,17 +130,24 @@ export const api = {
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
   roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),
   close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
-  closedRoads: (closure: string) => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads`),
+  /** Of a closure that stands, or stood at a time. */
+  closedRoads: (closure: string, at = "") => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads?${at && "at=" + at}`),
   lift: (closure: string) => request<unknown>("DELETE", `/v1/closures/${encodeURIComponent(closure)}`),
   declare: (unit_id: string, emergency_id: string) =>
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
+  seeTimer: (id: string, by?: string) => request<Timer>("POST", `/v1/timers/${encodeURIComponent(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
   setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),
-  track: (unit: string) => request<Track>("GET", `${unitAt(unit)}/track`),
+  /** The hour before a time. */
+  track: (unit: string, to: string) => request<Track>("GET", `${unitAt(unit)}/track?to=${to}`),
+  /** Everything as it was known at a time; `topics` empty: only how far back the log goes. */
+  past: (at: string, incident: string, topics?: "") => request<Past>("GET", `/v1/past?at=${at}&incident_id=${encodeURIComponent(incident)}${topics === "" ? "&topics=" : ""}`),
+  timeline: (id: string) => request<Timeline>("GET", `${at(id)}/timeline`),
   /** Finished incidents since then that have all these words. */
   finished: (q: string, from: string, limit: number) =>
     request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  handover: (since: string) => request<Handover>("GET", `/v1/handover?since=${encodeURIComponent(since)}`),
   etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
   beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),
   replay: () => request<ReplayClock>("GET", "/v1/replay"),

@@ -35,6 +35,10 @@ export interface Unit {
   emergency_id?: string | null;
   /** Its fix lies outside the map. */
   off_map?: boolean;
+  /** The beats and closures that it is in, as `beat:ID` and `closure:ID`. */
+  inside: string[];
+  /** Since when, in that order. */
+  inside_since: string[];
 }
 
 /** What somebody may do, as the table of the server names it. */
@@ -105,6 +109,7 @@ export interface NewIncident {
   place?: string;
   callback?: string;
   level?: number;
+  profile?: string;
 }
 
 /** What can be changed of an incident that stands; a place is `lon`, `lat` and its words. */
@@ -199,6 +204,7 @@ export interface Incident {
   for_unit_id: string | null;
   pinned: boolean;
   opened_time: string;
+  closed_time: string | null;
   state: string;
   assignments: Assignment[];
   /** Whom its end released, and what they were doing there. */
@@ -248,6 +254,10 @@ export interface RunCard {
   about: string;
   kinds: string[];
   mode: BackupMode;
+  /** Of an incident that is opened with its kind; null: as its mode has it. */
+  priority: number | null;
+  /** How units drive there; empty: as usual. */
+  profile: string;
   levels: { level: number; needs: Need[] }[];
 }
 
@@ -393,10 +403,15 @@ export interface Plan extends NewPlan {
   cover_by_hour?: { hour: string; cover: number; cover_without: number }[];
 }
 
-/** Something that a unit did, or that happened to it. */
+/** Something that happened, who said so, and its values. */
 export interface Moment {
+  /** null: positions told it. */
+  seq: number | null;
   at: string;
+  received_time: string;
   what: string;
+  said_by: string;
+  unit_id: string | null;
   incident_id: string | null;
   values: Record<string, unknown>;
 }
@@ -408,6 +423,62 @@ export interface Track {
   moments: Moment[];
 }
 
+/** What happened in an incident, oldest first; `whole` is false where older moments are left out. */
+export interface Timeline {
+  incident_id: string;
+  opened_time: string;
+  closed_time: string | null;
+  whole: boolean;
+  moments: Moment[];
+}
+
+/** What somebody should have said or done by now. */
+export interface Timer {
+  timer_id: string;
+  rule: "acknowledge" | "late" | "welfare" | "unattended";
+  level: "quiet" | "loud";
+  incident_id: string;
+  unit_id: string | null;
+  since: string;
+  due_time: string;
+  loud_time: string;
+  /** When a unit that is late was to be there. */
+  expected_time: string | null;
+  exercise: boolean;
+  acknowledged: { by: string; at: string } | null;
+}
+
+/** What whoever takes over must know, as of one moment. */
+export interface Handover {
+  as_of_time: string;
+  since_time: string;
+  incidents: Incident[];
+  units: OnDuty[];
+  promised: { incident_id: string; unit_id: string; state: string; promised_time: string | null }[];
+  closures: Closure[];
+  plans: Plan[];
+  timers: Timer[];
+  /** Those that ended in the shift, the last opened first. */
+  finished: Incident[];
+  finished_more: boolean;
+}
+
+export interface OnDuty {
+  unit_id: string;
+  callsign: string;
+  status: string;
+  status_time: string;
+  incident_id: string | null;
+  emergency_id: string | null;
+  lon: number | null;
+  lat: number | null;
+  /** What the place of its last fix is called. */
+  place: string;
+  fix_time: string | null;
+  freshness: Freshness;
+  inside: string[];
+}
+
 /** A value replaces the former whole, null removes it. */
 export type Changes<T> = Record<string, T | null>;
 
@@ -417,7 +488,11 @@ export interface Maps {
   incidents: Changes<Incident>;
   rankings: Changes<Ranking>;
   closures: Changes<Closure>;
+  timers: Changes<Timer>;
 }
+
+/** Everything at a moment of the past, as the feed told it then, and when the log begins. */
+export type Past = { epoch: string; seq: number; mode: Mode; area: Area; freshness: FreshnessLimits; past: { begins: string } } & Partial<Maps>;
 
 /** All that the feed says. */
 export type Message =
@@ -427,5 +502,7 @@ export type Message =
   | ({ type: "frame"; seq: number } & Partial<Maps>)
   | { type: "heartbeat"; seq: number; server_time: string }
   | ({ type: "clock" } & ReplayClock)
+  /** Who else has which incident open; a name is empty where nobody is signed in. */
+  | { type: "present"; incidents: Record<string, string[]> }
   | { type: "health"; conditions: Condition[] }
   | { type: "error"; message: string };

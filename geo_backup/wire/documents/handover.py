@@ -30,6 +30,7 @@ class OnDuty(TypedDict):
     emergency_id: str | None
     lon: float | None
     lat: float | None
+    place: str
     fix_time: str | None
     freshness: str
     inside: list[str]
@@ -52,6 +53,7 @@ class Handover(TypedDict):
 
     as_of_time: str
     since_time: str
+    timezone: str
     incidents: list[Incident]
     units: list[OnDuty]
     promised: list[Promise]
@@ -62,8 +64,8 @@ class Handover(TypedDict):
     finished_more: bool
 
 
-def on_duty(on: LiveMap, unit: live_map.Unit, now_ms: int) -> OnDuty:
-    """A unit as a hand-over has it."""
+def on_duty(on: LiveMap, unit: live_map.Unit, now_ms: int, place: str) -> OnDuty:
+    """A unit as a hand-over has it; `place` is what the place of its fix is called, empty where nobody knows."""
     fix = unit.fix
     age_ms, rules = now_ms - unit.order_ms, on.rules.of_kind(unit.kind).freshness
     without = "live" if at_post(fix is not None, unit.home, unit.status) else "lost"
@@ -78,6 +80,7 @@ def on_duty(on: LiveMap, unit: live_map.Unit, now_ms: int) -> OnDuty:
         "emergency_id": unit.emergency_id,
         "lon": None if fix is None else fix.lon,
         "lat": None if fix is None else fix.lat,
+        "place": place,
         "fix_time": None if fix is None else to_text(fix.fix_ms),
         "freshness": without if fix is None else freshness(age_ms, unit.parked, rules),
         "inside": list(unit.inside),

@@ -119,6 +119,8 @@ UNSAID = {
     "software_version", "request_id", "crew", "as_of_version", "off_road_m",
 }  # fmt: skip
 """What of a fact is no part of its story."""
+SPANS = {"eta_ms"}
+"""How long something takes; other times of facts are moments."""
 WHAT: Mapping[str, What] = {
     "IncidentOpened": "opened",
     "IncidentChanged": "changed",
@@ -237,7 +239,9 @@ def _values(event: Event) -> dict[str, object]:
         if field.name in UNSAID or value is None or value in ("", (), field.default):
             continue
         name = field.name
-        if name.endswith("_ms"):
+        if name in SPANS:
+            name, value = f"{name[:-3]}_s", value / 1000
+        elif name.endswith("_ms"):
             name, value = f"{name[:-3]}_time", to_text(value)
         out[name] = _plain(value)
     return out

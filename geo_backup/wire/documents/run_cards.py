@@ -24,6 +24,8 @@ class RunCard(TypedDict):
     mode: str
     several: bool
     staged: list[str]
+    priority: int | None
+    profile: str
     levels: list[AlarmLevel]
 
 
@@ -42,5 +44,7 @@ def run_card(card: cards.RunCard) -> RunCard:
         "mode": card.mode,
         "several": card.several,
         "staged": list(card.staged),
+        "priority": card.priority,
+        "profile": card.profile,
         "levels": [{"level": n + 1, "needs": needs(card.needs(n + 1))} for n in range(len(card.alarms))],
     }

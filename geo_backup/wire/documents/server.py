@@ -22,6 +22,8 @@ class FieldError(TypedDict):
     value: NotRequired[object]
     by: NotRequired[str]
     at: NotRequired[str]
+    unit_id: NotRequired[str]
+    incident_id: NotRequired[str]
 
 
 class Problem(TypedDict):

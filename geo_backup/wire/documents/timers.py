@@ -30,6 +30,7 @@ class Timer(TypedDict):
     since: str
     due_time: str
     loud_time: str
+    expected_time: str | None
     exercise: bool
     acknowledged: TimerSeen | None
 
@@ -52,6 +53,7 @@ def timer(timer: read.Timer, raised: Raised | None, now_ms: int) -> Timer:
         "since": to_text(timer.start_ms),
         "due_time": to_text(timer.due_ms),
         "loud_time": to_text(timer.loud_ms),
+        "expected_time": None if timer.expected_ms is None else to_text(timer.expected_ms),
         "exercise": timer.exercise,
         "acknowledged": {"by": raised.acknowledged_by, "at": to_text(raised.acknowledged_ms)}
         if seen and raised is not None and raised.acknowledged_ms is not None

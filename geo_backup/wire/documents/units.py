@@ -43,6 +43,7 @@ class Unit(TypedDict):
     shift_ends: str | None
     rest_until: str | None
     inside: list[str]
+    inside_since: list[str]
 
 
 class UnitProperties(Unit):
@@ -148,6 +149,7 @@ def unit(unit: live_map.Unit) -> Unit:
         "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),
         "rest_until": None if unit.rest_until_ms is None else to_text(unit.rest_until_ms),
         "inside": list(unit.inside),
+        "inside_since": [to_text(ms) for ms in unit.inside_ms],
     }
     if unit.hidden:
         told["hidden"] = True

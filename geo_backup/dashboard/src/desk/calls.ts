@@ -33,7 +33,7 @@ export async function openCard(): Promise<void> {
     return;
   }
   desk.opening = { id, place };
-  const said = Object.entries({ kind, note, callback, place: name }).flatMap(([key, text]) => (text.trim() ? [[key, text.trim()]] : []));
+  const said = Object.entries({ kind, note, callback, place: name, profile: runCard?.profile ?? "" }).flatMap(([key, text]) => (text.trim() ? [[key, text.trim()]] : []));
   const opened: NewIncident = { incident_id: id, lon: place[0], lat: place[1], priority, ...Object.fromEntries(said) };
   const looked = () => api.incident(id).then(() => true, (problem: Problem) => (problem.unsure ? Promise.reject(problem) : false));
   if (!(await notice.attempt(() => api.openIncident(opened), words.incident.opened, { looked }))) return giveUp();

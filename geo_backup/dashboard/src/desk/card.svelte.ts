@@ -40,7 +40,7 @@ class CallCard {
   becoming = $state<string | null>(null);
 
   runCard = $derived.by<RunCard | undefined>(() => cardOf(this.written.kind));
-  priority = $derived(this.written.priority || PRIORITY[this.runCard?.mode ?? "immediate"]);
+  priority = $derived(this.written.priority || this.runCard?.priority || PRIORITY[this.runCard?.mode ?? "immediate"]);
   /** Why it cannot be opened yet; empty when it can. */
   missing = $derived(this.written.place ? "" : words.card.whereFirst);
 

@@ -10,8 +10,12 @@ import type { Order } from "./commands";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
+import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
+import { past } from "./past.svelte";
+import { record } from "./record.svelte";
 import { roster } from "./roster.svelte";
 import { sight } from "./sight.svelte";
 import { liftClosure, tool } from "./tool.svelte";
@@ -31,7 +35,7 @@ const callsigns = (units: readonly string[]) => units.map((unit) => world.callsi
 export async function carry(order: Order, found: Found = {}): Promise<void> {
   const { name, units, incident, text, number } = order;
   const [unit] = units as [string];
-  if (incident && name !== "open") desk.select(incident);
+  if (incident && name !== "open" && name !== "ok") desk.select(incident);
   switch (name) {
     case "status": return setStatus(units, text);
     case "show": return roster.choose(unit);
@@ -70,15 +74,32 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "road": return take("closure-line");
     case "area": return take("closure-area");
     case "streets": return take("closure-edges");
+    case "closed": return found.finished ? record.open(found.finished.incident_id) : void (notice.error = words.record.none);
+    case "timeline": return record.open(incident!);
+    case "back": return text ? past.go(meant(spoken(text)!, world.clock.live(), world.zone)) : past.open();
+    case "play":
+      if (number) past.speed = number;
+      return record.play();
+    case "live": return past.leave();
     case "ack": return orders.acknowledge();
+    case "ok": return seen(units, incident);
+    case "overdue": return overdue.go();
     case "why": return void (desk.showWhy = !desk.showWhy);
     case "cover": return void (desk.showCover = !desk.showCover);
+    case "handover": return void (desk.showHandover = !desk.showHandover);
     case "plans": return desk.togglePlans();
     case "reach": return void (desk.showReach = !desk.showReach);
     case "theme": return desk.toggleTheme();
     case "undo": return notice.takeBack();
     case "help": return void (desk.showHelp = true);
   }
+}
+
+/** Whoever names a unit or an incident has seen to all that is overdue of it. */
+function seen([unit]: readonly string[], incident: string | null): Promise<void> | void {
+  if (!unit && !incident) return overdue.seeFirst();
+  const of = overdue.waiting.filter((timer) => (unit ? timer.unit_id === unit : timer.incident_id === incident));
+  return of.length ? overdue.see(of) : notice.say(words.timers.none);
 }
 
 function onIncident(id: string | null, act: (incident: Incident) => unknown): void {

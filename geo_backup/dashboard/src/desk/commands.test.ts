@@ -16,6 +16,7 @@ const known: Known = {
   incident: "I-ROBBER",
   unit: "U1",
   may: () => true,
+  past: false,
 };
 const order = (line: string, of = known) => {
   const { name, units, incident, text, number } = read(line, of).order ?? {};
@@ -84,6 +85,9 @@ describe("a line", () => {
     ["where", ["place", ""]],
     ["replace p18", ["by", ""]],
     ["ack now", ["rest", "now"]],
+    ["back when", ["moment", "when"]],
+    ["back 25:10", ["moment", "25:10"]],
+    ["play fast", ["number", "fast"]],
     ["emergency p17 p18", ["rest", "p18"]],
   ])("%s is not carried out, and says why", (line, why) => {
     expect(read(line, known).order).toBeUndefined();
@@ -95,12 +99,27 @@ describe("a line", () => {
     for (const line of ["backup", "send p17", "note two men", "level 2", "end"]) expect(trouble(line, none)).toEqual(["whose", ""]);
   });
 
+  it("does nothing while the desk looks back that would change something, or is only known of now", () => {
+    const back = { ...known, past: true, may: (right: string) => right === "look_back" };
+    for (const line of ["send p17", "p17 os", "close here", "cover", "near p17"]) expect(trouble(line, back)).toEqual(["held", ""]);
+    for (const line of ["p17", "back 14:05", "closed robbery", "closed", "play 30", "live"]) expect(read(line, back).trouble).toBeUndefined();
+  });
+
   it("is for whoever has the right", () => {
     const none = { ...known, may: () => false };
     for (const line of ["send p17", "p17 os", "ack", "close here"]) expect(trouble(line, none)).toEqual(["right", ""]);
     expect(order("p17", none)).toEqual({ name: "show", units: ["U17"] });
     expect(read("se", none).options).toEqual([]);
   });
+});
+
+describe("what is overdue", () => {
+  it.each([
+    ["ok", [], null],
+    ["ok p17", ["U17"], null],
+    ["ok #2", [], "I-NHTEBN"],
+  ])("%s", (line, units, incident) => expect(read(line, known).order).toMatchObject({ name: "ok", units, incident }));
+  it("is seen to by name or not at all", () => expect(read("ok q99", known).trouble?.what).toBe("incident"));
 });
 
 describe("what a line may become", () => {

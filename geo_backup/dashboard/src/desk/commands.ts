@@ -1,17 +1,19 @@
 /** What a line of the command line means: pure, from what is known to an order, or to what is missing and what may follow.
  * The table lists every action of the page once: its command, the right it needs, and its key where it has one. */
 import { bare, plain } from "../world/roster";
+import { spoken } from "./moment";
 import { links, statuses, verbs, type Name } from "../words/commands";
 import type { Right } from "../wire";
 
 export type { Name };
 
-type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter";
+type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "moment" | "speed" | "subject";
 
-export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string; range?: readonly [number, number] }> = {
+/** `ofNow`: it tells what holds now, so it tells nothing while the desk looks back. */
+export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string; range?: readonly [number, number]; ofNow?: true }> = {
   status: { takes: "units", needs: "respond", keys: "m" },
   show: { takes: "unit" },
-  near: { takes: "unit", needs: "drive_times" },
+  near: { takes: "unit", needs: "drive_times", ofNow: true },
   track: { takes: "unit", needs: "look_back", keys: "h" },
   emergency: { takes: "unit", needs: "press", keys: "!" },
   units: { takes: "filter", keys: "q" },
@@ -40,11 +42,19 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   area: { takes: "nothing", needs: "close_roads", keys: "g" },
   streets: { takes: "nothing", needs: "close_roads", keys: "e" },
   lift: { takes: "words", needs: "close_roads" },
+  closed: { takes: "filter", needs: "look_back" },
+  timeline: { takes: "incident", needs: "look_back", keys: ";" },
+  back: { takes: "moment", needs: "look_back", keys: "," },
+  play: { takes: "speed", needs: "look_back", range: [1, 1000] },
+  live: { takes: "nothing", keys: "." },
   ack: { takes: "nothing", needs: "take", keys: "a" },
+  ok: { takes: "subject", needs: "take", keys: "y" },
+  overdue: { takes: "nothing", keys: "z" },
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
-  cover: { takes: "nothing", needs: "look_ahead", keys: "v" },
-  plans: { takes: "nothing", needs: "look_ahead", keys: "p" },
-  reach: { takes: "nothing", needs: "look", keys: "r" },
+  cover: { takes: "nothing", needs: "look_ahead", keys: "v", ofNow: true },
+  handover: { takes: "nothing", needs: "look_back", ofNow: true },
+  plans: { takes: "nothing", needs: "look_ahead", keys: "p", ofNow: true },
+  reach: { takes: "nothing", needs: "look", keys: "r", ofNow: true },
   theme: { takes: "nothing", keys: "t" },
   undo: { takes: "nothing" },
   help: { takes: "nothing", keys: "?" },
@@ -60,6 +70,8 @@ export interface Known {
   incident: string | null;
   unit: string | null;
   may: (right: Right) => boolean;
+  /** What is shown is past: what would change something, or is only known of now, is not done. */
+  past: boolean;
 }
 
 export interface Order {
@@ -71,7 +83,7 @@ export interface Order {
   number: number;
 }
 
-export type Trouble = "verb" | "unit" | "units" | "which" | "incident" | "incidents" | "whose" | "status" | "rank" | "number" | "text" | "place" | "by" | "right" | "rest";
+export type Trouble = "verb" | "unit" | "units" | "which" | "incident" | "incidents" | "whose" | "status" | "rank" | "number" | "text" | "place" | "by" | "right" | "held" | "moment" | "rest";
 
 /** What may stand in place of the last word: `line` is the whole line then. */
 export interface Option {
@@ -120,7 +132,8 @@ function ordered(tokens: string[], known: Known): Order {
   if (!name) return ofUnit(tokens, known, order);
   const all = name === "send" && rest.length > 0 && links.all.includes(plain(rest[0]!));
   if (all) order.name = "set";
-  const { needs } = COMMANDS[order.name];
+  const { needs, ofNow } = COMMANDS[order.name];
+  if (known.past && (ofNow || (needs && !known.may(needs)))) throw new Stop("held");
   if (needs && !known.may(needs)) throw new Stop("right");
   return TAKEN[COMMANDS[order.name].takes](all ? rest.slice(1) : rest, known, order);
 }
@@ -144,7 +157,7 @@ function ofUnit(tokens: string[], known: Known, order: Order): Order {
   }
   const status = STATUS.get(bare(rest.join("")));
   if (!status) throw new Stop("status", rest.join(" "));
-  if (!known.may("respond")) throw new Stop("right");
+  if (!known.may("respond")) throw new Stop(known.past ? "held" : "right");
   return { ...order, units, text: status };
 }
 
@@ -209,6 +222,24 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
   words(rest, _known, order) {
     if (!rest.length) throw new Stop("text");
     return { ...order, text: rest.join(" ") };
+  },
+  moment(rest, _known, order) {
+    const text = rest.join(" ");
+    if (text && !spoken(text)) throw new Stop("moment", text);
+    return { ...order, text };
+  },
+  speed(rest, _known, order) {
+    if (!rest.length) return order;
+    if (rest.length > 1) throw new Stop("rest", rest.slice(1).join(" "));
+    const number = Number(rest[0]);
+    const [low, high] = COMMANDS[order.name].range!;
+    if (!(number >= low && number <= high)) throw new Stop("number", rest[0]);
+    return { ...order, number };
+  },
+  subject(rest, known, order) {
+    if (!rest.length) return order;
+    if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
+    return { ...order, incident: incidentOf(rest, known) };
   },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };
@@ -290,7 +321,8 @@ function optionsFor(line: string, tokens: string[], going: boolean, known: Known
   const { takes } = COMMANDS[name];
   const afterTo = tokens.slice(1, place).some((token) => links.to.includes(plain(token)));
   if (takes === "incident" || afterTo || word.startsWith("#")) return open();
-  if (takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
+  if (takes === "subject" && !word) return open();
+  if (takes === "subject" || takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
   return [];
 }
 

@@ -19,6 +19,8 @@ const UNITS = 5;
 class Desk implements Listener {
   selectedId = $state<string | null>(null);
   selectedUnit = $state<string | null>(null);
+  /** The incident whose record is read, open or finished. */
+  reading = $state<string | null>(null);
   /** The unit in whose place the next one goes. */
   replacing = $state<string | null>(null);
   /** Opened here, not yet come back through the feed. */
@@ -29,6 +31,7 @@ class Desk implements Listener {
   showWhy = $state(false);
   showCover = $state(false);
   showPlans = $state(false);
+  showHandover = $state(false);
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
 
   /** Under which name this desk acknowledges where nobody is signed in, as the log will have it. */
@@ -132,7 +135,9 @@ class Desk implements Listener {
     localStorage.setItem("desk", this.name);
   }
 
-  select(id: string | null): void {
+  /** Chooses an incident; its record stays open where that is what is read. */
+  select(id: string | null, reading: string | null = null): void {
+    this.reading = reading;
     if (id === this.selectedId) return;
     this.selectedId = id;
     this.selectedUnit = null;
@@ -168,10 +173,12 @@ class Desk implements Listener {
 
   /** One step back: the last thing that was begun is put away. */
   cancel(): void {
-    if (tool.name !== "look") tool.take("look");
+    if (this.showHandover) this.showHandover = false;
+    else if (tool.name !== "look") tool.take("look");
     else if (card.open) card.putAway();
     else if (this.replacing) this.replacing = null;
     else if (this.selectedUnit) this.selectedUnit = null;
+    else if (this.reading) this.reading = null;
     else this.select(null);
     notice.error = "";
   }
@@ -194,13 +201,14 @@ class Desk implements Listener {
 
   heard: Listener["heard"] = (message, before) => {
     if (message.type === "error") notice.error = message.message;
-    if (this.selectedId && !(this.selectedId in world.incidentOf)) this.select(null);
+    if (world.backMs !== null) return; // what is chosen is of then
+    if (this.selectedId && !(this.selectedId in world.incidentOf)) this.select(null, this.reading);
     if (!this.opening) this.handOver();
     const set = this.toSend.map((row) => row.unit_id).sort().join(" ");
     if (set !== this.#setWas) this.#setChangedMs = performance.now();
     this.#setWas = set;
     // Who looks at nothing is shown what is new.
-    if (!this.selectedId && !card.open && world.incidentOf !== before.incidents) {
+    if (!this.selectedId && !this.reading && !card.open && world.incidentOf !== before.incidents) {
       const fresh = world.incidents.find((incident) => !(incident.incident_id in before.incidents));
       if (fresh) this.select(fresh.incident_id);
     }

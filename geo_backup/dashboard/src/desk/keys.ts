@@ -7,11 +7,15 @@ import type { LonLat, Right } from "../wire";
 import * as calls from "./calls";
 import { card } from "./card.svelte";
 import { desk } from "./desk.svelte";
+import { COMMANDS, commandOf } from "./commands";
 import { line } from "./line.svelte";
 import { notice } from "./notice.svelte";
+import { FAR_STEP_MS, STEP_MS, past } from "./past.svelte";
+import { record } from "./record.svelte";
 import * as orders from "./orders";
+import { overdue } from "./overdue.svelte";
 import { roster } from "./roster.svelte";
-import { may } from "./session.svelte";
+import { may, session } from "./session.svelte";
 import { tool } from "./tool.svelte";
 import { unitLook } from "./unit_look.svelte";
 
@@ -57,6 +61,8 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   g: [() => tool.take("closure-area"), "close_roads"],
   e: [() => tool.take("closure-edges"), "close_roads"],
   a: [() => orders.acknowledge(), "take"],
+  y: [() => (alone = setTimeout(() => void overdue.seeFirst(), ALONE_MS)), "take"], // not the first letter of "yes, two men"
+  z: [() => overdue.go()],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
   "/": [() => ((line.active = true), (line.wanted += 1))],
@@ -65,6 +71,9 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   h: [() => unitLook.toggleTrack(), "look_back"],
   j: [() => desk.step(1)],
   k: [() => desk.step(-1)],
+  ";": [() => record.toggle(), "look_back"],
+  ",": [() => past.open(), "look_back"],
+  ".": [() => past.leave()],
   t: [() => desk.toggleTheme()],
   x: [() => desk.selected && calls.close(desk.selected), "dispatch"],
   "?": [() => (desk.showHelp = true)],
@@ -133,11 +142,12 @@ function choose(button: HTMLElement): void {
 export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
   clearTimeout(alone);
   const target = event.target as HTMLElement;
-  const inField = target.matches("input, textarea, select");
+  const inField = target.matches("input:not([type=range]), textarea, select");
   if (event.key === "Escape") {
     typing.over();
     // One step at a time: out of the field, then back.
     if (inField && !target.closest("[data-testid=card]")) target.blur();
+    else if (past.on && !desk.reading && !desk.selectedUnit && !desk.selectedId) past.leave();
     else desk.cancel();
     return;
   }
@@ -147,6 +157,7 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
     if (!order || (inField && event.key !== "Enter")) return;
     event.preventDefault();
     if (event.key === "Enter" && tool.name.startsWith("closure")) return void tool.finishClosure();
+    if (past.on && order[1]) return notice.say(words.past.held);
     if (order[1] && !may(order[1])) return;
     if (event.key === "Enter" && SENDS.test(target.dataset.key ?? "")) target.click(); // the row that has the focus is meant
     else void order[0]();
@@ -178,9 +189,10 @@ export function keyReleased(event: KeyboardEvent): void {
 function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLElement): boolean {
   const arrow = ARROWS[key];
   if (arrow) {
-    if (target.closest(".maplibregl-map")) return false; // the map moves itself
+    if (target.closest(".maplibregl-map, [type=range]")) return false; // the map and a slider move themselves
     const row = Number(target.dataset.key);
     if (tool.name !== "look") map?.pan(arrow[0] * (shift ? 10 : 60), arrow[1] * (shift ? 10 : 60));
+    else if (arrow[1] === 0 && past.on) past.step(arrow[0] * (shift ? FAR_STEP_MS : STEP_MS));
     else if (arrow[1] === 0) return false;
     else if (row) toRow(row - 1 + arrow[1]);
     else desk.step(arrow[1]);
@@ -191,7 +203,12 @@ function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLEl
     if (centre && (key === " " || (key === "Enter" && tool.name === "place"))) return (tool.point(centre), true);
     if (key === "Enter" && tool.name.startsWith("closure")) return (to("Enter"), true);
   }
-  if (!Object.hasOwn(KEYS, key) || !isFor(key)) return false;
+  if (key === " " && past.on) return (past.toggle(), true);
+  if (!Object.hasOwn(KEYS, key)) return false;
+  // What only holds now, and what would change it, is not done while the desk looks back.
+  const name = past.on ? commandOf(key) : undefined;
+  if (past.on && ((name && COMMANDS[name].ofNow) || (!isFor(key) && session.may(KEYS[key]![1]!)))) return (notice.say(name && COMMANDS[name].ofNow ? words.past.ofNow : words.past.held), true);
+  if (!isFor(key)) return false;
   void KEYS[key]![0]();
   line.pressed(key);
   return true;

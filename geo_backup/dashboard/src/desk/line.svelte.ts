@@ -7,6 +7,8 @@ import { carry } from "./carry";
 import { COMMANDS, commandOf, parted, read, type Known, type Option, type Order } from "./commands";
 import { desk } from "./desk.svelte";
 import { notice } from "./notice.svelte";
+import { meant, spoken } from "./moment";
+import { past } from "./past.svelte";
 import { may } from "./session.svelte";
 import { sight } from "./sight.svelte";
 import { idOf, tagOf } from "./tags";
@@ -48,6 +50,7 @@ class Line {
     incident: desk.selectedId,
     unit: desk.selectedUnit,
     may,
+    past: world.backMs !== null,
   });
   reading = $derived(read(this.text, this.known));
   /** What of the line is looked up: a place, or finished incidents. */
@@ -60,7 +63,7 @@ class Line {
     if (!this.#question) return this.reading.options;
     const { places, finished } = this.#sought;
     if (COMMANDS[this.reading.order!.name].takes === "place") return places.map((place) => ({ line: this.text, shows: [place.name, words.places.what(place), this.#unsaid(place), place.hazard].filter(Boolean).join(" · "), place }));
-    return finished.map((incident) => ({ line: this.text, shows: `${this.#titled(incident)} · ${words.command.finishedOn(words.clock(Date.parse(incident.opened_time), world.zone))}`, finished: incident }));
+    return finished.map((incident) => ({ line: this.text, shows: `${this.#titled(incident)} · ${words.command.finishedOn(words.past.dated(Date.parse(incident.opened_time), world.zone))}`, finished: incident }));
   });
   /** What Enter will do, in words; or why it does nothing. */
   says = $derived.by<{ well: boolean; words: string }>(() => {
@@ -127,7 +130,7 @@ class Line {
     this.active = false;
   }
 
-  #seeks = ({ name, text }: Order): boolean => text !== "" && (COMMANDS[name].takes === "place" || name === "reopen");
+  #seeks = ({ name, text }: Order): boolean => (text !== "" && (COMMANDS[name].takes === "place" || name === "reopen")) || name === "closed";
 
   #parts(order: Order) {
     const kinds = [...new Set(world.cards.flatMap((card) => card.kinds))];
@@ -140,10 +143,10 @@ class Line {
     const of = this.#question;
     if (!order || !of) return;
     try {
-      if (order.name === "reopen") {
+      if (order.name === "reopen" || order.name === "closed") {
         const found = order.text.startsWith("#") ? idOf(Number(order.text.slice(1))) : undefined;
-        const q = found ?? order.text;
-        const { incidents } = await api.finished(q, new Date(world.clock.now() - WEEK_MS).toISOString(), FINISHED);
+        const fromMs = order.name === "reopen" ? world.clock.live() - WEEK_MS : 0;
+        const { incidents } = await api.finished(found ?? order.text, new Date(fromMs).toISOString(), FINISHED);
         if (of === this.#question) this.#sought = { ...NONE, of, finished: incidents };
         return;
       }
@@ -159,6 +162,8 @@ class Line {
   #unsaid = (place: FoundPlace): string => words.places.doubt(this.reading.order?.name === "new" ? { ...place, unknown_words: [] } : place);
 
   #titled = (incident: Incident): string => words.incident.title(incident, world.callsign(incident.for_unit_id ?? ""));
+
+  #meant = (text: string): number => meant(spoken(text)!, world.clock.live(), world.zone);
 
   #saying(order: Order): string {
     const { says } = words.command;
@@ -185,10 +190,15 @@ class Line {
       case "kind":
       case "callback": return says.text(name, text, on);
       case "lift": return says.lift(text);
+      case "back": return text ? words.past.at(this.#meant(text), world.zone) : plainly;
+      case "play": return says.play(number || past.speed);
+      case "closed": return choice?.finished ? words.record.found(choice.shows) : this.#answered ? words.record.none : says.closed(text);
       case "backup":
       case "delayed":
       case "end":
+      case "timeline":
       case "open": return says.of(plainly, on);
+      case "ok": return says.ok(units[0] ?? on);
       case "reopen": return choice?.finished ? says.reopen(choice.shows) : this.#answered ? words.command.trouble.incident(text) : words.command.seeking;
       case "new": {
         const { place, kind, note } = this.#parts(order);

@@ -1,5 +1,5 @@
 /** What the desk orders, each said to the server and then in a notice; what is done comes back through the feed. */
-import { api, newId } from "../api";
+import { api, newId, type Problem } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { BackupMode, EmergencyEnd, NewAssignment, Swap } from "../wire";
@@ -9,6 +9,7 @@ import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
+import { past } from "./past.svelte";
 import { may, session } from "./session.svelte";
 import { titleOf } from "./titles";
 
@@ -19,6 +20,18 @@ const seen = () => (desk.ranking ? { as_of_seq: desk.ranking.as_of_seq, as_of_ti
 function linked(): boolean {
   if (world.link !== "live") notice.error = words.link.off;
   return world.link === "live";
+}
+
+/** Another desk was first: who has sent the unit, where to and when. */
+function sentBefore({ errors }: Problem): boolean {
+  const first = errors.find(({ reason, by }) => by !== undefined && (reason === "assigned_elsewhere" || reason === "already_here"));
+  if (!first) return false;
+  const { reason, unit_id = "", incident_id = "", by = "", at = "" } = first;
+  const who = by === "desk" ? "" : words.said(by); // nobody is signed in
+  const when = words.clock(Date.parse(at), world.zone);
+  const { sentElsewhere, sentAlready } = words.command;
+  notice.error = reason === "already_here" ? sentAlready(world.callsign(unit_id), who, when) : sentElsewhere(world.callsign(unit_id), who, titleOf(incident_id), when);
+  return true;
 }
 
 /** Whether a unit was sent after all. */
@@ -59,7 +72,7 @@ export function send(unit: string, leftOut = ""): void {
 async function assign(incident: string, assignment: NewAssignment, done: string): Promise<void> {
   const { unit_id, replaces, preempt } = assignment;
   const undo = replaces || preempt ? null : () => recall(incident, [unit_id]);
-  if (await notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]) })) {
+  if (await notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]), refused: sentBefore })) {
     desk.replacing = null;
     desk.selectedUnit = null;
   }
@@ -86,7 +99,7 @@ export async function sendAll(id: string, units: string[]): Promise<void> {
   const lost = losses.ofSending(units, id);
   const taken = new Set(units.filter((unit) => losses.worksFor(unit, id)));
   const all = () => Promise.all(units.map((unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) })));
-  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units) });
+  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units), refused: sentBefore });
   if (lost.length) consent.ask({ title: words.consent.takeSet(callsigns), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
   else await act();
 }
@@ -181,6 +194,7 @@ export function declareEmergency(unit = desk.selectedUnit): void {
 export async function acknowledge(id = world.alarms[0]?.incident_id): Promise<void> {
   if (!id) return notice.say(words.emergency.none);
   consent.leave();
+  past.leave();
   desk.select(id);
   const by = session.name ? undefined : desk.name || words.emergency.desk; // whoever is signed in is named by the server
   await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || by || ""));
@@ -195,8 +209,4 @@ export function clearEmergency(id: string, end: EmergencyEnd): void {
     yes: words.emergency.endIt, no: words.consent.leave,
     act: () => notice.attempt(() => api.clearEmergency(id, end), words.emergency.over),
   });
-}
-
-export async function setReplay(change: { playing?: boolean; speed?: number; time?: string }): Promise<void> {
-  await notice.attempt(async () => world.replayed(await api.setReplay(change)), "");
 }

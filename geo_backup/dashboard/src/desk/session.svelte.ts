@@ -1,5 +1,6 @@
 /** Who is signed in on this page and what they may do, which is asked here and nowhere else; and when their session ends. */
 import { api } from "../api";
+import { world } from "../world/world.svelte";
 import type { Right, Session, SignIn } from "../wire";
 
 /** A key or a click is told to the server at most so often, or four times in a session that is short. */
@@ -134,5 +135,8 @@ const of = (session: Session | null): string => JSON.stringify([session?.open, s
 
 export const session = new SignedIn();
 
-/** Whether whoever is signed in may do this, for this unit where it is about one. */
-export const may = (right: Right, unit?: string | null): boolean => session.may(right, unit);
+/** What can still be done while the desk looks back: nothing that changes what is. */
+const LOOKING = new Set<Right>(["look", "look_ahead", "look_around", "look_back", "take", "report", "read_log", "measure"]);
+
+/** Whether whoever is signed in may do this now, for this unit where it is about one. */
+export const may = (right: Right, unit?: string | null): boolean => (world.backMs === null || LOOKING.has(right)) && session.may(right, unit);

@@ -35,6 +35,7 @@ export function typed(method: string, path: string, sent: unknown, { callsign, t
     }
   }
   if (kind === "units" && what === "status") return `${who(id)} ${statuses[String(body["status"])]?.[0] ?? ""}`;
+  if (kind === "timers") return verb("ok");
   if (kind === "emergencies" && !id) return `${verb("emergency")} ${who(body["unit_id"])}`;
   if (kind === "emergencies" && what === "acknowledge") return verb("ack");
   return "";

@@ -28,7 +28,7 @@ export class Asked {
 
   /** Where the chosen incident is; the same text while it stays there. */
   readonly #place = $derived(desk.selected ? `${desk.selected.lon} ${desk.selected.lat}` : "");
-  readonly #staged = $derived(desk.selected?.requirement?.some((need) => need.staged) ? `${desk.selected.incident_id} ${this.#place}` : "");
+  readonly #staged = $derived(world.backMs === null && desk.selected?.requirement?.some((need) => need.staged) ? `${desk.selected.incident_id} ${this.#place}` : "");
 
   #routeOf = "";
   #routeMs = 0;
@@ -42,7 +42,7 @@ export class Asked {
     // Route and reach are asked for again when the ranking, a closure or the incident says that something moved.
     $effect(() => {
       void desk.ranking?.as_of_seq;
-      this.#askRoute(ready() && desk.selectedId && desk.routeUnit ? [desk.selectedId, desk.routeUnit] : null);
+      this.#askRoute(ready() && world.backMs === null && desk.selectedId && desk.routeUnit ? [desk.selectedId, desk.routeUnit] : null);
     });
     $effect(() => {
       void world.closures;
@@ -79,7 +79,9 @@ export class Asked {
       const key = stamp(closure);
       if (this.#roadsAsked.has(key)) continue;
       this.#roadsAsked.add(key);
-      api.closedRoads(closure.closure_id).then(
+      const live = world.live.closures[closure.closure_id];
+      const at = world.then && !(live && stamp(live) === key) ? new Date(world.then.at_ms).toISOString() : undefined;
+      api.closedRoads(closure.closure_id, at).then(
         (answer) => this.#roadsAsked.has(key) && this.#roads.set(key, answer.geometry),
         () => this.#roadsAsked.delete(key),
       );

@@ -3,6 +3,7 @@ import type { MultiPolygon } from "geojson";
 import type { Area, Cover, Incident, Position, Unit } from "../wire";
 import { clustered, inRings, labelled, type Seen } from "./crowd";
 import { Fleet, mercator } from "./motion";
+import { crumbs, drawn } from "./crumbs";
 import { firstLook } from "./opening";
 import { Pace } from "./pace";
 import { coverBands, smooth } from "./surface";
@@ -163,5 +164,30 @@ describe("the service of a unit", () => {
   it("is its discipline, unless it brings a dog or leads", () => {
     expect([of("patrol", ["patrol"], "police"), of("engine", ["BLS"], "fire"), of("boat", [], "")]).toEqual(["police", "fire", "other"]);
     expect([of("patrol", ["K9"], "police"), of("van", ["k-9:explosive"], "police"), of("patrol", ["Supervisor"], "police"), of("battalion chief", [], "fire")]).toEqual(["dog", "dog", "supervisor", "supervisor"]);
+  });
+});
+
+describe("the way of a unit", () => {
+  const MINUTE = 60_000;
+  const NOON = Date.parse("2026-06-01T12:00:00Z");
+  /** One fix a minute; a step is about 300 m. */
+  const way = (...steps: number[]) => steps.map((step, n) => [step * 0.005, 57.7, null, null, NOON + n * MINUTE]);
+
+  it("is told at the first fix of each ten minutes, and a stay by its beginning and end", () => {
+    const { times } = crumbs(way(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11, 12, 13, 14, 15, 16, 17, 18, 18));
+    expect(times.map(({ ms, to_ms, now }) => [(ms - NOON) / MINUTE, (to_ms - NOON) / MINUTE, now])).toEqual([[0, 0, false], [10, 22, false], [30, 31, true]]);
+  });
+
+  it("is a stay no more once it was left, even where it comes back", () => {
+    const { times } = crumbs(way(0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1));
+    expect(times.map(({ ms }) => (ms - NOON) / MINUTE)).toEqual([0, 10]);
+  });
+
+  it("is whole from one span to the next, pale where it is old, and broken by silence", () => {
+    const rows = way(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11).filter((_, n) => n < 3 || n > 6);
+    const { lines } = crumbs(rows);
+    expect(lines.map(({ way: line }) => line.map(([lon]) => Math.round(lon! / 0.005)))).toEqual([[0, 1, 2], [7, 8, 9], [9, 10, 11]]);
+    const ages = drawn(crumbs(rows)).features.filter(({ geometry }) => geometry.type === "LineString").map(({ properties }) => Number(properties!["age"]).toFixed(1));
+    expect(ages).toEqual(["1.0", "0.3", "0.0"]);
   });
 });

@@ -181,6 +181,14 @@ export class LiveMap {
     if (x < margin || y < margin || x > box.clientWidth - right - margin || y > box.clientHeight - bottom - margin) this.#map.easeTo({ center: place });
   }
 
+  /** Shows all of a way, as large as it can be seen. */
+  frame(way: readonly LonLat[]): void {
+    if (!way.length) return;
+    const [lons, lats] = [way.map(([lon]) => lon), way.map(([, lat]) => lat)];
+    const box: [LonLat, LonLat] = [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
+    this.#map.fitBounds(box, { padding: { top: 90, bottom: 220, left: 60, right: 60 }, maxZoom: 15, duration: 600 });
+  }
+
   /** To a place where something has just happened, near enough to see the streets. */
   fly(place: LonLat): void {
     this.#map.flyTo({ center: place, zoom: Math.max(this.#map.getZoom(), 14.5), maxDuration: 1500 });
@@ -230,8 +238,8 @@ export class LiveMap {
     map.addLayer({ id: "picked", ...picked, paint: { "line-color": "#D55E00", "line-width": 7 } });
     map.addLayer({ id: "drawn", type: "line", source: "drawn", paint: { "line-color": "#D55E00", "line-width": 4, "line-dasharray": [1, 1] } });
     const crumbs = dark ? "#cc79a7" : "#8e3b72";
-    map.addLayer({ id: "track-casing", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": casing, "line-width": 6, "line-opacity": 0.8 } });
-    map.addLayer({ id: "track", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": crumbs, "line-width": 3 } });
+    map.addLayer({ id: "track-casing", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": casing, "line-width": 7, "line-opacity": 0.8 } });
+    map.addLayer({ id: "track", type: "line", source: "track", layout: { "line-join": "round", "line-cap": "round" }, paint: { "line-color": crumbs, "line-width": 4, "line-opacity": ["-", 1, ["*", 0.6, ["get", "age"]]] } });
     map.addLayer({ id: "track-points", type: "circle", source: "track", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 4.5, "circle-color": crumbs, "circle-stroke-color": casing, "circle-stroke-width": 2 } });
     map.addLayer({ id: "drawn-points", type: "circle", source: "drawn", paint: { "circle-radius": 5, "circle-color": "#D55E00", "circle-stroke-color": "#ffffff", "circle-stroke-width": 2 } });
   }

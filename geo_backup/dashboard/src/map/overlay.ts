@@ -6,7 +6,7 @@ import { clustered, inRings, labelled, type Cluster, type Label, type Point, typ
 import { toEdge } from "./edge";
 import { Fleet, mercator, type Square } from "./motion";
 import { Pace } from "./pace";
-import { Symbols, lookNamed, serviceOf, type Service } from "./symbols";
+import { Symbols, lookNamed, serviceOf, type LookName, type Service } from "./symbols";
 
 export interface Scene {
   units: Record<string, Unit>;
@@ -21,9 +21,16 @@ export interface Scene {
   /** Where the incident of the call card will be, or one that is about to be moved. */
   ghost: LonLat | null;
   /** Named places: posts of the plan that is being made, where to wait near the incident. */
-  signs: { place: LonLat; words: string }[];
+  signs: Sign[];
   /** What is shown is practice. */
   exercise: boolean;
+}
+
+/** A place with words beneath it. */
+export interface Sign {
+  place: LonLat;
+  words: string;
+  look?: LookName;
 }
 
 /** What the map shows at this moment: pixels of Mercator's square, and what covers it. */
@@ -194,9 +201,14 @@ export class Overlay {
       const alarm = !incident.emergency?.stands ? "none" : incident.emergency.alarms ? "sounds" : "stands";
       this.#symbols.incident(context, x, y, { priority: incident.priority, text: String(incident.priority), chosen: incident.incident_id === selectedIncident, alarm, beat });
     }
-    for (const { place, words } of signs) {
+    // Where signs would lie on each other the first stands.
+    const taken: { x: number; y: number; width: number; height: number }[] = [];
+    for (const { place, words, look = "moving" } of signs) {
       const { x, y } = pixel(place);
-      this.#symbols.label(context, x, y + 20, words, "moving", this.#symbols.size(context, words, true));
+      const [w, h] = this.#symbols.size(context, words, true);
+      if (taken.some((sign) => Math.abs(sign.x - x) < (sign.width + w) / 2 && Math.abs(sign.y - y) < (sign.height + h) / 2)) continue;
+      taken.push({ x, y, width: w, height: h });
+      this.#symbols.label(context, x, y + 20, words, look, [w, h]);
     }
     const pin = this.#dragged ?? ghost;
     if (pin) {

@@ -59,7 +59,9 @@ const DOG = /\b(k-?9|dogs?|canine)\b/i;
 const SUPERVISOR = /\b(supervisor|sergeant|sgt|chief|commander|duty officer)\b/i;
 
 /** Dogs and supervisors by what they are and can do, all others by the discipline that the server tells. */
-export function serviceOf({ kind, capabilities, discipline }: Pick<Unit, "kind" | "capabilities" | "discipline">): Service {
+export function serviceOf(unit: Pick<Unit, "kind" | "capabilities" | "discipline"> | undefined): Service {
+  if (!unit) return "other";
+  const { kind, capabilities, discipline } = unit;
   const words = [kind, ...capabilities].join(" ").replaceAll("_", " ");
   return DOG.test(words) ? "dog" : SUPERVISOR.test(words) ? "supervisor" : discipline || "other";
 }

@@ -2,10 +2,13 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
 import { command } from "./commands";
+import { handover } from "./handover";
+import { past, record } from "./past";
+import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
-const { clock, minute, near } = times("en-GB");
+const { clock, minute, near, headed } = times("en-GB");
 
 /** A code of the contract; one that is not known here is written as people write. */
 const named = (names: Record<string, string>) => (code: string): string => names[code] ?? code.toLowerCase().replaceAll("_", " ");
@@ -102,13 +105,19 @@ const quoted = (text: string) => (text ? `\u201c${text}\u201d` : "empty");
 const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
+/** A plan that begins earlier than this before its hour is begun by mistake, most likely. */
+const AHEAD_MS = 2 * 3_600_000;
 const EXERCISE = "EXERCISE";
 const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  timers,
+  handover,
   command,
+  past,
+  record,
 
   // Codes, times and numbers.
   reason,
@@ -117,6 +126,8 @@ export const en = {
   freshness: (of: Freshness): string => of,
   clock,
   minute,
+  near,
+  headed,
   age,
   percent,
   minutesSeconds,
@@ -236,7 +247,6 @@ export const en = {
     offMapWhy: "Its last position lies outside the map: no way can be worked out from there.",
     noRoute: (why: string) => `no way there by road: ${why}`,
     letGo: "Let go of this unit",
-    showRoute: (callsign: string) => `Show the route of ${callsign}`,
     sendIt: (callsign: string) => `Send ${callsign}`,
   },
 
@@ -253,6 +263,8 @@ export const en = {
     best: (seconds: number) => `best ${minutesSeconds(seconds)}`,
     nobody: "no unit yet",
     placeUnknown: "place unknown",
+    /** Who else has it open; desks of a server where nobody signs in have no names. */
+    alsoOpen: (names: readonly string[]) => `also open at ${names.map((name) => said(name) || "another desk").join(", ")}`,
   },
 
   incident: {
@@ -377,7 +389,7 @@ export const en = {
 
   backup: {
     title: "Backup",
-    what: "What",
+    what: "Run card",
     anyUnits: "any units",
     howMany: "How many",
     now: "Now",
@@ -490,6 +502,12 @@ export const en = {
     thereBy: "there by",
     past: "That time is over: choose a later one.",
     beginReally: (name: string) => `Begin ${name} now?`,
+    /** What is odd about beginning now; empty where nothing is. */
+    beginOdd: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
+      endsMs <= nowMs ? `Its time is over: it was to end at ${near(endsMs, nowMs, zone)}.`
+      : arriveMs <= nowMs ? `It was to be there by ${near(arriveMs, nowMs, zone)}, which is over.`
+      : arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
+      : "",
     beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
     lasts: "for, h",
     presence: "only presence",
@@ -521,6 +539,7 @@ export const en = {
   },
 
   map: {
+    title: "Map",
     tools: "Map tools",
     tool: {
       "closure-line": ["Close a road", "Road"],
@@ -565,37 +584,60 @@ export const en = {
 
   help: {
     title: "Help",
-    keys: "Keys",
-    keyList: [
-      ["a", "acknowledge an officer's emergency, the one that is shown first"],
-      ["n", "new incident: the place, what it is, what was said"],
-      ["Ctrl+Enter", "open it and ask for backup; then send the recommended units, or the best one"],
-      ["Ctrl+z", "take back what was just done"],
-      ["1 – 9", "go to the n-th unit of the ranking (↓ ↑ go on): Enter sends it"],
-      ["u", "go to the recommended units: Enter sends them"],
-      ["b / d / l", "go to backup at once / when units are free / planned: Enter asks"],
-      ["o", "go to the offered swap, another unit in place of one on its way: Enter takes it"],
-      ["f", "go to the kind of the incident: Enter changes it"],
-      ["i", "go to the note: Enter adds what is written"],
-      ["w", "why these units"],
-      ["x", "close the incident, or keep it"],
-      ["!", "declare an emergency of the chosen unit, or leave it"],
-      ["c", "closure across a road: Space sets a point at the crosshair, Ctrl+Enter finishes"],
-      ["g", "closure of an area"],
-      ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
-      ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
-      ["p", "plans: Space sets a post at the crosshair"],
-      ["r", "how far one gets in 2, 5 and 10 minutes"],
-      ["/", "the command line: what is typed is listed beneath"],
-      ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
-      ["m", "status of the chosen unit: then its letter"],
-      ["h", "the last hour of the chosen unit, on the map"],
-      ["j / k or ↓ / ↑", "next, former incident"],
-      ["t", "light or dark"],
-      ["?", "this help"],
-      ["Esc", "one step back"],
-    ] as [key: string, what: string][],
-    onTheMap: "On the map: a click chooses or lets go; the other button, or a finger that stays, begins a new incident",
+    keys: [
+      ["Incidents", [
+        ["n", "new incident: the place, what it is, what was said"],
+        ["Ctrl+Enter", "open it and ask for backup; then send the recommended units, or the best one"],
+        ["j / k or ↓ / ↑", "next, former incident"],
+        ["f", "go to the kind of the incident: Enter changes it"],
+        ["i", "go to the note: Enter adds what is written"],
+        ["r", "how far one gets in 2, 5 and 10 minutes"],
+        ["x", "close the incident, or keep it"],
+      ]],
+      ["Backup", [
+        ["b / d / l", "go to backup at once / when units are free / planned: Enter asks"],
+        ["1 – 9", "go to the n-th unit of the ranking (↓ ↑ go on): Enter sends it"],
+        ["u", "go to the recommended units: Enter sends them"],
+        ["w", "why these units"],
+        ["o", "go to the offered swap, another unit in place of one on its way: Enter takes it"],
+      ]],
+      ["Emergencies", [
+        ["a", "acknowledge an officer's emergency, the one that is shown first"],
+        ["!", "declare an emergency of the chosen unit, or leave it"],
+      ]],
+      ["Overdue", [
+        ["y", "you have seen to the loud one that is shown first, else to that of what is chosen"],
+        ["z", "go to what is overdue, one after the other"],
+      ]],
+      ["Units", [
+        ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
+        ["m", "status of the chosen unit: then its letter"],
+        ["h", "the last hour of the chosen unit, on the map"],
+      ]],
+      ["Roads and cover", [
+        ["c", "closure across a road: Space sets a point at the crosshair, Ctrl+Enter finishes"],
+        ["g", "closure of an area"],
+        ["e", "closure of streets that are picked one by one: Space picks at the crosshair"],
+        ["v", "cover of the area: which calls a free unit would reach in time, and whom to move"],
+        ["p", "plans: Space sets a post at the crosshair"],
+      ]],
+      ["What happened", [
+        [",", "look back: the whole page as it was; ← → step, with Shift by a minute, Space plays; / back 14:05 goes to a time"],
+        [".", "back to live"],
+        [";", "what happened in the chosen incident, with times and who said it; / closed robbery finds a finished one"],
+      ]],
+      ["The page", [
+        ["/", "the command line: what is typed is listed beneath"],
+        ["Ctrl+z", "take back what was just done"],
+        ["Esc", "one step back"],
+        ["t", "light or dark"],
+        ["?", "this help"],
+      ]],
+    ] as [group: string, keys: [key: string, what: string][]][],
+    marksTitle: "Marks on the map",
+    services: { police: "police", fire: "fire", ems: "EMS", dog: "dog", supervisor: "supervisor", other: "other" },
+    closed: "Closures",
+    clicks: "A click chooses or lets go; the other button, or a finger that stays, begins a new incident",
     marks:
       "The small arrow is the direction of travel. A grey ring: the last position is some time old. Faded and dashed: old, confirm by radio. " +
       "Hollow: lost. Faded with a name that says so, at the edge if need be: off the map.",

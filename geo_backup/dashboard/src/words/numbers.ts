@@ -18,7 +18,11 @@ export function times(locale: string) {
   const day = (ms: number, zone: Zone) => write(ms, { day: "numeric", month: "short" }, zone);
   /** Hours and minutes, with the day when it is another. */
   const near = (ms: number, nowMs: number, zone: Zone) => (day(ms, zone) === day(nowMs, zone) ? minute(ms, zone) : `${day(ms, zone)} ${minute(ms, zone)}`);
-  return { clock, minute, near };
+  /** "Fri 27 Nov 2026, 14:05:30" */
+  const dated = (ms: number, zone: Zone) => write(ms, { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }, zone);
+  /** "Friday 27 November 2026, 14:30" */
+  const headed = (ms: number, zone: Zone) => write(ms, { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" }, zone);
+  return { clock, minute, near, dated, headed };
 }
 
 /** A time as a field for date and time takes it, on the clock of a zone: "2026-11-23T14:30". */

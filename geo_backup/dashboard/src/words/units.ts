@@ -22,11 +22,15 @@ export const units = {
 
   crew: (count: number) => (count ? `crew of ${count}` : "no crew"),
   shiftEnds: (at: string, left_ms: number) => (left_ms > 0 ? `shift ends ${at}, in ${span(left_ms)}` : `shift ended ${at}`),
+  /** "in beat North since 14:02"; a closure by its reason. */
+  inside: (name: string, reason: string, since: string) =>
+    `in ${name.startsWith("beat:") ? `beat ${name.slice(5)}` : reason ? `the closure \u201c${reason}\u201d` : "a closed road"}${since ? ` since ${since}` : ""}`,
   beat: (id: string) => `beat ${id}`,
   status: "Status",
   statusOf: (callsign: string) => `Status of ${callsign}`,
   track: "Last hour",
-  trackOf: (callsign: string) => `Where ${callsign} was in its last hour`,
+  /** When it was at a place along its way. */
+  stayed: (from: string, to: string, now: boolean) => (now ? `since ${from}` : from === to ? from : `${from}\u2013${to}`),
   trackEmpty: "No position of the last hour is known.",
   near: "Who is near",
   byRoad: (time: string) => time,

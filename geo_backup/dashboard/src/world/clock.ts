@@ -3,9 +3,20 @@ export class ServerClock {
   #serverMs = Date.now();
   #localMs = performance.now();
   #rate = 1;
+  #stoodMs: number | null = null;
 
+  /** The time that is shown: the server's now, or the moment that is looked back at. */
   now(localMs = performance.now()): number {
+    return this.#stoodMs ?? this.live(localMs);
+  }
+
+  live(localMs = performance.now()): number {
     return this.#serverMs + (localMs - this.#localMs) * this.#rate;
+  }
+
+  /** Stands at a moment of the past; null: it goes on with the server's. */
+  stand(ms: number | null): void {
+    this.#stoodMs = ms;
   }
 
   /** A heartbeat tells the time, not the speed it runs at. */

@@ -17,7 +17,7 @@ const SILENCE_MS = 12_000;
 /** The server wants to know who this is, or what they may see has changed. */
 const REFUSED = [4401, 4403];
 
-const TOPICS = ["units", "positions", "incidents", "rankings", "closures"] as const;
+const TOPICS = ["units", "positions", "incidents", "rankings", "closures", "timers"] as const;
 
 export class FeedSocket {
   #socket: WebSocket | null = null;
@@ -71,6 +71,11 @@ export class FeedSocket {
       if (socket === this.#socket && REFUSED.includes(code)) this.#onRefused();
       this.#lose(socket);
     };
+  }
+
+  /** Says something while the server listens; silent else. */
+  say(message: object): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #turn(link: Link): void {

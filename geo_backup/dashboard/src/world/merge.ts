@@ -1,5 +1,5 @@
 /** What the feed has told so far: a pure merge of each message into what is known. */
-import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Position, Ranking, Unit } from "../wire";
+import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Timer, Unit } from "../wire";
 
 export interface Told {
   epoch: string | null;
@@ -12,26 +12,28 @@ export interface Told {
   incidents: Record<string, Incident>;
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
+  timers: Record<string, Timer>;
+  /** Who else has which incident open, as this link says it. */
+  present: Record<string, string[]>;
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, present: {}, wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
 export function merge(told: Told, message: Message): Told {
   switch (message.type) {
-    case "snapshot": {
-      const { epoch, seq, mode, area, freshness } = message;
-      const fresh = nothing();
-      return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, message) };
-    }
+    case "snapshot":
+      return whole(message);
     case "resumed":
-      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, wrong: [] };
+      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, wrong: [] };
     case "freshness":
       return { ...told, freshness: message.freshness };
+    case "present":
+      return { ...told, present: message.incidents };
     case "health":
       return { ...told, wrong: message.conditions };
     case "frame":
@@ -41,6 +43,13 @@ export function merge(told: Told, message: Message): Told {
   }
 }
 
+/** What a snapshot tells, of now or of a moment of the past. */
+export function whole(snapshot: Omit<Past, "past">): Told {
+  const { epoch, seq, mode, area, freshness } = snapshot;
+  const fresh = nothing();
+  return { ...fresh, epoch, seq, mode, area, freshness, ...changed(fresh, snapshot) };
+}
+
 function changed(told: Told, by: Partial<Maps>) {
   return {
     units: merged(told.units, by.units),
@@ -48,6 +57,7 @@ function changed(told: Told, by: Partial<Maps>) {
     incidents: merged(told.incidents, by.incidents),
     rankings: merged(told.rankings, by.rankings),
     closures: merged(told.closures, by.closures),
+    timers: merged(told.timers, by.timers),
   };
 }
 

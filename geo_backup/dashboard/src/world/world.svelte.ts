@@ -1,4 +1,5 @@
-/** What the server says: the newest of the feed, the clock it runs on, and its answers to what the desk looks at. */
+/** What the server says: the newest of the feed or a moment of the past, the clock it runs on, and its answers to what the
+ * desk looks at. */
 import { api } from "../api";
 import type { Cover, Decision, Incident, Message, ReplayClock, RunCard } from "../wire";
 import { ServerClock } from "./clock";
@@ -16,14 +17,33 @@ export interface Listener {
 
 const TICK_MS = 250;
 
+/** A moment of the past as it was known then. */
+export interface Then {
+  told: Told;
+  at_ms: number;
+}
+
+/** The most urgent first. */
+const sorted = (incidents: Record<string, Incident>): Incident[] =>
+  Object.values(incidents).sort(
+    (a, b) => urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
+  );
+
 class World {
-  /** Replaced whole, never changed in place. */
-  told = $state.raw<Told>(nothing());
+  /** The newest of the feed, which goes on whatever is shown. Replaced whole, never changed in place. */
+  live = $state.raw<Told>(nothing());
+  /** The time that the desk looks back at; null: what is shown is live. */
+  backMs = $state<number | null>(null);
+  /** The moment that is shown; null until one is known, and while what is shown is live. */
+  then = $state.raw<Then | null>(null);
+  told = $derived<Told>(this.then?.told ?? this.live);
   link = $state<Link>("connecting");
   replay = $state.raw<ReplayClock | null>(null);
   readonly clock = new ServerClock();
   /** The server's clock, ticking for what counts down. */
-  nowMs = $state(Date.now());
+  liveMs = $state(Date.now());
+  /** The time of what is shown. */
+  nowMs = $derived(this.then?.at_ms ?? this.liveMs);
   cards = $state.raw<RunCard[]>([]);
   /** What the newest recommendation of the selected incident was made of. */
   decision = $state.raw<Decision | null>(null);
@@ -40,35 +60,41 @@ class World {
   incidentOf = $derived(this.told.incidents);
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
-  wrong = $derived(this.told.wrong);
-  incidents = $derived<Incident[]>(
-    Object.values(this.incidentOf).sort(
-      (a, b) => urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
-    ),
-  );
-  /** Emergencies that stand, and those of them that sound. */
-  emergencies = $derived(this.incidents.filter((incident) => incident.emergency?.stands));
+  timers = $derived(this.told.timers);
+  present = $derived(this.live.present);
+  wrong = $derived(this.live.wrong);
+  incidents = $derived<Incident[]>(sorted(this.incidentOf));
+  #openNow = $derived(this.live.incidents);
+  /** Emergencies that stand now, whatever is shown, and those of them that sound. */
+  emergencies = $derived(sorted(this.#openNow).filter((incident) => incident.emergency?.stands));
   alarms = $derived(this.emergencies.filter((incident) => incident.emergency?.alarms));
+
+  #feed: FeedSocket | undefined;
 
   connect(listener: Listener): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const resume = () => (this.told.epoch ? { epoch: this.told.epoch, after: this.told.seq } : undefined);
+    const resume = () => (this.live.epoch ? { epoch: this.live.epoch, after: this.live.seq } : undefined);
     const linked = (link: Link) => {
       const before = this.link;
       this.link = link;
       listener.linked(link, before);
     };
-    new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
+    this.#feed = new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
     // Once a second, so that all that is counted down changes in one go.
     setInterval(() => {
-      const now = this.clock.now();
-      if (Math.floor(now / 1000) !== Math.floor(this.nowMs / 1000)) this.nowMs = now;
+      const now = this.clock.live();
+      if (Math.floor(now / 1000) !== Math.floor(this.liveMs / 1000)) this.liveMs = now;
     }, TICK_MS);
     void api.runCards().then((answer) => (this.cards = answer.run_cards), () => undefined);
   }
 
+  /** Tells the other desks which incident this one has open. */
+  tell(incident: string | null): void {
+    this.#feed?.say({ type: "open", incident_id: incident });
+  }
+
   callsign(unit: string): string {
-    return this.units[unit]?.callsign ?? unit;
+    return (this.units[unit] ?? this.live.units[unit])?.callsign ?? unit;
   }
 
   /** What a unit does now. */
@@ -82,14 +108,20 @@ class World {
     if (!clock || typeof clock.now_ms !== "number") return;
     this.replay = clock;
     this.clock.runs(clock.now_ms, clock.speed, clock.playing);
-    this.nowMs = clock.now_ms;
+    this.liveMs = clock.now_ms;
+  }
+
+  /** Shows a moment of the past; null: what is live again. */
+  show(then: Then | null): void {
+    this.then = then;
+    this.clock.stand(then?.at_ms ?? null);
   }
 
   #hear(message: Message): Told {
     if (message.type === "heartbeat") this.clock.heard(Date.parse(message.server_time));
     if (message.type === "clock") this.replayed(message);
-    const before = this.told;
-    this.told = merge(before, message);
+    const before = this.live;
+    this.live = merge(before, message);
     if (message.type === "snapshot" && message.mode === "replay") {
       api.replay().then((clock) => this.replayed(clock), () => undefined);
     }
