@@ -256,8 +256,9 @@ def handover(found: Mapping[str, Any], width: int) -> Iterator[str]:
     """The hand-over of a shift as one reads it out, by the clock of the map, in lines of at most `width` letters."""
     for text in _handed_over(found):
         indent = " " * (len(text) - len(text.lstrip()))
+        plain = "".join(letter if letter.isprintable() else " " for letter in text)  # a note steers no terminal
         yield textwrap.fill(
-            text, width, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
+            plain, width, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
         )
 
 

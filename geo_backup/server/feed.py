@@ -103,11 +103,11 @@ async def feed(
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
         node.viewers.unwatch(viewer)
-        if company is not None:
-            company.presence.leave(company.seat)
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)
+        if company is not None:
+            company.presence.leave(company.seat)
         if who.kind != "anyone":
             await audit(node, replace(_looked(node, socket, who, window), until_ms=node.clock.now_ms()))
     if isinstance(ends[0], Exception) and not isinstance(ends[0], WebSocketDisconnect | RuntimeError):

@@ -13,8 +13,10 @@ from geo_backup.people import Roster
 from tests.browser.chromium import absent, built
 from tests.browser.conftest import listen, shown
 from tests.browser.desk import WHERE, chosen
+from tests.browser.test_watch import impatient
 from tests.running import ROOT, ServerInThread
 
+__all__ = ["impatient"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DESK = {"width": 1400, "height": 900}
@@ -125,6 +127,26 @@ def test_axe_finds_nothing_on_the_page(desk: httpx.Client, still: Any, sound: Ca
     assert desk.post("/v1/emergencies", json={"unit_id": "U3", "emergency_id": "looks", "source": "device"}).is_success
     still.wait_for_selector("[data-testid=alarm][data-alarms=true]")
     sound("an officer in danger")
+
+
+def test_axe_finds_nothing_in_what_is_overdue_and_handed_over(
+    impatient: httpx.Client, still: Any, sound: Callable[[str], None]
+) -> None:
+    still.goto(str(impatient.base_url))
+    shown(still)
+    incident_id = chosen(impatient, still, kind="fight")
+    impatient.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U1"})
+    still.locator("[data-testid=loud]", has_text="has not answered").wait_for()
+    sound("what is loud")
+    still.keyboard.press("y")
+    still.wait_for_selector("[data-testid=seen-by]")
+    sound("what somebody has seen to")
+    still.locator("[data-testid=handover-button]").click()
+    still.wait_for_selector("[data-testid=handed-unit]")
+    sound("the hand-over")
+    still.set_viewport_size(PHONE)
+    sound("the hand-over on a phone")
+    still.set_viewport_size(DESK)
 
 
 def test_axe_finds_nothing_at_the_door(

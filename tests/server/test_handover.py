@@ -27,6 +27,7 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
     sent, free = new_unit(http, NORTH), new_unit(http)
     over, open_ = new_incident(http, SOUTH, kind="theft"), new_incident(http, SOUTH, kind="robbery")
     http.patch(f"/v1/incidents/{open_}", json={"place": "Kungsgatan 1"})
+    http.post(f"/v1/incidents/{open_}/notes", json={"text": "two men\x1b[2J,\nby car"})
     http.post(f"/v1/incidents/{over}/close")
     http.get(f"/v1/incidents/{open_}/ranking")
     http.post(f"/v1/incidents/{open_}/assignments", json={"unit_id": sent})
@@ -46,6 +47,8 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
         printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=given).stdout
         assert max(map(len, printed.splitlines())) <= min(columns, 100)
         said = " ".join(printed.split())
+        assert "two men [2J, by car" in said
+        assert "\x1b" not in printed
         for words in ("robbery, Kungsgatan 1, since", f"({sent}): assigned", "bridge up", "ENDED IN THE SHIFT: 1 P"):
             assert words in said, printed
         assert "\n\nOPEN INCIDENTS: 1\n" in printed

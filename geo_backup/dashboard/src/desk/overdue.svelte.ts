@@ -72,6 +72,7 @@ class Overdue {
   /** Somebody has seen to these; who is not signed in need not say a name. */
   async see(timers: readonly Timer[]): Promise<void> {
     const by = session.name ? undefined : desk.name || undefined;
+    past.leave();
     const said = words.timers.nowSeen(timers.map((timer) => `${this.line(timer)} ${this.about(timer)}`).join(" "));
     await notice.attempt(() => Promise.all(timers.map((timer) => api.seeTimer(timer.timer_id, by))), said);
   }

@@ -46,7 +46,10 @@ class LookingBack {
   #endMs = Infinity;
   #asking = false;
   #answered = Promise.resolve();
+  /** Which wish is shown. */
   #shown = "";
+  /** Whoever pauses and plays on begins another run. */
+  #runs = 0;
   /** What was chosen before. */
   #before = { incident: null as string | null, unit: null as string | null };
 
@@ -121,12 +124,14 @@ class LookingBack {
   }
 
   async #run(): Promise<void> {
+    const run = ++this.#runs;
+    const goesOn = () => this.playing && run === this.#runs;
     await this.#ask(); // what it begins with is seen
     let lastMs = performance.now();
-    while (this.playing && world.backMs !== null) {
+    while (goesOn() && world.backMs !== null) {
       await pause(Math.max(0, lastMs + FRAME_MS - performance.now()));
       const nowMs = performance.now();
-      if (!this.playing || world.backMs === null) return;
+      if (!goesOn() || world.backMs === null) return;
       const end = Math.min(this.#endMs, world.clock.live());
       const next = world.backMs + (nowMs - lastMs) * this.speed;
       lastMs = nowMs;
@@ -156,7 +161,9 @@ class LookingBack {
         const wish = `${ms} ${desk.selectedId}`;
         if (ms === null || wish === this.#shown) break;
         try {
-          this.#take(await api.past(text(ms), desk.selectedId ?? ""), ms);
+          const snapshot = await api.past(text(ms), desk.selectedId ?? "");
+          if (world.backMs === null) break;
+          this.#take(snapshot, ms);
           this.#shown = wish;
         } catch (error) {
           if (world.backMs === null) break;
@@ -171,7 +178,6 @@ class LookingBack {
   }
 
   #take(snapshot: Past, ms: number): void {
-    if (world.backMs === null) return;
     this.beginsMs = Date.parse(snapshot.past.begins);
     world.show({ told: { ...whole(snapshot), area: world.live.area }, at_ms: ms });
   }
@@ -184,12 +190,20 @@ class LookingBack {
       if (found) {
         this.beginsMs = Date.parse(found.past.begins);
         world.backMs = Math.max(world.backMs ?? 0, Math.ceil(this.beginsMs));
-        this.trouble = words.past.begins(this.beginsMs, world.zone);
+        this.trouble = words.past.begins;
         return true;
       }
     }
     this.playing = false;
-    this.trouble = words.past.refused[reasons[0] ?? ""] ?? (error instanceof Error ? error.message : String(error));
+    const trouble = words.past.refused[reasons[0] ?? ""] ?? (error instanceof Error ? error.message : String(error));
+    // The time in the bar is that of what is shown.
+    if (world.then) {
+      world.backMs = world.then.at_ms;
+      this.trouble = trouble;
+    } else {
+      this.leave();
+      notice.error = trouble;
+    }
     return false;
   }
 }

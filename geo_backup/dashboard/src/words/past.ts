@@ -30,7 +30,7 @@ export const past = {
   nothingSent: "Nothing can be sent.",
   held: "This is the past: nothing can be done here. Press . to go back to live.",
   ofNow: "That is only known of now. Press . to go back to live.",
-  begins: (ms: number, zone: Zone) => `The log begins here, ${dated(ms, zone)}.`,
+  begins: "The log begins here.",
   refused: {
     before_log: "The log does not go back that far.",
     no_checkpoint: "That moment is too far from anything the log has kept: choose a later one.",
@@ -107,7 +107,6 @@ export const record = {
   pause: "Pause",
   goTo: (at: string) => `Show the map as it was at ${at}`,
   close: "Close this record",
-  recommendations: "with recommendations",
   says: (of: Moment, callsign: Callsign): string => {
     const say = SAYS[of.what];
     return say ? say(of.unit_id ? callsign(of.unit_id) : "", of.values, callsign) : plain(String(of.values["fact"] ?? of.what)).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
