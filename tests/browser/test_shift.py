@@ -1,4 +1,4 @@
-"""A page that stays open for a shift of eight hours holds no more at the end of it than in its middle."""
+"""A page that stays open for a shift of eight hours holds no more in its second half than in its first."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def shift(tmp_path: Any) -> Iterator[Shift]:
 
 
 @pytest.mark.parametrize("calls", [3, pytest.param(40, marks=pytest.mark.long)], ids="{} calls".format)
-def test_a_page_holds_no_more_at_the_end_of_a_shift(browser: Any, shift: Shift, calls: int) -> None:
+def test_a_page_holds_no_more_late_in_a_shift(browser: Any, shift: Shift, calls: int) -> None:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -195,5 +195,6 @@ def test_a_page_holds_no_more_at_the_end_of_a_shift(browser: Any, shift: Shift, 
     context.close()
     assert wrong == []
     assert max(decisions.values()) == 1, f"what does not change is asked for once: {decisions}"
-    middle, end = told[len(told) // 2], told[-1]
-    assert {name: end[name] for name in HELD if end[name] > SLACK * middle[name]} == {}, told
+    half = (len(told) + 1) // 2  # the most of each: what is dropped is swept up sooner or later
+    before, after = ({name: max(row[name] for row in rows) for name in HELD} for rows in (told[:half], told[half:]))
+    assert {name: after[name] for name in HELD if after[name] > SLACK * before[name]} == {}, told
