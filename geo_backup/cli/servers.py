@@ -23,7 +23,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 
 from geo_backup.cli import words
 from geo_backup.cli.errands import looks

@@ -9,6 +9,8 @@ from geo_backup.live_map.extent import null_island, off_map
 from geo_backup.live_map.incidents import enter
 from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
 
+KEPT_AT_FIRST = 4
+"""Fixes of a unit in the first generations of the fold."""
 DEGREE_MAX_M = 112_000.0
 """No degree is longer, of longitude or latitude."""
 
@@ -28,7 +30,8 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
         if last is not None:
             moved_m = float(distance_m(last.lon, last.lat, fix.lon, fix.lat))
         unit.parked = moved_m < PARKED_WITHIN_M
-    unit.fixes = (*unit.fixes[1 - rules.kept :], fix) if rules.kept > 1 else (fix,)
+    kept = rules.kept if live_map.generation >= 2 else min(rules.kept, KEPT_AT_FIRST)
+    unit.fixes = (*unit.fixes[1 - kept :], fix) if kept > 1 else (fix,)
     unit.order_ms = order_ms
     unit.device_id = event.device_id
     incidents = _arrival(live_map, unit, fix, order_ms, moved_m)

@@ -34,8 +34,9 @@ CLOSED_INCIDENTS_KEPT = 1_000
 
 GENERATION = 2
 """What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
-those could do who came to one and left. 2: when units on their way were to be there; which areas units are in. Each
-holds from the fact on that says so (`NetworkAdopted`): a log from before folds to the same bytes for ever."""
+those could do who came to one and left. 2: when units on their way were to be there; which areas units are in; more
+than four fixes of each. Each holds from the fact on that says so (`NetworkAdopted`): a log from before folds to the
+same bytes for ever."""
 
 NOTES_KEPT = 50
 NOTES_CHARS_KEPT = 20_000
