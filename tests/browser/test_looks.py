@@ -83,7 +83,7 @@ def test_axe_finds_nothing_on_the_page(desk: httpx.Client, still: Any, sound: Ca
     sound("the hand-over")
     press("Escape")
     still.locator("[data-testid=time]").click()
-    still.wait_for_selector("[data-testid=past-bar]")
+    still.wait_for_selector(".page.back:not(.coming)")
     sound("the past")
     still.locator("[data-testid=past-live]").click()
     still.wait_for_selector("[data-testid=past-bar]", state="detached")

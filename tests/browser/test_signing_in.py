@@ -135,7 +135,7 @@ def test_a_viewer_sees_the_alarm_and_is_offered_nothing_else(
     for key in ("n", "Control+Enter", "b", "s", "Escape", "x", "a", "Escape"):
         page.keyboard.press(key)
     page.keyboard.press("?")
-    listed = page.locator("dialog dl").inner_text()
+    listed = page.locator("[data-testid=help]").inner_text()
     assert "light or dark" in listed
     assert not any(word in listed for word in ("send", "ask for backup", "acknowledge", "close the incident"))
     page.keyboard.press("Escape")
