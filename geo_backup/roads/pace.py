@@ -37,8 +37,6 @@ DAY = 1_440
 """Minutes."""
 SUM_MAX = (1 << 31) - 1
 """No node keeps more milliseconds than these: nothing overflows, and no past weighs more than 25 days."""
-STEPS_MAX = 1_000
-"""After so many steps of decay nothing is left."""
 SIGNALS, STOP = TURN_KIND_MASK + 1, 2 * (TURN_KIND_MASK + 1)
 """Added to a `TurnKind` where signals, a stop or a give-way stand."""
 
@@ -173,9 +171,11 @@ class Pace:
             steps, rows = minute // step - self.minute // step, np.flatnonzero(level == of)
             if not steps or not len(rows):
                 continue
-            part = sums[:, rows] if steps <= STEPS_MAX else np.zeros((2, len(rows)), np.int64)
-            for _ in range(min(steps, STEPS_MAX)):
+            part = sums[:, rows]
+            for _ in range(steps):
                 part = part * keep >> 32
+                if not part.any():
+                    break
             sums[:, rows] = part
         left = sums.any(axis=0)
         return Pace(self.node[left], sums[0, left], sums[1, left], minute)

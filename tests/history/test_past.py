@@ -73,7 +73,11 @@ def test_two_moments_are_worked_out_at_a_time_and_others_told_to_wait(tmp_path: 
         assert isinstance(refused, BusyError)
         for s, answer in zip((30, 45), answers, strict=True):
             assert isinstance(answer, Moment)
-            assert answer.live_map.units == known(STORY, ms(s)).units
+            then = known(STORY, ms(s)).units
+            # the node's own facts are in its log, so its fold keeps more of each
+            assert {name: unit.fix for name, unit in answer.live_map.units.items()} == {
+                name: unit.fix for name, unit in then.items()
+            }
             assert list(answer.live_map.incidents) == ["i1"]
         assert (await node.past.at(node.log, ms(30))) is answers[0], "remembered"
         with pytest.raises(BadValueError, match="before the first event"):

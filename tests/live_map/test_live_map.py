@@ -147,9 +147,11 @@ def test_the_edge_of_the_map_is_a_kilometre_wide(lon: float, off: bool) -> None:
     assert live_map.units["P1"].off_map == off
 
 
-def test_the_last_few_fixes_and_parking_are_known() -> None:
-    live_map = fold([unit("P1"), *(ping("P1", s, 20 * s, speed_mps=20.0) for s in range(9))])
-    assert [fix.fix_ms for fix in live_map.units["P1"].fixes] == [ms(s) for s in range(1, 9)]
+@pytest.mark.parametrize(("generation", "kept"), [(0, 4), (1, 4), (2, 8)])
+def test_the_last_few_fixes_and_parking_are_known(generation: int, kept: int) -> None:
+    story = [unit("P1"), *(ping("P1", s, 20 * s, speed_mps=20.0) for s in range(9))]
+    live_map = fold(story, LiveMap(generation=generation))
+    assert [fix.fix_ms for fix in live_map.units["P1"].fixes] == [ms(s) for s in range(9 - kept, 9)]
     assert not live_map.units["P1"].parked
     tell(live_map, ping("P1", 10, 165, speed_mps=0.4))
     assert live_map.units["P1"].parked
