@@ -72,8 +72,8 @@ def drives(tmp_path: Path) -> Callable[..., list[Drive]]:
 
 def test_what_is_slow_is_soon_foretold_so(drives: Callable[..., list[Drive]]) -> None:
     learner = Learner(town(), ROUTINE, RULES)
-    told = prequential(learner, drives(50, 1.6), levels=True)
-    as_it_comes, learned = (figures(told[name][25:]) for name in ("class speeds", "road"))
+    told = prequential(learner, drives(40, 1.6), levels=True)
+    as_it_comes, learned = (figures(told[name][20:]) for name in ("class speeds", "road"))
     assert as_it_comes["median_ape"] > 25
     assert learned["median_ape"] < 12
     assert abs(learned["bias_s"]) < abs(as_it_comes["bias_s"]) / 3
