@@ -15,6 +15,7 @@ import pytest
 
 from tests.running import START_S, ServerInThread, eventually, free_port
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

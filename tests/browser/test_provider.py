@@ -15,7 +15,7 @@ from tests.people.running_provider import RunningProvider
 from tests.people.test_provider import settings_of
 from tests.running import ServerInThread, free_port
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_browser_comes_back_signed_in(tmp_path: Path, browser: Any) -> None:

@@ -113,7 +113,8 @@ def test_what_is_loud_is_of_now_while_the_desk_looks_back(impatient: httpx.Clien
     loud = page.locator("[data-testid=loud]", has_text="Nobody has been on it for")
     loud.wait_for()
     page.keyboard.press(",")
-    page.locator("[data-testid=past-bar]").wait_for()
+    page.wait_for_selector("[data-testid=past-bar] input:focus")
+    page.wait_for_selector(".page.back:not(.coming)")
     assert loud.is_visible()
     page.keyboard.press("Escape")  # out of the bar's slider
     page.keyboard.press("y")

@@ -15,6 +15,7 @@ import pytest
 from geo_backup.people import Roster
 from tests.running import Server, events_in, eventually
 
+pytestmark = pytest.mark.slow
 PASSWORD = "correct horse battery"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

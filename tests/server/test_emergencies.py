@@ -18,6 +18,7 @@ from geo_backup.eventlog import open_log
 from geo_backup.events import EmergencyClearRefused, WordSet
 from tests.running import Server, eventually
 
+pytestmark = pytest.mark.slow
 PLACE = (11.9746, 57.7089)
 
 

@@ -25,6 +25,7 @@ from tests.roads.tiny import from_local_m
 from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
 from tests.told import Told
 
+pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found at {DATA} (set GEO_BACKUP_DATA)")
 
