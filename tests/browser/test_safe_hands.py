@@ -156,7 +156,7 @@ def stand_for(taken: str, desk: httpx.Client, page: Any) -> str:
 def begin(taken: str, page: Any) -> None:
     """The order that takes it."""
     if taken == "a unit of a P1":
-        if not page.locator("[data-testid=take-button]").count():
+        if not page.locator("[data-testid=take-button]").is_visible():
             page.locator("[data-testid=excluded] summary").click()
         page.locator("[data-testid=take-button]").click()
     elif taken == "the hurry":
@@ -420,6 +420,7 @@ def test_closing_is_taken_back(desk: httpx.Client, page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
     assert incident(desk, incident_id)["state"] == "closed"
+    page.wait_for_selector("[data-testid=undo]")  # the feed may be before the answer
     page.keyboard.press("Control+z")
     page.wait_for_selector("[data-testid=assigned-row][data-unit=U1][data-state=on_scene]")
     assert sent(desk, incident_id) == {"U0": "assigned", "U1": "on_scene"}

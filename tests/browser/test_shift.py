@@ -31,6 +31,8 @@ HELD = ("JSHeapUsedSize", "Nodes", "JSEventListeners")
 """What a page holds, as DevTools call it."""
 SLACK = 1.05
 """So much more is no growth: names of places are kept up to a limit, and what is shown for the first time is built."""
+SLACK_AT_FIRST = 1.3
+"""The first calls of a shift fill what is kept for all that follow."""
 
 
 class Shift:
@@ -197,4 +199,5 @@ def test_a_page_holds_no_more_late_in_a_shift(browser: Any, shift: Shift, calls:
     assert max(decisions.values()) == 1, f"what does not change is asked for once: {decisions}"
     half = (len(told) + 1) // 2  # the most of each: what is dropped is swept up sooner or later
     before, after = ({name: max(row[name] for row in rows) for name in HELD} for rows in (told[:half], told[half:]))
-    assert {name: after[name] for name in HELD if after[name] > SLACK * before[name]} == {}, told
+    slack = SLACK if calls > 10 else SLACK_AT_FIRST
+    assert {name: after[name] for name in HELD if after[name] > slack * before[name]} == {}, told
