@@ -143,39 +143,6 @@ class SnapRules:
 
 
 @dataclass(frozen=True)
-class PaceRules:
-    """How fast what drives teach is believed, and how fast it is forgotten."""
-
-    hour_k_s: float = number(1_200.0, 1.0, 1e6)
-    """Seconds of evidence that weigh as much as what was thought before."""
-    now_k_s: float = number(600.0, 1.0, 1e6)
-    class_k_s: float = number(1_200.0, 1.0, 1e6)
-    turn_k_s: float = number(1_200.0, 1.0, 1e6)
-    cell_k_s: float = number(3_000.0, 1.0, 1e6)
-    road_k_s: float = number(120.0, 1.0, 1e6)
-    now_min: float = number(30.0, 1.0, 10_000.0)
-    """Minutes in which all but 1/e is forgotten; the others are days."""
-    cell_min: float = number(60.0, 1.0, 10_000.0)
-    hour_days: float = number(28.0, 1.0, 1_000.0)
-    class_days: float = number(28.0, 1.0, 1_000.0)
-    road_days: float = number(28.0, 1.0, 1_000.0)
-    lag_s: float = number(60.0, 0.0, 3_600.0)
-    """A fix teaches so long after it came: by then the road is certain."""
-    drives_least: int = number(30, 2, 1_000)
-    """Until so many drives are known, how far a time can be trusted is assumed."""
-    drives_half_h: float = number(3.0, 0.1, 10_000.0)
-    """A drive so many hours ago counts half of one now."""
-    overhead_most_s: float = number(180.0, 0.0, 3_600.0)
-    """What is added to a drive besides driving is at most this."""
-    most_factor: float = number(4.0, 1.0, 20.0)
-    """No node makes driving slower or faster than this."""
-    most_slow: float = number(20.0, 1.0, 100.0)
-    """An interval teaches at most that it took so many times what was expected,"""
-    most_still_s: float = number(180.0, 0.0, 3_600.0)
-    """or so long: who stands longer does not stand in traffic."""
-
-
-@dataclass(frozen=True)
 class SwapRules:
     """When another unit is offered in place of one that is on its way, so that crews are not called off and on."""
 
@@ -341,6 +308,40 @@ class TimerRules:
     """... and at least by so much."""
 
 
+@dataclass(frozen=True)
+class PaceRules:
+    """How fast what drives teach is believed, and how fast it is forgotten. No group of `Rules` yet: a server does not
+    drive by what was learned."""
+
+    hour_k_s: float = number(1_200.0, 1.0, 1e6)
+    """Seconds of evidence that weigh as much as what was thought before."""
+    now_k_s: float = number(600.0, 1.0, 1e6)
+    class_k_s: float = number(1_200.0, 1.0, 1e6)
+    turn_k_s: float = number(1_200.0, 1.0, 1e6)
+    cell_k_s: float = number(3_000.0, 1.0, 1e6)
+    road_k_s: float = number(120.0, 1.0, 1e6)
+    now_min: float = number(30.0, 1.0, 10_000.0)
+    """Minutes in which all but 1/e is forgotten; the others are days."""
+    cell_min: float = number(60.0, 1.0, 10_000.0)
+    hour_days: float = number(28.0, 1.0, 1_000.0)
+    class_days: float = number(28.0, 1.0, 1_000.0)
+    road_days: float = number(28.0, 1.0, 1_000.0)
+    lag_s: float = number(60.0, 0.0, 3_600.0)
+    """A fix teaches so long after it came: by then the road is certain."""
+    drives_least: int = number(30, 2, 1_000)
+    """Until so many drives are known, how far a time can be trusted is assumed."""
+    drives_half_h: float = number(3.0, 0.1, 10_000.0)
+    """A drive so many hours ago counts half of one now."""
+    overhead_most_s: float = number(180.0, 0.0, 3_600.0)
+    """What is added to a drive besides driving is at most this."""
+    most_factor: float = number(4.0, 1.0, 20.0)
+    """No node makes driving slower or faster than this."""
+    most_slow: float = number(20.0, 1.0, 100.0)
+    """An interval teaches at most that it took so many times what was expected,"""
+    most_still_s: float = number(180.0, 0.0, 3_600.0)
+    """or so long: who stands longer does not stand in traffic."""
+
+
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")
 """What agencies may have rules of their own about; the others concern all of a server."""
 KIND_GROUPS = ("freshness", "timer")
@@ -366,7 +367,6 @@ class Rules:
     cover: CoverRules = field(default_factory=CoverRules)
     report: ReportRules = field(default_factory=ReportRules)
     timer: TimerRules = field(default_factory=TimerRules)
-    pace: PaceRules = field(default_factory=PaceRules)
     agencies: Mapping[str, Changes] = field(default_factory=dict)
     """What agencies do otherwise, in the groups of `AGENCY_GROUPS`."""
     kinds: Mapping[str, Changes] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from geo_backup.cli import words
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, show
+from geo_backup.cli.terminal import ColumnsOption, JsonOption, MapOption, TimezoneOption, app, progress_bar, show
 from geo_backup.cli.tracks import recorded
 from geo_backup.errors import BadValueError, TrackError
 
@@ -27,10 +27,8 @@ def learn(
     prequential: Annotated[
         bool, typer.Option("--prequential", help="Measure only: foretell each drive, then learn from it.")
     ] = False,
-    columns: Annotated[
-        str | None, typer.Option(help="CSV columns, such as unit_id=vehicle,time=ts,lon=x,lat=y")
-    ] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    columns: ColumnsOption = None,
+    timezone: TimezoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from recorded drives how fast a city is driven, beyond what speed limits say.

@@ -17,7 +17,17 @@ import typer
 
 from geo_backup.cli import words
 from geo_backup.cli.errands import looks
-from geo_backup.cli.terminal import LOG_HELP, JsonOption, MapOption, app, contents, lines, progress_bar, show
+from geo_backup.cli.terminal import (
+    LOG_HELP,
+    JsonOption,
+    MapOption,
+    TimezoneOption,
+    app,
+    contents,
+    lines,
+    progress_bar,
+    show,
+)
 from geo_backup.errors import BadValueError
 
 if TYPE_CHECKING:
@@ -79,7 +89,7 @@ def demand(
     map_folder: MapOption,
     to: Annotated[str | None, typer.Option("--to", help="Let a running server learn from the file.")] = None,
     hold_back: Annotated[int, typer.Option(min=1, max=365, help="Last days that the forecast is held against.")] = 4,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    timezone: TimezoneOption = None,
     columns: Annotated[
         str | None, typer.Option(help="CSV columns, such as call_id=Nr,time=Received,lon=x,lat=y")
     ] = None,
@@ -154,7 +164,7 @@ def simulate(
     columns: Annotated[
         str | None, typer.Option(help="CSV columns, such as call_id=Nr,time=Received,lon=x,lat=y,unit_id=Car")
     ] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    timezone: TimezoneOption = None,
     plot: Annotated[Path | None, typer.Option(help="SVG file to draw: how soon the first unit is there.")] = None,
     as_json: JsonOption = False,
 ) -> None:

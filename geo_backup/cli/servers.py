@@ -28,10 +28,12 @@ from geo_backup.cli import words
 from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import (
     LOG_HELP,
+    ColumnsOption,
     JsonOption,
     MapOption,
     NoBrowserOption,
     PortOption,
+    TimezoneOption,
     app,
     contents,
     demo_map,
@@ -111,10 +113,8 @@ def replay(
     speed: Annotated[float, typer.Option(min=0.1, max=600, help="Times real time.")] = 10.0,
     port: PortOption = 8000,
     no_browser: NoBrowserOption = False,
-    columns: Annotated[
-        str | None, typer.Option(help="CSV columns, such as unit_id=vehicle,time=ts,lon=x,lat=y,speed_mps=v")
-    ] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    columns: ColumnsOption = None,
+    timezone: TimezoneOption = None,
 ) -> None:
     """Play recorded tracks on the replay clock, with everything live units get; or a log of geo_backup with all that it
     holds: incidents, statuses, closures, decisions.

@@ -38,6 +38,10 @@ LOG_HELP = "Event log: a file, or a URL such as sqlite:///var/log.sqlite"
 LogArgument = Annotated[str, typer.Argument(help=LOG_HELP)]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes any free one.")]
 NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")]
+ColumnsOption = Annotated[
+    str | None, typer.Option(help="CSV columns, such as unit_id=vehicle,time=ts,lon=x,lat=y,speed_mps=v")
+]
+TimezoneOption = Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 

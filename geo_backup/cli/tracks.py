@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from geo_backup.cli import words
 from geo_backup.cli.errands import looks
-from geo_backup.cli.terminal import JsonOption, MapOption, app, progress_bar, say, show
+from geo_backup.cli.terminal import ColumnsOption, JsonOption, MapOption, TimezoneOption, app, progress_bar, say, show
 from geo_backup.errors import BadValueError
 from geo_backup.formats.recordings import known
 
@@ -41,10 +41,8 @@ def match(
     out: Annotated[
         Path | None, typer.Option(help="File to write: .geojson has a line for each drive, all else is CSV.")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="CSV columns, such as unit_id=vehicle,time=ts,lon=x,lat=y,speed_mps=v")
-    ] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")] = None,
+    columns: ColumnsOption = None,
+    timezone: TimezoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """On which road each fix of recorded tracks was, and what was driven between them.
@@ -58,9 +56,11 @@ def match(
     lag_ms = _lag_ms(lag)
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise BadValueError("--out", "file", f"--out {out}: no file can be written there, its folder must exist")
+    from geo_backup.roads.drives import match_fixes
     from geo_backup.roads.network import RoadNetwork
+    from geo_backup.rules import SnapRules
 
-    network = RoadNetwork.load(map_folder)
+    network, rules = RoadNetwork.load(map_folder), SnapRules()
     tracks = recorded(files, columns, timezone)
     stretches = [(track.unit_id, part) for track in tracks for part in track.segments]
     figures = dict.fromkeys(("units", "fixes", "on_road", "off_road", "drives"), 0) | {"driven_km": 0.0}
@@ -74,7 +74,7 @@ def match(
         if not lines and not (as_json and out is None):
             table.writerow(COLUMNS)
         for unit_id, fixes in stretches:
-            driven = _driven(network, fixes, lag_ms)
+            driven = match_fixes(network, fixes, rules, lag_ms)
             drives = list(_features(network, unit_id, fixes, driven))
             on = int((driven.edge >= 0).sum())
             figures["fixes"] += len(fixes)
@@ -134,21 +134,6 @@ def _opened(out: Path | None) -> Any:
     except OSError as error:
         raise BadValueError("--out", "file", f"--out {out} cannot be written: {error.strerror or error}") from None
     return file
-
-
-def _driven(network: RoadNetwork, fixes: tuple[Fix, ...], lag_ms: int | None) -> Driven:
-    import numpy as np
-
-    from geo_backup.roads.drives import match_track
-    from geo_backup.rules import SnapRules
-
-    columns = np.array(fixes, np.float64).T  # None is nan
-    time_ms = np.array([fix.fix_ms for fix in fixes], np.int64)
-    speed, course, accuracy = columns[3:]
-    return match_track(
-        network, time_ms, columns[1], columns[2], SnapRules(),
-        speed_mps=speed, course_deg=course, accuracy_m=accuracy, lag_ms=lag_ms,
-    )  # fmt: skip
 
 
 def _rows(network: RoadNetwork, unit_id: str, fixes: tuple[Fix, ...], driven: Driven) -> Iterator[tuple[Any, ...]]:

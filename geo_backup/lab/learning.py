@@ -19,7 +19,7 @@ from geo_backup.errors import OutsideMapError, TrackError
 from geo_backup.events import Fix
 from geo_backup.formats.tracks import Track
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.drives import Driven, match_track
+from geo_backup.roads.drives import Driven, match_fixes
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
@@ -40,7 +40,7 @@ from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
-from geo_backup.rules import Rules
+from geo_backup.rules import PaceRules, Rules
 
 LEVELS = {
     "class speeds": (),
@@ -97,14 +97,12 @@ def drives_of(
 def _drive(network: RoadNetwork, unit_id: str, segment: Sequence[Fix], rules: Rules) -> Drive | None:
     if len(segment) < 2:
         return None
-    columns = np.array(segment, np.float64).T  # None is nan
-    at_ms, lon, lat = columns[0].astype(np.int64), columns[1], columns[2]
+    at_ms = np.array([fix.fix_ms for fix in segment], np.int64)
+    lon, lat = np.array([(fix.lon, fix.lat) for fix in segment]).T
     leap_mps = distance_m(lon[:-1], lat[:-1], lon[1:], lat[1:]) / np.maximum(np.diff(at_ms) / 1_000.0, 0.001)
     if leap_mps.max() > LEAP_MPS:
         return None
-    driven = match_track(
-        network, at_ms, lon, lat, rules.snap, speed_mps=columns[3], course_deg=columns[4], accuracy_m=columns[5]
-    )
+    driven = match_fixes(network, segment, rules.snap)
     intervals, end_ms = _moving(network, driven, at_ms, rules.snap.match_step_m)
     if not len(end_ms):
         return None
@@ -193,11 +191,12 @@ class Learner:
     """Takes drives in, in the order of time, and foretells new ones."""
 
     def __init__(self, network: RoadNetwork, profile: Profile, rules: Rules, model: Model | None = None) -> None:
-        self.network, self.profile, self.rules = network, profile, rules
+        self.network, self.profile, self.rules, self.pace_rules = network, profile, rules, PaceRules()
         self.tree = Tree.of(network)
         self.weights = weigh(network, profile)
         self.model = model or Model(Pace.unlearned())
-        self._now: dict[tuple[int, tuple[Level, ...]], Weights] = {}
+        self._minute = -1
+        self._now: dict[tuple[Level, ...], Weights] = {}
 
     def hour(self, at_ms: int) -> int:
         """Of the local day."""
@@ -205,34 +204,31 @@ class Learner:
 
     def learn(self, minute: int, driven: Intervals) -> None:
         """What intervals that were known by a minute teach."""
-        pace = self.model.pace.at(minute, self.rules.pace)
-        factors = pace.factors(self.tree, self.rules.pace)
+        pace = self.model.pace.at(minute, self.pace_rules)
+        factors = pace.factors(self.tree, self.pace_rules)
         hour = self.hour(minute * MINUTE_MS)
-        lesson = learn(self.weights, self.tree, factors, hour, driven, self.rules.pace)
+        lesson = learn(self.weights, self.tree, factors, hour, driven, self.pace_rules)
         seconds = self.model.seconds + float(driven.ms.sum()) / 1_000.0
         self.model = replace(self.model, pace=pace.after(lesson), seconds=seconds)
         self._now.clear()
 
     def weights_at(self, at_ms: int, levels: Sequence[Level] = tuple(Level)) -> Weights:
         """How the profile drives at a time, by some levels of the tree."""
+        if not levels:
+            return self.weights
         minute = at_ms // MINUTE_MS
-        key = (minute, tuple(levels))
-        known = self._now.get(key)
+        if minute != self._minute:
+            self._now.clear()
+            self._minute = minute
+        known = self._now.get(tuple(levels))
         if known is None:
-            if not levels:
-                known = self.weights
-            else:
-                pace = self.model.pace.at(minute, self.rules.pace)
-                factors = pace.factors(self.tree, self.rules.pace, levels)
-                known = at_pace(self.weights, self.tree, factors, self.hour(at_ms))
-            if any(minute != at for at, _ in self._now):
-                self._now.clear()
-            self._now[key] = known
+            factors = self.model.pace.at(minute, self.pace_rules).factors(self.tree, self.pace_rules, levels)
+            known = self._now[tuple(levels)] = at_pace(self.weights, self.tree, factors, self.hour(at_ms))
         return known
 
     def trust(self, punctuality: Punctuality, at_ms: int) -> Trust:
         """How far times can be trusted at a time, by how drives kept them."""
-        return punctuality.trust(at_ms, self.rules.pace, self.rules.backup.eta_cv)
+        return punctuality.trust(at_ms, self.pace_rules, self.rules.backup.eta_cv)
 
 
 def prequential(
@@ -243,7 +239,7 @@ def prequential(
     told: dict[str, list[Foretold]] = {name: [] for name in (LEVELS if levels else ("road",))}
     kept = {name: Punctuality() for name in told} | {"road": learner.model.punctuality}
     drives = sorted(drives, key=lambda drive: drive.begin_ms)
-    lessons = _Lessons(drives, round(learner.rules.pace.lag_s * 1_000))
+    lessons = _Lessons(drives, round(learner.pace_rules.lag_s * 1_000))
     under_way: list[tuple[int, str, Kept]] = []
 
     def come_to(at_ms: int | None) -> None:
@@ -340,7 +336,7 @@ def said(learner: Learner) -> list[dict[str, Any]]:
     pace = learner.model.pace
     rows = []
     for node, own, evidence_ms in zip(
-        pace.node.tolist(), (pace.own_factors(learner.rules.pace) / ONE).tolist(), pace.driven_ms.tolist(), strict=True
+        pace.node.tolist(), (pace.own_factors(learner.pace_rules) / ONE).tolist(), pace.driven_ms.tolist(), strict=True
     ):
         level, index = Level(node >> SHIFT), node & ((1 << SHIFT) - 1)
         if level in NAMED and evidence_ms >= 1_000:
@@ -375,7 +371,7 @@ def layer_of(learner: Learner) -> dict[str, Any]:
     profile says (`times`, what is true of all roads of the class included), and seconds of evidence."""
     network, pace, tree = learner.network, learner.model.pace, learner.tree
     lasting = (Level.CLASS, Level.ROAD)
-    factors = pace.factors(tree, learner.rules.pace, lasting) / ONE
+    factors = pace.factors(tree, learner.pace_rules, lasting) / ONE
     evidence = np.zeros(len(tree.nodes), np.int64)
     at = np.searchsorted(tree.nodes, pace.node)
     evidence[at] = pace.driven_ms

@@ -9,7 +9,7 @@ invented. Fixes of a unit that stands or creeps are put on the way that the othe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +135,17 @@ def match_track(
     return Driven(edge, fraction, on_lon, on_lat, on_course, off_m, np.diff(time_ms) / 1e3, joined, start, *columns)
 
 
+def match_fixes(
+    network: RoadNetwork, fixes: Sequence[Sequence[float | None]], rules: SnapRules, lag_ms: int | None = None
+) -> Driven:
+    """`match_track` of fixes (`events.Fix`) in order of time."""
+    columns = np.array(fixes, np.float64).reshape(-1, 6).T  # None is nan
+    return match_track(
+        network, columns[0].astype(np.int64), columns[1], columns[2], rules,
+        speed_mps=columns[3], course_deg=columns[4], accuracy_m=columns[5], lag_ms=lag_ms,
+    )  # fmt: skip
+
+
 def places(network: RoadNetwork, edge: Array, fraction: Array) -> tuple[Array, Array, Array]:
     """Lon, lat and course in degrees (float64[N]) of places on edges (int[N], -1 = none; fraction 0 to 65536)."""
     start, lon, lat = network.vertices
@@ -154,8 +165,8 @@ def places(network: RoadNetwork, edge: Array, fraction: Array) -> tuple[Array, A
     d_lon, d_lat = lon[k + 1] - lon[k], lat[k + 1] - lat[k]
     course = np.degrees(np.arctan2(d_lon * east_m, d_lat * north_m))
     course = np.where(against, course + 180.0, course) % 360.0
-    found = lon[k] + part * d_lon, lat[k] + part * d_lat, course
-    return tuple(np.where(on, v, np.nan) for v in found)  # type: ignore[return-value]
+    nowhere = np.where(on, 0.0, np.nan)
+    return lon[k] + part * d_lon + nowhere, lat[k] + part * d_lat + nowhere, course + nowhere
 
 
 @per_network
