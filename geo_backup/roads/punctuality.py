@@ -21,6 +21,8 @@ from geo_backup.rules import PaceRules
 KEPT = 1_000
 """Drives that are remembered, the last ones."""
 MINUTE_MS = 60_000
+OLDEST_MIN = 2_880
+"""Older drives count as if they were two days old: one new drive is not to outweigh all of them."""
 ONE = 1 << 16
 P90 = 1.2815515594457412
 """Where a standard normal distribution has nine tenths below it."""
@@ -102,7 +104,8 @@ class Punctuality:
             return Trust.assumed(eta_cv, len(known))
         end, field_ms, took = np.array(known, np.int64).T
         half = round(rules.drives_half_h * 60)
-        weight = (1 << 20) * half // (half + np.maximum(now_ms // MINUTE_MS - end // MINUTE_MS, 0))
+        age = np.clip(now_ms // MINUTE_MS - end // MINUTE_MS, 0, OLDEST_MIN)
+        weight = (1 << 20) * half // (half + age)
         overhead = int(np.clip(_quantile(took - field_ms, weight, 1, 2), 0, round(1_000 * rules.overhead_most_s)))
         ratio = (took << 16) // np.maximum(field_ms + np.minimum(overhead, field_ms), 1)
         p10, p90 = (_quantile(ratio, weight, tenths, 10) for tenths in (1, 9))
