@@ -426,6 +426,45 @@ def test_closing_is_taken_back(desk: httpx.Client, page: Any) -> None:
     assert sent(desk, incident_id) == {"U0": "assigned", "U1": "on_scene"}
 
 
+def test_words_typed_at_a_question_answer_nothing(desk: httpx.Client, page: Any) -> None:
+    """Neither a space nor the Return at their end; Enter alone does, and that is taken back wherever the focus is."""
+    incident_id = chosen(desk, page, kind="fight")
+    asked = page.locator("[data-testid=consent]")
+    for begun in ("close", "lower"):
+        if begun == "close":
+            page.keyboard.press("x")
+        else:
+            page.locator("[data-testid=priority]").select_option("4")
+        page.wait_for_selector("[data-testid=yes]:focus")
+        page.keyboard.press("Space")
+        page.keyboard.type("two men\n", delay=0)
+        page.wait_for_selector("[data-testid=typed-at-question]")
+        assert asked.is_visible()
+        page.keyboard.press("Escape")
+        asked.wait_for(state="detached")
+    now = incident(desk, incident_id)
+    assert (now["state"], now["priority"]) == ("open", 1)
+    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    page.keyboard.press("/")
+    page.keyboard.type("note two cars")
+    assert page.locator("[data-testid=line-field]").input_value() == "note two cars"
+    assert asked.count() == 0
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=undo]")
+    page.keyboard.type("two men", delay=0)
+    page.wait_for_selector("[data-testid=said] >> text=not into a field")
+    assert page.locator("[data-testid=undo]").is_visible()
+    page.keyboard.press("/")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("[data-testid=said] >> text=The incident is open again.")
+    assert incident(desk, incident_id)["state"] == "open"
+
+
 def test_a_plan_for_another_day_says_so_before_it_begins(desk: httpx.Client, page: Any) -> None:
     posts = [{"post_id": "gate", "lon": PLACE[0], "lat": PLACE[1], "needs": [{"capability": "patrol", "count": 1}]}]
     times = {"arrive_by": at(20 * 3600), "ends": at(24 * 3600)}

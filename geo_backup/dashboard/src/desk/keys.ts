@@ -17,6 +17,7 @@ import { overdue } from "./overdue.svelte";
 import { roster } from "./roster.svelte";
 import { may, session } from "./session.svelte";
 import { tool } from "./tool.svelte";
+import { typing } from "./typing";
 import { unitLook } from "./unit_look.svelte";
 
 interface Sight {
@@ -95,37 +96,6 @@ export function isFor(line: string): boolean {
   return needs === undefined || may(needs);
 }
 
-/** Keys that follow each other this fast are somebody's words, once they are so many. */
-const TYPING_MS = 500;
-const TYPING_KEYS = 3;
-/** Keys of a hand that goes through the lists. */
-const STEPS = new Set([..."jk123456789"]);
-
-/** Whether somebody types a text and believes that it goes into a field. */
-class Typing {
-  #count = 0;
-  #atMs = -Infinity;
-
-  blind(key: string, nowMs: number): boolean {
-    const letter = [...key].length === 1;
-    const follows = nowMs - this.#atMs < TYPING_MS;
-    if (key === "/" && !(follows && this.#count >= TYPING_KEYS)) return (this.over(), false); // what follows has a field
-    if (letter && !(STEPS.has(key) && !follows)) {
-      this.#count = follows ? this.#count + 1 : 1;
-      this.#atMs = nowMs;
-    }
-    const blind = this.#count >= TYPING_KEYS && nowMs - this.#atMs < TYPING_MS && (letter || key === "Enter");
-    if (key === "Enter" && !blind) this.over();
-    return blind;
-  }
-
-  over(): void {
-    this.#count = 0;
-    this.#atMs = -Infinity;
-  }
-}
-const typing = new Typing();
-
 /** A letter that chooses from a menu is an order when no other key follows it this soon: words are none. */
 const ALONE_MS = 450;
 let alone: ReturnType<typeof setTimeout> | undefined;
@@ -154,7 +124,8 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
   if (event.ctrlKey || event.metaKey) {
     typing.over();
     const order = Object.hasOwn(WITH_CTRL, event.key) && !event.altKey && !event.repeat ? WITH_CTRL[event.key] : undefined;
-    if (!order || (inField && event.key !== "Enter")) return;
+    // In a field with text it is the field's own; an empty one has nothing to take back.
+    if (!order || (inField && event.key !== "Enter" && !(notice.offer && (target as HTMLInputElement).value === ""))) return;
     event.preventDefault();
     if (event.key === "Enter" && tool.name.startsWith("closure")) return void tool.finishClosure();
     if (past.on && order[1]) return notice.say(words.past.held);
@@ -173,8 +144,9 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
     return;
   }
   const button = target.closest<HTMLElement>("button, a, summary");
-  // A space between words presses no button that a letter has put the focus on.
-  if (event.key === " " && button?.dataset.key) return event.preventDefault();
+  // A space between words presses no button, and none that a letter has put the focus on.
+  spaceIsNone = event.key === " " && Boolean(button && (button.dataset.key || typing.goesOn(event.timeStamp)));
+  if (spaceIsNone) return event.preventDefault();
   if ((event.key === "Enter" || event.key === " ") && button) return;
   const letter = target.closest(".menu")?.querySelector<HTMLElement>(`[data-letter="${CSS.escape(event.key)}"]`);
   if (letter) return (event.preventDefault(), choose(letter));
@@ -182,8 +154,9 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
 }
 
 /** A button is pressed by a space as it is let go. */
+let spaceIsNone = false;
 export function keyReleased(event: KeyboardEvent): void {
-  if (event.key === " " && (event.target as HTMLElement).closest<HTMLElement>("button")?.dataset.key) event.preventDefault();
+  if (event.key === " " && spaceIsNone) event.preventDefault();
 }
 
 function act(key: string, shift: boolean, map: Sight | undefined, target: HTMLElement): boolean {

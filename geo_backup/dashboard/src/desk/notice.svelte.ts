@@ -16,25 +16,31 @@ interface Ways {
   refused?: (problem: Problem) => boolean;
 }
 
+/** What was just done and can be taken back for a while, whatever is said meanwhile. */
+interface Offer {
+  words: string;
+  undo: () => unknown;
+}
+
 class Notice {
   said = $state("");
   error = $state("");
-  /** Takes back what was just done. */
-  undo = $state.raw<(() => unknown) | null>(null);
+  offer = $state.raw<Offer | null>(null);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   say(words: string, undo: (() => unknown) | null = null): void {
-    this.said = words;
+    this.said = undo ? "" : words;
     this.error = "";
-    this.undo = undo;
+    if (!undo) return;
+    this.offer = { words, undo };
     clearTimeout(this.#timer);
-    if (undo) this.#timer = setTimeout(() => (this.undo = null), UNDO_MS);
+    this.#timer = setTimeout(() => (this.offer = null), UNDO_MS);
   }
 
   takeBack(): void {
-    const { undo } = this;
-    this.undo = null;
-    void undo?.();
+    const { offer } = this;
+    this.offer = null;
+    void offer?.undo();
   }
 
   /** Runs a request; true when it was done, else the server's words stand in `error`. */

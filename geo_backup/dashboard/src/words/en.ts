@@ -140,6 +140,7 @@ export const en = {
   cancel: "Cancel",
   undo: "Undo",
   typedNowhere: "You are typing, but not into a field: press i for the note, or n for a new incident.",
+  typedAtQuestion: "You are typing, but this is a question: Enter answers it, Esc leaves it.",
 
   top: {
     title: "geo_backup",
