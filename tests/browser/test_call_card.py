@@ -42,6 +42,48 @@ def test_after_opening_an_incident_what_is_typed_is_its_note(desk: httpx.Client,
     shot(page, "card-opened")
 
 
+def test_a_command_is_no_note(desk: httpx.Client, page: Any) -> None:
+    """A stroke in an empty note opens the command line; what reads as a command and is entered as a note asks which."""
+    incident_id = chosen(desk, page)
+    note, line = page.locator("[data-testid=note]"), page.locator("[data-testid=line-field]")
+    page.keyboard.press("i")
+    page.keyboard.type("/priority 2\n")
+    eventually(lambda: incident(desk, incident_id)["priority"] == 1, "the lower priority asks")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    page.keyboard.press("Escape")
+    note.fill("send u0 to #1")
+    note.press("Enter")
+    page.wait_for_selector("[data-testid=consent] >> text=reads as a command")
+    page.keyboard.press("Escape")
+    assert note.input_value() == "send u0 to #1"
+    note.press("Enter")
+    page.keyboard.press("Enter")
+    eventually(lambda: line.input_value() == "send u0 to #1", "the line in its own field")
+    assert incident(desk, incident_id)["notes"] == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    note.fill("u0 os")
+    note.press("Enter")
+    page.locator("[data-testid=instead]").click()
+    page.wait_for_selector("[data-testid=note-said] >> text=u0 os")
+    assert (note.input_value(), incident(desk, incident_id)["assignments"]) == ("", [])
+
+
+def test_a_note_without_a_link_stands_there_and_waits(desk: httpx.Client, page: Any) -> None:
+    incident_id = chosen(desk, page)
+    held: list[Any] = []
+    page.route("**/notes", lambda route: held.append(route))
+    page.keyboard.press("i")
+    page.keyboard.type("two men left by car\n")
+    page.wait_for_selector("[data-testid=note-waits] >> text=two men left by car waits for the server")
+    assert incident(desk, incident_id)["notes"] == []
+    eventually(lambda: bool(held), "the request")
+    held[0].continue_()
+    page.wait_for_selector("[data-testid=note-said] >> text=two men left by car")
+    page.wait_for_selector("[data-testid=note-waits]", state="detached")
+    page.unroute_all()
+
+
 def test_a_place_is_found_as_it_is_typed(desk: httpx.Client, page: Any) -> None:
     """Enter takes the first; what the map does not know is said; the words of the place are on record."""
     page.keyboard.press("n")

@@ -115,9 +115,11 @@ export async function note(id: string): Promise<void> {
   if (!text) return;
   const note_id = newId("N");
   desk.drafts[id] = ""; // one goes on writing
+  desk.waiting[id] = [...(desk.waiting[id] ?? []), { note_id, text }];
   const looked = () => api.incident(id).then((incident) => incident.notes.some((row) => row.note_id === note_id));
-  if (await notice.attempt(() => api.note(id, { note_id, text }), words.incident.noted(titleOf(id)), { looked })) return;
-  desk.drafts[id] = [text, desk.drafts[id]].filter(Boolean).join(" ");
+  const noted = await notice.attempt(() => api.note(id, { note_id, text }), words.incident.noted(titleOf(id)), { looked });
+  desk.waiting[id] = desk.waiting[id]!.filter((row) => row.note_id !== note_id);
+  if (!noted) desk.drafts[id] = [text, desk.drafts[id]].filter(Boolean).join(" ");
 }
 
 /** Asks first: whoever is under way would be turned back. */

@@ -1,7 +1,7 @@
 /** The command line: what each line means, what it may become, and why it means nothing. */
 import { describe, expect, it } from "vitest";
 import { statusKeys, statuses, verbs } from "../words/commands";
-import { COMMANDS, parted, read, type Known, type Name } from "./commands";
+import { COMMANDS, meantAsOrder, parted, read, type Known, type Name } from "./commands";
 import { typed } from "./typed";
 
 const unit = (unit_id: string, callsign: string, agency = "police") => ({ unit_id, callsign, agency });
@@ -198,5 +198,15 @@ describe("place, kind and note", () => {
   });
   it("tells what the map does not know from the place", () => {
     expect(parted("formosa 12 dog barks", [], ["dog", "barks"])).toEqual({ place: "formosa 12", kind: "", note: "dog barks" });
+  });
+});
+
+describe("a note", () => {
+  const other = { ...known, unit: null };
+  it.each(["/send p17 to #1", "send p17 to #2", "/note #2 caller left", "note #2 caller left", "/send p99", "p17 os", "priority 3", "release p18", "/help"])("may be meant as an order: %s", (text) => {
+    expect(meantAsOrder(text, other)).toBe(true);
+  });
+  it.each(["", "/", "two men", "send an ambulance", "close to the bridge", "new caller says two men", "where is the dog", "/ two men", "//", "now on the roof", "show of force", "set off alarm 2", "next to the church"])("is a note: %s", (text) => {
+    expect(meantAsOrder(text, other)).toBe(false);
   });
 });

@@ -290,6 +290,17 @@ function incidentsOf(said: string, { incidents }: Known) {
   return incidents.filter(({ title }) => plain(title).includes(plain(said)));
 }
 
+/** Whether a note was meant as an order: it begins as a command line does, or names units, an incident or a number as an
+ * order would. */
+export function meantAsOrder(text: string, known: Known): boolean {
+  const said = text.trim().replace(/^\//, "");
+  const tokens = said.split(/\s+/).filter(Boolean);
+  if (!tokens.length) return false;
+  if (said !== text.trim()) return verbOf(tokens[0]!) !== undefined || unitsOf(tokens[0]!, known).length > 0;
+  const { order } = read(said, known);
+  return order !== undefined && (order.units.length > 0 || order.number > 0 || tokens.slice(1).some((token) => /^#\w+$/.test(token)));
+}
+
 /** What the word that is being typed may become. */
 function optionsFor(line: string, tokens: string[], going: boolean, known: Known): Option[] {
   const word = going ? "" : tokens.at(-1)!;

@@ -6,6 +6,8 @@ export interface Question {
   losses: readonly string[];
   yes: string;
   no: string;
+  /** What may be done in its place. */
+  instead?: { words: string; act: () => unknown };
   /** A reason is asked for too, and this stands above the reasons; without one is an answer as well. */
   reasons?: string;
   act: (reason: string) => unknown;
@@ -23,6 +25,12 @@ class Consent {
     const { asked } = this;
     this.asked = null;
     void asked?.act(reason.trim());
+  }
+
+  giveInstead(): void {
+    const { asked } = this;
+    this.asked = null;
+    void asked?.instead?.act();
   }
 
   leave(): void {

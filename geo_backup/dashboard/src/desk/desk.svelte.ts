@@ -38,6 +38,8 @@ class Desk implements Listener {
   name = $state(localStorage.getItem("desk") ?? "");
   /** What is being written to each incident: the feed never touches it, and it is still there when one comes back. */
   drafts = $state<Record<string, string>>({});
+  /** What was entered and is not yet known to be on record. */
+  waiting = $state<Record<string, { note_id: string; text: string }[]>>({});
   /** The incident whose note is to have the focus. */
   noting = $state<string | null>(null);
   #setChangedMs = 0;

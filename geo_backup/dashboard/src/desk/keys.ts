@@ -10,6 +10,7 @@ import { desk } from "./desk.svelte";
 import { COMMANDS, commandOf } from "./commands";
 import { line } from "./line.svelte";
 import { notice } from "./notice.svelte";
+import { noteAndSend } from "./noting";
 import { FAR_STEP_MS, STEP_MS, past } from "./past.svelte";
 import { record } from "./record.svelte";
 import * as orders from "./orders";
@@ -66,7 +67,7 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   z: [() => overdue.go()],
   "!": [() => orders.declareEmergency(), "press"],
   r: [() => (desk.showReach = !desk.showReach), "look"],
-  "/": [() => ((line.active = true), (line.wanted += 1))],
+  "/": [() => line.begin()],
   q: [() => roster.show()],
   m: [() => to("m", words.units.chooseFirst), "respond"],
   h: [() => unitLook.toggleTrack(), "look_back"],
@@ -82,7 +83,7 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
 
 /** What Ctrl and a key do. */
 const WITH_CTRL: Record<string, [act: () => unknown, needs?: Right]> = {
-  Enter: [() => (card.open ? calls.openCard() : orders.noteAndSend()), "dispatch"],
+  Enter: [() => (card.open ? calls.openCard() : noteAndSend()), "dispatch"],
   z: [() => notice.takeBack()],
 };
 
@@ -135,6 +136,8 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
     return;
   }
   if (inField) typing.over(); // whoever types into a field sees where it goes
+  // Nothing that is written begins with it: a command does.
+  if (event.key === "/" && !event.altKey && target.matches("input[type=text], input[type=search]") && (target as HTMLInputElement).value === "") return (event.preventDefault(), line.begin());
   if (event.altKey || inField) return;
   if (event.repeat && !(event.key in ARROWS)) return;
   if (typing.blind(event.key, event.timeStamp)) {

@@ -79,6 +79,13 @@ class Line {
     };
   }
 
+  /** Takes what is typed next, beginning with this. */
+  begin(text = ""): void {
+    this.active = true;
+    this.wanted += 1;
+    if (text) this.write(text);
+  }
+
   /** What a key did is shown as it would be typed. */
   pressed(key: string): void {
     const name = commandOf(key);

@@ -4,13 +4,12 @@ import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { BackupMode, EmergencyEnd, NewAssignment, Swap } from "../wire";
 import { standing } from "../world/readings";
-import * as calls from "./calls";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
 import { past } from "./past.svelte";
-import { may, session } from "./session.svelte";
+import { session } from "./session.svelte";
 import { titleOf } from "./titles";
 
 /** What the desk had read when it sent somebody. */
@@ -104,16 +103,8 @@ export async function sendAll(id: string, units: string[]): Promise<void> {
   else await act();
 }
 
-/** Whoever writes and sends in one go loses no word. */
-export async function noteAndSend(): Promise<void> {
-  const id = desk.selectedId;
-  if (!may("dispatch") || !id) return;
-  void calls.note(id);
-  await sendFirst();
-}
-
 /** Sends what stands first on the page: the recommended set, else the best unit. */
-async function sendFirst(): Promise<void> {
+export async function sendFirst(): Promise<void> {
   if (desk.toSend.length) return desk.setStands() ? sendSet() : notice.say(words.backup.setChanged);
   const best = desk.shown[0];
   if (!best) return;

@@ -288,6 +288,7 @@ export const en = {
     earlier: (count: number) => `${counted(count, "earlier note", "earlier notes")}`,
     facts: ({ agency, callback, level, opened_time }: Incident, where: string, zone: Zone) =>
       [where, level > 1 ? `alarm ${level}` : "", agency, callback && `call back ${callback}`, `since ${minute(Date.parse(opened_time), zone)}`].filter(Boolean).join(" · "),
+    noteWaits: "waits for the server",
     noted: (title: string) => `Noted: ${title}.`,
     prioritySet: (title: string, to: number) => `${title}: P${to}.`,
     recalled: (callsigns: string) => `Taken back: ${callsigns}.`,
@@ -363,6 +364,10 @@ export const en = {
 
   consent: {
     leave: "Leave it",
+    command: (text: string, title: string) => `${quoted(text)} reads as a command. Is it one, or a note for ${title}?`,
+    asCommand: "A command",
+    asNote: "A note",
+    goOnWriting: "Go on writing",
     leftOut: (callsign: string, why: string) => `${callsign} is left out: ${why}.`,
     both: (title: string) => `${title}: somebody changed the same thing. Whose stands?`,
     theirs: (field: string, value: string, by: string, ms: number, zone: Zone) => `${said(by)} made the ${fieldNamed(field)} ${quoted(value)} at ${clock(ms, zone)}.`,

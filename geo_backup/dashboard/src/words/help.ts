@@ -44,7 +44,7 @@ export const help = {
       [";", "what happened in the chosen incident, with times and who said it; / closed robbery finds a finished one"],
     ]],
     ["The page", [
-      ["/", "the command line: what is typed is listed beneath"],
+      ["/", "the command line, from an empty field too: what is typed is listed beneath"],
       ["Ctrl+z", "take back what was just done"],
       ["Esc", "one step back"],
       ["t", "light or dark"],
