@@ -107,6 +107,47 @@ def test_a_place_is_found_as_it_is_typed(desk: httpx.Client, page: Any) -> None:
     page.wait_for_selector("[data-testid=title] >> text=Fight · Storgatan")
 
 
+def test_tab_goes_from_where_to_what_to_the_note(desk: httpx.Client, page: Any) -> None:
+    """It takes the place as Enter does. A kind that no run card is for is said, and asked about before it is opened."""
+    page.keyboard.press("n")
+    for n, text in enumerate(("storgat", "two men with knives", "by the door", "031 100")):
+        if n:
+            page.keyboard.press("Tab")
+        page.keyboard.type(text, delay=0)
+    written = {name: page.locator(f"[data-testid=card-{name}]").input_value() for name in ("kind", "note", "callback")}
+    assert written == {"kind": "two men with knives", "note": "by the door", "callback": "031 100"}
+    page.wait_for_selector("[data-testid=card-strange] >> text=No run card is for")
+    page.wait_for_selector("[data-testid=card][data-place]")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=loss] >> text=engines and ambulances too")
+    assert standing(desk) == []
+    page.locator("[data-testid=instead]").click()
+    page.wait_for_selector("[data-testid=card-kind]:focus")
+    page.keyboard.type("fight", delay=0)
+    assert page.locator("[data-testid=card-note]").input_value() == "two men with knives by the door"
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=card]", state="detached")
+    (row,) = standing(desk)
+    assert (row["kind"], row["place"]) == ("fight", "Storgatan")
+
+
+def test_another_call_at_the_spot_asks_where_nobody_has_read_of_the_first(desk: httpx.Client, page: Any) -> None:
+    incident_id = chosen(desk, page, kind="fight")
+    for _ in range(2):
+        page.keyboard.press("n")
+        page.keyboard.type(WHERE + "\nfight\n", delay=0)
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("[data-testid=loss] >> text=0 m away")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    assert [row["incident_id"] for row in standing(desk)] == [incident_id]
+    page.locator("[data-testid=undo]").click()
+    page.keyboard.press("Control+Enter")
+    page.locator("[data-testid=instead]").click()
+    page.wait_for_selector("[data-testid=note-said]")
+    assert [row["incident_id"] for row in standing(desk)] == [incident_id]
+
+
 def test_a_call_about_what_stands_already_joins_it(desk: httpx.Client, page: Any) -> None:
     """Within 300 m and ten minutes; what it said is in the notes of the one that stands."""
     incident_id = chosen(desk, page, kind="fight", place="Storgatan")

@@ -13,9 +13,11 @@ import { notice } from "./notice.svelte";
 import { may } from "./session.svelte";
 import { titleOf } from "./titles";
 
-/** Opens the incident of the call card and asks for backup, in one go. */
-export async function openCard(): Promise<void> {
+/** Opens the incident of the call card and asks for backup, in one go. A kind that nobody has a run card for, and an
+ * incident that it may be about and nobody has read of, are asked about first. */
+export async function openCard(sure: { kind?: true; another?: true } = {}): Promise<void> {
   if (!may("dispatch") || card.becoming) return;
+  if (card.strange && !sure.kind) return askKind(() => openCard({ ...sure, kind: true }));
   const id = card.become();
   const { kind, note, callback } = card.written;
   const { priority, runCard } = card;
@@ -32,6 +34,10 @@ export async function openCard(): Promise<void> {
     notice.error ||= card.missing;
     return;
   }
+  if (card.unread() && !sure.another) {
+    giveUp();
+    return askAnother(() => openCard({ ...sure, another: true }));
+  }
   desk.opening = { id, place };
   const said = Object.entries({ kind, note, callback, place: name, profile: runCard?.profile ?? "" }).flatMap(([key, text]) => (text.trim() ? [[key, text.trim()]] : []));
   const opened: NewIncident = { incident_id: id, lon: place[0], lat: place[1], priority, ...Object.fromEntries(said) };
@@ -41,6 +47,29 @@ export async function openCard(): Promise<void> {
   await notice.attempt(() => api.askBackup(id, ask), words.incident.opened);
   desk.opening = null;
   desk.handOver();
+}
+
+function askKind(act: () => unknown): void {
+  const { written } = card;
+  const toNote = () => (Object.assign(written, { kind: "", note: [written.kind, written.note].filter(Boolean).join(" ") }), card.show());
+  consent.ask({
+    title: words.card.strange(written.kind),
+    losses: [words.card.anybody],
+    yes: words.card.strangeYes, no: words.card.strangeNo,
+    instead: { words: words.card.itIsNote, act: toNote },
+    act,
+  });
+}
+
+function askAnother(act: () => unknown): void {
+  const { incident, far_m } = card.alike[0]!;
+  consent.ask({
+    title: words.card.alike(card.alike.length),
+    losses: card.alike.map((row) => words.card.alikeRow(titleOf(row.incident.incident_id), row.far_m, world.nowMs - Date.parse(row.incident.opened_time))),
+    yes: words.card.another, no: words.card.back,
+    instead: { words: words.card.joinThis(titleOf(incident.incident_id), far_m), act: () => joinCard(incident.incident_id) },
+    act,
+  });
 }
 
 /** What the call card says is added to an incident that stands already, instead of opening another. */

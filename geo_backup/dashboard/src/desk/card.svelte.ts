@@ -27,9 +27,12 @@ const blank = (): Written => ({ where: "", place: null, name: "", doubt: "", haz
 /** What has to be there at once is a P1 until somebody says otherwise; a card that waits or is planned is not. */
 const PRIORITY: Record<BackupMode, number> = { immediate: 1, delayed: 3, strategic: 4 };
 
-/** Two calls are about the same thing when they come from so near, within this time. */
+/** Two calls may be about the same thing when they come from so near within this time, or from the very spot at any. */
 const NEAR_M = 300;
 const SOON_MS = 10 * 60_000;
+const SPOT_M = 60;
+/** What has stood so long has been read. */
+const READ_MS = 1_200;
 
 class CallCard {
   open = $state(false);
@@ -41,6 +44,8 @@ class CallCard {
 
   runCard = $derived.by<RunCard | undefined>(() => cardOf(this.written.kind));
   priority = $derived(this.written.priority || this.runCard?.priority || PRIORITY[this.runCard?.mode ?? "immediate"]);
+  /** What is written as its kind is none of those that a run card is for. */
+  strange = $derived(world.cards.length > 0 && this.written.kind.trim() !== "" && !this.runCard);
   /** Why it cannot be opened yet; empty when it can. */
   missing = $derived(this.written.place ? "" : words.card.whereFirst);
 
@@ -51,9 +56,24 @@ class CallCard {
     return world.incidents
       .filter((incident) => placed(incident) && incident.incident_id !== this.becoming)
       .map((incident) => ({ incident, far_m: metres([incident.lon, incident.lat], place) }))
-      .filter(({ incident, far_m }) => far_m <= NEAR_M && world.nowMs - Date.parse(incident.opened_time) <= SOON_MS)
+      .filter(({ incident, far_m }) => far_m <= SPOT_M || (far_m <= NEAR_M && world.nowMs - Date.parse(incident.opened_time) <= SOON_MS))
       .sort((a, b) => a.far_m - b.far_m);
   });
+
+  #offered = "";
+  #offeredMs = 0;
+
+  /** These incidents stand on the card now. */
+  offered(ids: string): void {
+    if (ids !== this.#offered) this.#offeredMs = performance.now();
+    this.#offered = ids;
+  }
+
+  /** Incidents that this call may be about stand there, and nobody has had the time to read them. */
+  unread(): boolean {
+    const ids = this.alike.map(({ incident }) => incident.incident_id).join(" ");
+    return ids !== "" && (ids !== this.#offered || performance.now() - this.#offeredMs < READ_MS);
+  }
 
   /** Shows the card, at this place if one is pointed at. */
   show(place?: LonLat): void {
