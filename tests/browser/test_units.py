@@ -343,6 +343,22 @@ def test_many_units_are_a_short_list(desk: httpx.Client, page: Any, hand: Hand) 
     assert found.get_attribute("data-count") == "128"
 
 
+def test_units_are_found_by_the_words_of_the_page(desk: httpx.Client, page: Any, hand: Hand) -> None:
+    """What the counters, the marks and the help call them; what nothing matches says what can be typed."""
+    fleet(desk, ("X1", 0.01, ("k-9:explosive", "patrol")))
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U0"}).is_success
+    assert desk.put("/v1/units/U1/status", json={"status": "out_of_service"}).is_success
+    page.wait_for_selector("[data-testid=assigned-row]")
+    hand.press("/")
+    hand.type("units police free\n")
+    for words, count in (("police free", 7), ("en route", 1), ("out", 1), ("dog", 1), ("u3 patrol", 1)):
+        page.locator("[data-testid=unit-filter]").fill(words)
+        page.wait_for_selector(f"[data-testid=units-found][data-count='{count}']")
+    page.locator("[data-testid=unit-filter]").fill("helicopter")
+    assert "free, en route" in page.locator("[data-testid=units-none]").inner_text()
+
+
 def test_what_the_help_lists_is_for_whoever_looks(page: Any, hand: Hand) -> None:
     hand.command("help")
     rows = page.locator("[data-testid=commands] tbody tr")

@@ -1,6 +1,7 @@
 /** The list of units on the page: whether it is open, what it is filtered by, and its rows, read anew once a second. */
-import type { LonLat } from "../wire";
+import type { LonLat, Unit } from "../wire";
 import { api } from "../api";
+import { lookNamed, serviceOf } from "../map/symbols";
 import { words } from "../words";
 import { inside, listed, rowsOf, type GroupedBy, type Item, type Row, type Seen } from "../world/roster";
 import { world } from "../world/world.svelte";
@@ -12,6 +13,10 @@ import { sight } from "./sight.svelte";
 type Shape = { type: string; coordinates: unknown };
 const AWAY: Seen = { units: {}, positions: {}, incidents: {}, rankings: {}, freshness: null, now_ms: 0 };
 
+/** Every word of the page for what a unit is and does: of its status, of the counters, of the marks, of the command line. */
+const calledOn = (unit: Unit, status: string): string =>
+  [words.status(status), ...(words.command.statuses[status] ?? []), words.top.looks[lookNamed(status)], words.help.services[serviceOf(unit)]].join(" ");
+
 class Roster {
   open = $state(false);
   filter = $state("");
@@ -21,7 +26,7 @@ class Roster {
   seen = $state.raw<Seen>(AWAY);
   #beats = $state.raw<{ id: string; polygons: number[][][][] }[]>([]);
 
-  rows = $derived<Row[]>(rowsOf(this.seen, words.status, (unit) => named.known(unit), (place) => this.#beatAt(place)));
+  rows = $derived<Row[]>(rowsOf(this.seen, calledOn, (unit) => named.known(unit), (place) => this.#beatAt(place)));
   items = $derived<Item[]>(listed(this.rows, this.filter, this.by));
   /** The units as they stand in the list. */
   found = $derived(this.items.flatMap((item) => ("row" in item ? [item.row.unit_id] : [])));

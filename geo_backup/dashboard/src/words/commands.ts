@@ -80,6 +80,7 @@ export const links = { to: ["to", "for", "on"], by: ["by", "with"], all: ["all",
 const list = (of: readonly string[]) => of.join(", ");
 
 export const command = {
+  statuses,
   form: (of: Name): string => verbs[of][1],
   what: (of: Name): string => verbs[of][2],
   line: "Command",

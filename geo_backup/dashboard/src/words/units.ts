@@ -17,6 +17,7 @@ export const units = {
   groups: [["status", "by status"], ["agency", "by agency"], ["beat", "by beat"]] as ["status" | "agency" | "beat", string][],
   none: { status: "", agency: "no agency", beat: "outside all beats" },
   found: (found: number, all: number) => (found === all ? counted(all, "unit", "units") : `${found} of ${counted(all, "unit", "units")}`),
+  nothing: (filter: string) => `Nothing matches \u201c${filter.trim()}\u201d. Type a callsign; free, en route, on scene, busy, out of service; police, fire, EMS, dog, supervisor; a skill, a kind or a place.`,
   since: span,
   fresh: (of: Freshness, ms: number | null) => (ms === null ? "never seen" : `${of} ${span(ms)}`),
 

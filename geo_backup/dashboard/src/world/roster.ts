@@ -39,6 +39,12 @@ const STATUSES = ["in_danger", "available", "on_station", "returning", "assigned
 export const plain = (text: string): string => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 export const bare = (text: string): string => plain(text).replace(/[^\p{L}\p{N}]/gu, "");
 
+/** What can be found, and each of its words by itself: "k-9" by "k-9" and by "9". */
+const sought = (text: string): string => ` ${plain(text)} ${plain(text).replace(/[^\p{L}\p{N}]+/gu, " ")} `;
+/** A word is found by its beginning, a long one anywhere: "gatan" is in "odinsgatan", but "out" not in "en route". */
+const LONG = 4;
+const has = (said: string, word: string): boolean => said.includes(` ${word}`) || (word.length >= LONG && said.includes(word));
+
 /** What a unit does and since when: until it says so itself, what it was sent to do counts. */
 function does(unit: Unit, incidents: Record<string, Incident>): { status: string; since_ms: number } {
   const status = doing(unit, incidents);
@@ -47,8 +53,9 @@ function does(unit: Unit, incidents: Record<string, Incident>): { status: string
   return { status, since_ms: Date.parse(told ?? "") };
 }
 
-/** A row for each unit; `named` says a status as people do, and `placed` what a place is called where that is known. */
-export function rowsOf(seen: Seen, named: (status: string) => string, placed: (unit: string) => string, beatOf: (place: LonLat) => string): Row[] {
+/** A row for each unit; `called` says a unit and what it does in every word that the page has for that, and `placed` what a
+ * place is called where that is known. */
+export function rowsOf(seen: Seen, called: (unit: Unit, status: string) => string, placed: (unit: string) => string, beatOf: (place: LonLat) => string): Row[] {
   return Object.values(seen.units).map((unit) => {
     const { unit_id, callsign, agency, kind, capabilities, incident_id } = unit;
     const position = seen.positions[unit_id];
@@ -61,7 +68,7 @@ export function rowsOf(seen: Seen, named: (status: string) => string, placed: (u
       eta_s: status === "on_scene" ? null : (ranking?.assigned.find((row) => row.unit_id === unit_id)?.eta_s ?? null),
       seen_ms: position?.[4] ?? null,
       freshness: !position ? "lost" : seen.freshness ? freshness(seen.now_ms - position[4], position[5] === 1, kind, seen.freshness) : "live",
-      said: plain([callsign, bare(callsign), named(status), agency, kind, ...capabilities, beat, placed(unit_id)].join(" ")),
+      said: sought([callsign, bare(callsign), called(unit, status), agency, kind, ...capabilities, beat, placed(unit_id)].join(" ")),
     };
   });
 }
@@ -69,7 +76,7 @@ export function rowsOf(seen: Seen, named: (status: string) => string, placed: (u
 /** Rows that have each word of the filter, each group of them under its name. */
 export function listed(rows: readonly Row[], filter: string, by: GroupedBy): Item[] {
   const wanted = plain(filter).split(/\s+/).filter(Boolean);
-  const found = rows.filter(({ said }) => wanted.every((word) => said.includes(word)));
+  const found = rows.filter(({ said }) => wanted.every((word) => has(said, word)));
   const rank = ({ status }: Row) => (STATUSES.indexOf(status) + 1 || STATUSES.length + 1);
   const order = new Intl.Collator(undefined, { numeric: true });
   const group = (row: Row) => row[by];
