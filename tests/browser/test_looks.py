@@ -129,6 +129,31 @@ def test_axe_finds_nothing_on_the_page(desk: httpx.Client, still: Any, sound: Ca
     sound("an officer in danger")
 
 
+BEYOND = """() => [...document.querySelectorAll(".top button, .top [role=status], .tools button")].flatMap(of => {
+  const { left, right, width } = of.getBoundingClientRect();
+  return width && (left < -1 || right > innerWidth + 1) ? [of.title || of.innerText] : [];
+})"""
+
+
+def test_nothing_that_one_needs_lies_beyond_the_edge(desk: httpx.Client, still: Any) -> None:
+    """At any width, at twice the size of text, and while an officer's emergency sounds; the map keeps its room."""
+    still.goto(str(desk.base_url))
+    shown(still)
+    still.keyboard.press("j")  # a page that nobody has touched may not sound
+    assert desk.post("/v1/emergencies", json={"unit_id": "U3", "emergency_id": "narrow"}).is_success
+    still.wait_for_selector("[data-testid=alarm]")
+    for width, size in ((1440, 16), (1440, 32), (1100, 16), (800, 16), (390, 16), (390, 32)):
+        still.set_viewport_size({"width": width, "height": 844})
+        still.evaluate("size => document.documentElement.style.fontSize = `${size}px`", size)
+        assert still.evaluate(BEYOND) == [], (width, size)
+        assert still.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = {name: still.locator(name).bounding_box() for name in (".map", ".head")}
+        assert boxes[".map"]["width"] >= min(width, 360), (width, size)
+        assert boxes[".head"]["height"] <= 844 * (0.46 if size == 32 else 0.2), (width, size)
+    still.evaluate("document.documentElement.style.fontSize = ''")
+    still.set_viewport_size(DESK)
+
+
 def test_axe_finds_nothing_in_what_is_overdue_and_handed_over(
     impatient: httpx.Client, still: Any, sound: Callable[[str], None]
 ) -> None:
