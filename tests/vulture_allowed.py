@@ -75,6 +75,10 @@ _.clear_s
 _.first_leg_s
 _.last_leg_s
 _.gain_s
+_.low_s
+_.p90_s
+_.overhead_s
+_.evidence_s
 _.score_s
 _.target_s
 _.arrival_time
@@ -86,6 +90,11 @@ _.status_time
 _.closed_time
 _.leave_time
 _.loaded_time
+_.learned_time
+_.low_share
+_.p90_share
+_.cells_known
+_.roads_known
 _.moving_ms
 _.parked_ms
 _.edges_spared

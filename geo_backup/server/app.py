@@ -34,6 +34,7 @@ from geo_backup.server import (
     look_back,
     oidc,
     openapi,
+    pace,
     page,
     past,
     places,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
+    *(closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health, session, oidc, history),
     *(look_back, past, handover, feed, page),
 )
 

@@ -136,7 +136,7 @@ def _emergencies(ask: Any) -> None:
 
 def _ground(ask: Any) -> None:
     ask("POST", "/v1/closures", {"closure_id": "c1", "geometry": BRIDGE, "buffer_m": 10, "reason": "x"})
-    for path in ("closures", "closures/c1/roads", f"roads/near?lon={SOUTH[0]}&lat={SOUTH[1]}", "traffic"):
+    for path in ("closures", "closures/c1/roads", f"roads/near?lon={SOUTH[0]}&lat={SOUTH[1]}", "traffic", "pace"):
         ask("GET", f"/v1/{path}")
     ask("DELETE", "/v1/closures/c1")
     ask("GET", "/v1/places?q=kungsgatan")

@@ -30,6 +30,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.pace import PaceList, paces
 from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
 from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
@@ -106,6 +107,8 @@ __all__ = [
     "incident",
     "needs",
     "recommended",
+    "PaceList",
+    "paces",
     "PlaceName",
     "Places",
     "found_places",
