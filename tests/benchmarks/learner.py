@@ -13,9 +13,10 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from geo_backup.backup.driving import Driving, Obstacles, Taught
 from geo_backup.backup.lessons import Drive, Teacher, look_at
@@ -30,7 +31,6 @@ from geo_backup.roads.profile import PROFILES
 from geo_backup.rules import Rules
 
 T0 = 1_700_000_040_000
-Result = TypeVar("Result")
 
 
 def run(network: RoadNetwork, units: int, minutes: int) -> dict[str, list[float]]:
@@ -47,16 +47,12 @@ def run(network: RoadNetwork, units: int, minutes: int) -> dict[str, list[float]
     spent: dict[str, list[float]] = {}
     counted = False
 
-    def timed(what: str, job: Callable[[], Result]) -> Result:
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
         began = time.process_time()
-        result = job()
+        yield
         if counted:
             spent.setdefault(what, []).append(1_000 * (time.process_time() - began))
-        return result
-
-    def watch(pings: list[PositionReported]) -> None:
-        for ping in pings:
-            drives[ping.unit_id].see(ping.fix)
 
     for minute in range(minutes + 2):
         counted = minute >= 2
@@ -65,23 +61,32 @@ def run(network: RoadNetwork, units: int, minutes: int) -> dict[str, list[float]
             now_ms = T0 + (minute * 60 + second + 1) * 1_000
             pings += [event for event in fleet.tick(now_ms, live_map) if isinstance(event, PositionReported)]
         now_ms = T0 + (minute + 1) * 60_000
-        timed("watching", lambda: watch(pings))
-        seen = timed("matching", lambda: [look_at(network, one, one.fixes, now_ms, rules) for one in drives.values()])
+        with timed("watching"):
+            for ping in pings:
+                drives[ping.unit_id].see(ping.fix)
+        with timed("matching"):
+            seen = [look_at(network, one, one.fixes, now_ms, rules) for one in drives.values()]
         some = [one for one in seen if one is not None]
-        driven = Intervals.joined([one.driven for one in some])
-        lesson = timed("lesson", lambda: teacher.lesson("routine", driven, now_ms // 60_000, live_map.pace, rules))
+        with timed("lesson"):
+            driven = Intervals.joined([one.driven for one in some])
+            lesson = teacher.lesson("routine", driven, now_ms // 60_000, live_map.pace, rules)
         for one in some:
             one.drive.taught_ms = one.until_ms
             one.drive.forget()
         if lesson is None:
             continue
-        packed = timed("packing", lesson.packed)
-        fact = PaceLearned(received_ms=now_ms, profile="routine", minute=now_ms // 60_000, packed=packed)
+        with timed("packing"):
+            packed = lesson.packed()
         seq += 1
-        timed("folding", lambda: apply(live_map, seq, fact))
-        taught = [Taught.of(live_map.pace, driving.profile, rules.pace) for driving in drivings]
-        timed("weights of two profiles", lambda: [d.follow(now_ms, t) for d, t in zip(drivings, taught, strict=True)])
-        timed("shortcuts of two profiles", lambda: [m.adopt(d.weights) for m, d in zip(metrics, drivings, strict=True)])
+        with timed("folding"):
+            fact = PaceLearned(received_ms=now_ms, profile="routine", minute=now_ms // 60_000, packed=packed)
+            apply(live_map, seq, fact)
+        with timed("weights of two profiles"):
+            for driving in drivings:
+                driving.follow(now_ms, Taught.of(live_map.pace, driving.profile, rules.pace))
+        with timed("shortcuts of two profiles"):
+            for metric, driving in zip(metrics, drivings, strict=True):
+                metric.adopt(driving.weights)
         if counted:
             spent.setdefault("fixes", []).append(float(len(pings)))
             spent.setdefault("intervals", []).append(float(len(driven.ms)))
