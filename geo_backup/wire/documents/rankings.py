@@ -186,13 +186,15 @@ def lacking(of: Sequence[Lack]) -> list[Lacking]:
 
 
 def moved_enough(before: Ranking | None, after: Ranking) -> bool:
-    """Whether a viewer should hear of a ranking again: order, membership, reasons, or an ETA by a second or more."""
+    """Whether a viewer should hear of a ranking again: order, membership, reasons, an ETA by a second or more, or
+    whether times are measured."""
     return (
         before is None
         or before["candidates_total"] != after["candidates_total"]
         or before.get("excluded_counts") != after.get("excluded_counts")
         or before["warnings"] != after["warnings"]
         or before["missing"] != after["missing"]
+        or before["times"]["state"] != after["times"]["state"]
         or before["weights_id"] != after["weights_id"]
         or _moved(before["candidates"], after["candidates"])
         or _moved(before["assigned"], after["assigned"])
