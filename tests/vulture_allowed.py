@@ -100,6 +100,7 @@ _.parked_ms
 _.edges_spared
 _.levels_in_shape
 _.received_time
+_.at_time
 _.from_time
 _.to_time
 _.next_time

@@ -179,6 +179,11 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         # what the field says
         "report_positions": "report",
         "take_cot_event": "report",
+        "take_osmand": "report",
+        "take_osmand_query": "report",
+        "take_owntracks": "report",
+        "take_traccar": "report",
+        "list_quarantine": "measure",
         "declare_emergency": "press",
         "set_status": "respond",
         "set_crew": "respond",
