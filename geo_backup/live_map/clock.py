@@ -29,6 +29,7 @@ def turned(live_map: LiveMap, event: ClockTurned) -> Delta:
     incidents = set[str]()
     for incident in live_map.open_incidents():
         incident.anew_ms = right(incident.anew_ms)
+        incident.reopened_ms = right(incident.reopened_ms)
         for part in incident.assignments.values():
             if part.at_ms > now_ms:
                 part.at_ms, incidents = right(part.at_ms), incidents | {incident.incident_id}

@@ -201,6 +201,7 @@ def reopened(live_map: LiveMap, event: IncidentReopened) -> Delta:
     incident = live_map.incidents[event.incident_id]
     incident.closed_ms = None
     incident.reopened += 1
+    incident.reopened_ms = event.received_ms
     count(live_map, incident)
     pin(live_map, incident)
     return Delta(incidents=(event.incident_id,))

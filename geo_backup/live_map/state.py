@@ -265,6 +265,8 @@ class Incident:
     """Of each field that was edited, the last time. Replaced whole, never changed in place."""
     reopened: int = 0
     """How often."""
+    reopened_ms: int = 0
+    """The last time."""
     anew_ms: int = 0
     """Who left after this counts towards what is asked for, if they came."""
 

@@ -51,7 +51,7 @@ def of_incident(live_map: LiveMap, incident: Incident) -> Iterator[Timer]:
     if not here:
         rules = live_map.rules.timers_of(incident.kind)
         left_ms = (part.at_ms for part in incident.assignments.values())
-        start_ms = max(incident.opened_ms, incident.arrive_by_ms or 0, *left_ms)
+        start_ms = max(incident.opened_ms, incident.reopened_ms, incident.arrive_by_ms or 0, *left_ms)
         yield _timer("unattended", incident, None, start_ms, _unattended_ms(rules, incident.priority), rules)
     for part in here:
         timer = _of_unit(live_map, incident, part)

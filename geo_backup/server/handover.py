@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
+from geo_backup.live_map import Incident
 from geo_backup.node import Node
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheGazetteer, TheNode, routes_of
@@ -42,6 +43,13 @@ async def get_handover(
     return told(document)
 
 
+def _urgency(seen: tuple[Incident, bool]) -> tuple[int, int, int, str]:
+    """As a desk lists them: alarms, emergencies in hand, then by priority."""
+    incident, emergency = seen[0], seen[0].emergency
+    rank = 2 if emergency is None or not emergency.stands else 0 if emergency.alarms else 1
+    return rank, incident.priority, incident.opened_ms, incident.incident_id
+
+
 def _document(node: Node, since_ms: int, now_ms: int, names: Mapping[str, str]) -> documents.Handover:
     live_map = node.live_map
     timers = (timer for name in node.timers.due() if (timer := node.timers.timer(name)) is not None)
@@ -50,7 +58,7 @@ def _document(node: Node, since_ms: int, now_ms: int, names: Mapping[str, str]) 
         "as_of_time": to_text(now_ms),
         "since_time": to_text(since_ms),
         "timezone": node.network.area.timezone,
-        "incidents": [documents.incident(*seen) for seen in node.alarms.open_incidents()],
+        "incidents": [documents.incident(*seen) for seen in sorted(node.alarms.open_incidents(), key=_urgency)],
         "units": [
             documents.on_duty(live_map, unit, now_ms, names.get(unit.unit_id, "")) for unit in live_map.units.values()
         ],

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from geo_backup.events import Event, IncidentClosed, NetworkAdopted, RulesAdopted, TimerAcknowledged, TimerRaised
+from geo_backup.events import (
+    Event,
+    IncidentClosed,
+    IncidentReopened,
+    NetworkAdopted,
+    RulesAdopted,
+    TimerAcknowledged,
+    TimerRaised,
+)
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.live_map.state import GENERATION
 from geo_backup.live_map.timers import Timer, due, is_loud, running
@@ -65,6 +73,10 @@ def test_an_incident_without_a_unit_is_missed_by_its_priority() -> None:
     )
     assert missed(live_map, 679) == []
     assert missed(live_map, 680) == [("unattended", None)], "counted from when the last one left"
+    tell(live_map, IncidentClosed(received_ms=ms(700), incident_id="i1"))
+    tell(live_map, IncidentReopened(received_ms=ms(9_000), incident_id="i1"))
+    assert missed(live_map, 9_179) == []
+    assert missed(live_map, 9_180) == [("unattended", None)], "and from when it was opened again"
 
 
 def test_a_unit_that_was_sent_says_that_it_knows() -> None:

@@ -56,6 +56,16 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
             assert cut not in printed, printed
 
 
+def test_who_is_in_danger_stands_first(http: httpx.Client) -> None:
+    """As at the desk: alarms, then emergencies in hand, then by priority, whatever was opened first."""
+    later = [new_incident(http, SOUTH, priority=priority) for priority in (3, 1)]
+    unit_id = new_unit(http, NORTH)
+    danger = http.post("/v1/emergencies", json={"unit_id": unit_id, "emergency_id": "danger"}).json()["incident_id"]
+    ours = [one["incident_id"] for one in handover(http)["incidents"] if one["incident_id"] in {*later, danger}]
+    assert ours == [danger, later[1], later[0]]
+    http.post(f"/v1/emergencies/{danger}/clear", json={"by": "supervisor", "who": "Sgt", "reason": "test"})
+
+
 def test_shifts_that_cannot_be(http: httpx.Client) -> None:
     problem(http.get("/v1/handover", params={"since": at(60)}), 422, "after_to", "/since")
     problem(http.get("/v1/handover", params={"since": at(-90_000)}), 422, "too_long", "/since")
