@@ -72,7 +72,7 @@ def test_a_command_is_no_note(desk: httpx.Client, page: Any) -> None:
 def test_a_note_without_a_link_stands_there_and_waits(desk: httpx.Client, page: Any) -> None:
     incident_id = chosen(desk, page)
     held: list[Any] = []
-    page.route("**/notes", lambda route: held.append(route))
+    page.route("**/notes", held.append)
     page.keyboard.press("i")
     page.keyboard.type("two men left by car\n")
     page.wait_for_selector("[data-testid=note-waits] >> text=two men left by car waits for the server")
