@@ -123,9 +123,9 @@ class Ranking:
         leads = self.points.lead_ms[rows, self.which[rows]]
         legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
         out = []
-        overhead = self.trust.overhead_in_ms(self.eta_ms[rows] - self.turnout_ms[rows] - self.clear_ms[rows])
-        columns = (rows, distance_m, leads, legs, overhead, *self.within_ms(rows))
-        for row, distance, lead, leg, beyond, low, p90 in zip(*(column.tolist() for column in columns), strict=True):
+        beyond = self.trust.overhead_ms
+        columns = (rows, distance_m, leads, legs, *self.within_ms(rows))
+        for row, distance, lead, leg, low, p90 in zip(*(column.tolist() for column in columns), strict=True):
             eta, turnout, clear = int(self.eta_ms[row]), int(self.turnout_ms[row]), int(self.clear_ms[row])
             out.append(
                 Candidate(
@@ -239,7 +239,8 @@ def rank_fleet(
     turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
     reached, eta_cv = drive_ms < INF_MS, table.rules.of(incident.agency).backup.eta_cv
     trust = trust or Trust.assumed(eta_cv)
-    eta_ms = np.where(reached, trust.eta_ms(drive_ms) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
+    drive_ms = np.where(_under_way(table, incident), trust.left_ms(drive_ms), trust.eta_ms(drive_ms))
+    eta_ms = np.where(reached, drive_ms + turnout_ms + clear_ms, INF_MS).astype(np.int32)
     lost = ~reached & (table.points.edge[:, 0] >= 0)
     beyond = "UNREACHABLE" if field is None or not lost.any() or field.exhausted else "OUTSIDE_HORIZON"
     assignable = np.isin(table.status, [CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
@@ -325,14 +326,19 @@ def _here(table: UnitTable, incident: IncidentRow) -> list[int]:
     return [table.row_of[unit_id] for unit_id, _ in incident.assigned if unit_id in table.row_of]
 
 
+def _under_way(table: UnitTable, incident: IncidentRow) -> Array:
+    """bool[N]: units that are driving to the incident."""
+    out, state = np.zeros(len(table.ids), np.bool_), dict(incident.assigned)
+    out[[row for row in _here(table, incident) if state[table.ids[row]] in ("en_route", "on_scene")]] = True
+    return out
+
+
 def _delays(
     table: UnitTable, incident: IncidentRow, on_call: Array, occupied: Array, victim: Array
 ) -> tuple[Array, Array]:
     """Milliseconds int32[N] twice before a unit can drive: its turnout, and clearing what it is busy with."""
     turnout_ms = np.where(on_call, table.on_call_ms, table.turnout_ms)
-    state = dict(incident.assigned)
-    # who is rolling already has no turnout left
-    turnout_ms[[row for row in _here(table, incident) if state[table.ids[row]] in ("en_route", "on_scene")]] = 0
+    turnout_ms[_under_way(table, incident)] = 0  # who is rolling already has none left
     clear_ms = np.zeros(len(table.ids), np.int32)
     clear_ms[occupied] = table.rules.of(incident.agency).backup.busy_clear_ms
     clear_ms[victim] = table.clear_ms[victim]

@@ -7,7 +7,7 @@ since the road on which a vehicle was is certain only when it has driven on. So 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,8 @@ LEVELS = {
     "road": tuple(Level),
 }
 """The tree, cut off below each of its levels."""
+MODELS = "pace"
+"""Folder of the models beside a map."""
 FORMAT = 1
 """Version of a model's file."""
 LEAST_S, LEAST_M = 120.0, 500.0
@@ -151,6 +153,20 @@ class Model:
         if of["profile"] != profile.profile_id:
             raise TrackError(f"{path} was learned with other numbers of the profile: learn it anew with these.")
         return model
+
+
+def models_of(network: RoadNetwork, profiles: Mapping[str, Profile]) -> tuple[dict[str, Model], list[str]]:
+    """What `geo-backup learn` left beside a map, by profile, and what is wrong with files that cannot be used."""
+    models, wrong = dict[str, Model](), list[str]()
+    folder = None if network.folder is None else network.folder / MODELS
+    for path in [] if folder is None else sorted(folder.glob("*.npz")):
+        try:
+            if path.stem not in profiles:
+                raise TrackError(f"{path} is of no profile of this map: there are {', '.join(profiles)}.")
+            models[path.stem] = Model.load(path, network, profiles[path.stem])
+        except TrackError as error:
+            wrong.append(str(error))
+    return models, wrong
 
 
 class Learner:

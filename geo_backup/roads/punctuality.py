@@ -21,6 +21,8 @@ from geo_backup.rules import PaceRules
 KEPT = 1_000
 """Drives that are remembered, the last ones."""
 MINUTE_MS = 60_000
+OLDEST_MIN = 2_880
+"""Older drives count as if they were two days old: one new drive is not to outweigh all of them."""
 ONE = 1 << 16
 P90 = 1.2815515594457412
 """Where a standard normal distribution has nine tenths below it."""
@@ -63,15 +65,14 @@ class Trust(NamedTuple):
         return round(sqrt(max(0.0, exp(sigma**2) - 1.0)), 4)
 
     def eta_ms(self, field_ms: Array) -> Array:
-        """int64[N]: the times to tell. Of a short way the overhead is no more than the way itself: who is there has
+        """int64[N]: the times to tell of drives that begin now."""
+        return np.asarray(field_ms, np.int64) + self.overhead_ms
+
+    def left_ms(self, field_ms: Array) -> Array:
+        """int64[N]: the same of drives that are under way: no more is added than is left, for who is there has
         arrived."""
         field_ms = np.asarray(field_ms, np.int64)
         return field_ms + np.minimum(self.overhead_ms, field_ms)
-
-    def overhead_in_ms(self, eta_ms: Array) -> Array:
-        """int64[N]: what `eta_ms` added to get there."""
-        out: Array = np.minimum(self.overhead_ms, np.asarray(eta_ms, np.int64) // 2)
-        return out
 
     def within_ms(self, eta_ms: Array) -> tuple[Array, Array]:
         """int64[N] twice: the times that eight of ten drives keep to, the later one being kept by nine of ten."""
@@ -102,9 +103,10 @@ class Punctuality:
             return Trust.assumed(eta_cv, len(known))
         end, field_ms, took = np.array(known, np.int64).T
         half = round(rules.drives_half_h * 60)
-        weight = (1 << 20) * half // (half + np.maximum(now_ms // MINUTE_MS - end // MINUTE_MS, 0))
+        age = np.clip(now_ms // MINUTE_MS - end // MINUTE_MS, 0, OLDEST_MIN)
+        weight = (1 << 20) * half // (half + age)
         overhead = int(np.clip(_quantile(took - field_ms, weight, 1, 2), 0, round(1_000 * rules.overhead_most_s)))
-        ratio = (took << 16) // np.maximum(field_ms + np.minimum(overhead, field_ms), 1)
+        ratio = (took << 16) // np.maximum(field_ms + overhead, 1)
         p10, p90 = (_quantile(ratio, weight, tenths, 10) for tenths in (1, 9))
         return Trust(overhead, p10, p90, len(known), True)
 
