@@ -440,6 +440,7 @@ _NAMES: dict[str, Entry] = {
     "CotTaken.unit_id": ("The unit that the event names; null: none of this fleet.", "P7"),
     "CotTaken.unknown": ("Fields whose value cannot be true.", ["course_deg"]),
     "DemandAdopted.calls": ("From how many calls it was learned.", 120_000),
+    "Scheduled.turnout_s": ("Seconds within which nine of ten such crews are on the road.", 48.0),
     "Turnouts.own": ("Its own turnouts in the status that it has.", 12),
     "DemandProperties.units": ("How many free units reach it in time.", 3),
     "NamedEdges.edges": ("Edges of this map, see `/v1/roads/near`.", [4711, 4712]),
