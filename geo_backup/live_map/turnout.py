@@ -14,6 +14,7 @@ called off another incident, or was rolling before it was sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,7 +78,12 @@ def measured_of(unit: Unit) -> Turnout | None:
     """A unit's own turnouts in the status that it has."""
     if not unit.turnouts or unit.status not in SENT_IN:
         return None
-    return measured(tuple(took_ms for sent_in, took_ms in unit.turnouts if sent_in == unit.status))
+    return _measured_in(unit.status, unit.turnouts)
+
+
+@lru_cache(maxsize=32_768)  # it is asked with every position, and changes with every turnout
+def _measured_in(status: str, turnouts: tuple[tuple[str, int], ...]) -> Turnout | None:
+    return _summed(took_ms for sent_in, took_ms in turnouts if sent_in == status)
 
 
 def measured_of_kinds(live_map: LiveMap) -> dict[str, Turnout]:
@@ -86,12 +92,17 @@ def measured_of_kinds(live_map: LiveMap) -> dict[str, Turnout]:
     return {name: one for name, one in found if one is not None}
 
 
-@lru_cache(maxsize=8_192)  # it is asked with every position, and changes with every turnout
+@lru_cache(maxsize=2 * KINDS_MOST)
 def measured(taken_ms: tuple[int, ...]) -> Turnout | None:
     """What some turnouts say, by nearest rank; None: there are none."""
-    if not taken_ms:
+    return _summed(taken_ms)
+
+
+def _summed(taken_ms: Iterable[int]) -> Turnout | None:
+    order = sorted(taken_ms)
+    count = len(order)
+    if not count:
         return None
-    count, order = len(taken_ms), sorted(taken_ms)
     return Turnout(count, order[-(-count // 2) - 1], order[-(-9 * count // 10) - 1])
 
 
