@@ -24,6 +24,7 @@ from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.pace import MINUTE_MS
+from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.snap import snap_place
 
 HOUR_MS = 3_600_000
@@ -65,6 +66,8 @@ class Schedule(NamedTuple):
     off_map: tuple[str, ...]
     """Posts that no road is near."""
     proven: bool
+    trust: Trust
+    """How far the drives' times can be trusted."""
 
 
 def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureAdded]) -> Schedule:
@@ -135,4 +138,4 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         demand = city.city.demand.forecast(week_hour(hour_ms, standing.network.area.timezone))[city.city.kept]
         cover = city.cover(plan.agency, demand)
         hours.append(HourOfCover(hour_ms, cover.value(), cover.value() - cover.price(taken)))
-    return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven)
+    return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven, trust)

@@ -23,9 +23,10 @@ from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.foretold import Foretold
 from geo_backup.roads.kernel import INF_MS, Array
-from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Level, Pace
-from geo_backup.roads.pacing import SIGNALS, STOP, Intervals, Tree, at_pace, factors, intervals_of, learn
+from geo_backup.roads.paced import CLASSES, TURNS
+from geo_backup.roads.pacing import Intervals, Tree, at_pace, factors, intervals_of, learn
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
@@ -308,16 +309,11 @@ def said(learner: Learner) -> list[dict[str, Any]]:
     return rows
 
 
-def _turn_name(kind: int) -> str:
-    beside = {SIGNALS: " at signals", STOP: " at a stop or give-way sign"}.get(kind - (kind & TURN_KIND_MASK), "")
-    return TurnKind(kind & TURN_KIND_MASK).name.lower().replace("_", " ") + beside
-
-
 NAMED: dict[Level, Callable[[int], str]] = {
     Level.HOUR: lambda hour: f"{hour}:00 to {hour + 1}:00",
     Level.NOW: lambda _: "at the end",
-    Level.CLASS: lambda way: WayClass(way).name.lower().replace("_", " "),
-    Level.TURN: _turn_name,
+    Level.CLASS: CLASSES.__getitem__,
+    Level.TURN: TURNS.__getitem__,
 }
 """Levels whose nodes have names, and their names."""
 LAYER_LEAST_MS = 30_000
