@@ -341,6 +341,10 @@ class PaceRules:
     """An interval teaches at most that it took so many times what was expected,"""
     most_still_s: float = number(180.0, 0.0, 3_600.0)
     """or so long: who stands longer does not stand in traffic."""
+    turnout_k: int = number(5, 1, 10_000)
+    """Turnouts that weigh as much as what was thought before."""
+    turnout_most_s: int = number(900, 1, 86_400)
+    """A longer turnout is a stamp that somebody forgot."""
 
 
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")

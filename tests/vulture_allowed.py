@@ -71,6 +71,8 @@ _.eta_s
 _.etas_s
 _.drive_s
 _.turnout_s
+_.turnout_p90_s
+_.turnout_from
 _.clear_s
 _.first_leg_s
 _.last_leg_s

@@ -1,6 +1,6 @@
 """A plan's schedule: who goes to which post, scheduled backwards from when they must be there, and what the city pays.
 
-    leave = arrive by - P90 of the drive - turnout
+    leave = arrive by - P90 of the drive - P90 of the turnout
 
 Worked out from where the units are now; whoever looks again nearer the time sees it as it is then.
 """
@@ -79,7 +79,7 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
     """
     table, rules, now = standing.table, standing.table.rules.of(plan.agency), standing.now
     city = city_now(standing)
-    turnout_ms = table.turnout_ms.astype(np.int64)
+    turnout_ms = table.turnout_p90_ms.astype(np.int64)
     obstacles = Obstacles(standing.network)
     # speeds that are measured now say nothing of then
     obstacles.follow(closures)

@@ -10,17 +10,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from geo_backup.errors import OutsideMapError, TrackError
-from geo_backup.events import Fix
+from geo_backup.events import TIME_MS, Fix
 from geo_backup.formats.tracks import Track
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.foretold import Foretold
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Level, Pace
@@ -70,15 +71,20 @@ class Drive:
 
 
 def drives_of(
-    network: RoadNetwork, tracks: Iterable[Track], rules: Rules, on_segment: Callable[[], None] = lambda: None
+    network: RoadNetwork,
+    tracks: Iterable[Track],
+    rules: Rules,
+    on_segment: Callable[[], None] = lambda: None,
+    *,
+    until_ms: int = TIME_MS[1],
 ) -> tuple[list[Drive], int]:
     """The drives in recorded tracks, each segment being one, and how many segments are none: too few fixes, none of
-    them on a road, or a leap from one fix to the next that nobody drives."""
+    them on a road, a leap from one fix to the next that nobody drives, or a clock that was ahead of `until_ms`."""
     drives, others = list[Drive](), 0
     for track in tracks:
         for segment in track.segments:
             drive = _drive(network, track.unit_id, segment, rules)
-            if drive is None:
+            if drive is None or drive.finish_ms > until_ms:
                 others += 1
             else:
                 drives.append(drive)
@@ -100,15 +106,6 @@ def _drive(network: RoadNetwork, unit_id: str, segment: Sequence[Fix], rules: Ru
         return None
     ends = [(float(lon[n]), float(lat[n])) for n in (0, -1)]
     return Drive(unit_id, int(at_ms[0]), int(at_ms[-1]), ends[0], ends[1], intervals, end_ms)
-
-
-class Foretold(NamedTuple):
-    """What was said of a drive at its start, and what it took."""
-
-    eta_ms: int
-    low_ms: int
-    high_ms: int
-    took_ms: int
 
 
 @dataclass(frozen=True)
@@ -294,23 +291,6 @@ def _field_ms(weights: Weights, asked: tuple[RoadPoints, Target] | None) -> int 
 
 
 HORIZON_MS = 2 * 3_600_000
-
-
-def figures(told: Sequence[Foretold]) -> dict[str, Any]:
-    """How well drives were foretold: APE in %, the rest in seconds, shares of 1."""
-    if not told:
-        return {"drives": 0}
-    eta, low, high, took = (np.array([getattr(one, name) for one in told], np.float64) for name in Foretold._fields)
-    error_s = (eta - took) / 1_000.0
-    return {
-        "drives": len(told),
-        "median_ape": round(100.0 * float(np.median(np.abs(eta - took) / took)), 1),
-        "mae_s": round(float(np.abs(error_s).mean()), 1),
-        "bias_s": round(float(error_s.mean()), 1),
-        "p90_abs_s": round(float(np.quantile(np.abs(error_s), 0.9)), 1),
-        "coverage_80": round(float(((took >= low) & (took <= high)).mean()), 3),
-        "share_under_p90": round(float((took <= high).mean()), 3),
-    }
 
 
 def said(learner: Learner) -> list[dict[str, Any]]:
