@@ -301,7 +301,7 @@ def making_ready(area: str, edges: int) -> str:
 
 
 def ready(url: str, what: str, mode: str) -> str:
-    return f"[bold green]{url}[/]  {what} ({mode}). Ctrl-C ends it."
+    return f"[bold green]{url}[/]  {what}{'' if mode in what else f' ({mode})'}. Ctrl-C ends it."
 
 
 def open_manner(why: str) -> str:
@@ -309,7 +309,7 @@ def open_manner(why: str) -> str:
 
 
 def simulated(units: int) -> str:
-    return f"{units} simulated patrol units"
+    return f"{units} simulated units"
 
 
 def replayed(tracks: int, speed: float) -> str:

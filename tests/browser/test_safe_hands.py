@@ -366,6 +366,8 @@ def test_a_lost_link_pretends_nothing(desk: httpx.Client, opened: Callable[..., 
     incident_id = chosen(desk, page)
     forward = False
     page.wait_for_selector("[data-testid=connection][data-state=quiet]", timeout=6_000)
+    dot = "getComputedStyle(document.querySelector('.link'), '::before').backgroundColor"
+    assert page.evaluate(dot) == "rgba(0, 0, 0, 0)", "nothing is green while there is no word"
     assert "sending is off" in page.locator("[data-testid=link-lost]").inner_text()
     assert page.locator("[data-testid=send-button]").first.is_disabled()
     shot(page, "quiet")

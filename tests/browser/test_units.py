@@ -209,7 +209,8 @@ def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(
 
     hand.command(f"close {STREET}")
     page.wait_for_selector("[data-testid=consent]")
-    assert STREET in page.locator("[data-testid=loss]").inner_text()
+    loss = page.locator("[data-testid=loss]").inner_text()
+    assert re.search(rf"{STREET} (at|between|near) .+: \d+ m of it", loss), loss
     hand.press("Enter")
     did("close a street")
     (closure,) = done(lambda: desk.get("/v1/closures").json()["closures"], "the closure")

@@ -133,6 +133,8 @@ export interface FoundPlace {
   category: string;
   town: string;
   also: string;
+  /** Where it lies, by its streets, where another one is called so. */
+  beside: string;
   matched: "exact" | "close" | "part";
   missing: string;
   unknown_words: string[];

@@ -3,12 +3,13 @@ import { api } from "../api";
 import { plain } from "../world/roster";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
-import type { Closure, FoundPlace, Incident, LonLat } from "../wire";
+import type { Closure, FoundPlace, Incident, LonLat, Road } from "../wire";
 import * as calls from "./calls";
 import { card } from "./card.svelte";
 import type { Order } from "./commands";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
+import { nameOf } from "./finder.svelte";
 import * as losses from "./losses";
 import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
@@ -163,13 +164,20 @@ async function closeRoad(text: string, place: FoundPlace | undefined): Promise<v
   take("closure-edges");
   tool.picked = picked;
   sight.fly(at(place));
-  const streets = words.closures.streets(picked.map((road) => road.name));
+  const pieces = await Promise.all(picked.map(async (road) => (await nameOf(middle(road))) || words.closures.streets([road.name])));
   consent.ask({
     title: words.command.closeReally(place.name),
-    losses: [words.command.closeLoss(streets, picked.length)],
-    yes: words.command.closeYes, no: words.consent.leave,
+    losses: [words.command.closeLoss(pieces, Math.max(...picked.map((road) => road.length_m)))],
+    yes: words.command.closeYes, no: words.command.closeOther,
     act: () => tool.finishClosure(),
   });
+}
+
+/** The middle of a road's line: there it lies between its crossings. */
+function middle({ geometry: { coordinates } }: Road): LonLat {
+  const at = (coordinates.length - 1) / 2;
+  const [a, b] = [coordinates[Math.floor(at)]!, coordinates[Math.ceil(at)]!];
+  return [(a[0]! + b[0]!) / 2, (a[1]! + b[1]!) / 2];
 }
 
 function take(name: Parameters<typeof tool.take>[0]): void {

@@ -61,7 +61,9 @@ export async function nameOf([lon, lat]: LonLat): Promise<string> {
   return may("look_around") ? api.placeName(lon, lat).then((answer) => answer.name, () => "") : "";
 }
 
-/** A found place as an incident there is recorded: of bare coordinates, what is there. */
+/** A found place as an incident there is recorded: of bare coordinates, what is there; of one of several that are called so,
+ * which of them. */
 export async function recorded(found: FoundPlace): Promise<string> {
-  return found.kind === "coordinates" ? nameOf([found.lon, found.lat]) : [found.name, found.town].filter(Boolean).join(", ");
+  const { kind, name, town, beside } = found;
+  return kind === "coordinates" ? nameOf([found.lon, found.lat]) : [beside.startsWith(name) ? beside : name, town].filter(Boolean).join(", ");
 }

@@ -97,7 +97,9 @@ export const command = {
   nothingFound: (text: string) => `No place is found for \u201c${text}\u201d.`,
   noStreet: (name: string) => `No road lies at ${name}.`,
   closeReally: (name: string) => `Close ${name}?`,
-  closeLoss: (streets: string, pieces: number) => `${streets}: ${pieces === 1 ? "one road piece" : `${pieces} road pieces`}, for everybody, until it is lifted.`,
+  /** What of the street it is: it may be much longer than what is picked. */
+  closeLoss: (pieces: readonly string[], metres: number) => `${[...new Set(pieces)].join("; ")}: ${Math.round(metres / 10) * 10} m of it, shown on the map, for everybody, until it is lifted.`,
+  closeOther: "Pick others",
   closeYes: "Close it",
   statusLoss: (callsign: string, status: string) => `Set ${callsign} to ${status}?`,
   statusYes: "Set it",

@@ -371,8 +371,8 @@ export const en = {
 
   places: {
     found: "Places found",
-    what: ({ kind, category, town, also, distance_m }: FoundPlace) =>
-      [also && `also ${also}`, kind === "place" || kind === "own" ? category.replaceAll("_", " ") : kind === "coordinates" ? "" : kind, town, distance_m ? distance(distance_m) : ""].filter(Boolean).join(" · "),
+    what: ({ kind, category, name, town, also, beside }: FoundPlace) =>
+      [beside.startsWith(`${name} `) ? beside.slice(name.length + 1) : beside, also && `also ${also}`, kind === "place" || kind === "own" ? category.replaceAll("_", " ") : kind === "coordinates" ? "" : kind, town].filter(Boolean).join(" · "),
     /** What of the text was not found. */
     doubt: ({ matched, missing, unknown_words }: FoundPlace) =>
       [
