@@ -570,6 +570,38 @@ class SpeedsAdopted(Event):
     edges_closed: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceLearned(Event):
+    """Drives of one profile taught how fast the city is driven; at most one a minute, by its `event_id`.
+
+    What was known before has decayed until this minute, and these sums come to it. No later fold matches a fix again.
+    """
+
+    profile: str
+    minute: int
+    """Of the UTC epoch."""
+    packed: str
+    """Milliseconds driven and expected by node, as `roads.pace.Lesson` packs them; at most `PACKED_MAX` characters."""
+    seconds: float = 0.0
+    """Of driving, for people."""
+
+
+PACKED_MAX = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveMeasured(Event):
+    """A drive is over: how long its field had said that it would take, when it began, and how long it took."""
+
+    profile: str
+    unit_id: str
+    incident_id: str
+    start_ms: int
+    field_ms: int
+    """Driving and legs on foot, by the field of the moment; nothing added."""
+    took_ms: int
+
+
 def speeds_id(packed: str) -> str:
     """Sixteen hex digits that name packed speeds; empty for none."""
     return hashlib.sha256(packed.encode()).hexdigest()[:16] if packed else ""
@@ -626,6 +658,8 @@ KINDS: Mapping[str, type[Event]] = {
         ClockTurned,
         NetworkAdopted,
         SpeedsAdopted,
+        PaceLearned,
+        DriveMeasured,
         RulesAdopted,
     )
 }

@@ -310,9 +310,10 @@ class TimerRules:
 
 @dataclass(frozen=True)
 class PaceRules:
-    """How fast what drives teach is believed, and how fast it is forgotten. No group of `Rules` yet: a server does not
-    drive by what was learned."""
+    """How fast what drives teach is believed, and how fast it is forgotten."""
 
+    learn: int = number(1, 0, 1)
+    """0: arrival times are those of the profiles, whatever drives have taught; nothing is learned."""
     hour_k_s: float = number(1_200.0, 1.0, 1e6)
     """Seconds of evidence that weigh as much as what was thought before."""
     now_k_s: float = number(600.0, 1.0, 1e6)
@@ -367,6 +368,7 @@ class Rules:
     cover: CoverRules = field(default_factory=CoverRules)
     report: ReportRules = field(default_factory=ReportRules)
     timer: TimerRules = field(default_factory=TimerRules)
+    pace: PaceRules = field(default_factory=PaceRules)
     agencies: Mapping[str, Changes] = field(default_factory=dict)
     """What agencies do otherwise, in the groups of `AGENCY_GROUPS`."""
     kinds: Mapping[str, Changes] = field(default_factory=dict)
@@ -448,6 +450,8 @@ class Rules:
         """Sixteen hex digits that name these exact numbers."""
         numbers = asdict(self)
         del numbers["session"], numbers["timer"]  # no ranking hangs on them
+        if self.pace == PaceRules():  # so that rules from before there was such a thing keep their name
+            del numbers["pace"]
         own = {kind: {k: v for k, v in groups.items() if k != "timer"} for kind, groups in self.kinds.items()}
         numbers["kinds"] = {kind: groups for kind, groups in own.items() if groups}
         if not numbers["kinds"]:  # so that rules from before there was such a thing keep their name

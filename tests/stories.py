@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 from hypothesis import strategies as st
 
 from geo_backup import events as ev
 from geo_backup.events import Event, Fix, Member, Need, PositionReported, Post
 from geo_backup.live_map import Delta, LiveMap, apply
+from geo_backup.roads.pace import Lesson
 from geo_backup.wire.facts import KINDS
 
 T0 = 1_700_000_000_000
@@ -42,11 +44,19 @@ _FIXES = st.builds(
 )
 
 
+_LESSONS = [
+    Lesson(*(np.array(column, np.int64) for column in columns)).packed()
+    for columns in ([[], [], []], [[8, 1 << 32], [90_000, 60_000], [60_000, 60_000]])
+]
+
+
 def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
     if name == "plan_id" and hint is str:
         return st.sampled_from(["e1", "e2"])
     if name.endswith("_id") or name == "replaces":
         return _IDS if hint is str else st.none() | _IDS
+    if name == "packed":
+        return st.sampled_from(_LESSONS) | st.text(max_size=8)
     if name == "rules":
         return _RULES
     if name in ("geometry", "beats"):

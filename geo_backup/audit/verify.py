@@ -16,13 +16,25 @@ from geo_backup.backup.standing import Standing
 from geo_backup.backup.view import View, view
 from geo_backup.errors import LogError, UnknownIdError, WrongMapError
 from geo_backup.eventlog import EventLog
-from geo_backup.events import AssignmentChanged, BackupRecommended, DecisionMade, DemandAdopted, Event, SpeedsAdopted
+from geo_backup.events import (
+    AssignmentChanged,
+    BackupRecommended,
+    DecisionMade,
+    DemandAdopted,
+    DriveMeasured,
+    Event,
+    PaceLearned,
+    RulesAdopted,
+    SpeedsAdopted,
+)
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import checkpoint, decisions
 from geo_backup.wire.decisions import Human
 
 PROGRESS_EVENTS = 1_000
+GROUND = (SpeedsAdopted, DemandAdopted, PaceLearned, DriveMeasured, RulesAdopted)
+"""What a decision depends on, and its record does not carry; rules, because pace decays by them."""
 
 
 @dataclass
@@ -153,7 +165,7 @@ def _verify_before(network: RoadNetwork, log: EventLog, until: int, recorded: _R
     """Take off the record what is as of `until` or before, and verify of it what can be without positions."""
     purged = [seq for seq in recorded.rankings if seq <= until]
     report.purged += sum(len(recorded.rankings.pop(seq)) for seq in purged)
-    ground = LiveMap()  # only the speeds and the demand that held, which a decision's inputs do not carry
+    ground = LiveMap()
     pending = deque(sorted(seq for seq in recorded.decisions if seq <= until))
 
     def verify_until(seq: int) -> None:
@@ -171,7 +183,7 @@ def _verify_before(network: RoadNetwork, log: EventLog, until: int, recorded: _R
             break
         verify_until(seq)
         report.events += 1
-        if isinstance(event, SpeedsAdopted | DemandAdopted):
+        if isinstance(event, GROUND):
             apply(ground, seq, event)
     verify_until(until + 1)
 
@@ -185,11 +197,14 @@ def _check_map(what: str, network_id: str, network: RoadNetwork) -> None:
 
 
 def inputs_of(decision: DecisionMade, live_map: LiveMap) -> View:
-    """What a decision was made from: the view in its record, with the measured speeds and the demand that held then, or
-    the live map itself, as it was at the decision's position in the log."""
+    """What a decision was made from: the view in its record, with what of `GROUND` held then, or the live map itself,
+    as it was at the decision's position in the log."""
     if not decision.inputs:
         return view(live_map, decision.as_of_ms)
-    return replace(decisions.unpack_view(decision.inputs), speeds=live_map.speeds, demand=live_map.demand)
+    return replace(
+        decisions.unpack_view(decision.inputs),
+        speeds=live_map.speeds, demand=live_map.demand, pace=live_map.pace, punctuality=live_map.punctuality,
+    )  # fmt: skip
 
 
 def same_decision(network: RoadNetwork, decision: DecisionMade, inputs: View) -> bool:
@@ -223,7 +238,7 @@ def decision_of(log: EventLog, decision_id: str) -> Found:
         if inputs is None:
             if seq > event.as_of_seq:
                 inputs = inputs_of(event, live_map)
-            elif not event.inputs or isinstance(one, SpeedsAdopted | DemandAdopted):
+            elif not event.inputs or isinstance(one, GROUND):
                 apply(live_map, seq, one)
         if isinstance(one, AssignmentChanged) and one.decision_id == decision_id and one.state == "assigned":
             humans.append(decisions.human(event, one.unit_id, one.at_ms, one.reason))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Told:
     price_words: str = ""
     stands_in: tuple[str, ...] = ()
     """Those of the needs that it fills as a substitute."""
+    p90_ms: int | None = None
+    """Nine of ten such units are there by then; None: older records leave it to `eta_cv`."""
 
 
 class Offer(NamedTuple):
@@ -64,6 +66,8 @@ class Answer:
     """The city's cover had no part in it: working that out takes too long for a first answer to an urgent request."""
     eta_cv: float = 0.25
     """Of the first records, which do not say theirs."""
+    times: Literal["assumed", "measured"] = "assumed"
+    """Whether that is a rule, or what drives have shown."""
     missing: tuple[Need, ...] = ()
     """What is asked for and was not on its way, with the counts that were missing."""
     unmet: tuple[Need, ...] = ()
@@ -105,7 +109,8 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
         _tell(question, choice),
         told,
         by_arrival=city is None,
-        eta_cv=question.rules.backup.eta_cv,
+        eta_cv=ranking.eta_cv,
+        times=ranking.trust.word,
         missing=tuple(Need(need.capability, need.count, need.need) for need in question.needs),
         unmet=tuple(Need(need.capability, need.count, need.need) for need in unmet),
         lacking=tuple(lack(need, ranking.roll, reason, sent, ranking.warnings) for need in unmet),
@@ -161,6 +166,7 @@ def _told(question: Question, unit: Sent) -> Told:
         None if city is None else int(question.fleet.cover_lost[unit.row]),
         "" if city is None else city.words(unit.row),
         tuple(needs[i].capability for i in unit.fills if fill(skills, needs[i]) == AS_SUBSTITUTE),
+        int(ranking.within_ms(np.array([unit.row]))[1][0]) if ranking.trust.measured else None,
     )
 
 

@@ -1,4 +1,5 @@
-"""Driving: the weights of a profile at a time, under the closures in force and at the speeds that are measured."""
+"""Driving: the weights of a profile at a time, at the pace that drives have taught, under the closures in force and at
+the speeds that are measured."""
 
 from __future__ import annotations
 
@@ -17,15 +18,21 @@ from geo_backup.roads.closures import Cut, Levels, cut, cut_named
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.pace import Pace
+from geo_backup.roads.pacing import Factors, Tree, at_pace, factors
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.snap import Target
 from geo_backup.roads.traffic import Traffic, drive_ms
-from geo_backup.roads.weights import weigh
+from geo_backup.roads.weights import Weights, weigh
+from geo_backup.rules import PaceRules
 
 Edges = npt.NDArray[np.int32]
 
 TRAFFIC = "(traffic)"
 """What the edges that measured speeds close are called among the closures: no closure of the log has such an id."""
+
+ALL_TRAFFIC = "routine"
+"""The profile whose pace is that of all traffic."""
 
 RECENT = 8
 _RECENT: WeakKeyDictionary[RoadNetwork, deque[tuple[ClosureAdded, Cut]]] = WeakKeyDictionary()
@@ -218,12 +225,47 @@ def slowed(
     return every, now_ms[every]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Taught:
+    """What drives have taught of one way of driving: its own pace, and that of all traffic where it is another."""
+
+    pace: Pace | None
+    traffic: Pace | None
+    rules: PaceRules
+
+    @classmethod
+    def of(cls, paces: Mapping[str, Pace], profile: Profile, rules: PaceRules) -> Taught | None:
+        """Of a profile; None where nothing was learned, or nothing is to be."""
+        own = paces.get(profile.name)
+        traffic = None if profile.name == ALL_TRAFFIC else paces.get(ALL_TRAFFIC)
+        return cls(own, traffic, rules) if rules.learn and (own or traffic) else None
+
+    def same(self, other: Taught | None) -> bool:
+        """Whether the other is made of the same."""
+        if other is None:
+            return False
+        return self.pace is other.pace and self.traffic is other.traffic and self.rules == other.rules
+
+    def factors(self, tree: Tree, profile: Profile) -> Factors:
+        """Of all nodes."""
+        share = profile.speed.congestion_share
+        return factors(tree, self.pace or Pace.unlearned(), self.rules, traffic=self.traffic, share=share)
+
+
 class Driving:
     """One way of driving as it is now; `follow` brings it up to the moment."""
 
-    def __init__(self, obstacles: Obstacles, profile: Profile, as_of_ms: int | None = None) -> None:
+    def __init__(
+        self, obstacles: Obstacles, profile: Profile, as_of_ms: int | None = None, taught: Taught | None = None
+    ) -> None:
         self.obstacles, self.profile, self._timeless = obstacles, profile, profile.timeless
-        self.weights = weigh(obstacles.network, profile, hour=self._hour(as_of_ms))
+        self._plain = weigh(obstacles.network, profile, hour=self._hour(as_of_ms))
+        """As the profile says."""
+        self.weights = self._plain
+        self._taught: Taught | None = None
+        self._paced = self._plain
+        """At the pace that was taught."""
+        self._paced_hour: int | None = None
         self.holding: Mapping[str, Obstacle] = {}
         """Closures that these weights are under."""
         self._covers = covers([], obstacles.network.edges)
@@ -232,7 +274,7 @@ class Driving:
         self._traffic: Traffic | None = None
         self._measured: tuple[Array, Array] | None = None
         """What traffic makes of it: edges and ms, as `drive_ms` has them."""
-        self.follow(as_of_ms)
+        self.follow(as_of_ms, taught)
 
     def _hour(self, as_of_ms: int | None) -> int | None:
         """Of the local day; None where all hours are alike, as before any time is known."""
@@ -240,11 +282,12 @@ class Driving:
             return None
         return hour_of(as_of_ms, self.obstacles.network.area.timezone)
 
-    def follow(self, as_of_ms: int | None) -> Array | None:
-        """Bring the weights up to the hour, the closures and the traffic; bool[E]: edges that they drive otherwise
-        than before, None where nothing changed."""
-        before, hour, traffic = self.weights, self._hour(as_of_ms), self.obstacles.traffic
-        as_it_was = traffic is self._traffic and before.hour == hour
+    def follow(self, as_of_ms: int | None, taught: Taught | None = None) -> Array | None:
+        """Bring the weights up to the hour, the pace, the closures and the traffic; bool[E]: edges that they drive, or
+        turn into, otherwise than before, None where nothing changed."""
+        before, traffic = self.weights, self.obstacles.traffic
+        bare = self._bare(as_of_ms, taught)
+        as_it_was = traffic is self._traffic and bare is (before.bare or before)
         if as_it_was and self._changes == self.obstacles.changes:
             return None
         self._changes = self.obstacles.changes
@@ -253,20 +296,36 @@ class Driving:
         changed += [one for name, one in held.items() if holding.get(name) is not one]
         if as_it_was and not changed:
             return None
-        network, bare = self.obstacles.network, before.bare or before
-        if before.hour != hour:
-            bare = weigh(network, self.profile, hour=hour)
+        network = self.obstacles.network
         if not as_it_was:
             self._traffic = traffic
-            self._measured = drive_ms(traffic, network, self.profile, hour) if traffic else None
+            self._measured = drive_ms(traffic, network, self.profile, bare.hour) if traffic else None
         shutting = [one for one in holding.values() if one.shuts]
         self.holding, self._covers = holding, covers(shutting, network.edges)
         slow = slowed([one for one in holding.values() if not one.shuts], bare.edge_ms, self._measured)
         self.weights = bare.under([one.edges for one in shutting], *slow)
         elsewhere: Array = (self.weights.edge_ms != before.edge_ms) | (bare.shut != (before.bare or before).shut)
+        if self.weights.turn_ms is not before.turn_ms:
+            elsewhere[network.turn_to[self.weights.turn_ms != before.turn_ms]] = True
         for one in changed:
             elsewhere[one.edges] = True
         return elsewhere
+
+    def _bare(self, as_of_ms: int | None, taught: Taught | None) -> Weights:
+        """The weights without closures and traffic; the same object as long as they are the same."""
+        hour, network = self._hour(as_of_ms), self.obstacles.network
+        if self._plain.hour != hour:
+            self._plain, self._paced_hour, self._taught = weigh(network, self.profile, hour=hour), None, None
+            self._paced = self._plain
+        if taught is None or as_of_ms is None:
+            self._taught, self._paced = None, self._plain
+            return self._plain
+        paced_hour = hour_of(as_of_ms, network.area.timezone)
+        if not taught.same(self._taught) or paced_hour != self._paced_hour:
+            tree = Tree.of(network)
+            self._paced = at_pace(self._plain, tree, taught.factors(tree, self.profile), paced_hour)
+            self._taught, self._paced_hour = taught, paced_hour
+        return self._paced
 
     def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
         """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""

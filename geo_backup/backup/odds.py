@@ -24,6 +24,11 @@ def p90_ms(eta_ms: Array, cv: float) -> Array:
     return np.ceil(np.asarray(eta_ms, np.float64) * math.exp(1.2816 * sigma_of(cv))).astype(np.int64)
 
 
+def low_ms(eta_ms: Array, cv: float) -> Array:
+    """int64[N]: the time within which one of ten arrives: median * exp(-1.2816 sigma)."""
+    return np.floor(np.asarray(eta_ms, np.float64) * math.exp(-1.2816 * sigma_of(cv))).astype(np.int64)
+
+
 def p_first(eta_ms: Array, cv: float) -> Array:
     """float64[N]: probability that each of N units is the first to arrive; they sum to 1. Arrivals are independent."""
     n = len(eta_ms)

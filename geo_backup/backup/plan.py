@@ -15,14 +15,15 @@ import numpy as np
 from geo_backup.backup.choice import Request
 from geo_backup.backup.city import city_now
 from geo_backup.backup.demand import week_hour
-from geo_backup.backup.driving import Driving, Obstacles
+from geo_backup.backup.driving import Driving, Obstacles, Taught
 from geo_backup.backup.exact import exact
 from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.question import fleet_of
 from geo_backup.backup.standing import Standing
 from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade
-from geo_backup.roads.kernel import INF_MS
+from geo_backup.roads.kernel import INF_MS, Array
+from geo_backup.roads.pace import MINUTE_MS
 from geo_backup.roads.snap import snap_place
 
 HOUR_MS = 3_600_000
@@ -79,8 +80,16 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
     obstacles = Obstacles(standing.network)
     # speeds that are measured now say nothing of then
     obstacles.follow(closures)
-    driving = Driving(obstacles, standing.profile("routine"), plan.arrive_by_ms - 1)
+    profile, there_ms = standing.profile("routine"), plan.arrive_by_ms - 1
+    # what was learned of now is forgotten by then
+    paces = {name: pace.at(there_ms // MINUTE_MS, rules.pace) for name, pace in now.pace.items()}
+    driving = Driving(obstacles, profile, there_ms, Taught.of(paces, profile, rules.pace))
+    trust = standing.trust("routine", plan.agency)
     starts = table.starts(driving.weights, now.as_of_ms)
+
+    def surely_ms(drive_ms: Array) -> Array:
+        return trust.within_ms(drive_ms)[1] if trust.measured else p90_ms(drive_ms, rules.backup.eta_cv)
+
     requests, drives, posts, off_map = [], [], [], []
     for post in plan.posts:
         try:
@@ -88,9 +97,10 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         except OutsideMapError:
             off_map.append(post.post_id)
             continue
-        drive_ms = driving.field_to(target, rules.limit.horizon_ms).read(starts)[0].astype(np.int64)
+        field_ms = driving.field_to(target, rules.limit.horizon_ms).read(starts)[0]
+        drive_ms = np.where(field_ms < INF_MS, trust.eta_ms(field_ms), INF_MS)
         spare_ms = (post.arrive_by_ms or plan.arrive_by_ms) - now.as_of_ms
-        late_ms = np.maximum(p90_ms(drive_ms, rules.backup.eta_cv) + turnout_ms - spare_ms, 0)
+        late_ms = np.maximum(surely_ms(drive_ms) + turnout_ms - spare_ms, 0)
         cost = np.where(city.free & (drive_ms < INF_MS), np.minimum(late_ms, INF_MS - 1), INF_MS)
         nobody = np.zeros(len(table.ids), np.int64)
         requests.append(Request(post.post_id, plan.priority, post.needs, plan.several, cost, nobody, True, drive_ms))
@@ -105,7 +115,7 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         by_ms = post.arrive_by_ms or plan.arrive_by_ms
         for unit in sent:
             drive, turnout = int(drive_ms[unit.row]), int(turnout_ms[unit.row])
-            surely = int(p90_ms(np.array([drive]), rules.backup.eta_cv)[0])
+            surely = int(surely_ms(np.array([drive]))[0])
             leave_ms = by_ms - surely - turnout
             fills = tuple(request.needs[i].capability for i in unit.fills)
             late = leave_ms < now.as_of_ms

@@ -17,7 +17,6 @@ from geo_backup.backup.city import CityNow, city_now
 from geo_backup.backup.exact import exact
 from geo_backup.backup.fleet import STATUSES, UnitTable
 from geo_backup.backup.greedy import greedy
-from geo_backup.backup.odds import p90_ms
 from geo_backup.backup.ranking import Ranking, rank
 from geo_backup.backup.requirement import AS_SUBSTITUTE, NOT_AT_ALL, fill
 from geo_backup.backup.standing import Standing
@@ -28,8 +27,9 @@ from geo_backup.roads.kernel import INF_MS
 from geo_backup.rules import Rules
 
 MILLION = 1_000_000
-PARTS = ("eta_ms", "turnout_ms", "clear_ms", "first_leg_ms", "drive_ms", "last_leg_ms", "warnings", "preempts")
+PARTS = ("turnout_ms", "clear_ms", "first_leg_ms", "drive_ms", "last_leg_ms", "overhead_ms")
 """What a candidate's time is made of."""
+OF_CANDIDATE = ("eta_ms", *PARTS, "low_ms", "p90_ms", "warnings", "preempts")
 OTHER_BEAT = 100
 """Preference of units that are not of the incident's beat: more than any substitute."""
 
@@ -66,6 +66,10 @@ class Weighed:
     distance_m: int = 0
     warnings: tuple[str, ...] = ()
     preempts: str | None = None
+    overhead_ms: int = 0
+    low_ms: int | None = None
+    p90_ms: int | None = None
+    """Older records say neither of the two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +188,7 @@ def _request(
     if incident.arrive_by_ms is not None and incident.mode != "immediate":
         # who is surely there in time is as good as any other: the city decides among them
         spare_ms = incident.arrive_by_ms - ranking.as_of_ms
-        cost = np.maximum(p90_ms(np.minimum(cost, INF_MS), rules.backup.eta_cv) - spare_ms, 0)
+        cost = np.maximum(ranking.within_ms()[1] - spare_ms, 0)
     if city is not None and incident.priority > 1:
         lam = getattr(rules.cover, f"p{min(incident.priority, 5)}_lambda_ms")
         cost = cost + np.rint(city.prices * lam).astype(np.int64)
@@ -244,7 +248,7 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
                 match=match_of(unit.skills),
                 score_ms=int(request.eta_ms[row]),
                 distance_m=round(one.distance_m),
-                **{name: getattr(one, name) for name in PARTS},
+                **{name: getattr(one, name) for name in OF_CANDIDATE},
             )
         units.append(weighed)
     return replace(question, rows=rows, units=tuple(units))
@@ -270,8 +274,8 @@ def arrives(question: Question) -> bool:
 
 
 def whole_view(standing: Standing) -> View:
-    """The last view with every unit in it: all that a decision depends on but the map, speeds and demand, which the
-    log holds under their ids."""
+    """The last view with every unit in it: all that a decision depends on but the map, speeds, pace and demand, which
+    the log holds apart."""
     table = standing.table
     units = tuple(table.rows[unit_id] for unit_id in table.ids)
-    return replace(standing.now, units=units, gone=(), speeds=None, demand=None)
+    return replace(standing.now, units=units, gone=(), speeds=None, demand=None, pace={}, punctuality={})

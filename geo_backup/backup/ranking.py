@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geo_backup.backup import odds
 from geo_backup.backup.admission import admit, victims
 from geo_backup.backup.fleet import ASSIGNABLE, CODE, STATUSES, UnitTable
 from geo_backup.backup.lacking import Lack, Roll, lack
@@ -26,12 +27,13 @@ from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import hour_of
+from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.snap import RoadPoints
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One unit that can go. `eta_ms` is the sum of the five parts; times in ms, distance by road in metres."""
+    """One unit that can go. `eta_ms` is the sum of the six parts; times in ms, distance by road in metres."""
 
     unit_id: str
     eta_ms: int
@@ -41,6 +43,12 @@ class Candidate:
     """From where the unit stands onto the road."""
     drive_ms: int
     last_leg_ms: int
+    overhead_ms: int
+    """What drives take beyond what the roads say, as measured."""
+    low_ms: int
+    """Eight of ten such units arrive between this ..."""
+    p90_ms: int
+    """... and this."""
     distance_m: float
     status: str
     freshness: str
@@ -79,6 +87,9 @@ class Ranking:
     fresh: Array
     points: RoadPoints
     field: ArrivalField | None
+    trust: Trust
+    eta_cv: float
+    """How much times scatter: by the rule, or as measured."""
     roll: Roll
     needs: tuple[Need, ...]
     """What is asked for, and not filled by those who are on it, nor by those who came and have left."""
@@ -112,8 +123,9 @@ class Ranking:
         leads = self.points.lead_ms[rows, self.which[rows]]
         legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
         out = []
-        columns = (rows.tolist(), distance_m.tolist(), leads.tolist(), legs.tolist())
-        for row, distance, lead, leg in zip(*columns, strict=True):
+        overhead = self.trust.overhead_in_ms(self.eta_ms[rows] - self.turnout_ms[rows] - self.clear_ms[rows])
+        columns = (rows, distance_m, leads, legs, overhead, *self.within_ms(rows))
+        for row, distance, lead, leg, beyond, low, p90 in zip(*(column.tolist() for column in columns), strict=True):
             eta, turnout, clear = int(self.eta_ms[row]), int(self.turnout_ms[row]), int(self.clear_ms[row])
             out.append(
                 Candidate(
@@ -122,8 +134,11 @@ class Ranking:
                     turnout,
                     clear,
                     lead,
-                    eta - turnout - clear - lead - leg,
+                    eta - turnout - clear - lead - leg - beyond,
                     leg,
+                    beyond,
+                    low,
+                    p90,
                     distance,
                     STATUSES[self.status[row]],
                     FRESHNESS[self.fresh[row]],
@@ -132,6 +147,18 @@ class Ranking:
                 )
             )
         return out
+
+    def within_ms(self, rows: Array | None = None) -> tuple[Array, Array]:
+        """int64[N] twice: when eight of ten such units arrive; nine of ten by the later one. Of all units without
+        `rows`; `INF_MS` for those that cannot go."""
+        rows = np.arange(len(self.eta_ms)) if rows is None else rows
+        eta_ms = self.eta_ms[rows].astype(np.int64)
+        if self.trust.measured:  # of driving; the rest is as sure as it was
+            still_ms = np.minimum(self.turnout_ms[rows].astype(np.int64) + self.clear_ms[rows], eta_ms)
+            low_ms, p90_ms = (still_ms + ms for ms in self.trust.within_ms(eta_ms - still_ms))
+        else:
+            low_ms, p90_ms = odds.low_ms(eta_ms, self.eta_cv), odds.p90_ms(eta_ms, self.eta_cv)
+        return np.minimum(low_ms, INF_MS), np.minimum(p90_ms, INF_MS)
 
     def assigned(self) -> list[tuple[str, str, int | None]]:
         """(unit_id, state, eta_ms) of the units on the incident; 0 on scene, None where none can be told."""
@@ -186,11 +213,17 @@ def rank(standing: Standing, incident_id: str) -> Ranking:
         "INCIDENT_OFF_MAP": field is None,
         "INCIDENT_OFF_MAIN_NETWORK": field is not None and not field.target.on_main,
     }
-    return rank_fleet(standing.table, incident, field, now, tuple(name for name, holds in warnings.items() if holds))
+    said = tuple(name for name, holds in warnings.items() if holds)
+    return rank_fleet(standing.table, incident, field, now, said, standing.trust(incident.profile, incident.agency))
 
 
 def rank_fleet(
-    table: UnitTable, incident: IncidentRow, field: ArrivalField | None, now: View, warnings: tuple[str, ...] = ()
+    table: UnitTable,
+    incident: IncidentRow,
+    field: ArrivalField | None,
+    now: View,
+    warnings: tuple[str, ...] = (),
+    trust: Trust | None = None,
 ) -> Ranking:
     """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go.
 
@@ -204,8 +237,9 @@ def rank_fleet(
     occupied = _occupied(table, incident)
     drive_ms, which = drive_times(table, field, as_of_ms)
     turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
-    reached = drive_ms < INF_MS
-    eta_ms = np.where(reached, drive_ms.astype(np.int64) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
+    reached, eta_cv = drive_ms < INF_MS, table.rules.of(incident.agency).backup.eta_cv
+    trust = trust or Trust.assumed(eta_cv)
+    eta_ms = np.where(reached, trust.eta_ms(drive_ms) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
     lost = ~reached & (table.points.edge[:, 0] >= 0)
     beyond = "UNREACHABLE" if field is None or not lost.any() or field.exhausted else "OUTSIDE_HORIZON"
     assignable = np.isin(table.status, [CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
@@ -239,7 +273,8 @@ def rank_fleet(
         incident, now.seq, as_of_ms, table.network.content_id,
         field.weights.weights_id if field is not None else "", table.rules.rules_id, warnings,
         table.ids, order, reason, eta_ms, turnout_ms, clear_ms, victim, aid, taken_from, which,
-        table.status.copy(), fresh, table.points, field, roll, _needs(table, incident),
+        table.status.copy(), fresh, table.points, field,
+        trust, trust.eta_cv if trust.measured else eta_cv, roll, _needs(table, incident),
     )  # fmt: skip
 
 

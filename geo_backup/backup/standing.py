@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from geo_backup.backup.driving import Driving, Obstacles
+from geo_backup.backup.driving import Driving, Obstacles, Taught
 from geo_backup.backup.fleet import UnitTable
 from geo_backup.backup.view import View
 from geo_backup.errors import OutsideMapError
@@ -23,6 +23,7 @@ from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import Profile, profiles_of
+from geo_backup.roads.punctuality import MINUTE_MS, Punctuality, Trust
 from geo_backup.roads.snap import Target, snap_place
 from geo_backup.roads.weights import Weights
 from geo_backup.rules import Rules
@@ -73,6 +74,7 @@ class Standing:
         self._stands: dict[str, _Stand | None] = {}
         """None: on no road."""
         self._bare: deque[ArrivalField] = deque(maxlen=BARE_KEPT)
+        self._trust: dict[tuple[str, str], tuple[Punctuality, int, Trust]] = {}
 
     def update(self, view: View) -> None:
         """Take in what changed. Fields follow when they are next read."""
@@ -83,6 +85,7 @@ class Standing:
             # horizon and snapping may be others
             self._stands.clear()
             self._fronts.clear()
+            self._trust.clear()
         self.table.put(view.units, view.gone)
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)
@@ -154,15 +157,34 @@ class Standing:
             raise RuntimeError("update() with a view comes first")
         return self._view
 
+    def taught(self, profile: str) -> Taught | None:
+        """What drives have taught of a profile, as of the last view."""
+        if self._view is None:
+            return None
+        return Taught.of(self._view.pace, self.profile(profile), self.table.rules.pace)
+
+    def trust(self, profile: str, agency: str = "") -> Trust:
+        """How far the times of a profile can be trusted, by how drives kept them; `agency` assumes as its rules do."""
+        rules = self.table.rules
+        eta_cv, punctuality = rules.of(agency).backup.eta_cv, self.now.punctuality.get(profile)
+        if punctuality is None or not rules.pace.learn:
+            return Trust.assumed(eta_cv)
+        minute, known = self.now.as_of_ms // MINUTE_MS, self._trust.get((profile, agency))
+        if known is None or known[0] is not punctuality or known[1] != minute:
+            known = punctuality, minute, punctuality.trust(self.now.as_of_ms, rules.pace, eta_cv)
+            self._trust[profile, agency] = known
+        return known[2]
+
     def front(self, profile: str) -> Front:
-        """A profile's front, brought up to the hour, the closures and the traffic of the last view."""
+        """A profile's front, brought up to the hour, the pace, the closures and the traffic of the last view."""
         as_of_ms = None if self._view is None else self._view.as_of_ms
+        taught = self.taught(profile)
         front = self._fronts.get(profile)
         if front is None:
-            driving = Driving(self._obstacles, self.profile(profile), as_of_ms)
+            driving = Driving(self._obstacles, self.profile(profile), as_of_ms, taught)
             metric = Metric(driving.weights)
             front = self._fronts[profile] = Front(driving, metric, Probe(metric), [])
-        elsewhere = front.driving.follow(as_of_ms)
+        elsewhere = front.driving.follow(as_of_ms, taught)
         if elsewhere is None:
             return front
         weights = front.driving.weights

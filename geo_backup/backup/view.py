@@ -4,13 +4,15 @@ be written to the log."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, Fix, Mode, Need, SpeedsAdopted
 from geo_backup.live_map import OPEN_STATES, Incident, LiveMap, Unit
 from geo_backup.live_map.discipline import skills
 from geo_backup.live_map.incidents import capabilities_of
+from geo_backup.roads.pace import Pace
+from geo_backup.roads.punctuality import Punctuality
 from geo_backup.rules import Rules
 
 
@@ -133,6 +135,10 @@ class View:
     agreements: tuple[AgreementMade, ...] = ()
     beats: Mapping[str, object] | None = None
     demand: DemandAdopted | None = None
+    pace: Mapping[str, Pace] = field(default_factory=dict)
+    """What drives have taught, by profile ..."""
+    punctuality: Mapping[str, Punctuality] = field(default_factory=dict)
+    """... and how they kept their times."""
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -150,4 +156,6 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         tuple(live_map.agreements.values()),
         live_map.beats,
         live_map.demand,
+        live_map.pace,
+        live_map.punctuality,
     )

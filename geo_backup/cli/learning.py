@@ -37,7 +37,7 @@ def learn(
 
     Example: geo-backup learn trips.csv --map maps/porto
     """
-    from geo_backup.lab.learning import Learner, Model, drives_of, figures, layer_of, said
+    from geo_backup.lab.learning import MODELS, Learner, Model, drives_of, figures, layer_of, said
     from geo_backup.lab.learning import prequential as foretell
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import profiles_of
@@ -62,7 +62,7 @@ def learn(
         told = foretell(learner, drives, prequential, lambda: progress.advance(bar))
     report = {**figures(told["road"]), "levels": {name: figures(rows) for name, rows in told.items()}}
     if not prequential:
-        out = out or map_folder / "pace" / f"{profile_name}.npz"
+        out = out or map_folder / MODELS / f"{profile_name}.npz"
     if out is not None:
         learner.model.save(out, network, profile)
     if layer is not None:

@@ -291,6 +291,17 @@ async def _serve(settings: Any) -> None:
     await _compose(settings, compose, False, words.kept_in(settings.log))
 
 
+def _learned(network: Any) -> dict[str, Any]:
+    """What recorded drives have taught beforehand; a file that cannot be used is said, and no reason not to start."""
+    from geo_backup.lab.learning import models_of
+    from geo_backup.roads.profile import profiles_of
+
+    models, wrong = models_of(network, profiles_of(network))
+    for error in wrong:
+        say.print(words.not_learned(error))
+    return {name: (model.pace, model.punctuality) for name, model in models.items()}
+
+
 async def _compose(
     settings: Any,
     compose: Callable[[Any], Coroutine[Any, Any, tuple[Any, tuple[Any, ...]]]],
@@ -314,7 +325,8 @@ async def _compose(
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     reserve_bytes = RESERVE_BYTES if settings.mode == "live" else 0
     log = open_log(settings.log, reserve_bytes=reserve_bytes, key_file=settings.key_file)
-    node = Node(network, log, Clock(settings.mode, 0 if settings.mode == "replay" else None), playback=playback)
+    clock = Clock(settings.mode, 0 if settings.mode == "replay" else None)
+    node = Node(network, log, clock, playback=playback, learned=_learned(network) if settings.mode == "live" else {})
     say.print(words.making_ready(network.area.name, network.edges))
     try:
         starting = asyncio.create_task(node.start())

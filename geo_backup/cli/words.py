@@ -403,3 +403,8 @@ def _title(incident: Mapping[str, Any], calls: Mapping[str, str]) -> str:
     asks = calls.get(incident["for_unit_id"] or "", "")
     drill = "EXERCISE" if incident["exercise"] else ""
     return ", ".join(part for part in (drill, what, asks, where) if part) or incident["incident_id"]
+
+
+def not_learned(error: str) -> str:
+    """A file of what was learned cannot be used."""
+    return f"Arrival times are not learned from it: {error}"

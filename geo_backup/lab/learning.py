@@ -7,7 +7,7 @@ since the road on which a vehicle was is certain only when it has driven on. So 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,28 +19,17 @@ from geo_backup.errors import OutsideMapError, TrackError
 from geo_backup.events import Fix
 from geo_backup.formats.tracks import Track
 from geo_backup.geodesy import distance_m
-from geo_backup.roads.drives import Driven, match_fixes
+from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
-from geo_backup.roads.network import FRACTION_ONE, TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
-from geo_backup.roads.pace import (
-    MINUTE_MS,
-    ONE,
-    SHIFT,
-    SIGNALS,
-    STOP,
-    Intervals,
-    Level,
-    Pace,
-    Tree,
-    at_pace,
-    learn,
-)
+from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
+from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Level, Pace
+from geo_backup.roads.pacing import SIGNALS, STOP, Intervals, Tree, at_pace, factors, intervals_of, learn
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
-from geo_backup.rules import PaceRules, Rules
+from geo_backup.rules import Rules
 
 LEVELS = {
     "class speeds": (),
@@ -50,6 +39,8 @@ LEVELS = {
     "road": tuple(Level),
 }
 """The tree, cut off below each of its levels."""
+MODELS = "pace"
+"""Folder of the models beside a map."""
 FORMAT = 1
 """Version of a model's file."""
 LEAST_S, LEAST_M = 120.0, 500.0
@@ -103,34 +94,11 @@ def _drive(network: RoadNetwork, unit_id: str, segment: Sequence[Fix], rules: Ru
     if leap_mps.max() > LEAP_MPS:
         return None
     driven = match_fixes(network, segment, rules.snap)
-    intervals, end_ms = _moving(network, driven, at_ms, rules.snap.match_step_m)
+    intervals, end_ms = intervals_of(network, driven, at_ms, rules.snap.match_step_m)
     if not len(end_ms):
         return None
     ends = [(float(lon[n]), float(lat[n])) for n in (0, -1)]
     return Drive(unit_id, int(at_ms[0]), int(at_ms[-1]), ends[0], ends[1], intervals, end_ms)
-
-
-def _moving(network: RoadNetwork, driven: Driven, at_ms: Array, step_m: float) -> tuple[Intervals, Array]:
-    """What was driven, in intervals that each come forward by some metres, and when each was over: who stands in a
-    queue stands before what comes next, and who stands at the end has arrived."""
-    share = (driven.part_to - driven.part_from).astype(np.int64)
-    metres = np.concatenate(([0.0], np.cumsum(network.edge_length_m[driven.part_edge] * share / FRACTION_ONE)))
-    ms, cuts, ends, rows = list[int](), [0], list[int](), list[Array]()
-    for first, last in driven.drives():
-        since = first
-        for n in range(first, last):
-            a, b = int(driven.start[since]), int(driven.start[n + 1])
-            if metres[b] - metres[a] >= step_m:
-                moved = np.flatnonzero((share[a:b] > 0) | (driven.part_turn[a:b] >= 0)) + a
-                ms.append(int(at_ms[n + 1] - at_ms[since]))
-                rows.append(moved)
-                cuts.append(cuts[-1] + len(moved))
-                ends.append(int(at_ms[n + 1]))
-                since = n + 1
-    at = np.concatenate([np.zeros(0, np.int64), *rows])
-    turn = np.maximum(driven.part_turn[at].astype(np.int64), -1)
-    edge = driven.part_edge[at].astype(np.int64)
-    return Intervals(np.array(ms, np.int64), np.array(cuts), edge, share[at], turn), np.array(ends, np.int64)
 
 
 class Foretold(NamedTuple):
@@ -187,11 +155,25 @@ class Model:
         return model
 
 
+def models_of(network: RoadNetwork, profiles: Mapping[str, Profile]) -> tuple[dict[str, Model], list[str]]:
+    """What `geo-backup learn` left beside a map, by profile, and what is wrong with files that cannot be used."""
+    models, wrong = dict[str, Model](), list[str]()
+    folder = None if network.folder is None else network.folder / MODELS
+    for path in [] if folder is None else sorted(folder.glob("*.npz")):
+        try:
+            if path.stem not in profiles:
+                raise TrackError(f"{path} is of no profile of this map: there are {', '.join(profiles)}.")
+            models[path.stem] = Model.load(path, network, profiles[path.stem])
+        except TrackError as error:
+            wrong.append(str(error))
+    return models, wrong
+
+
 class Learner:
     """Takes drives in, in the order of time, and foretells new ones."""
 
     def __init__(self, network: RoadNetwork, profile: Profile, rules: Rules, model: Model | None = None) -> None:
-        self.network, self.profile, self.rules, self.pace_rules = network, profile, rules, PaceRules()
+        self.network, self.profile, self.rules, self.pace_rules = network, profile, rules, rules.pace
         self.tree = Tree.of(network)
         self.weights = weigh(network, profile)
         self.model = model or Model(Pace.unlearned())
@@ -205,9 +187,8 @@ class Learner:
     def learn(self, minute: int, driven: Intervals) -> None:
         """What intervals that were known by a minute teach."""
         pace = self.model.pace.at(minute, self.pace_rules)
-        factors = pace.factors(self.tree, self.pace_rules)
-        hour = self.hour(minute * MINUTE_MS)
-        lesson = learn(self.weights, self.tree, factors, hour, driven, self.pace_rules)
+        hour, now = self.hour(minute * MINUTE_MS), factors(self.tree, pace, self.pace_rules)
+        lesson = learn(self.weights, self.tree, now, hour, driven, self.pace_rules)
         seconds = self.model.seconds + float(driven.ms.sum()) / 1_000.0
         self.model = replace(self.model, pace=pace.after(lesson), seconds=seconds)
         self._now.clear()
@@ -222,8 +203,8 @@ class Learner:
             self._minute = minute
         known = self._now.get(tuple(levels))
         if known is None:
-            factors = self.model.pace.at(minute, self.pace_rules).factors(self.tree, self.pace_rules, levels)
-            known = self._now[tuple(levels)] = at_pace(self.weights, self.tree, factors, self.hour(at_ms))
+            now = factors(self.tree, self.model.pace.at(minute, self.pace_rules), self.pace_rules, levels)
+            known = self._now[tuple(levels)] = at_pace(self.weights, self.tree, now, self.hour(at_ms))
         return known
 
     def trust(self, punctuality: Punctuality, at_ms: int) -> Trust:
@@ -260,8 +241,9 @@ def prequential(
                 continue
             trust = learner.trust(kept[name], drive.begin_ms)
             took_ms = drive.finish_ms - drive.begin_ms
-            low_ms, high_ms = trust.within_ms(field_ms)
-            told[name].append(Foretold(trust.eta_ms(field_ms), low_ms, high_ms, took_ms))
+            eta_ms = int(trust.eta_ms(np.array(field_ms)))
+            low_ms, high_ms = (int(ms) for ms in trust.within_ms(np.array(eta_ms)))
+            told[name].append(Foretold(eta_ms, low_ms, high_ms, took_ms))
             if name != "class speeds":  # as they come: nothing is added to them
                 under_way.append((drive.finish_ms, name, Kept(drive.finish_ms, field_ms, took_ms)))
         on_drive()
@@ -371,7 +353,7 @@ def layer_of(learner: Learner) -> dict[str, Any]:
     profile says (`times`, what is true of all roads of the class included), and seconds of evidence."""
     network, pace, tree = learner.network, learner.model.pace, learner.tree
     lasting = (Level.CLASS, Level.ROAD)
-    factors = pace.factors(tree, learner.pace_rules, lasting) / ONE
+    times = factors(tree, pace, learner.pace_rules, lasting).whole / ONE
     evidence = np.zeros(len(tree.nodes), np.int64)
     at = np.searchsorted(tree.nodes, pace.node)
     evidence[at] = pace.driven_ms
@@ -382,7 +364,7 @@ def layer_of(learner: Learner) -> dict[str, Any]:
             "geometry": {"type": "LineString", "coordinates": np.round(network.edge_line(edge), 6).tolist()},
             "properties": {
                 "name": network.edge_name(edge),
-                "times": round(float(factors[tree.edge_class[edge]] * factors[tree.edge_road[edge]]), 3),
+                "times": round(float(times[tree.edge_class[edge]] * times[tree.edge_road[edge]]), 3),
                 "evidence_s": round(int(evidence[tree.edge_road[edge]]) / 1_000),
             },
         }

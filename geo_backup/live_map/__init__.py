@@ -76,6 +76,8 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.ClockTurned: (never, clock.turned),
     ev.NetworkAdopted: (never, ground.network),
     ev.SpeedsAdopted: (ground.refuse_speeds, ground.speeds),
+    ev.PaceLearned: (ground.refuse_lesson, ground.lesson),
+    ev.DriveMeasured: (ground.refuse_drive, ground.drive),
     ev.RulesAdopted: (ground.refuse_rules, ground.rules),
     **dict.fromkeys(custody.KINDS.values(), (never, changes_nothing)),
 }

@@ -27,6 +27,8 @@ from geo_backup.events import (
     SpeedsAdopted,
     UnitStatus,
 )
+from geo_backup.roads.pace import Pace
+from geo_backup.roads.punctuality import Punctuality
 from geo_backup.rules import Rules
 
 CLOSED_INCIDENTS_KEPT = 1_000
@@ -311,6 +313,10 @@ class LiveMap:
     """See `GENERATION`."""
     speeds: SpeedsAdopted | None = None
     """Measured speeds that hold; None = none."""
+    pace: Mapping[str, Pace] = field(default_factory=dict)
+    """What drives have taught, by profile. Replaced whole, as the next; never changed in place."""
+    punctuality: Mapping[str, Punctuality] = field(default_factory=dict)
+    """How drives kept their times, by profile."""
     agreements: dict[str, AgreementMade] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     beats: Mapping[str, Any] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -43,6 +43,7 @@ from geo_backup.node.counter import Counter
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.fields import Fields
 from geo_backup.node.health import Health
+from geo_backup.node.learner import Learned, Learner, taught_beforehand
 from geo_backup.node.process import Outcome
 from geo_backup.node.ranker import Ranker, whole_ranking
 from geo_backup.node.timekeeper import keep_time, newest_ms
@@ -78,7 +79,15 @@ Value = (
 class Node:
     """One process on one log and one map; see the module. `start` before use, `stop` after."""
 
-    def __init__(self, network: RoadNetwork, log: EventLog, clock: Clock, *, playback: bool = False) -> None:
+    def __init__(
+        self,
+        network: RoadNetwork,
+        log: EventLog,
+        clock: Clock,
+        *,
+        playback: bool = False,
+        learned: Mapping[str, Learned] | None = None,
+    ) -> None:
         self.network = network
         self.clock = clock
         self.playback = playback
@@ -97,6 +106,9 @@ class Node:
         self.ranker = Ranker(self, self.viewers)
         self.decider = Decider(self)
         self.timers = TimerWatch(self, self.viewers)
+        self.learner = Learner(self, network, self.profiles)
+        self._learned = learned or {}
+        """What recorded drives taught beforehand, by profile, for a log that knows nothing of it."""
         self.historian = Historian(log)
         self.past = Past(network, self.profiles)
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0}
@@ -129,7 +141,7 @@ class Node:
         await self._restore()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "ranker": self.ranker.run,
-            **({} if self.playback else {"decider": self.decider.run}),
+            **({} if self.playback else {"decider": self.decider.run, "learner": self.learner.run}),
             "timers": self.timers.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
@@ -212,6 +224,7 @@ class Node:
         if not self.playback:
             self.decider.reset()
         self.timers.reset()
+        self.learner.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
         if self.playback:  # what was adopted is in the recording
@@ -229,6 +242,8 @@ class Node:
                     generation=GENERATION,
                 )
             )
+        unknown = {name: one for name, one in self._learned.items() if name not in self.live_map.pace}
+        await self.record(*taught_beforehand(unknown, self.live_map.rules.pace, self.clock.now_ms()), apart=True)
 
     # ---- events in
 
@@ -306,6 +321,8 @@ class Node:
         self.alarms.folded(seq, event, delta)
         self.ranker.folded(event, delta)
         self.timers.folded(delta)
+        if not self.playback:
+            self.learner.folded(event, delta)
         if isinstance(event, PositionReported):
             self.clock.hear(event.unit_id, event.fix.fix_ms)
         self.counters["events"] += 1

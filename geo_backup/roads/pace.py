@@ -15,7 +15,8 @@ All of it is integer arithmetic, decay included, so that the same lessons give t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from math import exp
@@ -23,22 +24,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo_backup.roads.kernel import Array, per_network
-from geo_backup.roads.network import TURN_KIND_MASK, RoadNetwork, TurnFlag
-from geo_backup.roads.profile import CLOSED_MS
-from geo_backup.roads.weights import Weights
+from geo_backup.errors import BadValueError
+from geo_backup.roads.kernel import Array
 from geo_backup.rules import PaceRules
 
 ONE = 1 << 16
 """Factors are whole 1/65536 parts."""
-CELL_M = 2_000.0
 MINUTE_MS = 60_000
 DAY = 1_440
 """Minutes."""
 SUM_MAX = (1 << 31) - 1
 """No node keeps more milliseconds than these: nothing overflows, and no past weighs more than 25 days."""
-SIGNALS, STOP = TURN_KIND_MASK + 1, 2 * (TURN_KIND_MASK + 1)
-"""Added to a `TurnKind` where signals, a stop or a give-way stand."""
 
 
 class Level(IntEnum):
@@ -60,82 +56,8 @@ def node_of(level: Level, index: Array) -> Array:
     return np.asarray(index, np.int64) + (int(level) << SHIFT)
 
 
-class Tree(NamedTuple):
-    """Which nodes the edges and turns of a network hang on.
-
-    `nodes` int64[N] ascending. Of each edge its class and cell (int32[E]) and its road in one direction, which its
-    twins share; of each turn its kind and the cell of the road that it leads into (int32[T]): all of them indices of
-    `nodes`.
-    """
-
-    nodes: Array
-    edge_class: Array
-    edge_cell: Array
-    edge_road: Array
-    turn_kind: Array
-    turn_cell: Array
-
-    @classmethod
-    def of(cls, network: RoadNetwork) -> Tree:
-        """The tree of a network, made on first use."""
-        return _tree(network)
-
-
-@per_network
-def _tree(network: RoadNetwork) -> Tree:
-    east_m, north_m = network.metres_per_deg
-    lon, lat = np.asarray(network.junction_lon_e7) / 1e7, np.asarray(network.junction_lat_e7) / 1e7
-    x, y = np.floor((lon - lon.min()) * east_m / CELL_M), np.floor((lat - lat.min()) * north_m / CELL_M)
-    junction_cell = (x.astype(np.int64) << 16) | y.astype(np.int64)
-    facts = np.asarray(network.turn_facts).astype(np.int64)
-    kind = facts & TURN_KIND_MASK
-    kind += np.where(facts & int(TurnFlag.SIGNALS), SIGNALS, np.where(facts & int(TurnFlag.STOP), STOP, 0))
-    edge_cell = node_of(Level.CELL, junction_cell[network.edge_head])
-    hung = (
-        node_of(Level.CLASS, np.asarray(network.way_class)[network.edge_way]),
-        edge_cell,
-        node_of(Level.ROAD, network.edge_code),
-        node_of(Level.TURN, kind),
-        edge_cell[network.turn_to],
-    )
-    times = (node_of(Level.HOUR, np.arange(24)), node_of(Level.NOW, np.zeros(1)))
-    nodes = np.unique(np.concatenate([*times, *(np.unique(part) for part in hung)]))
-    return Tree(nodes, *(np.searchsorted(nodes, part).astype(np.int32) for part in hung))
-
-
-NOW = 24
-"""Index of the one node of `Level.NOW`; those of the hours stand before it."""
-
-
-class Intervals(NamedTuple):
-    """N intervals of drives, as they went over the network.
-
-    `ms` int64[N] how long each took; `start` int64[N + 1] into the rest: edges int64[M] in driving order, the share
-    int64[M] of each that was driven in 1/65536, and the turn int64[M] into it, -1 where it was on that edge before.
-    """
-
-    ms: Array
-    start: Array
-    edge: Array
-    share: Array
-    turn: Array
-
-    @classmethod
-    def joined(cls, parts: Sequence[Intervals]) -> Intervals:
-        """Several, one after another."""
-        none = np.zeros(0, np.int64)
-        ms, edge, share, turn = (
-            np.concatenate([none, *(part[n] for part in parts)]).astype(np.int64) for n in (0, 2, 3, 4)
-        )
-        lengths = np.concatenate([none, *(np.diff(part.start) for part in parts)])
-        return cls(ms, np.concatenate(([0], np.cumsum(lengths))), edge, share, turn)
-
-    def take(self, rows: Array) -> Intervals:
-        """Some of the intervals, by index."""
-        lengths = np.diff(self.start)[rows]
-        start = np.concatenate(([0], np.cumsum(lengths)))
-        at = np.arange(start[-1]) - np.repeat(start[:-1] - self.start[rows], lengths)
-        return Intervals(self.ms[rows], start, self.edge[at], self.share[at], self.turn[at])
+SUMS_MAX = 1 << 26
+"""Bytes of sums, unpacked."""
 
 
 class Lesson(NamedTuple):
@@ -144,6 +66,30 @@ class Lesson(NamedTuple):
     node: Array
     driven_ms: Array
     expected_ms: Array
+
+    def packed(self) -> str:
+        """As text, of about five characters a node."""
+        columns = np.stack((np.diff(self.node, prepend=0), self.driven_ms, self.expected_ms)).astype("<i8")
+        # byte by byte of all numbers: most are small, and what is alike lies together
+        planes = np.ascontiguousarray(columns.view(np.uint8).reshape(3, -1, 8).transpose(0, 2, 1))
+        return base64.b85encode(zlib.compress(planes.tobytes(), 6)).decode()
+
+    @classmethod
+    def unpacked(cls, text: str) -> Lesson:
+        """What `packed` wrote; `BadValueError` for anything else."""
+        try:
+            opened = zlib.decompressobj()
+            data = opened.decompress(base64.b85decode(text), SUMS_MAX + 1)
+            planes = np.frombuffer(data, np.uint8).reshape(3, 8, -1)
+            step, driven_ms, expected_ms = np.ascontiguousarray(planes.transpose(0, 2, 1)).view("<i8")[:, :, 0]
+            node = np.cumsum(step, dtype=np.int64)
+            fine = opened.eof and len(data) <= SUMS_MAX and (step[1:] > 0).all() and (node >= 0).all()
+            fine = fine and all(((sums >= 0) & (sums <= SUM_MAX)).all() for sums in (driven_ms, expected_ms))
+            if not fine:
+                raise ValueError("out of range")
+        except (ValueError, zlib.error) as error:
+            raise BadValueError("/packed", "pace", f"these are no sums of seconds: {error}") from None
+        return cls(node, driven_ms.astype(np.int64), expected_ms.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +106,18 @@ class Pace:
         """Of a city of which nothing is known."""
         none = np.zeros(0, np.int64)
         return cls(none, none, none, minute)
+
+    def packed(self) -> str:
+        """As text, as `Lesson.packed`."""
+        return f"{self.minute}:{Lesson(self.node, self.driven_ms, self.expected_ms).packed()}"
+
+    @classmethod
+    def unpacked(cls, text: str) -> Pace:
+        """What `packed` wrote; `BadValueError` for anything else."""
+        minute, _, sums = text.partition(":")
+        if not (minute.isascii() and minute.isdigit() and len(minute) < 12):
+            raise BadValueError("/packed", "pace", "these are no sums of seconds as of a minute")
+        return cls(*Lesson.unpacked(sums), int(minute))
 
     def at(self, minute: int, rules: PaceRules) -> Pace:
         """The same at a later minute: both sums have decayed."""
@@ -199,14 +157,6 @@ class Pace:
         out: Array = np.clip(own, round(ONE / rules.most_factor), round(ONE * rules.most_factor))
         return out
 
-    def factors(self, tree: Tree, rules: PaceRules, levels: Sequence[Level] = tuple(Level)) -> Array:
-        """int64[N] of all nodes of a tree, in 1/65536; those of other levels say nothing."""
-        out = np.full(len(tree.nodes), ONE, np.int64)
-        at = np.minimum(np.searchsorted(tree.nodes, self.node), len(tree.nodes) - 1)
-        known = (tree.nodes[at] == self.node) & np.isin(self.node >> SHIFT, levels)
-        out[at[known]] = self.own_factors(rules)[known]
-        return out
-
 
 def _k(rules: PaceRules) -> dict[Level, float]:
     return {
@@ -222,56 +172,3 @@ def _decay(rules: PaceRules) -> dict[Level, tuple[int, int]]:
         Level.TURN: (DAY, rules.class_days), Level.CELL: (1, rules.cell_min), Level.ROAD: (DAY, rules.road_days),
     }  # fmt: skip
     return {level: (step, round(2**32 * exp(-1 / steps))) for level, (step, steps) in tau.items()}
-
-
-def at_pace(weights: Weights, tree: Tree, factors: Array, hour: int) -> Weights:
-    """The weights of a profile at the pace of now, in an hour of the local day."""
-    root = _times(factors[hour], factors[NOW])
-    edge = _times(_times(_times(root, factors[tree.edge_class]), factors[tree.edge_cell]), factors[tree.edge_road])
-    turn = _times(_times(root, factors[tree.turn_kind]), factors[tree.turn_cell])
-    edges = np.clip(_times(weights.edge_ms, edge), 1, CLOSED_MS - 1).astype(np.int32)
-    shut = weights.turn_ms >= CLOSED_MS
-    turns = np.where(shut, CLOSED_MS, np.minimum(_times(weights.turn_ms, turn), CLOSED_MS - 1)).astype(np.int32)
-    return weights.timed(edges, turns)
-
-
-def learn(weights: Weights, tree: Tree, factors: Array, hour: int, driven: Intervals, rules: PaceRules) -> Lesson:
-    """What intervals of drives teach whoever expected the weights of a profile to hold at these factors.
-
-    Who stands for long does not stand in traffic: an interval teaches at most `most_slow` times what was expected of
-    it, or `most_still_s`.
-    """
-    rows, on = np.repeat(np.arange(len(driven.ms)), np.diff(driven.start)), driven.turn >= 0
-    # an element is an edge or the turn into one: what the profile says of it, and its nodes, parents first
-    edge, turn = driven.edge, driven.turn[on]
-    row = np.concatenate((rows, rows[on]))
-    edges_ms = weights.edge_ms[edge] * driven.share >> 16
-    turns_ms = np.where(weights.turn_ms[turn] >= CLOSED_MS, 0, weights.turn_ms[turn])
-    full_ms = np.concatenate((edges_ms, turns_ms)).astype(np.int64)
-    path = [
-        np.full(len(row), hour),
-        np.full(len(row), NOW),
-        np.concatenate((tree.edge_class[edge], tree.turn_kind[turn])),
-        np.concatenate((tree.edge_cell[edge], tree.turn_cell[turn])),
-        np.concatenate((tree.edge_road[edge], np.full(len(turn), -1))),
-    ]
-    by_parents_ms = []
-    for node in path:
-        by_parents_ms.append(full_ms)
-        full_ms = np.where(node >= 0, _times(full_ms, factors[node]), full_ms)
-    whole_ms = np.bincount(row, full_ms, len(driven.ms)).astype(np.int64)
-    most_ms = np.maximum(whole_ms * round(rules.most_slow), round(1_000 * rules.most_still_s))
-    took_ms = np.clip(driven.ms, whole_ms // round(rules.most_slow), most_ms)
-    driven_ms = full_ms * took_ms[row] // np.maximum(whole_ms, 1)[row]
-    every, taught = np.concatenate(path), (np.concatenate(path) >= 0) & np.tile((whole_ms > 0)[row], len(path))
-    found, back = np.unique(every[taught], return_inverse=True)
-    sums = (
-        np.bincount(back, np.concatenate(values)[taught], len(found)).astype(np.int64)
-        for values in ([driven_ms] * len(path), by_parents_ms)
-    )
-    return Lesson(tree.nodes[found], *sums)
-
-
-def _times(a: Array, b: Array) -> Array:
-    out: Array = (np.asarray(a, np.int64) * b + ONE // 2) >> 16
-    return out

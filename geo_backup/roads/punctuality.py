@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from geo_backup.rules import PaceRules
 KEPT = 1_000
 """Drives that are remembered, the last ones."""
 MINUTE_MS = 60_000
+OLDEST_MIN = 2_880
+"""Older drives count as if they were two days old: one new drive is not to outweigh all of them."""
+ONE = 1 << 16
 P90 = 1.2815515594457412
 """Where a standard normal distribution has nine tenths below it."""
 
@@ -43,14 +46,39 @@ class Trust(NamedTuple):
     drives: int
     measured: bool
 
-    def eta_ms(self, field_ms: int) -> int:
-        """The time to tell."""
-        return field_ms + self.overhead_ms
+    @classmethod
+    def assumed(cls, eta_cv: float, drives: int = 0) -> Trust:
+        """What is thought of times before enough drives are known: nothing is added, and they scatter by `eta_cv`
+        (coefficient of variation), log-normally."""
+        high = exp(P90 * sqrt(log(1.0 + eta_cv**2)))
+        return cls(0, round(ONE / high), round(ONE * high), drives, False)
 
-    def within_ms(self, field_ms: int) -> tuple[int, int]:
-        """The times that eight drives of ten keep to, the later one being kept by nine of ten."""
-        eta_ms = self.eta_ms(field_ms)
-        return eta_ms * self.p10 >> 16, eta_ms * self.p90 >> 16
+    @property
+    def word(self) -> Literal["assumed", "measured"]:
+        """How far times can be trusted is assumed, or was measured."""
+        return "measured" if self.measured else "assumed"
+
+    @property
+    def eta_cv(self) -> float:
+        """Coefficient of variation of a log-normal time between the same ends."""
+        sigma = log(max(self.p90, 1) / max(self.p10, 1)) / (2 * P90)
+        return round(sqrt(max(0.0, exp(sigma**2) - 1.0)), 4)
+
+    def eta_ms(self, field_ms: Array) -> Array:
+        """int64[N]: the times to tell. Of a short way the overhead is no more than the way itself: who is there has
+        arrived."""
+        field_ms = np.asarray(field_ms, np.int64)
+        return field_ms + np.minimum(self.overhead_ms, field_ms)
+
+    def overhead_in_ms(self, eta_ms: Array) -> Array:
+        """int64[N]: what `eta_ms` added to get there."""
+        out: Array = np.minimum(self.overhead_ms, np.asarray(eta_ms, np.int64) // 2)
+        return out
+
+    def within_ms(self, eta_ms: Array) -> tuple[Array, Array]:
+        """int64[N] twice: the times that eight of ten drives keep to, the later one being kept by nine of ten."""
+        eta_ms = np.asarray(eta_ms, np.int64)
+        return eta_ms * self.p10 >> 16, -(-eta_ms * self.p90 >> 16)
 
 
 @dataclass(frozen=True)
@@ -73,13 +101,13 @@ class Punctuality:
         and times that scatter by `eta_cv`, log-normally."""
         known = [drive for drive in self.drives if drive.end_ms <= now_ms]
         if len(known) < rules.drives_least:
-            high = exp(P90 * sqrt(log(1.0 + eta_cv**2)))
-            return Trust(0, round(65536 / high), round(65536 * high), len(known), False)
+            return Trust.assumed(eta_cv, len(known))
         end, field_ms, took = np.array(known, np.int64).T
         half = round(rules.drives_half_h * 60)
-        weight = (1 << 20) * half // (half + np.maximum(now_ms - end, 0) // MINUTE_MS)
+        age = np.clip(now_ms // MINUTE_MS - end // MINUTE_MS, 0, OLDEST_MIN)
+        weight = (1 << 20) * half // (half + age)
         overhead = int(np.clip(_quantile(took - field_ms, weight, 1, 2), 0, round(1_000 * rules.overhead_most_s)))
-        ratio = (took << 16) // np.maximum(field_ms + overhead, 1)
+        ratio = (took << 16) // np.maximum(field_ms + np.minimum(overhead, field_ms), 1)
         p10, p90 = (_quantile(ratio, weight, tenths, 10) for tenths in (1, 9))
         return Trust(overhead, p10, p90, len(known), True)
 

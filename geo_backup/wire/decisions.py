@@ -293,7 +293,7 @@ def _units(rows: Sequence[Told], answer: Answer) -> list[SentUnit]:
         {
             "unit_id": unit.unit_id,
             "eta_s": unit.eta_ms / 1000,
-            "p90_s": late / 1000,
+            "p90_s": (late if unit.p90_ms is None else unit.p90_ms) / 1000,
             "p_first": round(p, 3),
             "arrival_time": to_text(answer.as_of_ms + unit.eta_ms),
             "fills": unit.fills,

@@ -15,7 +15,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from geo_backup.errors import LogError
+from geo_backup.errors import BadValueError, LogError
 
 INT_MAX = 2**63 - 1
 DEEPEST = 32
@@ -40,7 +40,8 @@ def wrong(path: str, expected: str, value: Any) -> LogError:
 
 @cache
 def codec(hint: Any) -> Codec:
-    """The codec of a type: scalars, Literal, X | None, tuples, dicts by text, NamedTuples and dataclasses.
+    """The codec of a type: scalars, Literal, X | None, tuples, dicts by text, NamedTuples, dataclasses, and what packs
+    itself into text (`packed`, `unpacked`).
 
     Raises TypeError for a type that has no one JSON form.
     """
@@ -57,6 +58,8 @@ def codec(hint: Any) -> Codec:
         return _tuple(args)
     if origin in (Mapping, dict) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         return _mapping(args)
+    if isinstance(hint, type) and hasattr(hint, "unpacked"):
+        return _packed(hint)
     if isinstance(hint, type) and issubclass(hint, tuple):
         named: Any = hint
         return _object(named, named._fields, named._field_defaults, {})
@@ -154,6 +157,23 @@ def _quick(value: Any, depth: int) -> Any:
     if depth < DEEPEST and isinstance(value, Mapping):
         return {_text(name, ""): _quick(item, depth + 1) for name, item in value.items()}
     raise _OddError
+
+
+def _packed(kind: Any) -> Codec:
+    """Many numbers as one text, which the type makes itself."""
+
+    def decode(value: Any, path: str) -> Any:
+        try:
+            return kind.unpacked(_text(value, path))
+        except BadValueError:
+            raise wrong(path, f"a packed {kind.__name__}", value) from None
+
+    def encode(value: Any, path: str) -> str:
+        if type(value) is not kind:
+            raise wrong(path, kind.__name__, value)
+        return str(value.packed())
+
+    return Codec(encode, decode)
 
 
 def _literal(allowed: tuple[Any, ...]) -> Codec:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.pace import NOW, ONE, SHIFT, Intervals, Lesson, Level, Pace, Tree, at_pace, learn, node_of
+from geo_backup.roads.pace import ONE, SHIFT, Lesson, Level, Pace, node_of
+from geo_backup.roads.pacing import NOW, Intervals, Tree, at_pace, factors, learn
 from geo_backup.roads.profile import CLOSED_MS, ROUTINE
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import Weights, weigh
@@ -51,15 +52,15 @@ def taught(pace: Pace, driven: Intervals, minutes: int = 1) -> Pace:
     _, weights, tree = town()
     for _ in range(minutes):
         pace = pace.at(pace.minute + 1, RULES)
-        pace = pace.after(learn(weights, tree, pace.factors(tree, RULES), MORNING, driven, RULES))
+        pace = pace.after(learn(weights, tree, factors(tree, pace, RULES), MORNING, driven, RULES))
     return pace
 
 
 def test_who_knows_nothing_drives_as_the_profile_says() -> None:
     _, weights, tree = town()
-    factors = Pace.unlearned(MINUTE).factors(tree, RULES)
-    assert (factors == ONE).all()
-    same = at_pace(weights, tree, factors, MORNING)
+    nothing = factors(tree, Pace.unlearned(MINUTE), RULES)
+    assert (nothing.whole == ONE).all()
+    same = at_pace(weights, tree, nothing, MORNING)
     for name in ("edge_ms", "turn_ms", "arc_ms", "shut"):
         np.testing.assert_array_equal(getattr(same, name), getattr(weights, name))
 
@@ -68,7 +69,7 @@ def test_who_knows_nothing_drives_as_the_profile_says() -> None:
 def test_what_every_drive_takes_longer_is_soon_expected_of_every_drive(times: float) -> None:
     _, weights, tree = town()
     pace = taught(Pace.unlearned(MINUTE), drives(20, times), minutes=30)
-    now = at_pace(weights, tree, pace.factors(tree, RULES), MORNING)
+    now = at_pace(weights, tree, factors(tree, pace, RULES), MORNING)
     other = drives(20, 1.0, seed=2)
     on = other.turn >= 0
     then_ms = weights.edge_ms[other.edge].sum() + weights.turn_ms[other.turn[on]].sum()
@@ -87,18 +88,18 @@ def test_the_tree_says_at_which_level_it_is_slow() -> None:
     cell = int(np.bincount(tree.edge_cell[whole.edge]).argmax())
     ms = np.where(tree.edge_cell[whole.edge] == cell, 2 * ms, ms).astype(np.int64)
     slow = whole._replace(ms=ms, start=np.arange(len(ms) + 1))
-    factors = taught(Pace.unlearned(MINUTE), slow, minutes=40).factors(tree, RULES) / ONE
-    town_wide = factors[NOW] * factors[MORNING]
+    times = factors(tree, taught(Pace.unlearned(MINUTE), slow, minutes=40), RULES).whole / ONE
+    town_wide = times[NOW] * times[MORNING]
     assert town_wide < 1.35
-    assert factors[cell] * town_wide > 1.6
+    assert times[cell] * town_wide > 1.6
     others = np.unique(tree.edge_cell[whole.edge])
-    assert (factors[others[others != cell]] < 1.0).all()
+    assert (times[others[others != cell]] < 1.0).all()
 
 
 def test_a_lesson_is_credited_in_proportion_and_adds_up() -> None:
     _, weights, tree = town()
     driven = drives(5, 3.0)
-    lesson = learn(weights, tree, Pace.unlearned().factors(tree, RULES), MORNING, driven, RULES)
+    lesson = learn(weights, tree, factors(tree, Pace.unlearned(), RULES), MORNING, driven, RULES)
     level = lesson.node >> SHIFT
     assert (np.diff(lesson.node) > 0).all()
     for of in (Level.HOUR, Level.NOW, Level.CELL):
@@ -112,7 +113,7 @@ def test_who_stands_for_an_hour_teaches_no_more_than_a_queue_would() -> None:
     _, weights, tree = town()
     edge = int(np.flatnonzero(weights.shut == 0)[0])
     still = Intervals(np.array([3_600_000]), np.array([0, 1]), np.array([edge]), np.array([655]), np.array([-1]))
-    lesson = learn(weights, tree, Pace.unlearned().factors(tree, RULES), MORNING, still, RULES)
+    lesson = learn(weights, tree, factors(tree, Pace.unlearned(), RULES), MORNING, still, RULES)
     assert lesson.driven_ms.max() <= RULES.most_still_s * 1_000
     before = taught(Pace.unlearned(MINUTE), drives(30, 1.0), minutes=30)
     after = before.after(lesson)
@@ -125,7 +126,7 @@ def test_an_interval_without_any_road_teaches_nothing() -> None:
     _, weights, tree = town()
     none = np.zeros(0, np.int64)
     lesson = learn(
-        weights, tree, Pace.unlearned().factors(tree, RULES), MORNING,
+        weights, tree, factors(tree, Pace.unlearned(), RULES), MORNING,
         Intervals(np.array([15_000]), np.array([0, 0]), none, none, none), RULES,
     )  # fmt: skip
     assert not len(lesson.node)
@@ -154,8 +155,8 @@ def test_forgetting_in_one_step_or_in_many_is_the_same(
     for name in ("node", "driven_ms", "expected_ms"):
         np.testing.assert_array_equal(getattr(once, name), getattr(twice, name))
     assert pace.at(MINUTE - 5, RULES) is pace
-    factors = once.own_factors(RULES) / ONE
-    assert ((factors >= 1 / RULES.most_factor - 1e-4) & (factors <= RULES.most_factor + 1e-4)).all()
+    own = once.own_factors(RULES) / ONE
+    assert ((own >= 1 / RULES.most_factor - 1e-4) & (own <= RULES.most_factor + 1e-4)).all()
 
 
 def test_now_is_over_within_hours_and_a_class_stays() -> None:
