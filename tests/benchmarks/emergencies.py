@@ -3,19 +3,19 @@ next.
 
     python tests/benchmarks/emergencies.py --map DIR --calls sf_fire_calls_2020-04.csv --stations sf_fire_stations.csv
 
-A drive counts where its beginning is known well enough: a unit sent with siren (the city's code 3), most of whose calls in
-the first week lay in the area of the station that it is taken to live at, and which had been free for half an hour. Three
-times are foretold and compared with the record: **turnout**, from being sent to wheels rolling; **travel**, from there to on
-scene, from the station's door; **both**.
+A drive counts where its beginning is known well enough: a unit sent with siren (the city's code 3), most of whose calls
+in the first week lay in the area of the station that it is taken to live at, and which had been free for half an hour.
+Three times are foretold and compared with the record: **turnout**, from being sent to wheels rolling; **travel**, from
+there to on scene, from the station's door; **both**.
 
 - *before*: the turnout of the rules, the `response` profile as it comes, and the spread that the rules assume;
-- *learned*: of the first week alone. Turnout: the median of a unit, drawn towards that of its kind of unit as if it had
-  been seen `SHRINK` times more. Travel: the tree of paces, taught that the recorded time was spent on our own way, since
-  no other is known, and how drives kept the times that were foretold for them.
+- *learned*: of the first week alone. Turnout: the median of a unit, drawn towards that of its kind of unit as if that
+  had been seen `SHRINK` times more. Travel: the tree of paces, taught that the recorded time was spent on our own way,
+  since no other is known, and how drives kept the times that were foretold for them.
 - *going on*: as *learned*, and every drive of the second week teaches once it is over, as on a running server.
 
-Beside them the air line at the first week's speed, and a drive foretold by the other drives from the same station to the
-same block: who knows all but the day's luck does no better than about that.
+Beside them the air line at the first week's speed, and how drives from one station to one block scatter: who knows all
+but the day's luck does no better than about that.
 """
 
 from __future__ import annotations
