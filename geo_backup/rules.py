@@ -331,7 +331,7 @@ class PaceRules:
     """A fix teaches so long after it came: by then the road is certain."""
     drives_least: int = number(30, 2, 1_000)
     """Until so many drives are known, how far a time can be trusted is assumed."""
-    drives_half_h: float = number(3.0, 0.1, 10_000.0)
+    drives_half_h: float = number(2.0, 0.1, 10_000.0)
     """A drive so many hours ago counts half of one now."""
     overhead_most_s: float = number(180.0, 0.0, 3_600.0)
     """What is added to a drive besides driving is at most this."""
@@ -341,6 +341,10 @@ class PaceRules:
     """An interval teaches at most that it took so many times what was expected,"""
     most_still_s: float = number(180.0, 0.0, 3_600.0)
     """or so long: who stands longer does not stand in traffic."""
+    turnout_k: int = number(5, 1, 10_000)
+    """Turnouts that weigh as much as what was thought before."""
+    turnout_most_s: int = number(900, 1, 86_400)
+    """A longer turnout is a stamp that somebody forgot."""
 
 
 AGENCY_GROUPS = ("turnout", "backup", "swap", "cover", "report")

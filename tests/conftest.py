@@ -31,6 +31,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             half.wait()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays with one worker, since its tests share what they need; so do all tests of the browser, since two
+    browsers at once starve each other on two cores."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("browser" if item.get_closest_marker("browser") else file))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return _nothing_left_out((yield))

@@ -173,6 +173,7 @@ class ServerInThread(Server):
     certificate: Certificate | None = None
     proxies: Proxies = field(default_factory=Proxies)
     speakers: Speakers | None = None
+    node: Node | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -195,6 +196,12 @@ class ServerInThread(Server):
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def add(self, *events: Event) -> None:
+        """Add facts to its log as it does itself."""
+        assert self.node is not None
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self.node.log.append(events), self._loop).result(20)
+
     def kill(self) -> None:
         raise NotImplementedError("only a process can be killed: use Server")
 
@@ -204,7 +211,7 @@ class ServerInThread(Server):
         self._loop.call_soon_threadsafe(self._told.set)
         self._thread.join(20)
         assert not self._thread.is_alive(), "the server did not stop"
-        self._thread = self._loop = self._told = None
+        self._thread = self._loop = self._told = self.node = None
         return 0
 
     def _run(self) -> None:
@@ -244,6 +251,7 @@ class ServerInThread(Server):
         except BaseException:
             node.log.close()
             raise
+        self.node = node
         app = create_app(
             node,
             adopt_unknown="--adopt-unknown" in self.more,

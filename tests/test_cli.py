@@ -21,15 +21,16 @@ from typer.testing import CliRunner
 from geo_backup import cli
 from geo_backup.custody import LogRepaired, RecordsPurged
 from geo_backup.eventlog import open_log
+from geo_backup.events import NetworkAdopted
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.route import cut_line
 from tests.running import GOTHENBURG, ROOT, Failed, Server, ServerInThread, free_port
-from tests.stories import opened, part, ping, unit
+from tests.stories import ms, opened, part, ping, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
     ["match"],
-    *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"]),
+    *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"], ["report", "eta"]),
     *(["audit", "verify"], ["audit", "key"]),
     *(["places", name] for name in ("find", "name", "add", "list", "remove", "build")),
     *(["log", name] for name in ("backup", "restore", "repair", "acknowledge", "purge", "hold", "release")),
@@ -79,6 +80,9 @@ def test_help_names_every_command() -> None:
         (["verify", "nowhere.sqlite", *MAP], "nowhere.sqlite"),
         (["report", "response", "nowhere.sqlite"], "nowhere.sqlite"),
         (["report", "response", "nowhere.sqlite", "--timezone", "Mars"], "--timezone"),
+        (["report", "eta", "nowhere.sqlite"], "nowhere.sqlite"),
+        (["report", "eta", "nowhere.sqlite", "--timezone", "Mars"], "--timezone"),
+        (["report", "eta", "nowhere.sqlite", "--plot", "nowhere/etas.svg"], "--plot nowhere/etas.svg"),
         (["watch", "nowhere"], "http://"),
         (["match", "nowhere.csv", *MAP], "nowhere.csv"),
         (["match", "x.csv", "--map", "nowhere"], "nowhere is not a map"),
@@ -446,6 +450,33 @@ def test_a_log_is_proven_kept_and_purged(run: Any, tmp_path: Path) -> None:
         with pytest.raises(Failed) as failure:
             run("log", *args)
         one_line(failure)
+
+
+def test_report_eta(run: Any, tmp_path: Path) -> None:
+    file, plot = tmp_path / "log.sqlite", tmp_path / "etas.svg"
+    adopted = NetworkAdopted(
+        received_ms=ms(0), network_id="n", area="a", software_version="1", extent=(11.8, 57.6, 12.1, 57.8)
+    )
+
+    async def write() -> None:
+        log = open_log(file)
+        await log.append([adopted, unit("P1"), opened("i1", 0), part("i1", "P1", "assigned", 20, eta_ms=300_000)])
+        await log.append([part("i1", "P1", "on_scene", 350)])
+        log.close()
+
+    asyncio.run(write())
+    answer = json.loads(run("report", "eta", file, "--json", "--plot", plot))
+    assert (answer["events"], answer["timezone"]) == (5, "Europe/Stockholm"), "of the map that the log speaks of"
+    assert answer["all"] == {
+        "drives": 1, "median_ape": 9.1, "mae_s": 30.0, "bias_s": -30.0, "p90_abs_s": 30.0, "coverage_80": 1.0,
+        "share_under_p90": 1.0,
+    }  # fmt: skip
+    assert answer["by"]["hour"] == {"23": answer["all"]}
+    assert "1 drive, 2023-11-14" in plot.read_text(encoding="utf-8")
+    words = run("report", "eta", file, "--timezone", "UTC")
+    assert "5 events; 1 drive, 2023-11-14; hours of UTC" in words
+    assert "hour 22" in words
+    assert "spread assumed" in words
 
 
 def test_report_response(run: Any, tmp_path: Path) -> None:

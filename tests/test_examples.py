@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from examples import draw_pace
 from tests.running import START_S, ServerInThread, eventually, free_port
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,16 @@ def test_the_field_is_drawn() -> None:
     shipped = (ROOT / "examples" / "field.svg").read_text(encoding="utf-8")
     assert picture.startswith("<svg")
     assert picture.count("M") == shipped.count("M") > 1_000  # a street each, whatever another machine rounds
+
+
+def test_the_pace_of_a_city_is_drawn_by_the_hour() -> None:
+    rows = [
+        {"level": "hour", "of": "8:00 to 9:00", "times": 1.33, "evidence_s": 90_000},
+        {"level": "class", "of": "primary", "times": 1.2, "evidence_s": 90_000},
+    ]
+    picture = draw_pace.picture(rows)
+    assert picture.count("fill-opacity") == 1
+    assert ">1.33</text>" in picture
 
 
 def test_a_client_sends_the_first_unit_and_sees_it_arrive(demo: str) -> None:

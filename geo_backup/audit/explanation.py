@@ -120,8 +120,8 @@ def _lacking(lack: Lack) -> str:
 
 
 def _how_sure(event: DecisionMade, answer: Answer) -> list[str]:
-    """What was told before, and whether a better set may exist."""
-    lines = []
+    """How far the times can be trusted, what was told before, and whether a better set may exist."""
+    lines = [_trusted(answer)] if answer.chosen else []
     if answer.first and {unit.unit_id for unit in answer.first} != {unit.unit_id for unit in answer.chosen}:
         lines.append(f"What was told at once: {', '.join(unit.unit_id for unit in answer.first)}.")
     if answer.gap:
@@ -134,6 +134,15 @@ def _how_sure(event: DecisionMade, answer: Answer) -> list[str]:
         sure = "a better set may exist: the search was cut off"
     pairs = so_many(answer.considered, "pair of unit and incident was", "pairs of unit and incident were")
     return [*lines, f"{pairs} weighed; {sure}."]
+
+
+def _trusted(answer: Answer) -> str:
+    """How far the times can be trusted."""
+    if answer.times == "measured":
+        beyond = f", of which {_minutes(answer.overhead_ms)} beyond driving" if answer.overhead_ms else ""
+        return f"Times are as {answer.drives} drives have kept them{beyond}; they scatter by {answer.eta_cv:.0%}."
+    known = f" until more than {so_many(answer.drives, 'drive is', 'drives are')} known" if answer.drives else ""
+    return f"How far times can be trusted is assumed{known}: they scatter by {answer.eta_cv:.0%}."
 
 
 def _passed_over(answer: Answer) -> list[Weighed]:
@@ -159,11 +168,14 @@ def _sent(row: Told, unit: Weighed) -> str:
             ("to the road", unit.first_leg_ms),
             ("drive", unit.drive_ms),
             ("last leg", unit.last_leg_ms),
+            ("beyond driving", unit.overhead_ms),
         )
         if ms
     ]
     fills = (" and ".join(row.fills) or "backup") + (", to wait at staging" if row.staged else "")
     line = f"Send {row.unit_id} as {fills}: {_minutes(row.eta_ms)} ({', '.join(parts)})"
+    line += f", nine of ten by {_minutes(row.p90_ms)}" if row.p90_ms is not None else ""
+    line += f", the drive {unit.pace}" if unit.pace else ""
     line += f", {unit.rank}. by arrival" if unit.rank is not None else ""
     line += f"; taken from incident {row.preempts}" if row.preempts else ""
     return line + (f"; {row.price_words}." if row.price_words else ".")

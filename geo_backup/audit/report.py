@@ -15,7 +15,7 @@ from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 
-from geo_backup.audit.responses import STEPS, Response, Responses
+from geo_backup.audit.responses import Response, Responses, span_ms, told_and_taken_ms, why_not
 from geo_backup.backup.odds import sigma_of
 from geo_backup.errors import BadValueError
 from geo_backup.rules import ReportRules, Rules
@@ -155,15 +155,6 @@ def arrivals(responses: Iterable[Response]) -> dict[int, int]:
     }
 
 
-def why_not(response: Response) -> str | None:
-    """Why a response is left out as a whole; None: it counts."""
-    if response.exercise:
-        return "exercise"
-    if response.planned:
-        return "planned"
-    return "cancelled" if response.ended == "cancelled" and "on_scene" not in response.at_ms else None
-
-
 def wilson(hits: int, count: int, z: float = 1.959964) -> tuple[float, float]:
     """Interval of a share, 95 % unless told (Wilson 1927, without continuity correction). `count` is at least 1."""
     share, shrink = hits / count, 1.0 + z * z / count
@@ -198,7 +189,7 @@ def _group(responses: Sequence[Response], order: dict[int, int], rules: Rules) -
 
 
 def _segment(name: str, responses: Sequence[Response], order: dict[int, int], rules: Rules) -> Segment:
-    spans = [(one, *_span_ms(one, *SEGMENTS[name], rules.report)) for one in responses]
+    spans = [(one, *span_ms(one, *SEGMENTS[name], rules.report)) for one in responses]
     good = [(ms, _target_ms(name, one, order, rules.of(one.agency).report)) for one, ms, why in spans if why is None]
     taken_s = [ms / 1_000 for ms, _ in good]
     held = [(ms, target) for ms, target in good if target is not None]
@@ -215,16 +206,6 @@ def _segment(name: str, responses: Sequence[Response], order: dict[int, int], ru
     )
 
 
-def _span_ms(one: Response, begin: str, end: str, rules: ReportRules) -> tuple[int, str | None]:
-    """Milliseconds between two steps, or why they say nothing."""
-    if begin not in one.at_ms or end not in one.at_ms:
-        # a step that was skipped is not awaited any more
-        skipped = one.ended or any(step in one.at_ms for step in STEPS[STEPS.index(end) :])
-        return 0, "no_stamps" if skipped else "under_way"
-    ms = one.at_ms[end] - one.at_ms[begin]
-    return ms, "negative" if ms < 0 else "too_long" if ms > rules.longest_ms else None
-
-
 def _target_ms(name: str, one: Response, order: dict[int, int], rules: ReportRules) -> int | None:
     if name == "process":
         return rules.process_ms
@@ -239,16 +220,12 @@ def _eta_quality(responses: Sequence[Response], rules: Rules) -> EtaQuality:
     wide = math.exp(1.2816 * sigma_of(rules.backup.eta_cv))
     errors_s, shares, inside, left_out = [], [], 0, []
     for one in responses:
-        ms, why = _span_ms(one, *SEGMENTS["response"], rules.report)
-        if one.predicted_ms is None:
-            why = "no_prediction"
-        elif one.at_ms["assigned"] - one.predicted_at_ms > rules.report.prediction_max_age_ms:
-            why = "old_prediction"
+        told_ms, ms, why = told_and_taken_ms(one, rules.report)
         left_out.append(why)
-        if why is None and one.predicted_ms is not None:
-            errors_s.append((ms - one.predicted_ms) / 1_000)
-            shares.append(abs(ms - one.predicted_ms) / max(one.predicted_ms, 1_000))
-            inside += one.predicted_ms / wide <= ms <= one.predicted_ms * wide
+        if why is None:
+            errors_s.append((ms - told_ms) / 1_000)
+            shares.append(abs(ms - told_ms) / max(told_ms, 1_000))
+            inside += told_ms / wide <= ms <= told_ms * wide
     size_s = [abs(error) for error in errors_s]
     count = len(errors_s)
     return EtaQuality(

@@ -39,7 +39,9 @@ class Told:
     stands_in: tuple[str, ...] = ()
     """Those of the needs that it fills as a substitute."""
     p90_ms: int | None = None
-    """Nine of ten such units are there by then; None: older records leave it to `eta_cv`."""
+    """Nine of ten such units are there by then; None: it is left to `eta_cv` ..."""
+    low_ms: int | None = None
+    """... and so is when eight of ten begin to be."""
 
 
 class Offer(NamedTuple):
@@ -68,6 +70,10 @@ class Answer:
     """Of the first records, which do not say theirs."""
     times: Literal["assumed", "measured"] = "assumed"
     """Whether that is a rule, or what drives have shown."""
+    drives: int = 0
+    """So many of them are known."""
+    overhead_ms: int = 0
+    """What a drive takes beyond driving, as measured."""
     missing: tuple[Need, ...] = ()
     """What is asked for and was not on its way, with the counts that were missing."""
     unmet: tuple[Need, ...] = ()
@@ -111,6 +117,8 @@ def answer(question: Question, first: Choice, best: Choice | None = None, told: 
         by_arrival=city is None,
         eta_cv=ranking.eta_cv,
         times=ranking.trust.word,
+        drives=ranking.trust.drives,
+        overhead_ms=ranking.trust.overhead_ms,
         missing=tuple(Need(need.capability, need.count, need.need) for need in question.needs),
         unmet=tuple(Need(need.capability, need.count, need.need) for need in unmet),
         lacking=tuple(lack(need, ranking.roll, reason, sent, ranking.warnings) for need in unmet),
@@ -157,6 +165,7 @@ def _tell(question: Question, choice: Choice) -> tuple[Told, ...]:
 def _told(question: Question, unit: Sent) -> Told:
     ranking, city, needs = question.ranking, question.city, question.needs
     skills = question.fleet.skills[unit.row]
+    (low_ms,), (p90_ms,) = (ms.tolist() for ms in ranking.within_ms(np.array([unit.row])))
     return Told(
         ranking.ids[unit.row],
         int(ranking.eta_ms[unit.row]),
@@ -166,7 +175,8 @@ def _told(question: Question, unit: Sent) -> Told:
         None if city is None else int(question.fleet.cover_lost[unit.row]),
         "" if city is None else city.words(unit.row),
         tuple(needs[i].capability for i in unit.fills if fill(skills, needs[i]) == AS_SUBSTITUTE),
-        int(ranking.within_ms(np.array([unit.row]))[1][0]) if ranking.trust.measured else None,
+        p90_ms if ranking.trust.measured else None,
+        low_ms if ranking.trust.measured else None,
     )
 
 

@@ -19,6 +19,7 @@ from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import Pace
+from geo_backup.roads.paced import Paced, evidence_s
 from geo_backup.roads.pacing import Factors, Tree, at_pace, factors
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.snap import Target
@@ -251,6 +252,11 @@ class Taught:
         share = profile.speed.congestion_share
         return factors(tree, self.pace or Pace.unlearned(), self.rules, traffic=self.traffic, share=share)
 
+    @property
+    def evidence_s(self) -> int:
+        """Seconds of driving that taught it."""
+        return evidence_s(self.pace) + evidence_s(self.traffic)
+
 
 class Driving:
     """One way of driving as it is now; `follow` brings it up to the moment."""
@@ -263,9 +269,8 @@ class Driving:
         """As the profile says."""
         self.weights = self._plain
         self._taught: Taught | None = None
-        self._paced = self._plain
-        """At the pace that was taught."""
-        self._paced_hour: int | None = None
+        self.paced: Paced | None = None
+        """At the pace that was taught; None where nothing was."""
         self.holding: Mapping[str, Obstacle] = {}
         """Closures that these weights are under."""
         self._covers = covers([], obstacles.network.edges)
@@ -315,17 +320,17 @@ class Driving:
         """The weights without closures and traffic; the same object as long as they are the same."""
         hour, network = self._hour(as_of_ms), self.obstacles.network
         if self._plain.hour != hour:
-            self._plain, self._paced_hour, self._taught = weigh(network, self.profile, hour=hour), None, None
-            self._paced = self._plain
+            self._plain, self._taught, self.paced = weigh(network, self.profile, hour=hour), None, None
         if taught is None or as_of_ms is None:
-            self._taught, self._paced = None, self._plain
+            self._taught = self.paced = None
             return self._plain
-        paced_hour = hour_of(as_of_ms, network.area.timezone)
-        if not taught.same(self._taught) or paced_hour != self._paced_hour:
+        now = hour_of(as_of_ms, network.area.timezone)
+        if self.paced is None or self.paced.hour != now or not taught.same(self._taught):
             tree = Tree.of(network)
-            self._paced = at_pace(self._plain, tree, taught.factors(tree, self.profile), paced_hour)
-            self._taught, self._paced_hour = taught, paced_hour
-        return self._paced
+            known = taught.factors(tree, self.profile)
+            bare = at_pace(self._plain, tree, known, now)
+            self._taught, self.paced = taught, Paced(self._plain, bare, tree, known.whole, now, taught.evidence_s)
+        return self.paced.bare
 
     def last_stretch(self, around: frozenset[str]) -> tuple[frozenset[str], Edges]:
         """Of the closures around a place those that hold, and the edges that they open on the last stretch to it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from geo_backup.backup.view import UnitRow
 from geo_backup.events import UnitStatus
 from geo_backup.live_map.freshness import LOST, at_post, grade, limits_ms
+from geo_backup.live_map.turnout import Turnout, expected, of_kind
 from geo_backup.roads.field import Starts
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.match import Tracks, match_units
@@ -35,6 +36,7 @@ class UnitTable:
         self.network = network
         self.rules = rules
         self.rows: dict[str, UnitRow] = {}
+        self._turnouts: Mapping[str, Turnout] = {}
         self._starts: tuple[tuple[str, int], Starts] | None = None
         self._lay_out()
 
@@ -51,6 +53,22 @@ class UnitTable:
             self._fill(list(self.rows.values()))
         elif rows:
             self._fill(rows)
+
+    def expect(self, turnouts: Mapping[str, Turnout]) -> None:
+        """Take in what is known of the turnouts of kinds of unit."""
+        if turnouts == self._turnouts:
+            return
+        before, self._turnouts = self._turnouts, turnouts
+        others = {name for name in turnouts.keys() | before.keys() if turnouts.get(name) != before.get(name)}
+        for row in self.rows.values():
+            if of_kind(row.status, row.kind) in others:
+                self._turn_out(row)
+
+    def _turn_out(self, row: UnitRow) -> None:
+        r, rules = self.row_of[row.unit_id], self.rules.of(row.agency)
+        alike = self._turnouts.get(of_kind(row.status, row.kind))
+        found = expected(row.status, row.turnout, alike, rules)
+        self.turnout_ms[r], self.turnout_p90_ms[r] = found.median_ms, found.p90_ms
 
     def _lay_out(self) -> None:
         self.ids = sorted(self.rows)
@@ -77,7 +95,7 @@ class UnitTable:
         self.hidden = np.zeros(n, np.bool_)
         self.shift_ends_ms = np.full(n, NEVER_MS, np.int64)
         self.rest_until_ms = np.zeros(n, np.int64)
-        self.turnout_ms, self.clear_ms = np.zeros((2, n), np.int32)
+        self.turnout_ms, self.turnout_p90_ms, self.clear_ms = np.zeros((3, n), np.int32)
         self.on_call_ms = np.zeros(n, np.int32)
         self.points = RoadPoints.empty(n)
 
@@ -98,7 +116,7 @@ class UnitTable:
             self.trusted_ms[r] = freshness.live_moving_ms
             self.staffed[r], self.emergency[r], self.hidden[r] = row.staffed, row.emergency, row.hidden
             turnout = self.rules.of(row.agency).turnout
-            self.turnout_ms[r] = turnout.on_station_ms if row.status == "on_station" else turnout.mobile_ms
+            self._turn_out(row)
             self.clear_ms[r] = turnout.on_scene_clear_ms if row.status == "on_scene" else 0
             self.on_call_ms[r] = turnout.on_call_ms
             self.shift_ends_ms[r] = NEVER_MS if row.shift_ends_ms is None else row.shift_ends_ms

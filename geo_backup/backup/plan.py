@@ -1,6 +1,6 @@
 """A plan's schedule: who goes to which post, scheduled backwards from when they must be there, and what the city pays.
 
-    leave = arrive by - P90 of the drive - turnout
+    leave = arrive by - P90 of the drive - P90 of the turnout
 
 Worked out from where the units are now; whoever looks again nearer the time sees it as it is then.
 """
@@ -24,6 +24,7 @@ from geo_backup.errors import OutsideMapError
 from geo_backup.events import ClosureAdded, Need, PlanMade
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.pace import MINUTE_MS
+from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.snap import snap_place
 
 HOUR_MS = 3_600_000
@@ -65,6 +66,8 @@ class Schedule(NamedTuple):
     off_map: tuple[str, ...]
     """Posts that no road is near."""
     proven: bool
+    trust: Trust
+    """How far the drives' times can be trusted."""
 
 
 def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureAdded]) -> Schedule:
@@ -76,7 +79,7 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
     """
     table, rules, now = standing.table, standing.table.rules.of(plan.agency), standing.now
     city = city_now(standing)
-    turnout_ms = table.turnout_ms.astype(np.int64)
+    turnout_ms = table.turnout_p90_ms.astype(np.int64)
     obstacles = Obstacles(standing.network)
     # speeds that are measured now say nothing of then
     obstacles.follow(closures)
@@ -135,4 +138,4 @@ def schedule(standing: Standing, plan: PlanMade, closures: Mapping[str, ClosureA
         demand = city.city.demand.forecast(week_hour(hour_ms, standing.network.area.timezone))[city.city.kept]
         cover = city.cover(plan.agency, demand)
         hours.append(HourOfCover(hour_ms, cover.value(), cover.value() - cover.price(taken)))
-    return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven)
+    return Schedule(tuple(places), tuple(unmet), tuple(hours), tuple(off_map), choice.proven, trust)

@@ -70,6 +70,8 @@ class Weighed:
     low_ms: int | None = None
     p90_ms: int | None = None
     """Older records say neither of the two."""
+    pace: str = ""
+    """Of the first of the ranking, in words: what the pace that was taught makes of its drive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +227,8 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
     rank_of = {row: n + 1 for n, row in enumerate(ranking.order.tolist())}
     ranked = np.array([row for row in rows if row in rank_of], np.int64)
     parts = {candidate.unit_id: candidate for candidate in ranking.parts(ranked)}
+    first = ranking.order[: table.rules.limit.ranking_frame]
+    paces = dict(zip(first.tolist(), ranking.paces(first), strict=True))
     units = []
     for row in rows:
         unit, which = table.rows[ranking.ids[row]], max(int(ranking.which[row]), 0)
@@ -248,6 +252,7 @@ def _weighing(question: Question, table: UnitTable, rows: tuple[int, ...]) -> Qu
                 match=match_of(unit.skills),
                 score_ms=int(request.eta_ms[row]),
                 distance_m=round(one.distance_m),
+                pace=paces.get(row, ""),
                 **{name: getattr(one, name) for name in OF_CANDIDATE},
             )
         units.append(weighed)

@@ -26,6 +26,7 @@ from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.paced import Paced
 from geo_backup.roads.profile import hour_of
 from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.snap import RoadPoints
@@ -93,6 +94,8 @@ class Ranking:
     roll: Roll
     needs: tuple[Need, ...]
     """What is asked for, and not filled by those who are on it, nor by those who came and have left."""
+    paced: Paced | None = None
+    """The pace that was taught; None where nothing was."""
 
     @property
     def lacking(self) -> tuple[Lack, ...]:
@@ -123,9 +126,9 @@ class Ranking:
         leads = self.points.lead_ms[rows, self.which[rows]]
         legs = np.asarray(self.field.target.last_leg_ms, np.int64)[target]
         out = []
-        overhead = self.trust.overhead_in_ms(self.eta_ms[rows] - self.turnout_ms[rows] - self.clear_ms[rows])
-        columns = (rows, distance_m, leads, legs, overhead, *self.within_ms(rows))
-        for row, distance, lead, leg, beyond, low, p90 in zip(*(column.tolist() for column in columns), strict=True):
+        beyond = self.trust.overhead_ms
+        columns = (rows, distance_m, leads, legs, *self.within_ms(rows))
+        for row, distance, lead, leg, low, p90 in zip(*(column.tolist() for column in columns), strict=True):
             eta, turnout, clear = int(self.eta_ms[row]), int(self.turnout_ms[row]), int(self.clear_ms[row])
             out.append(
                 Candidate(
@@ -148,6 +151,21 @@ class Ranking:
             )
         return out
 
+    def paces(self, rows: Array) -> list[str]:
+        """In words, what the pace that was taught makes of the drive of each of some units; empty where nothing was.
+        It walks every way: for few units. Belongs to the field's thread."""
+        return ["" if self.paced is None else self._pace(row, self.paced) for row in rows.tolist()]
+
+    def _pace(self, row: int, paced: Paced) -> str:
+        which, field = int(self.which[row]), self.field
+        if field is None or which < 0:
+            return ""
+        edge, fraction = int(self.points.edge[row, which]), int(self.points.fraction[row, which])
+        way = field.way(edge, fraction)
+        if way is None:
+            return ""
+        return paced.way(field.weights, way.edges, way.turns, (fraction, field.target.fractions[way.target]))
+
     def within_ms(self, rows: Array | None = None) -> tuple[Array, Array]:
         """int64[N] twice: when eight of ten such units arrive; nine of ten by the later one. Of all units without
         `rows`; `INF_MS` for those that cannot go."""
@@ -169,6 +187,13 @@ class Ranking:
             eta = None if row is None or self.eta_ms[row] >= INF_MS else int(self.eta_ms[row])
             out.append((unit_id, state, 0 if state == "on_scene" else eta))
         return out
+
+    def assigned_within(self) -> dict[str, tuple[int, int]]:
+        """Of the units that are on the way when eight of ten such units are there; nine of ten by the later one."""
+        rows = np.flatnonzero((self.reason == REASON["ASSIGNED_HERE"]) & (self.eta_ms < INF_MS))
+        low_ms, p90_ms = self.within_ms(rows)
+        ids = [self.ids[row] for row in rows.tolist()]
+        return dict(zip(ids, zip(low_ms.tolist(), p90_ms.tolist(), strict=True), strict=True))
 
     def excluded(self) -> list[tuple[str, str]]:
         """(unit_id, reason) of every unit that cannot go, in the order of the ids."""
@@ -214,7 +239,8 @@ def rank(standing: Standing, incident_id: str) -> Ranking:
         "INCIDENT_OFF_MAIN_NETWORK": field is not None and not field.target.on_main,
     }
     said = tuple(name for name, holds in warnings.items() if holds)
-    return rank_fleet(standing.table, incident, field, now, said, standing.trust(incident.profile, incident.agency))
+    trust, paced = standing.trust(incident.profile, incident.agency), standing.front(incident.profile).driving.paced
+    return rank_fleet(standing.table, incident, field, now, said, trust, paced)
 
 
 def rank_fleet(
@@ -224,6 +250,7 @@ def rank_fleet(
     now: View,
     warnings: tuple[str, ...] = (),
     trust: Trust | None = None,
+    paced: Paced | None = None,
 ) -> Ranking:
     """Rank the whole fleet for one incident. `field` is None where the incident is on no road: then nobody can go.
 
@@ -239,7 +266,8 @@ def rank_fleet(
     turnout_ms, clear_ms = _delays(table, incident, on_call, occupied, victim)
     reached, eta_cv = drive_ms < INF_MS, table.rules.of(incident.agency).backup.eta_cv
     trust = trust or Trust.assumed(eta_cv)
-    eta_ms = np.where(reached, trust.eta_ms(drive_ms) + turnout_ms + clear_ms, INF_MS).astype(np.int32)
+    drive_ms = np.where(_under_way(table, incident), trust.left_ms(drive_ms), trust.eta_ms(drive_ms))
+    eta_ms = np.where(reached, drive_ms + turnout_ms + clear_ms, INF_MS).astype(np.int32)
     lost = ~reached & (table.points.edge[:, 0] >= 0)
     beyond = "UNREACHABLE" if field is None or not lost.any() or field.exhausted else "OUTSIDE_HORIZON"
     assignable = np.isin(table.status, [CODE[name] for name in ASSIGNABLE]) | on_call | occupied | victim
@@ -274,7 +302,7 @@ def rank_fleet(
         field.weights.weights_id if field is not None else "", table.rules.rules_id, warnings,
         table.ids, order, reason, eta_ms, turnout_ms, clear_ms, victim, aid, taken_from, which,
         table.status.copy(), fresh, table.points, field,
-        trust, trust.eta_cv if trust.measured else eta_cv, roll, _needs(table, incident),
+        trust, trust.eta_cv if trust.measured else eta_cv, roll, _needs(table, incident), paced,
     )  # fmt: skip
 
 
@@ -325,14 +353,19 @@ def _here(table: UnitTable, incident: IncidentRow) -> list[int]:
     return [table.row_of[unit_id] for unit_id, _ in incident.assigned if unit_id in table.row_of]
 
 
+def _under_way(table: UnitTable, incident: IncidentRow) -> Array:
+    """bool[N]: units that are driving to the incident."""
+    out, state = np.zeros(len(table.ids), np.bool_), dict(incident.assigned)
+    out[[row for row in _here(table, incident) if state[table.ids[row]] in ("en_route", "on_scene")]] = True
+    return out
+
+
 def _delays(
     table: UnitTable, incident: IncidentRow, on_call: Array, occupied: Array, victim: Array
 ) -> tuple[Array, Array]:
     """Milliseconds int32[N] twice before a unit can drive: its turnout, and clearing what it is busy with."""
     turnout_ms = np.where(on_call, table.on_call_ms, table.turnout_ms)
-    state = dict(incident.assigned)
-    # who is rolling already has no turnout left
-    turnout_ms[[row for row in _here(table, incident) if state[table.ids[row]] in ("en_route", "on_scene")]] = 0
+    turnout_ms[_under_way(table, incident)] = 0  # who is rolling already has none left
     clear_ms = np.zeros(len(table.ids), np.int32)
     clear_ms[occupied] = table.rules.of(incident.agency).backup.busy_clear_ms
     clear_ms[victim] = table.clear_ms[victim]

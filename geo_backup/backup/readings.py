@@ -6,7 +6,7 @@ Each belongs to the thread of the fields that it reads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import shapely
@@ -20,6 +20,7 @@ from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.lanes import LANES, Lanes
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.route import Route
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.rules import SnapRules
@@ -82,12 +83,16 @@ def off_road_m(network: RoadNetwork, rules: SnapRules, lon: float, lat: float) -
 
 
 class UnitRoute(NamedTuple):
-    """A unit's way to an incident. `eta_ms` is all of it: the leg to the road, turning round, driving, the last leg."""
+    """A unit's way to an incident. `eta_ms` is all of it: the leg to the road, turning round, driving, the last leg,
+    and what drives take beyond. `pace` is what the pace that was taught makes of it, in words; empty where nothing
+    was."""
 
     route: Route
     eta_ms: int
     first_leg_ms: int
+    overhead_ms: int
     turns_round: bool
+    pace: str
 
 
 def route(standing: Standing, incident_id: str, unit_id: str) -> UnitRoute | None:
@@ -96,11 +101,21 @@ def route(standing: Standing, incident_id: str, unit_id: str) -> UnitRoute | Non
     if field is None or row is None:
         return None
     points = standing.table.points.take(np.array([row]))
-    eta_ms, (which,) = field.etas_ms(points)
+    field_ms, (which,) = field.etas_ms(points)
     way = None if which < 0 else field.route(int(points.edge[0, which]), int(points.fraction[0, which]))
     if way is None:
         return None
-    return UnitRoute(way, int(eta_ms[0]), int(points.lead_ms[0, which]), bool(points.turn_round[0, which]))
+    incident = standing.now.incidents[incident_id]
+    eta_ms = int(standing.trust(incident.profile, incident.agency).eta_ms(field_ms)[0])
+    paced = standing.front(incident.profile).driving.paced
+    return UnitRoute(
+        way,
+        eta_ms,
+        int(points.lead_ms[0, which]),
+        eta_ms - int(field_ms[0]),
+        bool(points.turn_round[0, which]),
+        "" if paced is None else paced.way(field.weights, way.edges, way.turns, (way.cuts[0][0], way.cuts[-1][1])),
+    )
 
 
 def cut_off(standing: Standing, incident_id: str, unit_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -133,17 +148,32 @@ def reach_of(
     return reach_out(weights, Starts.of(weights, points), minutes, table.rules.limit.horizon_ms)
 
 
+class Times(TypedDict):
+    """How far times can be trusted: as is assumed, or as so many drives have shown."""
+
+    state: Literal["assumed", "measured"]
+    drives: int
+    overhead_s: float
+
+
+def times(trust: Trust) -> Times:
+    """How far times can be trusted."""
+    return {"state": trust.word, "drives": trust.drives, "overhead_s": trust.overhead_ms / 1000}
+
+
 class Etas(TypedDict):
     """Drive times in the order of the starts; null with a reason where there is none."""
 
     etas_s: list[float | None]
     reasons: list[str | None]
+    times: Times
     network_id: str
     weights_id: str
 
 
 def etas(standing: Standing, lon: float, lat: float, starts: Sequence[Sequence[float]], profile: str) -> Etas:
-    """Drive times from many places [lon, lat] or [lon, lat, course_deg] to one, closures in force.
+    """Drive times from many places [lon, lat] or [lon, lat, course_deg] to one, closures in force, at the pace that was
+    taught.
 
     Raises `OutsideMapError` for the target.
     """
@@ -164,6 +194,7 @@ def etas(standing: Standing, lon: float, lat: float, starts: Sequence[Sequence[f
     return {
         "etas_s": [None if why is not None else ms / 1000 for ms, why in zip(eta_ms.tolist(), reasons, strict=True)],
         "reasons": reasons,
+        "times": times(standing.trust(profile)),
         "network_id": network.content_id,
         "weights_id": standing.weights(profile).weights_id,
     }

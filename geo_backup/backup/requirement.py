@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from geo_backup.events import ANY, Need
 from geo_backup.live_map.discipline import ANY_OF, discipline_of_word
 
@@ -54,12 +56,32 @@ def remaining(
     needs: Sequence[Need], several: bool, sent: Iterable[Collection[str]]
 ) -> tuple[tuple[Need, ...], tuple[int, ...]]:
     """What is missing when units with these skills are on their way already: needs with their counts left, and the
-    number of each in `needs`. Each unit fills the needs that it can fill best (several: all that it can)."""
+    number of each in `needs`. Whoever was sent first, a unit stands where all of them together fill the most; several:
+    each fills all that it can."""
     left = [need.count for need in needs]
-    for skills in sent:
-        able = [(fill(skills, need), need.need != "must", i) for i, need in enumerate(needs) if left[i] > 0]
-        able = sorted(one for one in able if one[0] != NOT_AT_ALL)
-        for _, _, i in able if several else able[:1]:
-            left[i] -= 1
+    units = [[fill(skills, need) for need in needs] for skills in sent]
+    if several:
+        for row in units:
+            left = [count - (how != NOT_AT_ALL) if count > 0 else count for count, how in zip(left, row, strict=True)]
+    elif units:
+        for n in _placed(needs, units):
+            left[n] -= 1
     kept = tuple(i for i, count in enumerate(left) if count > 0)
     return tuple(needs[i]._replace(count=left[i]) for i in kept), kept
+
+
+def _placed(needs: Sequence[Need], units: Sequence[Sequence[int]]) -> list[int]:
+    """The needs that units fill, each unit one: as many that must be filled as can be, then as many as can be, then as
+    asked before by substitutes, then what is asked for once before what is asked for often: it is what few can."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
+    slot = [n for n, need in enumerate(needs) for _ in range(min(need.count, len(units)))]
+    special = sorted(range(len(needs)), key=lambda n: (is_any(needs[n].capability), needs[n].count, n))
+    worth = np.zeros((len(units), len(slot)))
+    for row, able in enumerate(units):
+        for column, n in enumerate(slot):
+            if able[n] != NOT_AT_ALL:
+                must = needs[n].need == "must"
+                worth[row, column] = (1e9 if must else 1e6) + 1e3 * (able[n] == AS_ASKED) - special.index(n)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return [slot[column] for row, column in zip(rows, columns, strict=True) if worth[row, column] > 0]

@@ -81,11 +81,13 @@ class Standing:
         if view.rules is not self.table.rules and view.rules != self.table.rules:
             rows = list(self.table.rows.values())
             self.table = UnitTable(self.network, view.rules)
+            self.table.expect(view.turnouts)
             self.table.put(rows)
             # horizon and snapping may be others
             self._stands.clear()
             self._fronts.clear()
             self._trust.clear()
+        self.table.expect(view.turnouts)
         self.table.put(view.units, view.gone)
         for incident_id in [known for known in self._stands if known not in view.incidents]:
             self._let_go(incident_id)

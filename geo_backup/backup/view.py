@@ -11,6 +11,7 @@ from geo_backup.events import AgreementMade, ClosureAdded, DemandAdopted, Fix, M
 from geo_backup.live_map import OPEN_STATES, Incident, LiveMap, Unit
 from geo_backup.live_map.discipline import skills
 from geo_backup.live_map.incidents import capabilities_of
+from geo_backup.live_map.turnout import Turnout, measured_of, measured_of_kinds
 from geo_backup.roads.pace import Pace
 from geo_backup.roads.punctuality import Punctuality
 from geo_backup.rules import Rules
@@ -38,6 +39,8 @@ class UnitRow(NamedTuple):
     """Its own officer is in danger."""
     hidden: bool = False
     """Undercover: never sent by a recommendation, and no part of the cover."""
+    turnout: Turnout | None = None
+    """Its own turnouts in this status; None: there are none."""
 
     @property
     def skills(self) -> tuple[str, ...]:
@@ -53,6 +56,7 @@ class UnitRow(NamedTuple):
             capabilities=capabilities_of(unit),
             staffed=unit.crew is None or bool(unit.crew),
             emergency=unit.emergency_id is not None,
+            turnout=measured_of(unit),
         )
 
 
@@ -139,6 +143,8 @@ class View:
     """What drives have taught, by profile ..."""
     punctuality: Mapping[str, Punctuality] = field(default_factory=dict)
     """... and how they kept their times."""
+    turnouts: Mapping[str, Turnout] = field(default_factory=dict)
+    """Of kinds of unit, by `turnout.of_kind`."""
 
 
 def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None) -> View:
@@ -158,4 +164,5 @@ def view(live_map: LiveMap, as_of_ms: int, unit_ids: Iterable[str] | None = None
         live_map.demand,
         live_map.pace,
         live_map.punctuality,
+        measured_of_kinds(live_map),
     )

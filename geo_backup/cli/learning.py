@@ -37,8 +37,9 @@ def learn(
 
     Example: geo-backup learn trips.csv --map maps/porto
     """
-    from geo_backup.lab.learning import MODELS, Learner, Model, drives_of, figures, layer_of, said
+    from geo_backup.lab.learning import MODELS, Learner, Model, drives_of, layer_of, said
     from geo_backup.lab.learning import prequential as foretell
+    from geo_backup.roads.foretold import figures
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import profiles_of
     from geo_backup.rules import Rules

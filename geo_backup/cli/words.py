@@ -19,6 +19,7 @@ from rich.table import Table
 from geo_backup.wording import so_many
 
 if TYPE_CHECKING:
+    from geo_backup.audit.etas import EtaReport
     from geo_backup.audit.verify import Report
     from geo_backup.client import World
     from geo_backup.places import Answer
@@ -32,6 +33,7 @@ DRIVE_TIMES = "drive times"
 MATCHING = "finding the roads that were driven"
 LEARNING = "learning, drive by drive"
 VERIFYING = "verify"
+READING = "reading the log"
 
 
 def replaying(url: str) -> str:
@@ -202,6 +204,64 @@ def chained(words: str) -> str:
 
 def worked_out_again(same: bool) -> str:
     return "Worked out again from its inputs: " + ("the same to the last digit." if same else "DIFFERENT.")
+
+
+AREAS_SHOWN = 12
+GROUP_WORDS = {"trust": "spread", "told": "time of the"}
+BAR = 40
+
+
+def etas_of(found: EtaReport) -> str:
+    """Which times a report is of."""
+    if not found.all["drives"]:
+        return "no time that was told can be held against an arrival"
+    days = sorted({str(time)[:10] for time in (found.first, found.last)})
+    return f"{so_many(found.all['drives'], 'drive')}, {' to '.join(days)}"
+
+
+def etas(found: EtaReport) -> Iterator[str | Table]:
+    """How good the times were that were told, for a terminal of 80 columns."""
+    yield f"{so_many(found.events, 'event')}; {etas_of(found)}; hours of {found.timezone}"
+    if found.all["drives"]:
+        yield _etas_by(found)
+        yield _held(found)
+        yield "errors are told minus taken: with a bias below 0 units came later than told"
+    if found.left_out:
+        yield "left out: " + ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in found.left_out.items())
+
+
+def _etas_by(found: EtaReport) -> Table:
+    table = Table(padding=(0, 1, 0, 0))
+    for name in ("", "drives", "median\nerror %", "mean\nerror s", "bias\ns", "P90 of\nerror s", "in the\n80 %",
+                 "under\nP90"):  # fmt: skip
+        table.add_column(name, justify="right" if name else "left", overflow="fold")
+
+    def add(name: str, row: Mapping[str, Any]) -> None:
+        table.add_row(
+            escape(name), f"{row['drives']:,}", f"{row['median_ape']:.1f}", f"{row['mae_s']:.0f}",
+            f"{row['bias_s']:+.0f}", f"{row['p90_abs_s']:.0f}", f"{row['coverage_80']:.0%}",
+            f"{row['share_under_p90']:.0%}",
+        )  # fmt: skip
+
+    add("all", found.all)
+    for group, by in found.by.items():
+        table.add_section()
+        shown = list(by.items())[: AREAS_SHOWN if group == "area" else None]
+        for name, row in shown:
+            add(f"{GROUP_WORDS.get(group, group)} {name}", row)
+        if len(shown) < len(by):
+            table.add_row(f"{len(by) - len(shown):,} more areas", "")
+    return table
+
+
+def _held(found: EtaReport) -> Table:
+    """What intervals held, as bars; `|` is where each should end."""
+    table = Table("said to\nhold", "held", "", padding=(0, 1, 0, 0))
+    for row in found.calibration:
+        bar = list("█" * round(BAR * row["held"]) + " " * BAR)[: BAR + 1]
+        bar[round(BAR * row["said"])] = "|"
+        table.add_row(f"{row['said']:.0%}", f"{row['held']:.0%}", "".join(bar))
+    return table
 
 
 # ---- calls

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,10 +21,12 @@ from geo_backup.formats.tracks import Track
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.foretold import Foretold
 from geo_backup.roads.kernel import INF_MS, Array
-from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass
+from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Level, Pace
-from geo_backup.roads.pacing import SIGNALS, STOP, Intervals, Tree, at_pace, factors, intervals_of, learn
+from geo_backup.roads.paced import CLASSES, TURNS
+from geo_backup.roads.pacing import Intervals, Tree, at_pace, factors, intervals_of, learn
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
@@ -99,15 +101,6 @@ def _drive(network: RoadNetwork, unit_id: str, segment: Sequence[Fix], rules: Ru
         return None
     ends = [(float(lon[n]), float(lat[n])) for n in (0, -1)]
     return Drive(unit_id, int(at_ms[0]), int(at_ms[-1]), ends[0], ends[1], intervals, end_ms)
-
-
-class Foretold(NamedTuple):
-    """What was said of a drive at its start, and what it took."""
-
-    eta_ms: int
-    low_ms: int
-    high_ms: int
-    took_ms: int
 
 
 @dataclass(frozen=True)
@@ -295,23 +288,6 @@ def _field_ms(weights: Weights, asked: tuple[RoadPoints, Target] | None) -> int 
 HORIZON_MS = 2 * 3_600_000
 
 
-def figures(told: Sequence[Foretold]) -> dict[str, Any]:
-    """How well drives were foretold: APE in %, the rest in seconds, shares of 1."""
-    if not told:
-        return {"drives": 0}
-    eta, low, high, took = (np.array([getattr(one, name) for one in told], np.float64) for name in Foretold._fields)
-    error_s = (eta - took) / 1_000.0
-    return {
-        "drives": len(told),
-        "median_ape": round(100.0 * float(np.median(np.abs(eta - took) / took)), 1),
-        "mae_s": round(float(np.abs(error_s).mean()), 1),
-        "bias_s": round(float(error_s.mean()), 1),
-        "p90_abs_s": round(float(np.quantile(np.abs(error_s), 0.9)), 1),
-        "coverage_80": round(float(((took >= low) & (took <= high)).mean()), 3),
-        "share_under_p90": round(float((took <= high).mean()), 3),
-    }
-
-
 def said(learner: Learner) -> list[dict[str, Any]]:
     """What has been learned of hours, classes of road and kinds of turn: how many times slower than the profile says
     (`times`), and seconds of evidence."""
@@ -333,16 +309,11 @@ def said(learner: Learner) -> list[dict[str, Any]]:
     return rows
 
 
-def _turn_name(kind: int) -> str:
-    beside = {SIGNALS: " at signals", STOP: " at a stop or give-way sign"}.get(kind - (kind & TURN_KIND_MASK), "")
-    return TurnKind(kind & TURN_KIND_MASK).name.lower().replace("_", " ") + beside
-
-
 NAMED: dict[Level, Callable[[int], str]] = {
     Level.HOUR: lambda hour: f"{hour}:00 to {hour + 1}:00",
     Level.NOW: lambda _: "at the end",
-    Level.CLASS: lambda way: WayClass(way).name.lower().replace("_", " "),
-    Level.TURN: _turn_name,
+    Level.CLASS: CLASSES.__getitem__,
+    Level.TURN: TURNS.__getitem__,
 }
 """Levels whose nodes have names, and their names."""
 LAYER_LEAST_MS = 30_000

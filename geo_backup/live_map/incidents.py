@@ -20,6 +20,7 @@ from geo_backup.events import (
     IncidentOpened,
     IncidentReopened,
 )
+from geo_backup.live_map import turnout
 from geo_backup.live_map.discipline import skills
 from geo_backup.live_map.state import (
     CLOSED_INCIDENTS_KEPT,
@@ -253,6 +254,8 @@ def assignment(live_map: LiveMap, event: AssignmentChanged) -> Delta:
         release(live_map, incident, unit.unit_id, event.state, event.at_ms, event.said_by, event.reason)
     else:
         enter(incident.assignments[unit.unit_id], event.state, event.at_ms, event.said_by)
+        if event.state in ("en_route", "on_scene"):
+            turnout.rolls(live_map, unit, incident.assignments[unit.unit_id], event.at_ms)
         if event.state in ("en_route", "on_scene") and not incident.apart:
             unit.status, unit.status_ms = ("en_route" if event.state == "en_route" else "on_scene"), event.at_ms
     return Delta(units=(unit.unit_id,), incidents=(event.incident_id,))
@@ -262,6 +265,7 @@ def _assigned(live_map: LiveMap, event: AssignmentChanged) -> Delta:
     """A unit is sent: away from where it was, and perhaps in the place of another."""
     incident, unit = live_map.incidents[event.incident_id], live_map.units[event.unit_id]
     units, incidents = {unit.unit_id}, {event.incident_id}
+    sent_in = turnout.teaches(live_map, incident, unit)
     if unit.incident_id is not None and not incident.apart:
         incidents.add(unit.incident_id)
         left = live_map.incidents[unit.incident_id]
@@ -279,6 +283,7 @@ def _assigned(live_map: LiveMap, event: AssignmentChanged) -> Delta:
         before.history if before else (),
         event.decision_id,
         promised_ms=None if event.eta_ms is None else event.at_ms + event.eta_ms,
+        sent_in=sent_in,
     )
     enter(part, "assigned", event.at_ms, event.said_by)
     incident.assignments[unit.unit_id] = part

@@ -34,11 +34,11 @@ from geo_backup.rules import Rules
 CLOSED_INCIDENTS_KEPT = 1_000
 """Closed incidents that can still be read from the live map; all of them stay in the log."""
 
-GENERATION = 2
+GENERATION = 3
 """What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
 those could do who came to one and left. 2: when units on their way were to be there; which areas units are in; more
-than four fixes of each. Each holds from the fact on that says so (`NetworkAdopted`): a log from before folds to the
-same bytes for ever."""
+than four fixes of each. 3: how long crews take until they roll. Each holds from the fact on that says so
+(`NetworkAdopted`): a log from before folds to the same bytes for ever."""
 
 NOTES_KEPT = 50
 NOTES_CHARS_KEPT = 20_000
@@ -98,6 +98,8 @@ class Unit:
     """... and since when in each."""
     doubted: tuple[tuple[str, int], ...] = ()
     """Areas of which its last fix said otherwise, and when: one more, and it has crossed their edge."""
+    turnouts: tuple[tuple[str, int], ...] = ()
+    """Its last ones, oldest first: the status in which it was sent, and how long it took until it rolled, in ms."""
 
     @property
     def fix(self) -> Fix | None:
@@ -132,6 +134,8 @@ class Assignment:
     """When it would be there, by what was known when it was sent."""
     checked_ms: int = 0
     """When somebody last made sure that its crew is well."""
+    sent_in: str = ""
+    """The status in which it was sent, until it rolls, where its turnout is going to teach something."""
 
     @property
     def sent_ms(self) -> int:
@@ -317,6 +321,9 @@ class LiveMap:
     """What drives have taught, by profile. Replaced whole, as the next; never changed in place."""
     punctuality: Mapping[str, Punctuality] = field(default_factory=dict)
     """How drives kept their times, by profile."""
+    turnouts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """How long crews took until they rolled, in ms, oldest first, by status and kind of unit (`turnout.of_kind`).
+    Replaced whole."""
     agreements: dict[str, AgreementMade] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     beats: Mapping[str, Any] | None = None

@@ -13,6 +13,7 @@ from geo_backup.events import (
     UnitStatusChanged,
     WordSet,
 )
+from geo_backup.live_map import turnout
 from geo_backup.live_map.incidents import enter, release
 from geo_backup.live_map.state import OPEN_STATES, Delta, LiveMap, Unit
 
@@ -34,6 +35,8 @@ def registered(live_map: LiveMap, event: UnitRegistered) -> Delta:
         live_map.units[event.unit_id] = new(live_map, event)
         live_map.hidden += event.hidden
     else:
+        if (event.kind, event.source) != (unit.kind, unit.source):
+            unit.turnouts = ()
         unit.callsign, unit.agency, unit.kind = event.callsign, event.agency, event.kind
         unit.capabilities, unit.home, unit.source = event.capabilities, event.home, event.source
         live_map.hidden += event.hidden - unit.hidden
@@ -87,7 +90,9 @@ def status(live_map: LiveMap, event: UnitStatusChanged) -> Delta:
         return Delta(units=(unit.unit_id,))
     incident = live_map.incidents[unit.incident_id]
     if event.status in ("en_route", "on_scene"):
-        enter(incident.assignments[unit.unit_id], event.status, event.at_ms, event.said_by)
+        part = incident.assignments[unit.unit_id]
+        enter(part, event.status, event.at_ms, event.said_by)
+        turnout.rolls(live_map, unit, part, event.at_ms)
     elif event.status in ("available", "on_station", "returning", "out_of_service"):
         release(live_map, incident, unit.unit_id, "cleared", event.at_ms, event.said_by)
         unit.status = event.status

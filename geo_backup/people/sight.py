@@ -220,15 +220,17 @@ def _coarse(name: str, part: Any, clear: Clear) -> Any:
     """A property of a unit that is not seen exactly."""
     if name in ("inside", "inside_since"):
         return []
+    if name == "parts" and isinstance(part, Mapping):
+        return {key: 0.0 for key in part if key != "pace"}
     if name in ("home", "parts", "distance_m", *TIMES):
-        return None if name != "parts" else dict.fromkeys(part, 0.0) if isinstance(part, Mapping) else None
+        return None
     if name == "geometry" and isinstance(part, Mapping):
         if clear == "withheld" or part.get("type") != "Point":
             return None
         return {**part, "coordinates": [round(x, ROUNDED_DEG) for x in part["coordinates"]]}
     if name in ("lon", "lat") and isinstance(part, float):
         return None if clear == "withheld" else round(part, ROUNDED_DEG)
-    if name.endswith("eta_s") and isinstance(part, int | float):
+    if name.endswith(("eta_s", "low_s", "p90_s")) and isinstance(part, int | float):
         return math.ceil(part / ETA_STEP_S) * ETA_STEP_S
     if name == "arrival_time" and isinstance(part, str):
         return f"{part[:16]}:00.000Z"

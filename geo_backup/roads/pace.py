@@ -107,6 +107,15 @@ class Pace:
         none = np.zeros(0, np.int64)
         return cls(none, none, none, minute)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Pace):
+            return NotImplemented
+        mine, theirs = ((p.node, p.driven_ms, p.expected_ms) for p in (self, other))
+        return self.minute == other.minute and all(map(np.array_equal, mine, theirs))
+
+    def __hash__(self) -> int:
+        return hash((self.minute, len(self.node)))
+
     def packed(self) -> str:
         """As text, as `Lesson.packed`."""
         return f"{self.minute}:{Lesson(self.node, self.driven_ms, self.expected_ms).packed()}"

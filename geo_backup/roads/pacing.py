@@ -151,7 +151,7 @@ def factors(
     if traffic is not None:
         suffered = round(share * ONE)
         given = np.maximum(ONE + (suffered * (_own(tree, traffic, rules, OF_TRAFFIC) - ONE) >> 16), 1)
-    return Factors(given, _times(given, _own(tree, pace, rules, levels)))
+    return Factors(given, times(given, _own(tree, pace, rules, levels)))
 
 
 def _own(tree: Tree, pace: Pace, rules: PaceRules, levels: Sequence[Level]) -> Array:
@@ -166,12 +166,12 @@ def _own(tree: Tree, pace: Pace, rules: PaceRules, levels: Sequence[Level]) -> A
 def at_pace(weights: Weights, tree: Tree, now: Factors, hour: int) -> Weights:
     """The weights of a profile at the pace of now, in an hour of the local day."""
     factors = now.whole
-    root = _times(factors[hour], factors[NOW])
-    edge = _times(_times(_times(root, factors[tree.edge_class]), factors[tree.edge_cell]), factors[tree.edge_road])
-    turn = _times(_times(root, factors[tree.turn_kind]), factors[tree.turn_cell])
-    edges = np.clip(_times(weights.edge_ms, edge), 1, CLOSED_MS - 1).astype(np.int32)
+    root = times(factors[hour], factors[NOW])
+    edge = times(times(times(root, factors[tree.edge_class]), factors[tree.edge_cell]), factors[tree.edge_road])
+    turn = times(times(root, factors[tree.turn_kind]), factors[tree.turn_cell])
+    edges = np.clip(times(weights.edge_ms, edge), 1, CLOSED_MS - 1).astype(np.int32)
     shut = weights.turn_ms >= CLOSED_MS
-    turns = np.where(shut, CLOSED_MS, np.minimum(_times(weights.turn_ms, turn), CLOSED_MS - 1)).astype(np.int32)
+    turns = np.where(shut, CLOSED_MS, np.minimum(times(weights.turn_ms, turn), CLOSED_MS - 1)).astype(np.int32)
     return weights.timed(edges, turns)
 
 
@@ -197,8 +197,8 @@ def learn(weights: Weights, tree: Tree, now: Factors, hour: int, driven: Interva
     ]
     by_parents_ms = []
     for node in path:
-        by_parents_ms.append(_times(full_ms, now.given[node]))
-        full_ms = np.where(node >= 0, _times(full_ms, now.whole[node]), full_ms)
+        by_parents_ms.append(times(full_ms, now.given[node]))
+        full_ms = np.where(node >= 0, times(full_ms, now.whole[node]), full_ms)
     whole_ms = np.bincount(row, full_ms, len(driven.ms)).astype(np.int64)
     most_ms = np.maximum(whole_ms * round(rules.most_slow), round(1_000 * rules.most_still_s))
     took_ms = np.clip(driven.ms, whole_ms // round(rules.most_slow), most_ms)
@@ -212,6 +212,7 @@ def learn(weights: Weights, tree: Tree, now: Factors, hour: int, driven: Interva
     return Lesson(tree.nodes[found], *sums)
 
 
-def _times(a: Array, b: Array) -> Array:
+def times(a: Array, b: Array) -> Array:
+    """int64[N]: times a factor in 1/65536, rounded."""
     out: Array = (np.asarray(a, np.int64) * b + ONE // 2) >> 16
     return out

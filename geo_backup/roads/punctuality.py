@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -65,15 +66,14 @@ class Trust(NamedTuple):
         return round(sqrt(max(0.0, exp(sigma**2) - 1.0)), 4)
 
     def eta_ms(self, field_ms: Array) -> Array:
-        """int64[N]: the times to tell. Of a short way the overhead is no more than the way itself: who is there has
+        """int64[N]: the times to tell of drives that begin now."""
+        return np.asarray(field_ms, np.int64) + self.overhead_ms
+
+    def left_ms(self, field_ms: Array) -> Array:
+        """int64[N]: the same of drives that are under way: no more is added than is left, for who is there has
         arrived."""
         field_ms = np.asarray(field_ms, np.int64)
         return field_ms + np.minimum(self.overhead_ms, field_ms)
-
-    def overhead_in_ms(self, eta_ms: Array) -> Array:
-        """int64[N]: what `eta_ms` added to get there."""
-        out: Array = np.minimum(self.overhead_ms, np.asarray(eta_ms, np.int64) // 2)
-        return out
 
     def within_ms(self, eta_ms: Array) -> tuple[Array, Array]:
         """int64[N] twice: the times that eight of ten drives keep to, the later one being kept by nine of ten."""
@@ -99,21 +99,30 @@ class Punctuality:
     def trust(self, now_ms: int, rules: PaceRules, eta_cv: float) -> Trust:
         """What the drives that had ended by a time say; until there are enough of them, what is assumed: no overhead,
         and times that scatter by `eta_cv`, log-normally."""
+        return self.shares(now_ms, rules, eta_cv, ())[0]
+
+    def shares(self, now_ms: int, rules: PaceRules, eta_cv: float, hundredths: Sequence[int]) -> tuple[Trust, Array]:
+        """The same, and the shares (int64[K], in 1/65536) of a time within which so many of a hundred drives are
+        over."""
         known = [drive for drive in self.drives if drive.end_ms <= now_ms]
         if len(known) < rules.drives_least:
-            return Trust.assumed(eta_cv, len(known))
+            sigma, normal = sqrt(log(1.0 + eta_cv**2)), NormalDist()
+            shares = [round(ONE * exp(normal.inv_cdf(part / 100) * sigma)) for part in hundredths]
+            return Trust.assumed(eta_cv, len(known)), np.array(shares, np.int64)
         end, field_ms, took = np.array(known, np.int64).T
         half = round(rules.drives_half_h * 60)
         age = np.clip(now_ms // MINUTE_MS - end // MINUTE_MS, 0, OLDEST_MIN)
         weight = (1 << 20) * half // (half + age)
-        overhead = int(np.clip(_quantile(took - field_ms, weight, 1, 2), 0, round(1_000 * rules.overhead_most_s)))
-        ratio = (took << 16) // np.maximum(field_ms + np.minimum(overhead, field_ms), 1)
-        p10, p90 = (_quantile(ratio, weight, tenths, 10) for tenths in (1, 9))
-        return Trust(overhead, p10, p90, len(known), True)
+        (median,) = _quantiles(took - field_ms, weight, (1,), 2)
+        overhead = min(max(median, 0), round(1_000 * rules.overhead_most_s))
+        ratio = (took << 16) // np.maximum(field_ms + overhead, 1)
+        p10, p90, *shares = _quantiles(ratio, weight, (10, 90, *hundredths), 100)
+        return Trust(overhead, p10, p90, len(known), True), np.array(shares, np.int64)
 
 
-def _quantile(values: Array, weight: Array, part: int, of: int) -> int:
-    """The value that so large a part of the weight does not exceed."""
+def _quantiles(values: Array, weight: Array, parts: Sequence[int], of: int) -> list[int]:
+    """The values that so large parts of the weight do not exceed."""
     order = np.argsort(values, kind="stable")
     heap = np.cumsum(weight[order])
-    return int(values[order][np.searchsorted(heap * of, part * int(heap[-1]))])
+    at = np.searchsorted(heap * of, np.array(parts, np.int64) * heap[-1])
+    return list(map(int, values[order][at]))

@@ -64,7 +64,9 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
     {
         "look": Words("see units, incidents, emergencies and rankings"),
         "look_ahead": Words("see decisions, cover, staging and plans"),
-        "look_around": Words("find and name places, see closures, traffic, rules, beats, run cards and agreements"),
+        "look_around": Words(
+            "find and name places, see closures, traffic, pace, rules, beats, run cards and agreements"
+        ),
         "look_back": Words(
             "see tracks of units, what happened in incidents, the map as it was, and the hand-over of a shift"
         ),
@@ -162,6 +164,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "find_places": "look_around",
         "name_place": "look_around",
         "get_traffic": "look_around",
+        "get_pace": "look_around",
         "get_rules": "look_around",
         "get_beats": "look_around",
         "list_run_cards": "look_around",
@@ -176,6 +179,11 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         # what the field says
         "report_positions": "report",
         "take_cot_event": "report",
+        "take_osmand": "report",
+        "take_osmand_query": "report",
+        "take_owntracks": "report",
+        "take_traccar": "report",
+        "list_quarantine": "measure",
         "declare_emergency": "press",
         "set_status": "respond",
         "set_crew": "respond",

@@ -34,6 +34,7 @@ from geo_backup.server import (
     look_back,
     oidc,
     openapi,
+    pace,
     page,
     past,
     places,
@@ -45,6 +46,7 @@ from geo_backup.server import (
     rules,
     session,
     timers,
+    trackers,
     traffic,
     units,
 )
@@ -54,6 +56,7 @@ from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
+from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 
@@ -64,8 +67,8 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
-    *(closures, traffic, cover, cards, rules, places, etas, osrm, replay, health, session, oidc, history),
-    *(look_back, past, handover, feed, page),
+    *(trackers, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health, session, oidc),
+    *(history, look_back, past, handover, feed, page),
 )
 
 
@@ -99,7 +102,7 @@ def create_app(
     )
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
-    app.state.gazetteer, app.state.presence = Gazetteer(node.network), Presence()
+    app.state.gazetteer, app.state.presence, app.state.quarantine = Gazetteer(node.network), Presence(), Quarantine()
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)

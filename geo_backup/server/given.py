@@ -16,6 +16,7 @@ from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.presence import Presence
+from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 from geo_backup.wire.body import StrictRequest
@@ -41,6 +42,7 @@ TheWriter = Annotated[FrameWriter, Kept("writer")]
 TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
 ThePresence = Annotated[Presence, Kept("presence")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
+TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]

@@ -44,6 +44,9 @@ TAKEN = frozenset({"change_incident"})
 """By which an agency takes over what is of none ..."""
 OF_EVERYBODY = frozenset({"note_incident"})
 """... and what every agency may do with it; its units it sends in any case."""
+SHOW_PLACES = frozenset({"get_route", "get_unit_reach"})
+"""What tells where a unit is to the metre, however its place itself is told."""
+NOT_EXACT = "this unit is not seen exactly: its way, and where it can be, would tell its place"
 JSON = ("application/json", "application/problem+json")
 
 
@@ -88,7 +91,7 @@ class Guard:
         if right == "read_log" or (far == "all" and sight.whole(self.node.live_map)):  # the log has a cut of its own
             await handle(scope, receive, send)
             return
-        beyond = self._beyond(scope, who, sight, right)
+        beyond = self._beyond(operation, scope, who, sight, right)
         if beyond is None and right not in ("report", "press"):  # these look at each row for themselves
             body, receive = await read_ahead(receive)
             said = _json(body)
@@ -98,14 +101,20 @@ class Guard:
             return
         await handle(scope, receive, _Shown(send, sight, self.node, scope["method"] in SAFE).send)
 
-    def _beyond(self, scope: Scope, who: Principal, sight: Sight, right: Right) -> tuple[int, str] | None:
+    def _beyond(
+        self, operation: str, scope: Scope, who: Principal, sight: Sight, right: Right
+    ) -> tuple[int, str] | None:
         """Why what an address names is not for this speaker: it is not there for them, or not theirs to change."""
         live_map = self.node.live_map
-        query = [value for _, value in parse_qsl(scope["query_string"].decode("latin-1"))]
-        for value in (*scope["path_params"].values(), *query):
+        query = parse_qsl(scope["query_string"].decode("latin-1"))
+        for value in (*scope["path_params"].values(), *(value for _, value in query)):
             if isinstance(value, str) and sight.unseen(live_map, value):
                 return 404, nobody(live_map, value)
         unit_id = scope["path_params"].get("unit_id")
+        if operation in SHOW_PLACES:
+            named = live_map.units.get(unit_id or dict(query).get("unit_id", ""))
+            if named is not None and sight.unit(live_map, named) != "exact":
+                return 403, NOT_EXACT
         mine = units_of(who, right)
         if right == "respond" and mine is not None and unit_id is not None and unit_id not in mine:
             return 403, f"you speak for {', '.join(sorted(mine)) or 'no unit'}, not for {unit_id}"

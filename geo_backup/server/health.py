@@ -14,8 +14,9 @@ from geo_backup import __version__
 from geo_backup.node import Node
 from geo_backup.node.health import BYGONE, NAMES
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheNode, TheSpeakers, routes_of
+from geo_backup.server.given import TheNode, TheQuarantine, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
+from geo_backup.server.quarantine import Quarantine
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
@@ -54,18 +55,18 @@ async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
 
 
 @routes.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(node: TheNode) -> Response:
+async def get_metrics(node: TheNode, quarantine: TheQuarantine) -> Response:
     """The node's figures for Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Figures(node))
+    registry.register(_Figures(node, quarantine))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Figures(Collector):
     """The node's figures, read when they are asked for."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, quarantine: Quarantine) -> None:
+        self.node, self.quarantine = node, quarantine
 
     def collect(self) -> Iterable[Metric]:
         node, live_map = self.node, self.node.live_map
@@ -75,6 +76,13 @@ class _Figures(Collector):
         for reason, count in node.ignored.items():
             ignored.add_metric([reason], count)
         yield ignored
+        heard = CounterMetricFamily("geo_backup_tracker_messages", "messages of trackers", labels=["way"])
+        for way, count in self.quarantine.heard.items():
+            heard.add_metric([way], count)
+        aside = CounterMetricFamily("geo_backup_quarantined", "of them nobody could use", labels=["way", "reason"])
+        for (way, reason), count in self.quarantine.counts.items():
+            aside.add_metric([way, reason], count)
+        yield from (heard, aside)
         wrong = GaugeMetricFamily("geo_backup_condition", "1 while this is wrong", labels=["name"])
         for name in NAMES:
             wrong.add_metric([name], any(one.name == name for one in node.health.conditions))

@@ -6,6 +6,8 @@ The gate asks `Speakers`, and puts the answer where handlers and facts learn it:
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import hashlib
 import hmac
 import logging
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs
 
 from starlette.requests import cookie_parser
 from starlette.types import Scope
@@ -36,6 +39,8 @@ log_ = logging.getLogger("geo_backup.access")
 
 COOKIE = "geo_backup_session"
 CSRF_HEADER = b"x-csrf-token"
+TAKES_TOKEN_IN_URL, TOKEN_IN_URL = "/v1/osmand", "token"
+"""Where a token may stand in the address: apps that speak there send neither headers nor passwords."""
 WRONG_PER_MINUTE = 20
 """Wrong tokens of one source within a minute; further ones are answered 429 until it is over."""
 SOURCES_KEPT = 4_096
@@ -185,6 +190,12 @@ class Speakers:
         given = asked.header(b"authorization")
         if given[:7].lower() == "bearer ":
             return given[7:].strip(), False
+        if given[:6].lower() == "basic " and (password := _password(given[6:])):
+            return password, False
+        if asked.scope["path"] == TAKES_TOKEN_IN_URL:
+            found = parse_qs(asked.scope["query_string"].decode("latin-1")).get(TOKEN_IN_URL, [""])[0]
+            if found or not asked.changes:  # a link must not move a unit by somebody's cookie
+                return found, False
         cookie = cookie_parser(asked.header(b"cookie")).get(COOKIE)
         return (cookie, True) if cookie is not None else ("", False)
 
@@ -377,3 +388,11 @@ def _by_token(who: Principal) -> bool:
 def csrf_of(shown: str) -> str:
     """What a page shows beside its cookie with everything that changes something; another origin cannot know it."""
     return hashlib.sha256(b"csrf " + shown.encode()).hexdigest()[:32]
+
+
+def _password(given: str) -> str:
+    """Of Basic authentication, as apps send it that ask for a password: there it is a token."""
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -20,12 +20,13 @@ from typing_extensions import TypedDict
 from geo_backup import __version__
 from geo_backup.backup.answer import Answer, Told
 from geo_backup.backup.choice import Choice
-from geo_backup.backup.odds import p90_ms, p_first
+from geo_backup.backup.odds import low_ms, p90_ms, p_first
 from geo_backup.backup.question import Question, Weighed, going
+from geo_backup.backup.readings import Times
 from geo_backup.backup.view import View
 from geo_backup.errors import LogError
 from geo_backup.events import DecisionMade, Mode, Need
-from geo_backup.wire.documents.rankings import EtaParts, Lacking, lacking
+from geo_backup.wire.documents.rankings import EtaParts, Lacking, eta_parts, lacking
 from geo_backup.wire.strict import codec
 from geo_backup.wire.times import to_text
 
@@ -122,6 +123,7 @@ class SentUnit(TypedDict):
 
     unit_id: str
     eta_s: float
+    low_s: float
     p90_s: float
     p_first: float
     arrival_time: str
@@ -149,6 +151,7 @@ class Recommendation(TypedDict):
     incident_id: str
     mode: Mode
     as_of_time: str
+    times: Times
     units: list[SentUnit]
     unmet: list[MissingNeed]
     missing: list[Lacking]
@@ -170,6 +173,8 @@ class WeighedUnit(TypedDict):
     unit_id: str
     rank: int
     eta_s: float
+    low_s: float | None
+    p90_s: float | None
     parts: EtaParts
     distance_m: int
     status: str
@@ -240,6 +245,7 @@ def recommendation(decision_id: str, answer: Answer, *, quick: bool) -> Recommen
         "incident_id": answer.incident_id,
         "mode": answer.mode,
         "as_of_time": to_text(answer.as_of_ms),
+        "times": {"state": answer.times, "drives": answer.drives, "overhead_s": answer.overhead_ms / 1000},
         "units": _units(answer.chosen, answer),
         "unmet": [_need(need) for need in answer.unmet],
         "missing": lacking(answer.lacking),
@@ -288,11 +294,13 @@ def decision(event: DecisionMade, humans: Sequence[Human] = ()) -> Decision:
 
 def _units(rows: Sequence[Told], answer: Answer) -> list[SentUnit]:
     eta_ms = np.array([unit.eta_ms for unit in rows], np.int64)
-    surely, first = p90_ms(eta_ms, answer.eta_cv).tolist(), p_first(eta_ms, answer.eta_cv).tolist() if rows else []
+    early, surely = low_ms(eta_ms, answer.eta_cv).tolist(), p90_ms(eta_ms, answer.eta_cv).tolist()
+    first = p_first(eta_ms, answer.eta_cv).tolist() if rows else []
     return [
         {
             "unit_id": unit.unit_id,
             "eta_s": unit.eta_ms / 1000,
+            "low_s": (soon if unit.low_ms is None else unit.low_ms) / 1000,
             "p90_s": (late if unit.p90_ms is None else unit.p90_ms) / 1000,
             "p_first": round(p, 3),
             "arrival_time": to_text(answer.as_of_ms + unit.eta_ms),
@@ -303,7 +311,7 @@ def _units(rows: Sequence[Told], answer: Answer) -> list[SentUnit]:
             "price": None if unit.cover_lost is None else unit.cover_lost / 1e6,
             "price_words": unit.price_words,
         }
-        for unit, late, p in zip(rows, surely, first, strict=True)
+        for unit, soon, late, p in zip(rows, early, surely, first, strict=True)
     ]
 
 
@@ -316,13 +324,9 @@ def _candidate(unit: Weighed, rank: int) -> WeighedUnit:
         "unit_id": unit.unit_id,
         "rank": rank,
         "eta_s": unit.eta_ms / 1000,
-        "parts": {
-            "turnout_s": unit.turnout_ms / 1000,
-            "clear_s": unit.clear_ms / 1000,
-            "first_leg_s": unit.first_leg_ms / 1000,
-            "drive_s": unit.drive_ms / 1000,
-            "last_leg_s": unit.last_leg_ms / 1000,
-        },
+        "low_s": None if unit.low_ms is None else unit.low_ms / 1000,
+        "p90_s": None if unit.p90_ms is None else unit.p90_ms / 1000,
+        "parts": eta_parts(unit, unit.pace),
         "distance_m": unit.distance_m,
         "status": unit.status,
         "freshness": unit.freshness,

@@ -230,7 +230,7 @@ def test_what_is_missing_is_counted_not_hidden() -> None:
 
 def test_who_is_on_the_way_is_not_asked_for_again() -> None:
     needs = (Need("patrol", 3), Need("k-9"))
-    assert remaining(needs, False, [("patrol",), ("patrol", "k-9")])[0] == (Need("patrol", 1), Need("k-9"))
+    assert remaining(needs, False, [("patrol",), ("patrol", "k-9")])[0] == (Need("patrol", 2),)
     assert remaining(needs, True, [("patrol",), ("patrol", "k-9")])[0] == (Need("patrol", 1),)
     assert remaining(needs, False, [("patrol",)] * 5 + [("k-9",)]) == ((), ())
 
@@ -259,3 +259,17 @@ def test_a_beat_keeps_its_floor_for_all_requests_together_and_gives_the_one_who_
     # the more urgent empties the beat, and nothing is left to spare
     grave = asks(ANY_ONE, etas=[10, 20, 90, 300], name="i0")
     assert exact([grave, *held], fleet).sent == ((Sent(0, (0,)),), (), (Sent(3, (0,)),))
+
+
+def test_units_on_their_way_stand_where_all_together_fill_the_most() -> None:
+    """Whoever was sent first, a supervisor who could also be a patrol is the supervisor that was asked for."""
+    needs = (Need("patrol", 3), Need("supervisor"), Need("ALS", need="want"))
+    patrol, supervisor, medic = ("patrol",), ("patrol", "supervisor"), ("ALS", "BLS")
+    for sent in ([patrol, supervisor, patrol, medic, patrol], [supervisor, patrol, patrol, patrol, medic]):
+        assert remaining(needs, False, sent) == ((), ())
+    assert remaining(needs, False, [supervisor, supervisor])[0] == (Need("patrol", 2), Need("ALS", need="want"))
+
+
+def test_what_must_come_is_filled_before_what_is_wanted() -> None:
+    needs = (Need("k-9", need="want"), Need("patrol"))
+    assert remaining(needs, False, [("patrol", "k-9")])[0] == (Need("k-9", need="want"),)

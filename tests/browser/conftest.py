@@ -80,13 +80,18 @@ PATROLS = tuple(f"U{n}" for n in range(8))
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
     built()
     server = ServerInThread(tmp_path_factory.mktemp("desk") / "log.sqlite").start()
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        yield client
+    yield server
     server.stop()
     assert "Traceback" not in server.said()
+
+
+@pytest.fixture(scope="module")
+def served(serving: ServerInThread) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=serving.url, trust_env=False, timeout=30) as client:
+        yield client
 
 
 def cleared(served: httpx.Client) -> None:

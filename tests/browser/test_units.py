@@ -13,8 +13,9 @@ import pytest
 
 from tests.browser.chromium import shot
 from tests.browser.desk import chosen, incident, read, sent, standing
-from tests.running import ROOT, eventually
+from tests.running import ROOT, ServerInThread, eventually
 from tests.server.test_backup import PLACE, fleet
+from tests.server.test_pace import drives, twice_as_long
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -66,6 +67,24 @@ def says(page: Any, words: str) -> None:
 
 def unit(desk: httpx.Client, unit_id: str) -> Any:
     return desk.get(f"/v1/units/{unit_id}").json()["properties"]
+
+
+def test_a_time_says_how_far_it_can_be_trusted(desk: httpx.Client, page: Any, serving: ServerInThread) -> None:
+    incident_id = chosen(desk, page, profile="foot")
+    trust = page.locator("[data-testid=trust]")
+    assert trust.inner_text() == "times assumed · not learned yet"
+    serving.add(twice_as_long("foot"), *drives("foot"))
+    page.locator("[data-testid=trust]", has_text="times measured on 41 drives · pace here: 2.0 now").wait_for()
+    page.locator("[data-testid=pace]", has_text="2.0 times the profile's time: 2.0 now").wait_for()
+    desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U1"})
+    page.wait_for_selector("[data-testid=assigned-row] [data-testid=spread].measured")
+    told = desk.get(f"/v1/incidents/{incident_id}/ranking").json()["candidates"][0]
+    line = page.locator(f"[data-testid=ranking-row][data-unit={told['unit_id']}] [data-testid=spread]")
+    within = [f"{round(told[name]) // 60}:{round(told[name]) % 60:02d}" for name in ("low_s", "p90_s")]
+    assert line.get_attribute("title") == f"8 of 10 within {' to '.join(within)}"
+    row, ends = line.bounding_box(), line.locator("i").bounding_box()
+    assert row["x"] < ends["x"] < ends["x"] + ends["width"] <= row["x"] + row["width"] + 1
+    shot(page, "spread")
 
 
 def test_the_twenty_commonest_actions_take_the_keys_that_the_table_says(

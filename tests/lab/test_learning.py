@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from geo_backup.errors import TrackError
-from geo_backup.lab.learning import Drive, Learner, Model, drives_of, figures, layer_of, prequential, said
+from geo_backup.lab.learning import Drive, Learner, Model, drives_of, layer_of, prequential, said
 from geo_backup.replay.timeline import read_tracks
 from geo_backup.roads.drives import places
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.foretold import figures
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.profile import ROUTINE
 from geo_backup.roads.snap import Target

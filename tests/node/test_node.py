@@ -30,7 +30,7 @@ from geo_backup.events import (
 )
 from geo_backup.feed import TOPICS
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT
+from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT, GENERATION
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from geo_backup.roads.network import RoadNetwork
@@ -182,6 +182,30 @@ def test_a_log_that_does_not_say_the_extent_of_its_map_learns_it_once(tmp_path: 
 
     for _ in range(2):
         running(story, path, network=network)
+
+
+def test_a_log_from_before_moves_up_and_learns_turnouts_from_then_on(tmp_path: Path) -> None:
+    path, network = tmp_path / "log.sqlite", street()
+    sent = [opened("i1"), part("i1", "P1", "assigned", 5), part("i1", "P1", "en_route", 25)]
+    old = NetworkAdopted(
+        event_id="network:2", received_ms=1, network_id=network.content_id, area="x", software_version="0.6",
+        extent=network.area.extent, generation=2,
+    )  # fmt: skip
+    log = open_log(path)
+    asyncio.run(log.append([old, unit("P1"), unit("P2"), *sent]))
+    log.close()
+
+    async def story(node: Node) -> None:
+        assert (node.live_map.generation, node.live_map.turnouts) == (GENERATION, {})
+        for one in (part("i1", "P2", "assigned", 30), part("i1", "P2", "en_route", 50)):
+            assert [outcome.delta.ignored for outcome in await node.record(one)] == [None]
+        assert node.live_map.turnouts == {"available patrol": (20_000,)}
+
+    async def again(node: Node) -> None:
+        assert node.live_map.turnouts == {"available patrol": (20_000,)}
+
+    running(story, path, network=network)
+    running(again, path, network=network)
 
 
 def test_a_full_disk_is_503_and_nothing_is_half_done(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo_backup.errors import BadValueError
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import ONE, SHIFT, Lesson, Level, Pace, node_of
@@ -178,3 +179,13 @@ def test_intervals_are_taken_by_index(rows: list[int]) -> None:
         was, now = (slice(int(one.start[k]), int(one.start[k + 1])) for one, k in ((driven, row), (some, n)))
         np.testing.assert_array_equal(driven.edge[was], some.edge[now])
         np.testing.assert_array_equal(driven.turn[was], some.turn[now])
+
+
+def test_a_pace_is_what_it_holds_and_packs_into_text() -> None:
+    pace = taught(Pace.unlearned(MINUTE), drives(5, 1.5))
+    again = Pace.unpacked(pace.packed())
+    assert again == pace
+    assert again != pace.at(MINUTE + 60, RULES)
+    for text in ("", "x", f"{MINUTE}:", f"{MINUTE}:abc", pace.packed()[:-5], f"-1:{pace.packed().partition(':')[2]}"):
+        with pytest.raises(BadValueError):
+            Pace.unpacked(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -307,6 +308,24 @@ def test_a_hidden_unit_is_known_to_supervisors_alone(guarded: ServerInThread, to
             for incident_id in ("shade", "near"):
                 assert above.post(f"/v1/incidents/{incident_id}/close").status_code == 200
             assert above.delete("/v1/units/UC7").status_code == 204
+
+
+def test_a_phone_shows_its_token_where_it_can(guarded: ServerInThread, tokens: dict[str, str]) -> None:
+    """An app has a password, or only its address: it moves the one unit that its token speaks for, whatever it calls
+    itself. A page's cookie does not count there: a link must move nobody."""
+    here = {"lat": 57.7, "lon": 11.97, "id": "anything", "timestamp": str(time.time_ns() // 1_000_000)}
+    message = {"_type": "location", "lat": 57.7, "lon": 11.97, "tst": int(time.time())}
+    with httpx.Client(base_url=guarded.url, trust_env=False, timeout=30) as http:
+        assert http.get("/v1/osmand", params=here).status_code == 401
+        assert http.get("/v1/osmand", params={**here, "token": "wrong"}).status_code == 401
+        assert http.get("/v1/osmand", params={**here, "token": tokens["device"]}).status_code == 200
+        assert http.get("/v1/units", params={"token": tokens["supervisor"]}).status_code == 401
+        assert http.get("/v1/osmand", params=here, cookies={COOKIE: tokens["device"]}).status_code == 401
+        assert http.post("/v1/owntracks", json=message).status_code == 401
+        assert http.post("/v1/owntracks", json=message, auth=("phone", tokens["device"])).json() == []
+    with speaks(guarded, tokens["supervisor"]) as http:
+        assert http.get("/v1/units/F1").json()["geometry"]["coordinates"] == [11.97, 57.7]
+        assert http.get("/v1/quarantine").status_code == 200
 
 
 def test_a_person_signs_in_on_the_page(guarded: ServerInThread, roster: Roster) -> None:

@@ -23,9 +23,9 @@ def test_a_ranking_orders_everybody(http: httpx.Client, incident: str) -> None:
         assert ranking[name], name
     assert ranking["candidates_total"] == len(ranking["candidates"])
     for row in ranking["candidates"]:
-        assert set(row) == {
-            *("unit_id", "eta_s", "parts", "arrival_time", "distance_m", "status", "freshness", "warnings")
-        }
+        named = {"unit_id", "eta_s", "low_s", "p90_s", "parts", "arrival_time", "distance_m", "status", "freshness"}
+        assert set(row) == named | {"warnings"}
+        assert row["low_s"] <= row["eta_s"] <= row["p90_s"]
         assert set(row["parts"]) - {"first_leg_s"} == {"turnout_s", "clear_s", "drive_s", "last_leg_s"}
         assert sum(row["parts"].values()) == pytest.approx(row["eta_s"], abs=1e-6)
     keys = [(row["freshness"] == "stale", row["eta_s"], row["unit_id"]) for row in ranking["candidates"]]
@@ -59,7 +59,7 @@ def test_a_capability_is_asked_for(http: httpx.Client, incident: str) -> None:
 def test_etas(http: httpx.Client) -> None:
     starts = [NORTH, [*NORTH, 90], SEA]
     answer = http.post("/v1/etas", json={"target": SOUTH, "starts": starts, "profile": "routine"}).json()
-    assert set(answer) == {"etas_s", "reasons", "network_id", "weights_id"}
+    assert set(answer) == {"etas_s", "reasons", "times", "network_id", "weights_id"}
     assert answer["reasons"] == [None, None, "off_map"]
     assert answer["etas_s"][2] is None
     assert 60 < answer["etas_s"][0] <= answer["etas_s"][1]

@@ -78,6 +78,9 @@ def test_an_agency_sees_its_own_and_what_agreements_show(of: dict[str, httpx.Cli
     assert set(police) == {"POL1", "POL2", "FIRE1", "FIRE2"}, "no ems: nothing was agreed; nobody undercover"
     assert police["POL2"] == [LON + 0.0012345, LAT]
     assert police["FIRE1"] == [round(LON + 2 * 0.0012345, 2), round(LAT, 2)]
+    for path in ("/v1/incidents/pol/route?unit_id=FIRE1", "/v1/units/FIRE1/reach?minutes=2"):
+        assert of["police"].get(path).status_code == 403, "its way begins where it is"
+        assert of["centre"].get(path).status_code == 200
     handed = {row["unit_id"]: row for row in of["police"].get("/v1/handover").json()["units"]}
     assert handed["POL2"]["place"]
     assert (handed["FIRE1"]["place"], handed["FIRE1"]["lon"]) == ("", police["FIRE1"][0]), "a street is a place, too"
@@ -98,7 +101,8 @@ def test_a_ranking_names_nobody_who_may_not_be_seen(of: dict[str, httpx.Client])
     eventually(lambda: {"POL1", "FIRE1"} <= {row["unit_id"] for row in rows()}, "the ranking")
     for row in rows():
         if str(row["unit_id"]).startswith("FIRE"):
-            assert float(str(row["eta_s"])) % 60 == 0, "a time to the second is a place"
+            for name in ("eta_s", "low_s", "p90_s"):
+                assert float(str(row[name])) % 60 == 0, "a time to the second is a place"
             assert row["distance_m"] is None
     answer = of["police"].get("/v1/incidents/pol/ranking").text
     assert "EMS1" not in answer

@@ -55,6 +55,12 @@ def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
     ask("PUT", "/v1/units/P2/status", {"status": "available"})
     ask("PUT", "/v1/units/P2/crew", {"crew": [{"capabilities": ["k9"], "member_id": "m"}], "shift_ends": at(9_000)})
     ask("PUT", "/v1/units/P1/word", {"word": "bluebird"})
+    pairs = {"id": "P1", "lat": SOUTH[1], "lon": SOUTH[0]}
+    for method in ("GET", "POST"):
+        ask(method, "/v1/osmand", params=pairs)
+    ask("POST", "/v1/owntracks", {"_type": "lwt", "tst": 1}, params={"u": "anna", "d": "P1"})
+    ask("POST", "/v1/traccar", {"device": {"uniqueId": "P1"}})
+    ask("GET", "/v1/quarantine")
     for path in ("", "/P1", "/P1/reach?minutes=2"):
         ask("GET", f"/v1/units{path}")
     _incidents(ask)
@@ -136,7 +142,7 @@ def _emergencies(ask: Any) -> None:
 
 def _ground(ask: Any) -> None:
     ask("POST", "/v1/closures", {"closure_id": "c1", "geometry": BRIDGE, "buffer_m": 10, "reason": "x"})
-    for path in ("closures", "closures/c1/roads", f"roads/near?lon={SOUTH[0]}&lat={SOUTH[1]}", "traffic"):
+    for path in ("closures", "closures/c1/roads", f"roads/near?lon={SOUTH[0]}&lat={SOUTH[1]}", "traffic", "pace"):
         ask("GET", f"/v1/{path}")
     ask("DELETE", "/v1/closures/c1")
     ask("GET", "/v1/places?q=kungsgatan")

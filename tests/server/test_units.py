@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from tests.asking import at, new_unit, problem, report, unit_body
+from tests.asking import at, new_incident, new_unit, problem, report, unit_body
 
 
 def test_each_position_stands_or_falls_alone(http: httpx.Client) -> None:
@@ -108,3 +108,27 @@ def test_status(http: httpx.Client) -> None:
     problem(http.put(f"/v1/units/{unit_id}/status", json={"status": "asleep"}), 422, field="/status")
     problem(http.put(f"/v1/units/{unit_id}/status", json={"status": "busy", "at": at(900)}), 422, "future", "/at")
     problem(http.put("/v1/units/nobody/status", json={"status": "busy"}), 404)
+
+
+def test_a_unit_tells_its_turnout_and_what_it_is_taken_from(http: httpx.Client) -> None:
+    unit_id = new_unit(http, kind="turnout-boat")
+
+    def told() -> dict[str, object]:
+        properties = http.get(f"/v1/units/{unit_id}").json()["properties"]
+        return {name: properties[name] for name in ("turnout_s", "turnout_p90_s", "turnout_from", "turnouts")}
+
+    rule = {"turnout_s": 5.0, "turnout_p90_s": 5.0, "turnout_from": "rule", "turnouts": {"own": 0, "of_kind": 0}}
+    assert told() == rule
+    incident_id = new_incident(http)
+    assigned = http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
+    assert assigned.status_code == 201
+    part = f"/v1/incidents/{incident_id}/assignments/{unit_id}"
+    rolls = http.patch(part, json={"state": "en_route", "at": at(20)})
+    assert rolls.status_code == 200, rolls.text
+    assert http.patch(part, json={"state": "cleared", "at": at(25)}).status_code == 200
+    learned = told()
+    assert (learned["turnout_from"], learned["turnouts"]) == ("learned", {"own": 1, "of_kind": 1})
+    assert 8 < float(str(learned["turnout_s"])) < 10, "one of 20 s of its own, one of its kind, before them 5 s"
+    off_duty = http.put(f"/v1/units/{unit_id}/status", json={"status": "out_of_service", "at": at(26)})
+    assert off_duty.status_code == 200
+    assert (told()["turnout_s"], told()["turnout_from"]) == (1_800.0, "rule")

@@ -243,7 +243,8 @@ export interface Need {
 export interface Decision {
   decision_id: string;
   incident_id: string;
-  units: { unit_id: string; eta_s: number; p90_s: number; fills: string[]; staged: boolean; preempts: string | null; price: number | null; price_words: string }[];
+  times: Times;
+  units: { unit_id: string; eta_s: number; low_s: number; p90_s: number; fills: string[]; staged: boolean; preempts: string | null; price: number | null; price_words: string }[];
   unmet: { capability: string; count: number; need: "must" | "want" }[];
   candidates: { unit_id: string; rank: number; eta_s: number; parts: Parts; price: number; capabilities: string[]; preempts: string | null; reason: string | null }[];
   words: string;
@@ -268,9 +269,25 @@ export interface Parts {
   first_leg_s?: number;
   drive_s: number;
   last_leg_s: number;
+  /** What drives take beyond what the roads say, as measured. */
+  overhead_s?: number;
+  /** In words, what the learned pace makes of the drive. */
+  pace?: string;
 }
 
-export interface Candidate {
+/** How far times can be trusted: as is assumed, or as so many drives have shown. */
+export interface Times {
+  state: "assumed" | "measured";
+  drives: number;
+}
+
+/** Eight of ten such units arrive between the two, nine of ten by the later. */
+export interface Within {
+  low_s: number;
+  p90_s: number;
+}
+
+export interface Candidate extends Within {
   unit_id: string;
   eta_s: number;
   parts: Parts;
@@ -285,9 +302,12 @@ export interface Ranking {
   incident_id: string;
   as_of_seq: number;
   as_of_time: string;
+  times: Times;
+  /** What drives have taught, where the incident is; null: nothing yet. */
+  pace: { words: string } | null;
   candidates: Candidate[];
   candidates_total?: number;
-  assigned: { unit_id: string; state: string; eta_s: number | null }[];
+  assigned: { unit_id: string; state: string; eta_s: number | null; low_s: number | null; p90_s: number | null }[];
   excluded_counts?: Record<string, number>;
   /** What nobody fills. */
   missing?: Lacking[];
@@ -363,7 +383,7 @@ export interface ReplayClock {
   extent?: [number, number, number, number] | null;
 }
 
-export type Route = Feature<Geometry, { eta_s?: number; distance_m?: number; streets?: string[] }>;
+export type Route = Feature<Geometry, { unit_id?: string; eta_s?: number; distance_m?: number; streets?: string[]; pace?: string }>;
 export type Reach = FeatureCollection<Geometry, { minutes: number }>;
 export type ClosedRoads = Feature<MultiLineString, { closure_id: string; whole: boolean }>;
 

@@ -30,6 +30,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.pace import PaceList, paces
 from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
 from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
@@ -42,6 +43,7 @@ from geo_backup.wire.documents.server import (
     FieldError,
     Health,
     Problem,
+    QuarantineList,
     Readiness,
     ReplayState,
     RulesInForce,
@@ -106,6 +108,8 @@ __all__ = [
     "incident",
     "needs",
     "recommended",
+    "PaceList",
+    "paces",
     "PlaceName",
     "Places",
     "found_places",
@@ -122,6 +126,7 @@ __all__ = [
     "Area",
     "Condition",
     "CotTaken",
+    "QuarantineList",
     "FieldError",
     "Health",
     "Problem",

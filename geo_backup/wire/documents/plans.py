@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from geo_backup import live_map
 from geo_backup.backup.plan import Schedule
+from geo_backup.backup.readings import Times, times
 from geo_backup.wire.documents.incidents import Need, need, needs
 from geo_backup.wire.times import to_text
 
@@ -70,6 +71,7 @@ class Plan(TypedDict):
     unmet: NotRequired[list[Unmet]]
     off_map: NotRequired[list[str]]
     proven: NotRequired[bool]
+    times: NotRequired[Times]
     cover_by_hour: NotRequired[list[HourOfCover]]
 
 
@@ -127,6 +129,7 @@ def plan(plan: live_map.Plan, schedule: Schedule | None = None) -> Plan:
         "unmet": [{**need(missing), "post_id": post_id} for post_id, missing in schedule.unmet],
         "off_map": list(schedule.off_map),
         "proven": schedule.proven,
+        "times": times(schedule.trust),
         "cover_by_hour": [
             {"hour": to_text(hour.hour_ms), "cover": hour.cover, "cover_without": hour.cover_without}
             for hour in schedule.hours

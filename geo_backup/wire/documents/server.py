@@ -113,6 +113,23 @@ class CotTaken(TypedDict):
     done: NotRequired[str]
 
 
+class SetAside(TypedDict):
+    """One message of a tracker that nobody could use."""
+
+    at_time: str
+    way: str
+    device: str
+    reason: str
+    message: str
+
+
+class QuarantineList(TypedDict):
+    """What trackers sent and nobody could use, the newest first."""
+
+    quarantine: list[SetAside]
+    total: int
+
+
 def rules(standing: Rules, agency: str = "", kind: str = "") -> RulesInForce:
     """The rules as an agency or a kind of unit has them, or as they are for all."""
     usual, own = Rules(), standing.of_kind(kind) if kind else standing.of(agency)

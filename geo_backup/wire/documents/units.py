@@ -10,6 +10,7 @@ from geo_backup import live_map
 from geo_backup.events import Source, UnitStatus
 from geo_backup.live_map.discipline import Discipline, discipline
 from geo_backup.live_map.freshness import at_post, freshness, limits_ms
+from geo_backup.live_map.turnout import Expected, expected, measured, measured_of, of_kind
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire.documents.geojson import Point
 from geo_backup.wire.times import to_text
@@ -46,6 +47,13 @@ class Unit(TypedDict):
     inside_since: list[str]
 
 
+class Turnouts(TypedDict):
+    """How many a turnout is learned from."""
+
+    own: int
+    of_kind: int
+
+
 class UnitProperties(Unit):
     """A unit, and what its last fix says beside the place."""
 
@@ -55,6 +63,10 @@ class UnitProperties(Unit):
     course_deg: float | None
     accuracy_m: float | None
     freshness: str
+    turnout_s: float
+    turnout_p90_s: float
+    turnout_from: Literal["rule", "learned"]
+    turnouts: Turnouts
 
 
 class UnitFeature(TypedDict):
@@ -178,6 +190,7 @@ def unit_feature(on: live_map.LiveMap, unit_: live_map.Unit, now_ms: int) -> Uni
     """A unit as a GeoJSON feature: the fix as reported, never the snapped place."""
     fix = unit_.fix
     age_ms, rules = now_ms - unit_.order_ms, on.rules.of_kind(unit_.kind).freshness
+    turnout = _turnout(on, unit_)
     without = "live" if at_post(fix is not None, unit_.home, unit_.status) else "lost"
     return {
         "type": "Feature",
@@ -191,5 +204,18 @@ def unit_feature(on: live_map.LiveMap, unit_: live_map.Unit, now_ms: int) -> Uni
             "course_deg": None if fix is None else fix.course_deg,
             "accuracy_m": None if fix is None else fix.accuracy_m,
             "freshness": without if fix is None else freshness(age_ms, unit_.parked, rules),
+            "turnout_s": turnout.median_ms / 1000,
+            "turnout_p90_s": turnout.p90_ms / 1000,
+            "turnout_from": "learned" if turnout.own or turnout.of_kind else "rule",
+            "turnouts": {"own": turnout.own, "of_kind": turnout.of_kind},
         },
     }
+
+
+def _turnout(on: live_map.LiveMap, unit_: live_map.Unit) -> Expected:
+    """How long its crew would take if it were sent as it is."""
+    rules = on.rules.of(unit_.agency)
+    if unit_.status == "out_of_service":
+        return Expected(rules.turnout.on_call_ms, rules.turnout.on_call_ms)
+    alike = on.turnouts.get(of_kind(unit_.status, unit_.kind), ())
+    return expected(unit_.status, measured_of(unit_), measured(alike), rules)

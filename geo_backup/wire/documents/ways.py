@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NotRequired
 
 import shapely
 from shapely.geometry import mapping
@@ -52,6 +52,8 @@ class RouteProperties(TypedDict):
     unit_id: str
     eta_s: float
     first_leg_s: float
+    overhead_s: NotRequired[float]
+    pace: NotRequired[str]
     distance_m: int
     last_leg_m: int
     streets: list[str]
@@ -101,30 +103,33 @@ def reach(minutes: Sequence[float], shapes: Sequence[shapely.Geometry]) -> Reach
 
 def route(incident_id: str, unit_id: str, found: UnitRoute) -> Route:
     """The way of a unit to an incident."""
-    way, turn = found.route, found.eta_ms - found.first_leg_ms - found.route.drive_ms - found.route.last_leg_ms
-    steps = [*([Step("turn round", 0.0, turn / 1000, "")] if found.turns_round else []), *way.steps]
-    return {
-        "type": "Feature",
-        "geometry": {"type": "LineString", "coordinates": way.coordinates.tolist()},
-        "properties": {
-            "incident_id": incident_id,
-            "unit_id": unit_id,
-            "eta_s": found.eta_ms / 1000,
-            "first_leg_s": found.first_leg_ms / 1000,
-            "distance_m": round(way.distance_m),
-            "last_leg_m": round(way.last_leg_m),
-            "streets": list(way.streets),
-            "steps": [
-                {
-                    "instruction": step.instruction,
-                    "distance_m": step.distance_m,
-                    "duration_s": step.duration_s,
-                    "name": step.name,
-                }
-                for step in steps
-            ],
-        },
+    way = found.route
+    turn_ms = found.eta_ms - found.first_leg_ms - way.drive_ms - way.last_leg_ms - found.overhead_ms
+    steps = [*([Step("turn round", 0.0, turn_ms / 1000, "")] if found.turns_round else []), *way.steps]
+    properties: RouteProperties = {
+        "incident_id": incident_id,
+        "unit_id": unit_id,
+        "eta_s": found.eta_ms / 1000,
+        "first_leg_s": found.first_leg_ms / 1000,
+        "distance_m": round(way.distance_m),
+        "last_leg_m": round(way.last_leg_m),
+        "streets": list(way.streets),
+        "steps": [
+            {
+                "instruction": step.instruction,
+                "distance_m": step.distance_m,
+                "duration_s": step.duration_s,
+                "name": step.name,
+            }
+            for step in steps
+        ],
     }
+    if found.overhead_ms:
+        properties["overhead_s"] = found.overhead_ms / 1000
+    if found.pace:
+        properties["pace"] = found.pace
+    line: LineString = {"type": "LineString", "coordinates": way.coordinates.tolist()}
+    return {"type": "Feature", "geometry": line, "properties": properties}
 
 
 def staging(places: Sequence[Waiting]) -> Staging:

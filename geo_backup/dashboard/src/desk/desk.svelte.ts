@@ -2,7 +2,7 @@
 import { standing, underWay } from "../world/readings";
 import { world, type Listener } from "../world/world.svelte";
 import { words } from "../words";
-import type { Candidate, Incident, LonLat, Ranking, Swap } from "../wire";
+import type { Candidate, Incident, LonLat, Ranking, Route, Swap } from "../wire";
 import { card, cardOf } from "./card.svelte";
 import { consent } from "./consent.svelte";
 import { notice } from "./notice.svelte";
@@ -46,6 +46,8 @@ class Desk implements Listener {
   minutes = $state(60);
   /** The newest whole ranking of the chosen incident, while the page needs more than its best. */
   full = $state.raw<Ranking | null>(null);
+  /** Whose way is drawn, and what the learned pace makes of it. */
+  way = $state.raw<Route["properties"] | null>(null);
   /** Why the chosen unit has no route. */
   noRoute = $state("");
 

@@ -102,6 +102,7 @@ export class Asked {
     const take = (route: Route | null, trouble: string) => {
       this.route = route;
       desk.noRoute = trouble;
+      desk.way = route?.properties ?? null;
     };
     if (!of) {
       this.#routeOf = "";

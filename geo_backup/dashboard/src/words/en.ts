@@ -1,6 +1,6 @@
 /** The page in English: every word a dispatcher reads, and what the codes of the contract are called. `[k]` in a sentence is a key. */
 import type { ClosureKind } from "../world/readings";
-import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, RunCard } from "../wire";
+import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, Ranking, RunCard } from "../wire";
 import { command } from "./commands";
 import { handover } from "./handover";
 import { help } from "./help";
@@ -90,7 +90,9 @@ function closure(of: Closure, nowMs: number, zone: Zone): string {
   ].filter(Boolean).join(" · ");
 }
 
-const PARTS: [keyof Parts, string][] = [["turnout_s", "turnout"], ["clear_s", "clear"], ["first_leg_s", "to the road"], ["drive_s", "drive"], ["last_leg_s", "last leg"]];
+/** What the learned pace makes of a drive, in the words of the server. */
+const drive = (words: string) => `drive ${words}`;
+const PARTS: [keyof Omit<Parts, "pace">, string][] = [["turnout_s", "turnout"], ["clear_s", "clear"], ["first_leg_s", "to the road"], ["drive_s", "drive"], ["last_leg_s", "last leg"], ["overhead_s", "beyond driving"]];
 
 function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
@@ -135,7 +137,7 @@ export const en = {
   distance,
   said,
   /** "turnout 0:05 · drive 0:19" */
-  parts: (of: Parts) => PARTS.flatMap(([key, name]) => (of[key] ? [`${name} ${minutesSeconds(of[key])}`] : [])).join(" · "),
+  parts: (of: Parts) => [...PARTS.flatMap(([key, name]) => (of[key] ? [`${name} ${minutesSeconds(of[key])}`] : [])), ...(of.pace ? [drive(of.pace)] : [])].join(" · "),
   send: "Send",
   cancel: "Cancel",
   undo: "Undo",
@@ -305,6 +307,16 @@ export const en = {
     release: "Release",
     instead: (callsign: string) => `Who goes in place of ${callsign}?`,
     first: "Who can be there first",
+    /** Eight of ten such units arrive then. */
+    between: (low_s: number, p90_s: number) => `8 of 10 within ${minutesSeconds(low_s)} to ${minutesSeconds(p90_s)}`,
+    /** How far times can be trusted, and how the streets are driven where the incident is. */
+    times: ({ times, pace }: Ranking) =>
+      [
+        times.state === "measured" ? `times measured on ${counted(times.drives, "drive", "drives")}` : "times assumed",
+        pace ? `pace here: ${pace.words.replaceAll(" x ", " × ")}` : "not learned yet",
+      ].join(" · "),
+    timesWhy: "The thin line under each time: eight of ten such units arrive within it, nine of ten by its end",
+    pace: drive,
     ranking: "Ranking…",
     nobody: "No unit can be sent as it is asked for. Who is left out, and why, stands below; each can be sent all the same.",
     further: (count: number) => `and ${count} more further away`,

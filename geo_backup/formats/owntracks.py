@@ -1,0 +1,40 @@
+"""OwnTracks: the JSON that its app posts or publishes. Speeds are in km/h, times in seconds.
+
+    {"_type":"location","tid":"E7","lat":37.8,"lon":-122.27,"tst":1795435200,"acc":6,"vel":45,"cog":84}
+
+Who sends it stands in the topic, `owntracks/USER/DEVICE`, or beside it where it comes by HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geo_backup.errors import BadValueError
+from geo_backup.formats.heard import KMH_MPS, Heard, heard, named
+from geo_backup.wire.unknown import stated
+
+
+def read(document: Any, user: str = "", device: str = "") -> Heard:
+    """One message; any but a `location` says no place. Raises `BadValueError` that names the member."""
+    if not isinstance(document, dict):
+        raise BadValueError("/", "no_object", "an OwnTracks message is a JSON object")
+    topic = str(document.get("topic", "")).split("/")
+    if len(topic) >= 3 and not device:
+        user, device = topic[1], topic[2]
+    names = named(device, f"{user}-{device}" if user and device else "", document.get("tid"))
+    kind = document.get("_type")
+    if kind != "location":
+        return Heard(names, None, nothing=f"a message of type {str(kind)[:40]!r} moves nobody")
+    seconds = stated(document.get("tst"))
+    if seconds is None or not 0 <= seconds < 1e11:
+        raise BadValueError("/tst", "no_time", "tst is the time of the fix in seconds since 1970")
+    kmh = stated(document.get("vel"))
+    return heard(
+        names,
+        round(seconds * 1_000),
+        document.get("lon"),
+        document.get("lat"),
+        speed_mps=None if kmh is None else kmh * KMH_MPS,
+        course=document.get("cog"),
+        accuracy=document.get("acc"),
+    )

@@ -1,0 +1,61 @@
+"""Traccar server: what it forwards of its devices, positions and events, as JSON. Speeds are in knots.
+
+{"position": {"fixTime": "2026-11-23T12:00:00.000+00:00", "latitude": 37.8, "longitude": -122.27, "valid": true,
+ "speed": 24.3, "course": 84.0, "accuracy": 6.0, "attributes": {"alarm": "sos"}},
+ "device": {"uniqueId": "ENG7", "name": "Engine 7"}}
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from geo_backup.errors import BadValueError
+from geo_backup.formats.heard import KNOT_MPS, Heard, heard, named
+from geo_backup.formats.osmand import SOS
+from geo_backup.wire.unknown import stated
+
+
+def read(document: Any) -> Heard:
+    """One forwarded position or event. Raises `BadValueError` that names the member."""
+    if not isinstance(document, dict):
+        raise BadValueError("/", "no_object", "what Traccar forwards is a JSON object")
+    device, position, event = (_member(document, name) for name in ("device", "position", "event"))
+    names = named(device.get("uniqueId"), device.get("name"))
+    if not names:
+        raise BadValueError("/device/uniqueId", "missing", "device.uniqueId is missing")
+    # an alarm comes twice, with its position and as an event: either is a press
+    pressed = any(_alarm(part) for part in (position, event))
+    if not position:
+        return Heard(names, None, pressed, nothing="an event without a position moves nobody")
+    if position.get("valid") is False:
+        return Heard(names, None, pressed, nothing="the receiver says that its fix is not valid")
+    knots = stated(position.get("speed"))
+    return heard(
+        names,
+        _time_ms(position.get("fixTime")),
+        position.get("longitude"),
+        position.get("latitude"),
+        speed_mps=None if knots is None else knots * KNOT_MPS,
+        course=position.get("course"),
+        accuracy=position.get("accuracy"),
+        pressed=pressed,
+    )
+
+
+def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _alarm(part: dict[str, Any]) -> bool:
+    said = _member(part, "attributes").get("alarm")
+    return isinstance(said, str) and SOS in said.lower().split(",")
+
+
+def _time_ms(said: object) -> int:
+    try:
+        at = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
+    except (ValueError, OverflowError):
+        raise BadValueError("/position/fixTime", "no_time", "position.fixTime is an ISO 8601 time") from None
