@@ -9,9 +9,9 @@ Three times are foretold and compared with the record: **turnout**, from being s
 there to on scene, from the station's door; **both**.
 
 - *before*: the turnout of the rules, the `response` profile as it comes, and the spread that the rules assume;
-- *learned*: of the first week alone. Turnout: the median of a unit, drawn towards that of its kind of unit as if that
-  had been seen `SHRINK` times more. Travel: the tree of paces, taught that the recorded time was spent on our own way,
-  since no other is known, and how drives kept the times that were foretold for them.
+- *learned*: of the first week alone. Turnout: as a ranking expects it of a unit and its kind. Travel: the tree of
+  paces, taught that the recorded time was spent on our own way, since no other is known, and how drives kept the times
+  that were foretold for them.
 - *going on*: as *learned*, and every drive of the second week teaches once it is over, as on a running server.
 
 Beside them the air line at the first week's speed, and how drives from one station to one block scatter: who knows all
@@ -35,20 +35,21 @@ from geo_backup.formats.calls import Call, read
 from geo_backup.formats.stations import Station, read_stations
 from geo_backup.geodesy import distance_m
 from geo_backup.lab.compare import SETTLED_MS, TRAVEL_MS
-from geo_backup.lab.learning import Foretold, Learner, figures
+from geo_backup.lab.learning import Learner
 from geo_backup.lab.record import TURNOUT_MS, Record, sent_ms
+from geo_backup.live_map.turnout import KIND_KEPT, OWN_KEPT, Expected, expected, measured
 from geo_backup.roads.field import ArrivalField
+from geo_backup.roads.foretold import Foretold, figures
 from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, Level
 from geo_backup.roads.pacing import Intervals
 from geo_backup.roads.profile import profiles_of
-from geo_backup.roads.punctuality import Kept, Punctuality
+from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units
 from geo_backup.rules import Rules
 
 WEEK_MS = 7 * 86_400_000
-SHRINK = 10
 PRIORITY = 2
 """With siren, at the least."""
 TREES = {
@@ -138,22 +139,22 @@ def runs_of(network: RoadNetwork, calls: Sequence[Call], stations: Sequence[Stat
 
 
 class Turnouts:
-    """Turnouts of units as a week had them: what to expect, and what nine of ten keep to."""
+    """Turnouts of units as a week had them."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._seen: dict[str, list[int]] = defaultdict(list)
+        self._seen: dict[str, tuple[int, ...]] = defaultdict(tuple)
         for run in runs:
-            for key in ("", run.kind, f"{run.kind} {run.unit_id}"):
-                self._seen[key].append(run.turnout_ms)
+            for name, kept in ((run.kind, KIND_KEPT), (_name(run), OWN_KEPT)):
+                self._seen[name] = (*self._seen[name], run.turnout_ms)[-kept:]
 
-    def expect_ms(self, run: Run, share: float = 0.5) -> float:
-        """A quantile for a unit, drawn towards its kind's, and that towards everybody's."""
-        value = float(np.quantile(self._seen[""], share))
-        for key in (run.kind, f"{run.kind} {run.unit_id}"):
-            seen = self._seen.get(key, [])
-            own = float(np.quantile(seen, share)) if seen else 0.0
-            value = (len(seen) * own + SHRINK * value) / (len(seen) + SHRINK)
-        return value
+    def expected(self, run: Run) -> Expected:
+        """What a ranking would say."""
+        own, alike = (measured(self._seen.get(name, ())) for name in (_name(run), run.kind))
+        return expected("on_station", own, alike, Rules())
+
+
+def _name(run: Run) -> str:
+    return f"{run.kind} {run.unit_id}"
 
 
 def way_of(learner: Learner, run: Run) -> Intervals | None:
@@ -184,7 +185,7 @@ class Watch:
         self._under_way: list[tuple[Run, int, int]] = []
 
     def follow(
-        self, runs: Sequence[Run], turnout_ms: Callable[[Run], float], levels: Sequence[Level], *, learn: bool
+        self, runs: Sequence[Run], turnout_ms: Callable[[Run], int], levels: Sequence[Level], *, learn: bool
     ) -> tuple[list[Foretold], list[Foretold]]:
         """Travel and both of each run, as foretold."""
         travel, both = list[Foretold](), list[Foretold]()
@@ -193,10 +194,9 @@ class Watch:
                 self._come_to(run.rolling_ms)
             way_ms = field_ms(self.learner, run, levels)
             trust = self.learner.trust(self.travel, run.rolling_ms)
-            travel.append(Foretold(trust.eta_ms(way_ms), *trust.within_ms(way_ms), run.travel_ms))
-            all_ms = round(turnout_ms(run)) + travel[-1].eta_ms
-            trust = self.learner.trust(self.both, run.sent_ms)
-            both.append(Foretold(trust.eta_ms(all_ms), *trust.within_ms(all_ms), run.turnout_ms + run.travel_ms))
+            travel.append(_foretold(trust, way_ms, run.travel_ms))
+            all_ms = turnout_ms(run) + travel[-1].eta_ms
+            both.append(_foretold(self.learner.trust(self.both, run.sent_ms), all_ms, run.turnout_ms + run.travel_ms))
             if learn:
                 self._under_way.append((run, way_ms, all_ms))
         if learn:
@@ -214,8 +214,10 @@ class Watch:
             self.both = self.both.after(Kept(run.there_ms, all_ms, run.turnout_ms + run.travel_ms))
 
 
-def told_turnout(runs: Sequence[Run], expect: Callable[[Run, float], float]) -> list[Foretold]:
-    return [Foretold(*(round(expect(run, q)) for q in (0.5, 0.1, 0.9)), run.turnout_ms) for run in runs]
+def _foretold(trust: Trust, field_ms: int, took_ms: int) -> Foretold:
+    eta_ms = trust.eta_ms(np.array(field_ms))
+    low_ms, high_ms = trust.within_ms(eta_ms)
+    return Foretold(int(eta_ms), int(low_ms), int(high_ms), took_ms)
 
 
 def luck(runs: Sequence[Run]) -> dict[str, Any]:
@@ -237,13 +239,18 @@ def measure(network: RoadNetwork, runs: Runs) -> list[dict[str, Any]]:
         eta, took = (np.array([getattr(one, name) for one in told], np.float64) for name in ("eta_ms", "took_ms"))
         with np.errstate(divide="ignore"):  # some roll within the second
             row = {"what": what, "how": how, **figures(told)}
-        if all(one.low_ms == one.high_ms for one in told):  # no spread was said
-            row |= {"coverage_80": None, "share_under_p90": None}
+        for name, bound in (("coverage_80", "low_ms"), ("share_under_p90", "high_ms")):
+            if not any(getattr(one, bound) for one in told):  # it was not said
+                row[name] = None
         rows.append(row | {"correlation": float(np.corrcoef(eta, took)[0, 1]) if np.ptp(eta) > 0 else None})
 
-    constant, seen = float(rules.turnout.on_station_ms), Turnouts(first)
-    add("turnout", "before", [Foretold(round(constant), 0, 0, run.turnout_ms) for run in second])
-    add("turnout", "learned", told_turnout(second, seen.expect_ms))
+    constant, seen = rules.turnout.on_station_ms, Turnouts(first)
+
+    def learned(run: Run) -> int:
+        return seen.expected(run).median_ms
+
+    add("turnout", "before", [Foretold(constant, 0, 0, run.turnout_ms) for run in second])
+    add("turnout", "learned", [Foretold(learned(run), 0, seen.expected(run).p90_ms, run.turnout_ms) for run in second])
     pace = np.median([run.travel_ms / max(run.air_m, 1.0) for run in first])
     add("travel", "air line", [Foretold(round(pace * run.air_m), 0, 0, run.travel_ms) for run in second])
     travel, both = Watch(Learner(network, profile, rules)).follow(second, lambda run: constant, (), learn=False)
@@ -251,9 +258,9 @@ def measure(network: RoadNetwork, runs: Runs) -> list[dict[str, Any]]:
     add("both", "before", both)
     for how, levels in TREES.items():
         watch = Watch(Learner(network, profile, rules))
-        watch.follow(first, seen.expect_ms, levels, learn=True)
+        watch.follow(first, learned, levels, learn=True)
         for name, learn in ((f"learned, {how}", False), (f"going on, {how}", True)):
-            travel, both = watch.follow(second, seen.expect_ms, levels, learn=learn)
+            travel, both = watch.follow(second, learned, levels, learn=learn)
             add("travel", name, travel)
             add("both", name, both)
     return sorted(rows, key=lambda row: ("turnout", "travel", "both").index(row["what"]))
