@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -53,10 +54,12 @@ def learn(
     tracks = recorded(files, columns, timezone)
     with progress_bar() as progress:
         bar = progress.add_task(words.MATCHING, total=float(sum(len(track.segments) for track in tracks)))
-        drives, others = drives_of(network, tracks, rules, lambda: progress.advance(bar))
+        now_ms = time.time_ns() // 1_000_000
+        drives, others = drives_of(network, tracks, rules, lambda: progress.advance(bar), until_ms=now_ms)
         if not drives:
             raise TrackError(
-                f"none of {others:,} tracks is a drive on this map: each has too few fixes, is off the roads or leaps"
+                f"none of {others:,} tracks is a drive on this map: "
+                "each has too few fixes, is off the roads, leaps or lies ahead of now"
             )
         learner = Learner(network, profile, rules, model)
         bar = progress.add_task(words.LEARNING, total=len(drives))

@@ -61,7 +61,7 @@ def rows(title: str, values: Mapping[str, Any]) -> Table:
 
 
 def drives_taken(drives: int, others: int, seconds: float) -> str:
-    left = f"; {so_many(others, 'track')} left out, with too few fixes, off the roads or with leaps" if others else ""
+    left = f"; {so_many(others, 'track')} left out: too few fixes, off the roads, leaps, ahead of now" if others else ""
     return f"{so_many(drives, 'drive')}, {seconds / 3600:,.1f} hours on the way{left}"
 
 

@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from geo_backup.errors import OutsideMapError, TrackError
-from geo_backup.events import Fix
+from geo_backup.events import TIME_MS, Fix
 from geo_backup.formats.tracks import Track
 from geo_backup.geodesy import distance_m
 from geo_backup.roads.drives import match_fixes
@@ -71,15 +71,20 @@ class Drive:
 
 
 def drives_of(
-    network: RoadNetwork, tracks: Iterable[Track], rules: Rules, on_segment: Callable[[], None] = lambda: None
+    network: RoadNetwork,
+    tracks: Iterable[Track],
+    rules: Rules,
+    on_segment: Callable[[], None] = lambda: None,
+    *,
+    until_ms: int = TIME_MS[1],
 ) -> tuple[list[Drive], int]:
     """The drives in recorded tracks, each segment being one, and how many segments are none: too few fixes, none of
-    them on a road, or a leap from one fix to the next that nobody drives."""
+    them on a road, a leap from one fix to the next that nobody drives, or a clock that was ahead of `until_ms`."""
     drives, others = list[Drive](), 0
     for track in tracks:
         for segment in track.segments:
             drive = _drive(network, track.unit_id, segment, rules)
-            if drive is None:
+            if drive is None or drive.finish_ms > until_ms:
                 others += 1
             else:
                 drives.append(drive)

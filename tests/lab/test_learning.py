@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from geo_backup.errors import TrackError
+from geo_backup.events import Fix
 from geo_backup.lab.learning import Drive, Learner, Model, drives_of, layer_of, prequential, said
 from geo_backup.replay.timeline import read_tracks
 from geo_backup.roads.drives import places
@@ -102,6 +103,67 @@ def test_the_order_of_files_and_a_second_run_change_nothing(drives: Callable[...
     assert told[0] == told[1]
     one, other = (learner.model.pace for learner in learners)
     np.testing.assert_array_equal(one.driven_ms, other.driven_ms)
+
+
+def _leaps(fixes: list[Fix]) -> list[Fix]:
+    return [fix._replace(lat=fix.lat + 0.1) if n == len(fixes) // 2 else fix for n, fix in enumerate(fixes)]
+
+
+def _slow_clock(fixes: list[Fix]) -> list[Fix]:
+    return [fix._replace(fix_ms=fixes[0].fix_ms + (fix.fix_ms - fixes[0].fix_ms) // 50) for fix in fixes]
+
+
+def _fast_clock(fixes: list[Fix]) -> list[Fix]:
+    return [fix._replace(fix_ms=fixes[0].fix_ms + (fix.fix_ms - fixes[0].fix_ms) * 50) for fix in fixes]
+
+
+def _ahead(fixes: list[Fix]) -> list[Fix]:
+    return [fix._replace(fix_ms=fix.fix_ms + 20 * 365 * 86_400_000) for fix in fixes]
+
+
+def _stands_an_hour(fixes: list[Fix]) -> list[Fix]:
+    half = len(fixes) // 2
+    still = [fixes[half]._replace(fix_ms=fixes[half].fix_ms + n * 15_000) for n in range(1, 240)]
+    return [*fixes[: half + 1], *still, *(fix._replace(fix_ms=fix.fix_ms + 3_600_000) for fix in fixes[half + 1 :])]
+
+
+def _to_and_fro(fixes: list[Fix]) -> list[Fix]:
+    there = [fix._replace(fix_ms=fixes[0].fix_ms + 3 * (fix.fix_ms - fixes[0].fix_ms)) for fix in fixes]
+    back = [fix._replace(fix_ms=2 * there[-1].fix_ms - fix.fix_ms) for fix in reversed(there[:-1])]
+    return [*there, *back]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "most"),
+    [
+        (_leaps, 1.1),
+        (_slow_clock, 1.1),
+        (_fast_clock, 1.1),
+        (_ahead, 1.1),
+        (_stands_an_hour, 1.15),
+        (_to_and_fro, 1.25),
+    ],
+)
+def test_a_wrong_track_does_not_move_the_pace_of_a_city(
+    wrong: Callable[[list[Fix]], list[Fix]], most: float, tmp_path: Path
+) -> None:
+    """One vehicle in twenty is wrong. Who leaps or has a wrong clock teaches nothing, who stands no more than a queue,
+    and who patrols at a third of the pace for six times as long is a quarter of all that is known."""
+    file = tmp_path / "trips.csv"
+    file.write_text(trips(40, 1.0), encoding="utf-8")
+    tracks = read_tracks(file)
+    hostile = [
+        replace(track, segments=[wrong(list(segment)) for segment in track.segments]) if n % 20 == 10 else track
+        for n, track in enumerate(tracks)
+    ]
+    weights = []
+    for these in (tracks, hostile):
+        learner = Learner(town(), ROUTINE, RULES)
+        drives, _ = drives_of(town(), these, RULES, until_ms=T0 + 86_400_000)
+        prequential(learner, drives)
+        weights.append(learner.weights_at(T0 + 45 * 60_000).edge_ms.astype(np.int64).sum())
+    right, moved = weights
+    assert 1 / 1.1 < moved / right < most
 
 
 def test_a_model_goes_on_where_it_ended(drives: Callable[..., list[Drive]], tmp_path: Path) -> None:
