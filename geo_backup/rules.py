@@ -121,8 +121,8 @@ class SnapRules:
     """Up to this distance from the road errors of a receiver are normal (what speaks against a place grows with the
     square of the distance, and is the distance itself here); beyond, they are as likely as those of leaps."""
     match_loose_m: float = number(80.0, 1.0, 100_000.0)
-    """By what a way by road differs from the air line counts half between fixes so far apart, a third at twice that:
-    the longer the way, the more of it is bends and corners."""
+    """By what a way by road differs from the air line counts half between fixes so far apart, a quarter at five times
+    that: the longer the way, the more of it is bends and corners."""
     turn_round_m: float = number(40.0, 0.0, 1_000.0)
     """What having turned round in the street weighs."""
     off_road_m: float = number(50.0, 0.0, 10_000.0)

@@ -106,7 +106,8 @@ def route(standing: Standing, incident_id: str, unit_id: str) -> UnitRoute | Non
     if way is None:
         return None
     incident = standing.now.incidents[incident_id]
-    eta_ms = int(standing.trust(incident.profile, incident.agency).eta_ms(field_ms)[0])
+    trust, rolls = standing.trust(incident.profile, incident.agency), dict(incident.assigned).get(unit_id) == "en_route"
+    eta_ms = int((trust.left_ms if rolls else trust.eta_ms)(field_ms)[0])
     paced = standing.front(incident.profile).driving.paced
     return UnitRoute(
         way,

@@ -17,7 +17,19 @@ import numpy as np
 from geo_backup.roads import snap
 from geo_backup.roads.grid import RoadGrid
 from geo_backup.roads.kernel import Array, Number, kernel, per_network
-from geo_backup.roads.match import LEAP, PLACES, TURNED, Roads, Scratch, begin, grow, scratch, step, weigh_states
+from geo_backup.roads.match import (
+    LEAP,
+    PLACES,
+    TURNED,
+    Roads,
+    Scratch,
+    begin,
+    grow,
+    looseness,
+    scratch,
+    step,
+    weigh_states,
+)
 from geo_backup.roads.network import FRACTION_ONE, RoadNetwork
 from geo_backup.roads.route import cut_line
 from geo_backup.roads.snap import Numbers
@@ -373,7 +385,7 @@ def _way(
     """Add the parts of the way from one place to the next, which was driven up to `reached` already: how many there are
     then; as many as before where there is no such way."""
     edge_m, edge_code = roads.edge_m, roads.edge_code
-    loose = wide * (1.0 + air_m / rules.match_loose_m)
+    loose = looseness(air_m, wide, rules)
     before = count
     source: Number = np.int64(edge0)
     at: Number = np.int64(fraction0)
@@ -396,16 +408,16 @@ def _way(
         excess_m = min(excess_m, abs((fraction - at) / 65536.0 * edge_m[source] - air_m))
     end = -1
     limit_m = air_m + off_m + excess_m
-    begin(roads, x, y, source, (65536 - at) / 65536.0 * edge_m[source], limit_m, room)
+    begin(roads, x, y, source, (65536 - at) / 65536.0 * edge_m[source], loose, limit_m, room)
     while end < 0:
-        k = grow(roads, x, y, limit_m, room)
+        k = grow(roads, x, y, loose, limit_m, room)
         if k < 0:
             break
         if edge_code[room.label_edge[k]] == edge_code[edge]:
             end = k
     if end >= 0 and here:
         driven_m = room.label_m[end] + fraction / 65536.0 * edge_m[edge]
-        if abs(driven_m - air_m) >= excess_m:
+        if abs(driven_m - air_m) + loose * room.label_against[end] >= excess_m:
             end = -1
     if end < 0:
         if not here:

@@ -3,9 +3,10 @@
 A hidden Markov model after Newson and Krumm 2009, with a handful of states: the places of `snap` near a fix. What
 speaks against a state is told in metres and added up: its distance (errors are normal near the middle and exponential
 beyond, which is kinder to the one bad fix) and course as in `snap`, and how far the shortest way by road from a state
-of the fix before differs from the air line between the two fixes (the longer the way, the less that says). So a unit
-that came over the bridge is not put on the street beneath, one that drove in at the portal is in the tunnel, and one
-without a compass faces the way it moved.
+of the fix before differs from the air line between the two fixes (the longer the way, the less that says), and each
+turn on it: near a corner a unit is rather on the street it came along than on the one across. So a unit that came over
+the bridge is not put on the street beneath, one that drove in at the portal is in the tunnel, and one without a compass
+faces the way it moved.
 
 The belief is a pure function of the unit's last few fixes and the network: nothing is carried from one call to the
 next, so equal live maps give equal road points. `drives` takes the same steps over all fixes of a recorded track.
@@ -22,7 +23,7 @@ import numpy as np
 from geo_backup.roads import snap
 from geo_backup.roads.grid import TURNS, RoadGrid
 from geo_backup.roads.kernel import Array, Number, kernel, per_network
-from geo_backup.roads.network import RoadNetwork
+from geo_backup.roads.network import TURN_KIND_MASK, RoadNetwork, TurnKind
 from geo_backup.roads.snap import PIECES, Columns, Numbers, RoadPoints
 from geo_backup.rules import SnapRules
 
@@ -30,8 +31,10 @@ PLACES = 12
 """Pieces looked at near one fix; a state is one of them in one direction, 2 * place + against."""
 _LABELS = 4096
 """Edges looked at between two fixes, from one state; what lies further is not reached."""
-_FIXES = 8
-"""Fixes of a unit looked at for its newest."""
+_FIXES = 5
+"""Fixes of a unit looked at for its newest, of those that lie apart; older ones change nothing that can be measured."""
+_TURN_M = 8.0
+"""What each turn on the way weighs: of three who come to a crossing, two drive straight on."""
 
 
 class Roads(NamedTuple):
@@ -39,6 +42,8 @@ class Roads(NamedTuple):
 
     leave_start: Array
     leave_to: Array
+    leave_against: Array
+    """What speaks against a way for each turn, in metres: nothing where it goes straight on."""
     edge_code: Array
     edge_m: Array
     tail_x: Array
@@ -56,7 +61,10 @@ def _roads(network: RoadNetwork) -> Roads:
     x, y = RoadGrid.of(network).local(network.junction_lon_e7 / 1e7, network.junction_lat_e7 / 1e7)
     places = (x[network.edge_tail].astype(np.float32), y[network.edge_tail].astype(np.float32))
     code, metres = np.array(network.edge_code, np.int32), np.array(network.edge_length_m, np.float32)
-    return Roads(start.astype(np.uint32), network.turn_to[turn].astype(np.uint32), code, metres, *places)
+    kind = np.asarray(network.turn_facts)[turn] & TURN_KIND_MASK
+    against = np.where(kind <= TurnKind.SLIGHT_RIGHT, 0.0, _TURN_M).astype(np.float32)
+    to = network.turn_to[turn].astype(np.uint32)
+    return Roads(start.astype(np.uint32), to, against, code, metres, *places)
 
 
 class Tracks(NamedTuple):
@@ -102,6 +110,8 @@ class Scratch(NamedTuple):
     label_from: Array
     """The label before; -1 = the source."""
     label_turn: Array
+    label_against: Array
+    """What the turns up to there speak against the way."""
     heap_m: Array
     heap: Array
     slot: Array
@@ -115,7 +125,8 @@ def scratch() -> Scratch:
     """Fresh room."""
     return Scratch(
         np.empty(_LABELS), np.empty(_LABELS, np.int64), np.empty(_LABELS, np.int64), np.empty(_LABELS, np.int64),
-        np.empty(8 * _LABELS), np.empty(8 * _LABELS, np.int64), np.zeros(4 * _LABELS, np.int64), np.zeros(3, np.int64),
+        np.empty(_LABELS), np.empty(8 * _LABELS), np.empty(8 * _LABELS, np.int64), np.zeros(4 * _LABELS, np.int64),
+        np.zeros(3, np.int64),
     )  # fmt: skip
 
 
@@ -231,7 +242,7 @@ def step(
             reach_m, least = max(reach_m, near[j >> 1, 0]), min(least, belief[j])
             states += 1
     air_m = math.hypot(x - x0, y - y0)
-    loose = wide * (1.0 + air_m / rules.match_loose_m)
+    loose = looseness(air_m, wide, rules)
     done = np.zeros(2 * PLACES, np.bool_)
     while True:
         i = -1  # the likeliest first: the search of others then ends the sooner
@@ -268,12 +279,19 @@ def step(
 
 
 @kernel
+def looseness(air_m: float, wide: float, rules: Numbers) -> float:
+    """By how much less it says that a way differs from the air line: it does so by chance, bend after bend, so the more
+    by the root of its length."""
+    return wide * math.sqrt(1.0 + 3.0 * air_m / rules.match_loose_m)
+
+
+@kernel
 def _drive(
     roads: Roads, rules: Numbers, x: float, y: float, source: int, left_m: float, air_m: float, reach_m: float,
     loose: float, prior: float, origin: int, states: Number, state: Array, code: Array, done_m: Array, alone: Array,
     way: Array, came: Array, room: Scratch,
 ) -> None:  # fmt: skip
-    """Lower `way` to each state by the shortest road from one place, left_m before the end of an edge, and set where it
+    """Lower `way` to each state by the best road from one place, left_m before the end of an edge, and set where it
     `came` from. The search stays in the ellipse within which a way could still matter."""
     edge_code, edge_m = roads.edge_code, roads.edge_m
     for j in range(states):
@@ -282,15 +300,15 @@ def _drive(
             if cost < way[j]:
                 way[j], came[j] = cost, origin
     limit_m = _limit_m(rules, states, state, alone, way, prior, air_m, reach_m, loose)
-    begin(roads, x, y, source, left_m, limit_m, room)
+    begin(roads, x, y, source, left_m, loose, limit_m, room)
     while True:
-        k = grow(roads, x, y, limit_m, room)
+        k = grow(roads, x, y, loose, limit_m, room)
         if k < 0:
             break
         here, better = edge_code[room.label_edge[k]], False
         for j in range(states):
             if code[j] == here:  # an edge may have a twin on the same piece in the same direction
-                cost = prior + abs(room.label_m[k] + done_m[j] - air_m) / loose
+                cost = prior + abs(room.label_m[k] + done_m[j] - air_m) / loose + room.label_against[k]
                 if cost < way[j]:
                     way[j], came[j], better = cost, origin, True
         if better:
@@ -312,16 +330,19 @@ def _limit_m(
 
 
 @kernel
-def begin(roads: Roads, x: float, y: float, source: Number, left_m: float, limit_m: float, room: Scratch) -> None:
+def begin(
+    roads: Roads, x: float, y: float, source: Number, left_m: float, loose: float, limit_m: float, room: Scratch
+) -> None:
     """Start a search from a place left_m before the end of an edge, towards x and y."""
     room.clock[0] += room.clock[1]
     room.clock[1] = room.clock[2] = 0
-    _leave(roads, x, y, np.int64(source), np.int64(-1), left_m, limit_m, room)
+    _leave(roads, x, y, np.int64(source), np.int64(-1), left_m, 0.0, loose, limit_m, room)
 
 
 @kernel
-def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> Number:
-    """The next edge reached, as a label, by what its start is off by road and from there by air; -1 = no more."""
+def grow(roads: Roads, x: float, y: float, loose: float, limit_m: float, room: Scratch) -> Number:
+    """The next edge reached, as a label, by what its start is off by road and from there by air, `loose` times what
+    speaks against its turns added; -1 = no more."""
     heap_m, heap = room.heap_m, room.heap
     while room.clock[2] > 0:
         k, at_m = heap[0], heap_m[0]
@@ -343,23 +364,28 @@ def grow(roads: Roads, x: float, y: float, limit_m: float, room: Scratch) -> Num
             at = child
         heap_m[at], heap[at] = moved_m, moved
         e = room.label_edge[k]
-        if at_m > room.label_m[k] + math.hypot(roads.tail_x[e] - x, roads.tail_y[e] - y):
-            continue  # it was reached by a shorter way meanwhile
-        _leave(roads, x, y, e, k, room.label_m[k] + roads.edge_m[e], limit_m, room)
+        metres, against = room.label_m[k], room.label_against[k]
+        if at_m > metres + loose * against + math.hypot(roads.tail_x[e] - x, roads.tail_y[e] - y):
+            continue  # it was reached by a better way meanwhile
+        _leave(roads, x, y, e, k, metres + roads.edge_m[e], against, loose, limit_m, room)
         return k
     return -1
 
 
 @kernel
 def _leave(
-    roads: Roads, x: float, y: float, e: Number, k: Number, metres: float, limit_m: float, room: Scratch
-) -> None:
-    """Enter the edges after one."""
-    label_m, label_edge, slot, heap_m, heap = room.label_m, room.label_edge, room.slot, room.heap_m, room.heap
+    roads: Roads, x: float, y: float, e: Number, k: Number, metres: float, turned: float, loose: float, limit_m: float,
+    room: Scratch,
+) -> None:  # fmt: skip
+    """Enter the edges after one, whose end is so many metres off, by turns against which so much speaks."""
+    label_m, label_against, label_edge = room.label_m, room.label_against, room.label_edge
+    slot, heap_m, heap = room.slot, room.heap_m, room.heap
     before = room.clock[0]
     for i in range(roads.leave_start[e], roads.leave_start[e + 1]):
         to = np.int64(roads.leave_to[i])
-        at_m = metres + math.hypot(roads.tail_x[to] - x, roads.tail_y[to] - y)
+        against = turned + roads.leave_against[i]
+        way_m = metres + loose * against
+        at_m = way_m + math.hypot(roads.tail_x[to] - x, roads.tail_y[to] - y)
         if at_m > limit_m:
             continue
         s = (to * 40503) & (slot.size - 1)
@@ -367,7 +393,7 @@ def _leave(
             s = (s + 1) & (slot.size - 1)
         if slot[s] > before:
             label = slot[s] - before - 1
-            if metres >= label_m[label]:
+            if way_m >= label_m[label] + loose * label_against[label]:
                 continue
         else:
             label = room.clock[1]
@@ -378,7 +404,8 @@ def _leave(
         at = room.clock[2]
         if at == heap.size:
             continue
-        label_m[label], room.label_from[label], room.label_turn[label] = metres, k, i
+        label_m[label], label_against[label] = metres, against
+        room.label_from[label], room.label_turn[label] = k, i
         room.clock[2] = at + 1
         while at > 0 and heap_m[(at - 1) >> 1] > at_m:
             heap_m[at], heap[at] = heap_m[(at - 1) >> 1], heap[(at - 1) >> 1]

@@ -1,6 +1,7 @@
 """End to end under load: a ping goes in over HTTP, a frame comes out of the websocket; how long, how many bytes?
 
-    python tests/benchmarks/load.py [--map DIR] [--viewers 50] [--seconds 20] [--broker] [--json]
+    python tests/benchmarks/load.py [--map DIR] [--viewers 50] [--seconds 20] [--broker]
+        [--on-the-way] [--no-learning] [--json]
 
 One server process as a user runs it (`geo-backup serve`, log on disk with synchronous=FULL). The other side is two
 processes, so that it times the server and not itself: one simulates 1,000 units at 1 ping/s and posts them in batches
@@ -9,7 +10,8 @@ without looking at it, but for a few among them (`--timed`) that decode their fr
 The latency of a position is from just before its batch is posted to its arrival at each of these.
 
 `--broker` sends the same batches through a bare nats-server to as many subscribers first: what a fan-out costs here
-that keeps no log, no map and no ranking.
+that keeps no log, no map and no ranking. `--on-the-way` has all units say that they are, so that the server learns
+from their drives (a minute and more, or nothing is learned); `--no-learning` forbids it that.
 """
 
 from __future__ import annotations
@@ -122,6 +124,11 @@ async def _post_pings(url: str, network: RoadNetwork, args: argparse.Namespace, 
         for event in fleet.registrations(clock.now_ms()):
             body = {"callsign": event.callsign, "agency": event.agency, "kind": "patrol", "capabilities": []}
             (await http.put(f"/v1/units/{event.unit_id}", json=body)).raise_for_status()
+            if getattr(args, "on_the_way", False):
+                said = {"status": "en_route"}
+                (await http.put(f"/v1/units/{event.unit_id}/status", json=said)).raise_for_status()
+        if getattr(args, "no_learning", False):
+            (await http.put("/v1/rules", json={"pace": {"learn": 0}})).raise_for_status()
         rng = np.random.default_rng(3)
         for _ in range(args.incidents):
             lon, lat = network.edge_line(int(rng.integers(network.edges)))[0]
@@ -288,6 +295,8 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=5, help="how many of the viewers decode their frames")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--broker", action="store_true", help="the same batches through a bare nats-server first")
+    parser.add_argument("--on-the-way", action="store_true", help="the server learns from the drives of all units")
+    parser.add_argument("--no-learning", action="store_true", help="it does not")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     folder, port = args.map or demo_map(), free_port()

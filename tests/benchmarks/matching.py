@@ -13,7 +13,7 @@ and after the place where the unit was, and the edge leads the way it drove ther
 **lag 0**: each fix by itself and those before it, as the live map asks. **all**: all fixes of a drive at once, as one
 looks back.
 
-Another program takes part by an `Engine` of its own beside `ours`, given to `measure`.
+OSRM's and Valhalla's matching take part by an `Engine` each: `peers/run.py --part matching`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ SAMPLE_M = 2.0
 SLOW_SHARE, SLOW_S = 0.3, 30.0
 """How much of the variance of a receiver's error lasts, and for how long."""
 COURSE_DEG = 45.0
+LAGS = ("0", "all")
 
 
 class Drive(NamedTuple):
@@ -225,18 +226,30 @@ def ours(network: RoadNetwork, rules: SnapRules) -> dict[str, Engine]:
 # ---- the bench
 
 
-def measure(network: RoadNetwork, engines: Mapping[str, Engine], options: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(
+    network: RoadNetwork,
+    engines: Mapping[str, Engine],
+    count: int,
+    sigmas: Sequence[float],
+    intervals: Sequence[int],
+    *,
+    seed: int = 1,
+    lags: Sequence[str] = LAGS,
+    show: Callable[[str], None] = lambda line: None,
+) -> list[dict[str, Any]]:
     """A row for each engine, sigma and interval: share of right fixes, fixes, CPU microseconds a fix."""
-    rng = np.random.default_rng(options.seed)
-    some = drives(weigh(network, ROUTINE), options.drives, rng)
+    warm = Fixes(*np.array([[0.0, 5.0], *([at, at + 1e-4] for at in network.middle), [0.0, 5.0]]))
+    for engine in engines.values():  # kernels compiled, peers' files read
+        for ask in (engine.newest and engine.newest([warm], 8.0), engine.whole and engine.whole(warm, 8.0)):
+            del ask
+    rng = np.random.default_rng(seed)
+    some = drives(weigh(network, ROUTINE), count, rng)
     rows: list[dict[str, Any]] = []
-    for sigma_m in options.sigma:
-        for every_s in options.every:
+    for sigma_m in sigmas:
+        for every_s in intervals:
             heard = [received(network, drive, every_s, sigma_m, rng) for drive in some]
             for name, engine in engines.items():
-                for lag in ("0", "all"):
-                    if options.lag not in (lag, "both"):
-                        continue
+                for lag in lags:
                     good: list[Array] = []
                     took_s: list[float] = []
                     for drive, fixes in zip(some, heard, strict=True):
@@ -258,12 +271,10 @@ def measure(network: RoadNetwork, engines: Mapping[str, Engine], options: argpar
                             "us_a_fix": float(np.median(took_s) * 1e6),
                         }
                     )  # fmt: skip
-                    if not options.json:
-                        print(
-                            f"{name:<24} lag {lag:<4} sigma {sigma_m:>4.0f} m {every_s:>3} s  "
-                            f"{rows[-1]['right']:.3f} of {rows[-1]['fixes']:,}  {rows[-1]['us_a_fix']:,.0f} us a fix",
-                            flush=True,
-                        )
+                    show(
+                        f"{name:<26} lag {lag:<4} sigma {sigma_m:>4.0f} m {every_s:>3} s  "
+                        f"{rows[-1]['right']:.3f} of {rows[-1]['fixes']:,}  {rows[-1]['us_a_fix']:,.0f} us a fix"
+                    )
     return rows
 
 
@@ -278,7 +289,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--drives", type=int, default=60)
     parser.add_argument("--sigma", type=float, nargs="+", default=[4.0, 8.0, 15.0])
     parser.add_argument("--every", type=int, nargs="+", default=[1, 5, 15, 60], help="seconds between fixes")
-    parser.add_argument("--lag", choices=["0", "all", "both"], default="both")
+    parser.add_argument("--lag", choices=[*LAGS, "both"], default="both")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     return parser
@@ -290,11 +301,10 @@ def main() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     network = RoadNetwork.load(options.map)
     engines = ours(network, SnapRules())
-    warm = Fixes(*np.array([[0.0, 5.0], *([at, at + 1e-4] for at in network.middle), [0.0, 5.0]]))
-    for engine in engines.values():  # kernels compiled
-        for ask in (engine.newest and engine.newest([warm], 8.0), engine.whole and engine.whole(warm, 8.0)):
-            del ask
-    rows = measure(network, engines, options)
+    rows = measure(
+        network, engines, options.drives, options.sigma, options.every, seed=options.seed,
+        lags=LAGS if options.lag == "both" else [options.lag], show=(lambda line: None) if options.json else print,
+    )  # fmt: skip
     if options.json:
         print(json.dumps({"map": network.area.name, "edges": network.edges, "rows": rows}, indent=2))
 

@@ -140,8 +140,8 @@ def _to_and_fro(fixes: list[Fix]) -> list[Fix]:
         (_slow_clock, 1.1),
         (_fast_clock, 1.1),
         (_ahead, 1.1),
-        (_stands_an_hour, 1.15),
-        (_to_and_fro, 1.25),
+        (_stands_an_hour, 1.17),
+        (_to_and_fro, 1.3),
     ],
 )
 def test_a_wrong_track_does_not_move_the_pace_of_a_city(

@@ -22,7 +22,7 @@ from geo_backup.events import Fix
 from geo_backup.roads import match, search, snap
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.match import Tracks, match_units
-from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass, WayFlag
+from geo_backup.roads.network import TURN_KIND_MASK, EdgeFlag, RoadNetwork, TurnKind, WayClass, WayFlag
 from geo_backup.roads.profile import RESPONSE, ROUTINE
 from geo_backup.roads.snap import PIECES, RoadPoint, RoadPoints, Target, snap_place, snap_units
 from geo_backup.roads.weights import weigh
@@ -328,19 +328,30 @@ def beliefs(network: RoadNetwork, track: list[Fix]) -> dict[int, float]:
     metres = network.edge_length_m
     graph = nx.DiGraph()
     graph.add_nodes_from(range(network.edges))
-    for a, b in zip(network.turn_from.tolist(), network.turn_to.tolist(), strict=True):
-        graph.add_edge(a, b, weight=float(metres[a]))
-    starts = dict(nx.all_pairs_dijkstra_path_length(graph))  # from the start of one edge to the start of another
+    for a, b, facts in zip(network.turn_from.tolist(), network.turn_to.tolist(), network.turn_facts, strict=True):
+        straight = facts & TURN_KIND_MASK in (TurnKind.STRAIGHT, TurnKind.SLIGHT_LEFT, TurnKind.SLIGHT_RIGHT)
+        graph.add_edge(a, b, metres=float(metres[a]), against=0.0 if straight else match._TURN_M)
     both = {int(e): int(o) for a, b in network.piece_edges for e, o in ((a, b), (b, a)) if a >= 0 and b >= 0}
     flags = np.asarray(network.edge_flags)
     round_ok = {e: o for e, o in both.items() if not (flags[e] | flags[o]) & EdgeFlag.AGAINST_ONEWAY}
 
-    def drives(a: int, at: float, b: int, to: float) -> list[float]:
-        ways = [to - at] if a == b else []
+    def ways_of(loose: float) -> dict[int, dict[int, list[int]]]:
+        """The best way from the start of one edge to the start of another."""
+        return dict(
+            nx.all_pairs_dijkstra_path(graph, weight=lambda a, b, turn: turn["metres"] + loose * turn["against"])
+        )
+
+    def drives(
+        ways: dict[int, dict[int, list[int]]], loose: float, air: float, a: int, at: float, b: int, to: float
+    ) -> list[float]:
+        """What speaks against having driven from one place to another: on the one edge, and by turns."""
+        driven = []
         for after in graph.successors(a):
-            if b in starts[after]:
-                ways.append(float(metres[a]) - at + starts[after][b] + to)
-        return ways
+            if b in ways[after]:
+                turns = [graph.edges[pair] for pair in pairwise([a, *ways[after][b]])]
+                driven.append((sum(t["metres"] for t in turns) - at + to, sum(t["against"] for t in turns)))
+        best = sorted(driven, key=lambda way: way[0] + loose * way[1])[:1]
+        return [abs(to - at - air) / loose] * (a == b) + [abs(m - air) / loose + against for m, against in best]
 
     alone = len(track) == 1
     now = places_at(network, lines, track[0], xy[0], alone=alone)
@@ -348,7 +359,8 @@ def beliefs(network: RoadNetwork, track: list[Fix]) -> dict[int, float]:
     for (f0, p0), (f1, p1) in pairwise(zip(track, xy, strict=True)):
         air = math.dist(p0, p1)
         wide = max(1.0, *((f.accuracy_m or 0.0) / RULES.usual_accuracy_m for f in (f0, f1)))
-        loose = wide * (1.0 + air / RULES.match_loose_m)
+        loose = wide * math.sqrt(1.0 + 3.0 * air / RULES.match_loose_m)
+        ways = ways_of(loose)
         best, before = min(cost.values(), default=0.0), now
         prior = {e: RULES.match_keep * (c - best) for e, c in cost.items()}
         prior = {e: c for e, c in prior.items() if c < RULES.match_beam_m}
@@ -357,13 +369,13 @@ def beliefs(network: RoadNetwork, track: list[Fix]) -> dict[int, float]:
         for b, (alone_m, to) in now.items():
             way = RULES.match_break_m if before else 0.0
             for a, at in ((a, at) for a, (_, at) in before.items() if a in prior):
-                way = min([way, *(prior[a] + abs(d - air) / loose for d in drives(a, at, b, to))])
+                way = min([way, *(prior[a] + d for d in drives(ways, loose, air, a, at, b, to))])
                 if a in round_ok:
                     o, turned = round_ok[a], prior[a] + RULES.turn_round_m
                     back = float(metres[a]) - at
                     if o == b:
                         way = min(way, turned + max(0.0, abs(to - back) - air) / loose)
-                    way = min([way, *(turned + abs(d - air) / loose for d in drives(o, back, b, to))])
+                    way = min([way, *(turned + d for d in drives(ways, loose, air, o, back, b, to))])
             cost[b] = alone_m + way
     return cost
 

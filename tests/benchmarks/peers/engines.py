@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ import osrm
 import routingkit_cch
 import scipy.sparse
 import valhalla
+from lines import written_as_pbf
 from scipy.sparse.csgraph import dijkstra
 
 from geo_backup.roads.field import Seeds, cold_etas_ms
@@ -44,6 +46,7 @@ VALHALLA_BIN = valhalla.PYVALHALLA_DIR / "bin"
 NO_ARC = (1 << 31) - 1
 """RoutingKit's infinite weight."""
 VALHALLA_MEMORY = 8 << 30
+DATASETS = ("ch", "mld", "shortest", "valhalla")
 
 
 @dataclass(frozen=True)
@@ -59,28 +62,34 @@ class Prepared:
 
     def osrm_base(self, name: str) -> str:
         """`ch`, `mld` or `shortest` (contracted, metres for weights)."""
-        return str(self.folder / "osrm" / name / "car.osrm")
+        return str(self.folder / name / "car.osrm")
 
     @property
     def valhalla_config(self) -> Path:
-        return self.folder / "valhalla.json"
+        return self.folder / "valhalla" / "valhalla.json"
 
 
-def prepare(extract: Path, work: Path) -> Prepared:
-    """Build every engine's dataset from one extract, each step on one thread; kept in `work` for the next run."""
+def prepare(extract: Path, work: Path, datasets: Sequence[str] = DATASETS) -> Prepared:
+    """Build the engines' datasets from one extract, each step on one thread; kept in `work` for the next run."""
     digest = hashlib.sha256(extract.read_bytes()).hexdigest()[:12]
     folder = work / f"{extract.name.split('.')[0]}-{digest}"
     kept = folder / "costs.json"
-    if not kept.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "osrm").mkdir(parents=True)
-        costs = {**_prepare_osrm(extract, folder), **_prepare_valhalla(extract, folder)}
-        kept.write_text(json.dumps(costs, indent=2), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    if extract.suffix in (".json", ".geojson"):
+        extract = written_as_pbf(extract, folder / "extract.osm.pbf")
+    costs = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    for name in datasets:
+        if name not in costs:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir()
+            make = _prepare_valhalla if name == "valhalla" else _prepare_osrm
+            costs[name] = make(extract, folder / name)
+            kept.write_text(json.dumps(costs, indent=2), encoding="utf-8")
     # ours is built each time: the program may have changed since
     shutil.rmtree(folder / "geo_backup", ignore_errors=True)
     ours = [sys.executable, "-m", "geo_backup", "map", "build", extract, "--out", folder / "geo_backup", "--no-tiles"]
-    costs = {"geo_backup map build": run(ours), **json.loads(kept.read_text(encoding="utf-8"))}
-    return Prepared(folder, costs)
+    steps = {"geo_backup map build": run(ours)}
+    return Prepared(folder, steps | {step: cost for name in datasets for step, cost in costs[name].items()})
 
 
 def run(command: list[Any]) -> tuple[float, float]:
@@ -105,26 +114,20 @@ sys.exit(status)
 
 
 def _prepare_osrm(extract: Path, folder: Path) -> dict[str, tuple[float, float]]:
-    profiles = folder / "profiles"
+    profiles, base, name = folder / "profiles", folder / "car.osrm", folder.name
     shutil.copytree(OSRM_PROFILES, profiles)
     shutil.copy(HERE / "shortest.lua", profiles)
-    costs: dict[str, tuple[float, float]] = {}
-    for name, profile in (("ch", "car"), ("shortest", "shortest")):
-        base = folder / "osrm" / name / "car.osrm"
-        base.parent.mkdir()
-        costs[f"osrm-extract ({profile})"] = run(
-            [OSRM_BIN / "osrm-extract", "-t", 1, "-p", profiles / f"{profile}.lua", "-o", base, extract]
-        )
-        if name == "ch":
-            shutil.copytree(base.parent, folder / "osrm" / "mld")
-        costs[f"osrm-contract ({profile})"] = run([OSRM_BIN / "osrm-contract", "-t", 1, base])
-    for step in ("partition", "customize"):
-        costs[f"osrm-{step}"] = run([OSRM_BIN / f"osrm-{step}", "-t", 1, folder / "osrm" / "mld" / "car.osrm"])
+    profile = "shortest" if name == "shortest" else "car"
+    steps = ("partition", "customize") if name == "mld" else ("contract",)
+    command = [OSRM_BIN / "osrm-extract", "-t", 1, "-p", profiles / f"{profile}.lua", "-o", base, extract]
+    costs = {f"osrm-extract ({name})": run(command)}
+    for step in steps:
+        costs[f"osrm-{step} ({name})"] = run([OSRM_BIN / f"osrm-{step}", "-t", 1, base])
     return costs
 
 
 def _prepare_valhalla(extract: Path, folder: Path) -> dict[str, tuple[float, float]]:
-    tiles = folder / "valhalla"
+    tiles = folder / "tiles"
     tiles.mkdir()
     config = valhalla.get_config(tile_extract="", tile_dir=str(tiles))
     config["mjolnir"]["concurrency"] = 1
@@ -437,10 +440,10 @@ class ValhallaRoutes:
         except RuntimeError:
             return None
         leg = trip["legs"][0]
-        return Driven(trip["summary"]["length"] * 1e3, trip["summary"]["time"], _polyline6(leg["shape"]))
+        return Driven(trip["summary"]["length"] * 1e3, trip["summary"]["time"], polyline6(leg["shape"]))
 
 
-def _polyline6(text: str) -> np.ndarray:
+def polyline6(text: str) -> np.ndarray:
     """float64[n, 2] lon, lat of an encoded polyline with six digits."""
     values, value, shift = list[int](), 0, 0
     for byte in text.encode():

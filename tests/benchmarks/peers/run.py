@@ -24,11 +24,14 @@ PROJECT = HERE.parents[2]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--extract", type=Path, required=True, help="an .osm.pbf")
+    parser.add_argument("--extract", type=Path, required=True, help="an .osm.pbf, or .geojson lines with OSM's tags")
     parser.add_argument("--json", type=Path, help="also write all figures here")
     parser.add_argument("--runs", type=int, default=30, help="places asked about, for every number of units")
     parser.add_argument("--pairs", type=int, default=500, help="pairs of places whose routes are compared")
-    parser.add_argument("--part", choices=("all", "speed", "changes", "answers"), default="all")
+    parser.add_argument("--part", choices=("all", "speed", "changes", "answers", "matching"), default="all")
+    parser.add_argument("--drives", type=int, default=60, help="simulated drives whose fixes are matched")
+    parser.add_argument("--sigma", type=float, nargs="+", default=[4.0, 8.0, 15.0], help="metres")
+    parser.add_argument("--every", type=int, nargs="+", default=[1, 5, 15, 60], help="seconds between fixes")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds one matrix of Valhalla may take")
     parser.add_argument("--work", type=Path, default=cache(), help="environment and datasets, kept between runs")
     options = parser.parse_args()
@@ -87,16 +90,20 @@ def measure(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(HERE.parent))
     import answers
     import engines
+    import matchers
+    import matching
     import speed
     from fields import machine
 
     from geo_backup.roads.network import RoadNetwork
     from geo_backup.roads.profile import PROFILES
     from geo_backup.roads.weights import weigh
+    from geo_backup.rules import SnapRules
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    prepared = engines.prepare(options.extract.resolve(), options.work)
+    datasets = ("mld", "valhalla") if options.part == "matching" else engines.DATASETS
+    prepared = engines.prepare(options.extract.resolve(), options.work, datasets)
     network = RoadNetwork.load(prepared.network)
     weights = weigh(network, PROFILES["routine"])
     result: dict[str, Any] = {
@@ -123,6 +130,13 @@ def measure(options: argparse.Namespace) -> None:
     if options.part in ("all", "answers"):
         result["answers"] = answers.compare(prepared, network, options.extract, options.pairs)
         print("\n" + answers.text(result["answers"]))
+    if options.part == "matching":
+        ours = matching.ours(network, SnapRules())
+        peers = matchers.matchers(prepared, network, ours["nearest edge"])
+        print("\nshare of fixes on the driven road in its direction; CPU of a fix, reading the answer included")
+        result["matching"] = matching.measure(
+            network, ours | peers, options.drives, options.sigma, options.every, show=print
+        )
     if options.json:
         options.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
 
