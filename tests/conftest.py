@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from geo_backup import cli
 from tests.running import Failed, Server, ServerInThread
@@ -31,13 +32,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             half.wait()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Together(LoadScopeScheduling):
     """A file stays with one worker, since its tests share what they need; so do all tests of the browser, since two
     browsers at once starve each other on two cores."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("browser" if item.get_closest_marker("browser") else file))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browser" if file.startswith("tests/browser/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

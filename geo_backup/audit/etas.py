@@ -98,7 +98,7 @@ class Etas:
         step = self._following.take(seq, event)
         if step is None:
             return
-        if isinstance(event, DriveMeasured):
+        if isinstance(event, DriveMeasured) and event.incident_id:  # another was recorded before there was this log
             self._drive(event, known)
         if step.begun is not None:
             begun = step.begun

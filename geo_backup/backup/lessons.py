@@ -14,6 +14,7 @@ import numpy as np
 
 from geo_backup.backup.driving import ALL_TRAFFIC, Taught
 from geo_backup.events import Fix, SpeedsAdopted
+from geo_backup.geodesy import distance_m
 from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Lesson, Level, Pace
@@ -27,6 +28,8 @@ FIX_EVERY_MS = 5_000
 """Fixes nearer to each other than this add nothing to what was driven."""
 BEFORE = 8
 """Fixes that have taught and are kept, since they tell where the next ones came from."""
+ROLLS_M = 50.0
+"""Who is so far from where it was sent is on its way, though it has not said so."""
 FIXES_MOST = 250
 """Of one drive; the oldest are let go where nothing could be learned for so long."""
 NODES_MOST = 35_000
@@ -44,15 +47,23 @@ class Drive:
     fixes: list[Fix] = field(default_factory=list)
     taught_ms: int = 0
     """Up to when it has taught."""
+    rolls: bool = False
+    """It has said so, or has come away from where it was sent."""
     over: bool = False
 
-    def see(self, fix: Fix) -> None:
-        """A fix was accepted."""
+    def see(self, fix: Fix) -> bool:
+        """A fix was accepted; whether it is the first that shows the unit rolling, who has not said so."""
+        if not self.rolls and self.fixes:
+            first, before = self.fixes[0], self.fixes[-1]
+            self.rolls = float(distance_m(first.lon, first.lat, fix.lon, fix.lat)) >= ROLLS_M
+            self.fixes = [before, fix] if self.rolls else [first, fix]
+            return self.rolls
         if len(self.fixes) > 1 and fix.fix_ms - self.fixes[-2].fix_ms < FIX_EVERY_MS:
             self.fixes[-1] = fix
         else:
             self.fixes.append(fix)
             del self.fixes[:-FIXES_MOST]
+        return False
 
     def forget(self) -> None:
         """Let go of what later fixes do not need."""
@@ -70,7 +81,7 @@ class Seen(NamedTuple):
 
 def look_at(network: RoadNetwork, drive: Drive, fixes: Sequence[Fix], now_ms: int, rules: Rules) -> Seen | None:
     """The intervals that a drive has not taught yet and that are certain by now; None where there are none."""
-    if len(fixes) < 2:
+    if len(fixes) < 2 or not drive.rolls:
         return None
     driven = match_fixes(network, fixes, rules.snap)
     at_ms = np.array([fix.fix_ms for fix in fixes], np.int64)

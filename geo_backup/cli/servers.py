@@ -299,6 +299,8 @@ def _learned(network: Any) -> dict[str, Any]:
     models, wrong = models_of(network, profiles_of(network))
     for error in wrong:
         say.print(words.not_learned(error))
+    for name, model in models.items():
+        say.print(words.learned_before(name, model.seconds, len(model.punctuality.drives)))
     return {name: (model.pace, model.punctuality) for name, model in models.items()}
 
 

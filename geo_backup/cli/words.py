@@ -468,3 +468,11 @@ def _title(incident: Mapping[str, Any], calls: Mapping[str, str]) -> str:
 def not_learned(error: str) -> str:
     """A file of what was learned cannot be used."""
     return f"Arrival times are not learned from it: {error}"
+
+
+def learned_before(profile: str, seconds: float, drives: int) -> str:
+    """What a server begins with."""
+    return (
+        f"Times by {profile} begin with what recorded drives taught: {seconds / 3600:,.1f} hours of driving, "
+        f"{so_many(drives, 'drive')}."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from geo_backup.errors import BadValueError
@@ -12,18 +13,24 @@ KNOT_MPS = 0.514444
 KMH_MPS = 1 / 3.6
 
 
+SINCE_MS = 1_104_537_600_000
+"""2005: a receiver that says an earlier time has lost count of the weeks, or its battery."""
+
+
 class Heard(NamedTuple):
     """What a message says. `names` may name its device or unit, the likeliest first."""
 
     names: tuple[str, ...]
     fix: Fix | None
-    """None: it says no place."""
+    """None: it says no place that could be one."""
     pressed: bool = False
-    """Its officer calls for help."""
+    """Its officer calls for help: that holds whatever is wrong with the place."""
     unknown: tuple[str, ...] = ()
     """Fields of the fix that were said and are unknown."""
     nothing: str = ""
     """Why it says no place, in words."""
+    wrong: str = ""
+    """What of it cannot be, as a reason; empty: it just says no place."""
 
 
 def named(*names: object) -> tuple[str, ...]:
@@ -31,8 +38,21 @@ def named(*names: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name).strip() for name in names if name is not None and str(name).strip()))
 
 
-def heard(
-    names: tuple[str, ...],
+def heard(names: tuple[str, ...], pressed: bool, fix_of: Callable[[], Fix | None]) -> Heard:
+    """A message whose place is read by `fix_of`: None where it says none, `BadValueError` where it cannot be one."""
+    try:
+        fix = fix_of()
+    except BadValueError as error:
+        return Heard(names, None, pressed, nothing=f"{error.field}: {error}", wrong=error.reason)
+    if fix is None:
+        return Heard(names, None, pressed, nothing="it says no place, or that its fix is not valid")
+    if fix.lon == 0.0 and fix.lat == 0.0:
+        return Heard(names, None, pressed, nothing="0, 0 is where a receiver is that has no fix", wrong="no_fix")
+    clean, unknown = known(fix)
+    return Heard(names, clean, pressed, unknown)
+
+
+def fix_at(
     fix_ms: int,
     lon: object,
     lat: object,
@@ -40,16 +60,22 @@ def heard(
     speed_mps: float | None = None,
     course: object = None,
     accuracy: object = None,
-    pressed: bool = False,
-) -> Heard:
-    """A message with a place. Raises `BadValueError` for a place or a time that is none; 0, 0 is no place."""
+) -> Fix:
+    """A fix of what was said. Raises `BadValueError` that names what cannot be."""
     x, y = _number("lon", lon, LON_DEG), _number("lat", lat, LAT_DEG)
-    if not TIME_MS[0] <= fix_ms <= TIME_MS[1]:
-        raise BadValueError("/timestamp", "out_of_range", "the time of a fix lies between 1970 and 2100")
-    if x == 0.0 and y == 0.0:
-        return Heard(names, None, pressed, nothing="0, 0 is where a receiver is that has no fix")
-    fix, unknown = known(Fix(fix_ms, x, y, speed_mps, stated(course), stated(accuracy)))
-    return Heard(names, fix, pressed, unknown)
+    if not SINCE_MS <= fix_ms <= TIME_MS[1]:
+        raise BadValueError("/timestamp", "out_of_range", "the time of a fix lies between 2005 and 2100")
+    return Fix(fix_ms, x, y, speed_mps, stated(course), stated(accuracy))
+
+
+def once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Pairs by their names. Raises `BadValueError` where one stands twice: nobody could tell which is meant."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadValueError(f"/{name}"[:64], "twice", f"{name[:40]!r} stands twice")
+        found[name] = value
+    return found
 
 
 def _number(field: str, value: object, within: tuple[float, float]) -> float:

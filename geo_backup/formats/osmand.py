@@ -8,12 +8,13 @@ here, in metres a second in JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from geo_backup.errors import BadValueError
-from geo_backup.formats.heard import KNOT_MPS, Heard, heard, named
+from geo_backup.events import Fix
+from geo_backup.formats.heard import KNOT_MPS, Heard, fix_at, heard, named, once
 from geo_backup.wire.unknown import stated
 
 SECONDS_BELOW = 2_147_483_647
@@ -21,54 +22,53 @@ SECONDS_BELOW = 2_147_483_647
 SOS = "sos"
 
 
-def read(pairs: Mapping[str, str], received_ms: int) -> Heard:
-    """The message of a URL or a form. Raises `BadValueError` that names the key."""
-    names = named(pairs.get("id"), pairs.get("deviceid"))
+def read(pairs: Sequence[tuple[str, str]], received_ms: int) -> Heard:
+    """The message of a URL or a form. Raises `BadValueError` where it names no device."""
+    said = dict(pairs)
+    names = named(said.get("id"), said.get("deviceid"))
     if not names:
         raise BadValueError("/id", "missing", "id is missing: the device identifier of the app's settings")
-    pressed = SOS in pairs.get("alarm", "").lower().split(",")
-    if pairs.get("valid", "true").lower() not in ("true", "1"):
-        return Heard(names, None, pressed, nothing="the receiver says that its fix is not valid")
+    return heard(names, SOS in said.get("alarm", "").lower().split(","), lambda: _fix(once(pairs), received_ms))
+
+
+def _fix(pairs: Mapping[str, str], received_ms: int) -> Fix | None:
     lat, lon = pairs.get("lat"), pairs.get("lon")
     if "location" in pairs:
         lat, _, lon = pairs["location"].partition(",")
-    if lat is None and lon is None:
-        return Heard(names, None, pressed, nothing="it says no place")
+    if pairs.get("valid", "true").lower() not in ("true", "1") or (lat is None and lon is None):
+        return None
     knots = stated(pairs.get("speed"))
-    return heard(
-        names,
+    return fix_at(
         _time_ms(pairs.get("timestamp"), received_ms),
         lon,
         lat,
         speed_mps=None if knots is None else knots * KNOT_MPS,
         course=pairs.get("bearing", pairs.get("heading")),
         accuracy=pairs.get("accuracy"),
-        pressed=pressed,
     )
 
 
 def read_json(document: Any, received_ms: int) -> Heard:
-    """The message of a newer Traccar Client. Raises `BadValueError` that names the member."""
-    location = document.get("location") if isinstance(document, dict) else None
+    """The message of a newer Traccar Client. Raises `BadValueError` where it names no device."""
     names = named(document.get("device_id")) if isinstance(document, dict) else ()
     if not names:
-        raise BadValueError(
-            "/device_id", "missing", "device_id is missing: the device identifier of the app's settings"
-        )
-    if not isinstance(location, dict):
-        raise BadValueError("/location", "missing", "location is missing")
-    coords, pressed = location.get("coords"), str(location.get("alarm", "")).lower() == SOS
-    if not isinstance(coords, dict):
-        return Heard(names, None, pressed, nothing="it says no place")
-    return heard(
-        names,
+        raise BadValueError("/device_id", "missing", "device_id is missing: the app's device identifier")
+    location = document.get("location")
+    location = location if isinstance(location, dict) else {}
+    return heard(names, str(location.get("alarm", "")).lower() == SOS, lambda: _fix_in(location, received_ms))
+
+
+def _fix_in(location: dict[str, Any], received_ms: int) -> Fix | None:
+    coords = location.get("coords")
+    if not isinstance(coords, dict) or not coords:
+        return None
+    return fix_at(
         _time_ms(location.get("timestamp"), received_ms),
         coords.get("longitude"),
         coords.get("latitude"),
         speed_mps=stated(coords.get("speed")),
         course=coords.get("heading"),
         accuracy=coords.get("accuracy"),
-        pressed=pressed,
     )
 
 

@@ -10,27 +10,29 @@ from __future__ import annotations
 from typing import Any
 
 from geo_backup.errors import BadValueError
-from geo_backup.formats.heard import KMH_MPS, Heard, heard, named
+from geo_backup.events import Fix
+from geo_backup.formats.heard import KMH_MPS, Heard, fix_at, heard, named
 from geo_backup.wire.unknown import stated
 
 
 def read(document: Any, user: str = "", device: str = "") -> Heard:
-    """One message; any but a `location` says no place. Raises `BadValueError` that names the member."""
+    """One message; any but a `location` says no place. Raises `BadValueError` where it is none at all."""
     if not isinstance(document, dict):
         raise BadValueError("/", "no_object", "an OwnTracks message is a JSON object")
     topic = str(document.get("topic", "")).split("/")
     if len(topic) >= 3 and not device:
         user, device = topic[1], topic[2]
     names = named(device, f"{user}-{device}" if user and device else "", document.get("tid"))
-    kind = document.get("_type")
-    if kind != "location":
-        return Heard(names, None, nothing=f"a message of type {str(kind)[:40]!r} moves nobody")
-    seconds = stated(document.get("tst"))
+    return heard(names, False, lambda: _fix(document))
+
+
+def _fix(document: dict[str, Any]) -> Fix | None:
+    if document.get("_type") != "location":
+        return None
+    seconds, kmh = stated(document.get("tst")), stated(document.get("vel"))
     if seconds is None or not 0 <= seconds < 1e11:
         raise BadValueError("/tst", "no_time", "tst is the time of the fix in seconds since 1970")
-    kmh = stated(document.get("vel"))
-    return heard(
-        names,
+    return fix_at(
         round(seconds * 1_000),
         document.get("lon"),
         document.get("lat"),

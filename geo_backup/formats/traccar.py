@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from geo_backup.errors import BadValueError
-from geo_backup.formats.heard import KNOT_MPS, Heard, heard, named
+from geo_backup.events import Fix
+from geo_backup.formats.heard import KNOT_MPS, Heard, fix_at, heard, named
 from geo_backup.formats.osmand import SOS
 from geo_backup.wire.unknown import stated
 
 
 def read(document: Any) -> Heard:
-    """One forwarded position or event. Raises `BadValueError` that names the member."""
+    """One forwarded position or event. Raises `BadValueError` where it names no device."""
     if not isinstance(document, dict):
         raise BadValueError("/", "no_object", "what Traccar forwards is a JSON object")
     device, position, event = (_member(document, name) for name in ("device", "position", "event"))
@@ -25,21 +26,20 @@ def read(document: Any) -> Heard:
     if not names:
         raise BadValueError("/device/uniqueId", "missing", "device.uniqueId is missing")
     # an alarm comes twice, with its position and as an event: either is a press
-    pressed = any(_alarm(part) for part in (position, event))
-    if not position:
-        return Heard(names, None, pressed, nothing="an event without a position moves nobody")
-    if position.get("valid") is False:
-        return Heard(names, None, pressed, nothing="the receiver says that its fix is not valid")
+    return heard(names, _alarm(position) or _alarm(event), lambda: _fix(position))
+
+
+def _fix(position: dict[str, Any]) -> Fix | None:
+    if not position or position.get("valid") is False:
+        return None
     knots = stated(position.get("speed"))
-    return heard(
-        names,
+    return fix_at(
         _time_ms(position.get("fixTime")),
         position.get("longitude"),
         position.get("latitude"),
         speed_mps=None if knots is None else knots * KNOT_MPS,
         course=position.get("course"),
         accuracy=position.get("accuracy"),
-        pressed=pressed,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -117,8 +118,16 @@ class Model:
     seconds: float = 0.0
 
     def save(self, path: Path, network: RoadNetwork, profile: Profile) -> None:
-        """Write it to a file, whole or not at all."""
+        """Write it to a file, whole or not at all. Raises `TrackError` where that cannot be."""
         of = {"format": FORMAT, "network": network.content_id, "profile": profile.profile_id, "seconds": self.seconds}
+        try:
+            self._write(path, of)
+        except OSError as error:
+            raise TrackError(f"{path} cannot be written: {error.strerror or error}; name another with --out") from None
+
+    def _write(self, path: Path, of: Mapping[str, object]) -> None:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
@@ -144,8 +153,8 @@ class Model:
             model = cls(Pace(sums[0], sums[1], sums[2], minute), Punctuality.of(drives.tolist()), float(of["seconds"]))
         except OSError as error:
             raise TrackError(f"{path} cannot be read: {error.strerror or error}") from None
-        except (ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
-            raise TrackError(f"{path} is no model that `geo-backup learn` wrote: {error}") from None
+        except (ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile):
+            raise TrackError(f"{path} is no model that `geo-backup learn` wrote, or it is damaged") from None
         if of["network"] != network.content_id:
             raise TrackError(f"{path} was learned on another map: learn it anew on this one.")
         if of["profile"] != profile.profile_id:

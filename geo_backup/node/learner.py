@@ -28,13 +28,13 @@ from geo_backup.roads.pace import MINUTE_MS, SHIFT, Lesson, Level, Pace
 from geo_backup.roads.pacing import Intervals
 from geo_backup.roads.profile import Profile
 from geo_backup.roads.punctuality import Punctuality
-from geo_backup.rules import PaceRules
 
 log_ = logging.getLogger("geo_backup.node")
 
 LOOK_S = 1.0
 WITHOUT_INCIDENT = "routine"
 """How a unit drives that says it is on its way, and to no incident."""
+SENT = ("assigned", "acknowledged", "en_route")
 MEASURED_FROM_MS = 60_000
 """A shorter way says nothing of the others: it is over before it has begun."""
 
@@ -77,8 +77,8 @@ class Learner:
         """An event was folded: watch who moves, and note who sets out and who arrives."""
         if delta.positions and isinstance(event, PositionReported):
             drive = self._drives.get(event.unit_id)
-            if drive is not None:
-                drive.see(event.fix)
+            if drive is not None and drive.see(event.fix):
+                self._sets_out(event.unit_id)
         for unit_id in delta.units:
             unit = self._node.live_map.units.get(unit_id)
             profile = None if unit is None else self._on_its_way(unit)
@@ -86,28 +86,41 @@ class Learner:
             if drive is not None and drive.profile != profile:
                 drive.over = True
                 self._ended.append(self._drives.pop(unit_id))
-            if unit is not None and profile is not None and unit_id not in self._drives:
-                self._drives[unit_id] = Drive(unit_id, profile, [unit.fix] if unit.fix is not None else [])
-            self._keep_promise(unit_id, unit, profile)
+            if unit is not None and profile is not None:
+                self._watch(unit, profile)
+            else:
+                self._keep_promise(unit_id, unit)
+
+    def _watch(self, unit: Unit, profile: str) -> None:
+        drive = self._drives.get(unit.unit_id)
+        if drive is None:
+            drive = self._drives[unit.unit_id] = Drive(
+                unit.unit_id, profile, [unit.fix] if unit.fix is not None else []
+            )
+        if not drive.rolls and unit.status == "en_route":
+            drive.rolls = True
+            self._sets_out(unit.unit_id)
+
+    def _sets_out(self, unit_id: str) -> None:
+        """Its wheels roll, by its own word or by its positions."""
+        unit, promise = self._node.live_map.units.get(unit_id), self._promises.get(unit_id)
+        if unit is None or unit.incident_id is None or (promise and promise.incident_id == unit.incident_id):
+            return
+        self._setting_out[unit_id] = unit.incident_id
+        self._bell.set()
 
     def _on_its_way(self, unit: Unit) -> str | None:
-        """The profile that a unit drives by; None: it is not on its way, or not a real one."""
+        """The profile that a unit drives by, or will as soon as it rolls; None: it is not on its way, or not real."""
         if unit.source == "simulated" or not self._node.live_map.rules.pace.learn:
             return None
         incident = self._node.live_map.incidents.get(unit.incident_id or "")
         if incident is None:
             return WITHOUT_INCIDENT if unit.status == "en_route" else None
         part = incident.assignments.get(unit.unit_id)
-        return incident.profile if part is not None and part.state == "en_route" and not incident.exercise else None
+        return incident.profile if part is not None and part.state in SENT and not incident.exercise else None
 
-    def _keep_promise(self, unit_id: str, unit: Unit | None, profile: str | None) -> None:
+    def _keep_promise(self, unit_id: str, unit: Unit | None) -> None:
         incident_id = None if unit is None else unit.incident_id
-        if profile is not None and incident_id is not None:
-            promise = self._promises.get(unit_id)
-            if promise is None or promise.incident_id != incident_id:
-                self._setting_out[unit_id] = incident_id
-                self._bell.set()
-            return
         self._setting_out.pop(unit_id, None)
         promise = self._promises.pop(unit_id, None)
         incident = self._node.live_map.incidents.get(incident_id or "")
@@ -208,11 +221,11 @@ def _promises(standing: Standing, wanted: Mapping[str, str]) -> dict[str, Promis
     return out
 
 
-def taught_beforehand(learned: Mapping[str, Learned], rules: PaceRules, now_ms: int) -> list[Event]:
+def taught_beforehand(learned: Mapping[str, Learned], now_ms: int) -> list[Event]:
     """What recorded drives have taught beforehand, as facts for a log that knows nothing of it."""
     minute, facts = now_ms // MINUTE_MS, list[Event]()
     for name, (pace, punctuality) in learned.items():
-        for n, part in enumerate(in_parts(pace.at(minute, rules))):
+        for n, part in enumerate(in_parts(pace.lasting(minute))):
             seconds = float(part.driven_ms[part.node >> SHIFT == Level.CLASS].sum()) / 1_000
             facts.append(_fact(f"pace:{name}:{minute}:{n}", name, minute, part, seconds))
         for n, drive in enumerate(punctuality.drives[-ADOPTED_DRIVES:]):

@@ -243,7 +243,7 @@ class Node:
                 )
             )
         unknown = {name: one for name, one in self._learned.items() if name not in self.live_map.pace}
-        await self.record(*taught_beforehand(unknown, self.live_map.rules.pace, self.clock.now_ms()), apart=True)
+        await self.record(*taught_beforehand(unknown, self.clock.now_ms()), apart=True)
 
     # ---- events in
 

@@ -147,6 +147,13 @@ class Pace:
         left = sums.any(axis=0)
         return Pace(self.node[left], sums[0, left], sums[1, left], minute)
 
+    def lasting(self, minute: int) -> Pace:
+        """What it says of hours, kinds and roads, as if it had just been learned: how old the drives are that taught it
+        says nothing of how much it is to be believed where nothing newer is known. What was then now is over."""
+        level = self.node >> SHIFT
+        kept = (level != Level.NOW) & (level != Level.CELL)
+        return Pace(self.node[kept], self.driven_ms[kept], self.expected_ms[kept], minute)
+
     def after(self, lesson: Lesson) -> Pace:
         """The same with what drives have added."""
         node = np.union1d(self.node, lesson.node)

@@ -92,7 +92,7 @@ class Guard:
             await handle(scope, receive, send)
             return
         beyond = self._beyond(operation, scope, who, sight, right)
-        if beyond is None and right not in ("report", "press"):  # these look at each row for themselves
+        if beyond is None and right not in ("report", "press"):
             body, receive = await read_ahead(receive)
             said = _json(body)
             beyond = self._unseen_in(said, sight) or self._of_another(operation, who, scope, said)
@@ -107,7 +107,8 @@ class Guard:
         """Why what an address names is not for this speaker: it is not there for them, or not theirs to change."""
         live_map = self.node.live_map
         query = parse_qsl(scope["query_string"].decode("latin-1"))
-        for value in (*scope["path_params"].values(), *(value for _, value in query)):
+        rows = right in ("report", "press")  # these look at each for themselves
+        for value in (*scope["path_params"].values(), *(value for _, value in query if not rows)):
             if isinstance(value, str) and sight.unseen(live_map, value):
                 return 404, nobody(live_map, value)
         unit_id = scope["path_params"].get("unit_id")

@@ -48,7 +48,7 @@ USUAL = ("duplicate", "late")
 routes = routes_of("Units")
 
 
-@routes.get("/osmand", response_class=PlainTextResponse, responses=may(400))
+@routes.get("/osmand", response_class=PlainTextResponse, responses=may(400, 404))
 async def take_osmand_query(
     node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request
 ) -> Response:
@@ -56,12 +56,12 @@ async def take_osmand_query(
     `bearing`, `accuracy` and `alarm=sos` in the URL. These apps send no headers: their token stands there too, as
     `token`."""
     taking = _Taking(node, adoption, quarantine, "osmand", request)
-    pairs = {name: value for name, value in request.query_params.items() if name != TOKEN_IN_URL}
-    taking.read(lambda: osmand.read(pairs, taking.now_ms), pairs)
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN_IN_URL]
+    taking.read(lambda: osmand.read(pairs, taking.now_ms), dict(pairs))
     return await taking.finish()
 
 
-@routes.post("/osmand", response_class=PlainTextResponse, responses=may(400))
+@routes.post("/osmand", response_class=PlainTextResponse, responses=may(400, 404))
 async def take_osmand(node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request) -> Response:
     """The same posted: in the URL, as a form, or as the JSON of a newer Traccar Client."""
     body = await request.body()
@@ -72,12 +72,12 @@ async def take_osmand(node: TheNode, adoption: TheAdoption, quarantine: TheQuara
         document = _json(body)
         taking.read(lambda: osmand.read_json(document, taking.now_ms), document)
     else:
-        pairs = dict(parse_qsl(body.decode(errors="replace")))
-        taking.read(lambda: osmand.read(pairs, taking.now_ms), pairs)
+        pairs = parse_qsl(body.decode(errors="replace"))
+        taking.read(lambda: osmand.read(pairs, taking.now_ms), dict(pairs))
     return await taking.finish()
 
 
-@routes.post("/owntracks", response_class=PlainTextResponse, responses=may(400, 413))
+@routes.post("/owntracks", response_class=PlainTextResponse, responses=may(400, 404, 413))
 async def take_owntracks(
     node: TheNode,
     adoption: TheAdoption,
@@ -99,7 +99,7 @@ async def take_owntracks(
     return await taking.finish("[]")
 
 
-@routes.post("/traccar", response_class=PlainTextResponse, responses=may(400))
+@routes.post("/traccar", response_class=PlainTextResponse, responses=may(400, 404))
 async def take_traccar(node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request) -> Response:
     """A position or an event that a Traccar server forwards as JSON; its token goes into the header that
     `forward.header` and `event.forward.header` name."""
@@ -154,34 +154,40 @@ class _Taking:
         except BadValueError as error:
             self._set_aside("", error.reason, f"{error.field}: {error}", text)
             return
-        device = heard.names[0] if heard.names else ""
-        unit_id = self._unit(heard)
+        device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
+        if heard.pressed and (caller := unit_id or self._caller(heard)) is not None:
+            # whatever is wrong with the rest, whoever calls is heard
+            self._pressed[caller] = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
         if unit_id is None:
             self._unknown_device = device or "(without a name)"
             self._set_aside(device, "unknown_device", UNKNOWN, text)
-            return
-        if heard.pressed:
-            self._pressed[unit_id] = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
-        if heard.fix is None:
-            if self.way != "owntracks":  # its app tells of much that is no place
-                self._set_aside(device, "no_place", heard.nothing, text)
-            return
-        self._sent.append((device, text))
-        self._events.append(
-            PositionReported(
-                received_ms=self.now_ms,
-                said_by=said_by("unit"),
-                unit_id=unit_id,
-                fix=heard.fix,
-                device_id=device if is_id(device) else self.way,
+        elif heard.fix is None:
+            if heard.wrong:
+                self._set_aside(device, heard.wrong, heard.nothing, text)
+        else:
+            self._sent.append((device, text))
+            self._events.append(
+                PositionReported(
+                    received_ms=self.now_ms,
+                    said_by=said_by("unit"),
+                    unit_id=unit_id,
+                    fix=heard.fix,
+                    device_id=device if is_id(device) else self.way,
+                )
             )
-        )
+
+    def _caller(self, heard: Heard) -> str | None:
+        """Who calls for help of whom nobody knows: by the first name that can be a unit's, unless the token speaks for
+        others alone."""
+        if units_of(self._who, "press") is not None:
+            return None
+        return next((name for name in heard.names if is_id(name)), None)
 
     async def finish(self, body: str = "") -> Response:
-        """Record what can be, sound what was pressed, and answer. Raises `Problem` 400 where all came from devices
+        """Record what can be, sound what was pressed, and answer. Raises `Problem` 404 where all came from devices
         that nobody knows: such an app is set up wrongly, and is to say so."""
         if self._unknown_device and not self._events and not self._pressed:
-            raise Problem(400, f"{self._unknown_device} is nobody here: {UNKNOWN}")
+            raise Problem(404, f"{self._unknown_device} is nobody here: {UNKNOWN}")
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
         if self._pressed:
             await asyncio.wait([writing], timeout=ALARM_WITHIN_S)

@@ -50,7 +50,7 @@ def run(network: RoadNetwork, units: int, minutes: int) -> tuple[dict[str, list[
     fleet = vehicles.Fleet(network, units, 1, T0, ping_ms=1_000)
     for event in fleet.registrations(T0):
         apply(live_map, live_map.seq + 1, event)
-    drives = {unit_id: Drive(unit_id, "routine") for unit_id in live_map.units}
+    drives = {unit_id: Drive(unit_id, "routine", rolls=True) for unit_id in live_map.units}
     teacher, seq = Teacher(network, PROFILES), live_map.seq
     obstacles = Obstacles(network)
     drivings = [Driving(obstacles, PROFILES[name], T0) for name in ("routine", "response")]

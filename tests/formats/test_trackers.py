@@ -22,7 +22,7 @@ def test_osmand_in_a_url() -> None:
     said = (
         "id=ENG7&timestamp=1795435200&lat=37.80000&lon=-122.27000&speed=24.3&bearing=84&altitude=12&accuracy=6&batt=81"
     )
-    heard = osmand.read(dict(pair.split("=") for pair in said.split("&")), NOW)
+    heard = osmand.read([tuple(pair.split("=")) for pair in said.split("&")], NOW)  # type: ignore[misc]
     assert heard.names == ("ENG7",)
     assert heard.fix == Fix(AT, -122.27, 37.8, pytest.approx(12.501), 84.0, 6.0)
     assert not heard.pressed
@@ -39,7 +39,7 @@ def test_osmand_in_a_url() -> None:
     ],
 )
 def test_the_times_of_osmand(stamp: str, fix_ms: int) -> None:
-    heard = osmand.read({"id": "a", "lat": "1", "lon": "2", "timestamp": stamp}, NOW)
+    heard = osmand.read([("id", "a"), ("lat", "1"), ("lon", "2"), ("timestamp", stamp)], NOW)
     assert heard.fix is not None
     assert heard.fix.fix_ms == fix_ms
 
@@ -88,29 +88,42 @@ def test_traccar() -> None:
     assert traccar.read(event).pressed
 
 
+def test_a_message_that_names_nobody_is_none() -> None:
+    for read in (
+        lambda: osmand.read([("lat", "1"), ("lon", "2")], NOW),
+        lambda: osmand.read_json({"location": {}}, NOW),
+        lambda: traccar.read({"position": {}}),
+        lambda: owntracks.read([]),
+    ):
+        with pytest.raises(BadValueError) as wrong:
+            read()
+        assert wrong.value.field.startswith("/")
+
+
 @pytest.mark.parametrize(
-    ("pairs", "field"),
+    ("said", "reason", "field"),
     [
-        ({"lat": "1", "lon": "2"}, "/id"),
-        ({"id": "a", "lat": "91", "lon": "2"}, "/lat"),
-        ({"id": "a", "lat": "1"}, "/lon"),
-        ({"id": "a", "lat": "nan", "lon": "2"}, "/lat"),
-        ({"id": "a", "lat": "1", "lon": "2", "timestamp": "soon"}, "/timestamp"),
-        ({"id": "a", "lat": "1", "lon": "2", "timestamp": "9" * 40}, "/timestamp"),
+        ("lat=91&lon=2", "out_of_range", "/lat"),
+        ("lat=41,15&lon=2", "out_of_range", "/lat"),
+        ("lat=1", "missing", "/lon"),
+        ("lat=nan&lon=2", "out_of_range", "/lat"),
+        ("lat=1&lon=2&timestamp=soon", "no_time", "/timestamp"),
+        ("lat=1&lon=2&timestamp={2}", "no_time", "/timestamp"),
+        (f"lat=1&lon=2&timestamp={'9' * 40}", "out_of_range", "/timestamp"),
+        ("lat=1&lon=2&timestamp=4070908800", "out_of_range", "/timestamp"),
+        ("lat=1&lat=3&lon=2", "twice", "/lat"),
+        ("lat=0&lon=0", "no_fix", ""),
+        ("", "", ""),
+        ("lat=1&lon=2&valid=false", "", ""),
     ],
 )
-def test_what_cannot_be_used_is_named(pairs: dict[str, str], field: str) -> None:
-    with pytest.raises(BadValueError) as wrong:
-        osmand.read(pairs, NOW)
-    assert wrong.value.field == field
-
-
-@pytest.mark.parametrize("pairs", [{"lat": "0", "lon": "0"}, {}, {"lat": "1", "lon": "2", "valid": "false"}])
-def test_no_place_is_no_fault(pairs: dict[str, str]) -> None:
-    heard = osmand.read({"id": "a", "alarm": "sos", **pairs}, NOW)
+def test_whoever_calls_is_heard_whatever_is_wrong_with_the_place(said: str, reason: str, field: str) -> None:
+    pairs = [pair.split("=") for pair in said.split("&") if pair]
+    heard = osmand.read([("id", "a"), ("alarm", "sos"), *((name, value) for name, value in pairs)], NOW)
     assert heard.fix is None
+    assert (heard.pressed, heard.wrong) == (True, reason)
+    assert heard.nothing.startswith(field)
     assert heard.nothing
-    assert heard.pressed, "whoever calls without a place is heard"
 
 
 KEYS = ["id", "deviceid", "lat", "lon", "location", "timestamp", "speed", "bearing", "accuracy", "alarm", "valid"]
@@ -126,7 +139,7 @@ ANY = st.recursive(
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=12)), ANY)
 def test_nothing_that_is_said_breaks_a_codec(pairs: dict[str, str], document: Any) -> None:
     for read in (
-        lambda: osmand.read(pairs, NOW),
+        lambda: osmand.read(list(pairs.items()), NOW),
         lambda: osmand.read_json(document, NOW),
         lambda: owntracks.read(document),
         lambda: owntracks.read({"_type": "location", "lat": 1, "lon": 2, "tst": document}),

@@ -137,6 +137,33 @@ def test_slow_drives_make_the_next_times_longer_and_arrivals_say_how_well_they_w
     assert set(again.pace) == {"response"}
 
 
+@pytest.mark.parametrize("state", ["en_route", "acknowledged"])
+def test_who_does_not_say_that_it_rolls_is_seen_to(state: str, tmp_path: Path) -> None:
+    """A crew that waits teaches nothing, and is on its way once it has come away, said or not."""
+
+    async def story(node: Node) -> None:
+        fleet = Fleet(node)
+        await fleet.begin(state)
+        if state != "en_route":
+            await fleet.drive(120, 0.0)
+            assert not node.live_map.pace, "who stands before it rolls stands in no queue"
+        began_ms = fleet.now_ms
+        await fleet.drive(240, usual_mps() / 2)
+        assert now_factor(node.live_map.pace["response"], node) > 1.2
+        for name in fleet.names:
+            await fleet.tell(
+                AssignmentChanged(
+                    received_ms=fleet.now_ms, incident_id="i", unit_id=name, state="on_scene", at_ms=fleet.now_ms
+                )
+            )
+        await fleet.drive(65, 0.0)
+        drives = node.live_map.punctuality["response"].drives
+        assert len(drives) == 3
+        assert all(0 <= fleet.now_ms - 65_000 - began_ms - drive.took_ms <= 20_000 for drive in drives)
+
+    told(story, tmp_path)
+
+
 @pytest.mark.parametrize("who", ["not on their way", "simulated", "an exercise", "switched off"])
 def test_nobody_learns_from(who: str, tmp_path: Path) -> None:
     async def story(node: Node) -> None:

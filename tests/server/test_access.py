@@ -313,7 +313,7 @@ def test_a_hidden_unit_is_known_to_supervisors_alone(guarded: ServerInThread, to
 def test_a_phone_shows_its_token_where_it_can(guarded: ServerInThread, tokens: dict[str, str]) -> None:
     """An app has a password, or only its address: it moves the one unit that its token speaks for, whatever it calls
     itself. A page's cookie does not count there: a link must move nobody."""
-    here = {"lat": 57.7, "lon": 11.97, "id": "anything", "timestamp": str(time.time_ns() // 1_000_000)}
+    here = {"lat": 57.7, "lon": 11.97, "id": "F2", "timestamp": str(time.time_ns() // 1_000_000)}
     message = {"_type": "location", "lat": 57.7, "lon": 11.97, "tst": int(time.time())}
     with httpx.Client(base_url=guarded.url, trust_env=False, timeout=30) as http:
         assert http.get("/v1/osmand", params=here).status_code == 401

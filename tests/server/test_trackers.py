@@ -40,8 +40,7 @@ def test_a_traccar_client_calls_for_help(http: httpx.Client) -> None:
     assert http.post("/v1/osmand", json=said).status_code == 200
     (call,) = [one for one in http.get("/v1/emergencies").json()["emergencies"] if one["for_unit_id"] == unit_id]
     assert call["emergency"]["sources"] == ["device"]
-    end = {"by": "supervisor", "who": "Sgt", "reason": "a test"}
-    assert http.post(f"/v1/emergencies/{call['incident_id']}/clear", json=end).is_success
+    _ended(http, unit_id)
 
 
 def test_an_owntracks_phone_sends_what_it_kept(http: httpx.Client) -> None:
@@ -83,16 +82,39 @@ def test_a_bad_fix_holds_up_nothing_and_is_set_aside(http: httpx.Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "sent", "words"),
+    ("path", "sent", "told"),
     [
-        ("/v1/osmand?id=nobody-7&lat=1&lon=2", {}, "nobody-7 is nobody here"),
-        ("/v1/osmand", {"json": {"device_id": "nobody-7", "location": {}}}, "nobody-7 is nobody here"),
-        ("/v1/owntracks", {"content": b"{"}, "no JSON"),
-        ("/v1/traccar", {"content": b"\xff"}, "no JSON"),
-        ("/v1/traccar", {"json": {"device": {"uniqueId": "nobody-8"}}}, "nobody-8 is nobody here"),
+        ("/v1/osmand?id=nobody-7&lat=1&lon=2", {}, (404, "nobody-7 is nobody here")),
+        ("/v1/osmand", {"json": {"device_id": "nobody-7", "location": {}}}, (404, "nobody-7 is nobody here")),
+        ("/v1/owntracks", {"content": b"{"}, (400, "no JSON")),
+        ("/v1/traccar", {"content": b"\xff"}, (400, "no JSON")),
+        ("/v1/traccar", {"json": {"device": {"uniqueId": "nobody-8"}}}, (404, "nobody-8 is nobody here")),
     ],
 )
-def test_an_app_that_is_set_up_wrongly_is_told_so(http: httpx.Client, path: str, sent: Any, words: str) -> None:
+def test_an_app_that_is_set_up_wrongly_is_told_so(
+    http: httpx.Client, path: str, sent: Any, told: tuple[int, str]
+) -> None:
     answer = http.post(path, **sent)
-    assert answer.status_code == 400
-    assert words in answer.json()["detail"]
+    assert answer.status_code == told[0]
+    assert told[1] in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["timestamp={2}&lat=1&lon=2", "lat=NaN&lon=2", "lat=41,15&lon=2", "", "lat=1&lat=2&lon=3"]
+)
+def test_a_call_for_help_is_heard_whatever_is_wrong_with_the_rest(http: httpx.Client, wrong: str) -> None:
+    unit_id = new_unit(http)
+    assert http.get(f"/v1/osmand?id={unit_id}&alarm=sos&{wrong}").status_code == 200
+    _ended(http, unit_id)
+
+
+def test_a_call_from_a_device_that_nobody_knows_is_heard(http: httpx.Client) -> None:
+    answer = http.get("/v1/osmand", params={"id": "stranger-1", "alarm": "sos", "lat": NORTH[1], "lon": NORTH[0]})
+    assert answer.status_code == 200
+    _ended(http, "stranger-1")
+
+
+def _ended(http: httpx.Client, unit_id: str) -> None:
+    (call,) = [one for one in http.get("/v1/emergencies").json()["emergencies"] if one["for_unit_id"] == unit_id]
+    end = {"by": "supervisor", "who": "Sgt", "reason": "a test"}
+    assert http.post(f"/v1/emergencies/{call['incident_id']}/clear", json=end).is_success
