@@ -375,7 +375,7 @@ def _handed_over(found: Mapping[str, Any]) -> Iterator[str]:
         one["unit_id"]: one["callsign"] if shared[one["callsign"]] == 1 else f"{one['callsign']} ({one['unit_id']})"
         for one in found["units"]
     }
-    sent = {one["unit_id"]: one["state"] for one in found["promised"]}
+    sent = {one["unit_id"]: one["state"] for one in found["promised"] if not one["exercise"]}
     titles = {one["incident_id"]: _title(one, calls) for one in (*found["incidents"], *found["finished"])}
 
     def call(unit_id: str) -> str:

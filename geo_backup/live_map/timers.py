@@ -4,7 +4,7 @@ and that somebody has seen to it are facts, and nothing else of them is.
 - `acknowledge`  a unit was sent, and has not said that it knows
 - `late`         a unit is on its way for longer than its ETA allows
 - `welfare`      a unit is on scene without a word for longer than its kind's limit
-- `unattended`   nobody is on an incident
+- `unattended`   nobody is on an incident, unless it is that of an emergency which is over
 
 A timer is quiet from its limit on, and loud when it is over that by a share of it. It is named by its rule, of what it
 is and when it began, so that it is the same one on every node and in every replay.
@@ -48,7 +48,8 @@ def running(live_map: LiveMap) -> Iterator[Timer]:
 def of_incident(live_map: LiveMap, incident: Incident) -> Iterator[Timer]:
     """The timers of an open incident."""
     here = [part for part in incident.assignments.values() if part.state in OPEN_STATES]
-    if not here:
+    over = incident.emergency is not None and not incident.emergency.stands
+    if not here and not over:
         rules = live_map.rules.timers_of(incident.kind)
         left_ms = (part.at_ms for part in incident.assignments.values())
         start_ms = max(incident.opened_ms, incident.reopened_ms, incident.arrive_by_ms or 0, *left_ms)

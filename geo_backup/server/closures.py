@@ -37,8 +37,11 @@ routes = routes_of("Closures")
 
 
 @routes.post("/closures", status_code=201, responses=may(409, 429, also={200: "It stands already."}))
-async def add_closure(node: TheNode, body: NewClosure) -> Told[documents.Closure]:
-    """Close the roads under a geometry, or the edges it names, or make them slow.
+async def add_closure(
+    node: TheNode, body: NewClosure, look: Annotated[bool, Query()] = False
+) -> Told[documents.Closure]:
+    """Close the roads under a geometry, or the edges it names, or make them slow. With `look` nothing is closed: the
+    answer (200) tells what would be.
 
     Of roads on top of each other the topmost is meant, unless `levels` says otherwise; the answer tells how many
     edges in the shape stay open for that. Edges are named by numbers of this map (`network_id`), see
@@ -75,6 +78,8 @@ async def add_closure(node: TheNode, body: NewClosure) -> Told[documents.Closure
     if len(found.edges) == 0:
         levels = ", ".join(map(str, found.levels))
         raise bad_value("/levels", "no_road", f"leave no road in this shape; there are roads of level {levels}")
+    if look:
+        return told(documents.closure(Closure(closure_id, event), found))
     node.cuts_ahead[event.event_id] = found
     try:
         await record(node, event)

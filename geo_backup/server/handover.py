@@ -43,11 +43,11 @@ async def get_handover(
     return told(document)
 
 
-def _urgency(seen: tuple[Incident, bool]) -> tuple[int, int, int, str]:
-    """As a desk lists them: alarms, emergencies in hand, then by priority."""
+def _urgency(seen: tuple[Incident, bool]) -> tuple[bool, int, int, int, str]:
+    """As a desk lists them: practice after what is real; alarms, emergencies in hand, then by priority."""
     incident, emergency = seen[0], seen[0].emergency
     rank = 2 if emergency is None or not emergency.stands else 0 if emergency.alarms else 1
-    return rank, incident.priority, incident.opened_ms, incident.incident_id
+    return incident.exercise, rank, incident.priority, incident.opened_ms, incident.incident_id
 
 
 def _document(node: Node, since_ms: int, now_ms: int, names: Mapping[str, str]) -> documents.Handover:

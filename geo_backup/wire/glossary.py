@@ -287,6 +287,7 @@ _NAMES: dict[str, Entry] = {
     "gain_ms": ("Milliseconds that it would win.", 42_000),
     "gain_s": ("Seconds that it would win.", 42.0),
     "limit": ("Rows at most.", 20),
+    "look": ("Whether it is only told what would be done.", False),
     # ---- run cards, aid
     "run_cards": ("Every run card of this server.", None),
     "about": ("When it is used.", "Fire in a building"),

@@ -730,19 +730,24 @@ def test_a_candidate_has_its_price(quiet: httpx.Client, window: Callable[..., An
     shot(page, "price")
 
 
-def test_an_exercise_is_marked_across_the_map(quiet: httpx.Client, window: Callable[..., Any]) -> None:
+def test_the_whole_map_is_marked_only_while_nothing_is_real(quiet: httpx.Client, window: Callable[..., Any]) -> None:
     patrols(quiet, 4)
-    real, practice = incident(quiet), incident(quiet, exercise=True)
+    practice = incident(quiet, exercise=True)
     page = window(str(quiet.base_url))
     mark = page.locator("[data-testid=watermark]")
     page.locator(f"[data-incident={practice}]").click()
     mark.wait_for()
     assert mark.evaluate("mark => getComputedStyle(mark).pointerEvents") == "none"
     shot(page, "exercise")
+    page.keyboard.press("n")
+    mark.wait_for(state="hidden")
+    page.keyboard.press("Escape")
+    mark.wait_for()
+    incident(quiet)
+    mark.wait_for(state="hidden")
+    page.locator("[data-testid=exercise]").wait_for()
     page.set_viewport_size({"width": 390, "height": 844})
     shot(page, "phone-exercise")
-    page.locator(f"[data-incident={real}]").click()
-    mark.wait_for(state="hidden")
 
 
 def test_cover_is_shown_and_a_plan_is_made_approved_and_begun(demo: str, window: Callable[..., Any]) -> None:

@@ -154,6 +154,21 @@ def test_nothing_that_one_needs_lies_beyond_the_edge(desk: httpx.Client, still: 
     still.set_viewport_size(DESK)
 
 
+def test_the_document_is_never_longer_than_the_window(desk: httpx.Client, still: Any) -> None:
+    """Nothing scrolls the alarm away, not even what looks for words that only a screen reader says."""
+    still.goto(str(desk.base_url))
+    shown(still)
+    incident_id = chosen(desk, still)
+    desk.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": "U1"})
+    for window in (PHONE, DESK):
+        still.set_viewport_size(window)
+        still.evaluate("document.querySelectorAll('.unseen').forEach(one => one.scrollIntoView())")
+        still.evaluate("scrollTo(0, 900)")
+        size = "[document.documentElement.scrollHeight, scrollY, document.querySelector('.page').scrollTop]"
+        assert still.evaluate(size) == [window["height"], 0, 0]
+        assert still.locator(".head").bounding_box()["y"] == 0
+
+
 def test_axe_finds_nothing_in_what_is_overdue_and_handed_over(
     impatient: httpx.Client, still: Any, sound: Callable[[str], None]
 ) -> None:

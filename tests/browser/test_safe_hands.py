@@ -5,8 +5,11 @@ One server and one window for all tests of this file; each begins with nothing o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
+from time import time
 from typing import Any
 
 import httpx
@@ -479,3 +482,130 @@ def test_a_plan_for_another_day_says_so_before_it_begins(desk: httpx.Client, pag
     page.keyboard.press("Escape")
     assert desk.get("/v1/plans/far").json()["state"] == "approved"
     assert desk.post("/v1/plans/far/cancel", json={}).is_success
+
+
+def test_ctrl_enter_in_a_form_is_for_that_form(desk: httpx.Client, page: Any) -> None:
+    """It makes the plan or does nothing: nobody is sent to the incident behind it."""
+    incident_id = chosen(desk, page)
+    assert desk.post(f"/v1/incidents/{incident_id}/backup", json={"mode": "immediate", "units": 3}).is_success
+    page.wait_for_selector("[data-testid=recommended] li")
+    page.wait_for_timeout(650)  # long enough to have been read
+    said = page.locator("[data-testid=said]", has_text="Ctrl+Enter does nothing here.")
+    page.locator("[data-testid=desk-is]").click()
+    page.keyboard.press("Control+Enter")
+    said.wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("handover", delay=0)
+    page.keyboard.press("Enter")
+    page.locator("[data-testid=handover] select").focus()
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    name = page.locator("[data-testid=plans] input[type=text]").first
+    name.fill("March")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=error] >> text=Click the map where units are to wait.")
+    page.mouse.click(*projection(page)(PLACE[0] - 0.006, PLACE[1]))
+    what = page.get_by_label("What at post 1")
+    assert what.bounding_box()["width"] > 60, "there is room to read what is needed"
+    by = page.locator("[data-testid=plan-by]").bounding_box()
+    panel = page.locator("[data-testid=plans]").bounding_box()
+    assert by["x"] + by["width"] <= panel["x"] + panel["width"]
+    page.locator("[data-testid=plan-by]").fill("2031-01-01T12:00")
+    name.press("Control+Enter")
+    page.wait_for_selector("[data-testid=error] >> text=more than a year ahead")
+    page.locator("[data-testid=plan-by]").fill(datetime.fromtimestamp(time() + 86400, UTC).strftime("%Y-%m-%dT12:00"))
+    name.press("Control+Enter")
+    page.wait_for_selector("[data-testid=plan-row][data-state=draft]")
+    (plan,) = (row for row in desk.get("/v1/plans").json()["plans"] if row["name"] == "March")
+    assert desk.post(f"/v1/plans/{plan['plan_id']}/cancel", json={}).is_success
+    assert sent(desk, incident_id) == {}
+
+
+def test_the_plans_are_seen_on_a_phone_whatever_else_is_open(desk: httpx.Client, page: Any) -> None:
+    chosen(desk, page)
+    page.keyboard.press("n")
+    page.wait_for_selector("[data-testid=card]")
+    page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        page.get_by_role("button", name="Plans", exact=True).click()
+        name = page.locator("[data-testid=plans] input[type=text]").first
+        eventually(lambda: name.bounding_box()["y"] < 800, "the form in the sheet")
+        shot(page, "phone-plans")
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})
+
+
+def test_a_large_closure_asks_and_is_taken_back(desk: httpx.Client, page: Any) -> None:
+    pixel = projection(page)
+    page.keyboard.press("c")
+    for lon in (PLACE[0] - 0.012, PLACE[0] + 0.012):
+        page.mouse.click(*pixel(lon, PLACE[1] - 0.002))
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=yes]:focus")
+    assert re.search(r"^\d+ road pieces over 1\.\d km: ", page.locator("[data-testid=loss]").inner_text())
+    shot(page, "much-is-closed")
+    assert desk.get("/v1/closures").json()["closures"] == []
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=closure-row]")
+    page.wait_for_selector("[data-testid=undo]")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("[data-testid=closure-row]", state="detached")
+    assert desk.get("/v1/closures").json()["closures"] == []
+    page.wait_for_selector("[data-testid=said] >> text=Closure lifted.")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("[data-testid=said] >> text=Nothing can be taken back any more")
+
+
+def test_nobody_is_sent_by_a_slip_once_an_emergency_is_over(desk: httpx.Client, page: Any) -> None:
+    assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "slip"}).status_code == 201
+    page.wait_for_selector("[data-testid=recommended] li")
+    end = {"by": "supervisor", "who": "Sgt Berg", "reason": "a slip"}
+    assert desk.post("/v1/emergencies/slip/clear", json=end).is_success
+    page.wait_for_selector("[data-testid=emergency-over]")
+    assert "all the same" in page.locator("[data-testid=send-set]").inner_text()
+    page.wait_for_timeout(650)  # long enough to have been read
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=said] >> text=The emergency is over")
+    assert sent(desk, "slip") == {}
+
+
+def test_a_double_click_sends_once_and_blames_nobody(desk: httpx.Client, page: Any) -> None:
+    incident_id = chosen(desk, page)
+    page.locator("[data-testid=send-button]").first.dblclick()
+    page.wait_for_selector("[data-testid=assigned-row]")
+    page.wait_for_selector("[data-testid=undo]")
+    assert page.locator("[data-testid=error]").count() == 0
+    assert len(sent(desk, incident_id)) == 1
+
+
+def test_an_alarm_is_acknowledged_while_one_types(desk: httpx.Client, page: Any) -> None:
+    incident_id = chosen(desk, page)
+    page.keyboard.press("i")
+    page.keyboard.type("two men")
+    assert desk.post("/v1/emergencies", json={"unit_id": "U7", "emergency_id": "officer"}).status_code == 201
+    alarm = page.locator("[data-testid=alarm]")
+    alarm.wait_for()
+    assert "Ctrl ." in alarm.inner_text()
+    page.keyboard.press("Control+.")
+    page.wait_for_selector("[data-testid=alarm][data-alarms=false]")
+    page.keyboard.type(" left")
+    assert page.locator("[data-testid=note]:focus").input_value() == "two men left"
+    page.locator(f"[data-testid=incident-row][data-incident={incident_id}][aria-pressed=true]").wait_for()
+
+
+def test_a_plan_whose_time_is_over_says_so_before_it_is_approved(desk: httpx.Client, page: Any) -> None:
+    posts = [{"post_id": "gate", "lon": PLACE[0], "lat": PLACE[1], "needs": [{"capability": "patrol", "count": 1}]}]
+    plan = {"plan_id": "late", "name": "Raid", "kind": "presence", "arrive_by": at(1), "ends": at(3600), "posts": posts}
+    assert desk.post("/v1/plans", json=plan).status_code == 201
+    page.keyboard.press("p")
+    row = page.locator("[data-testid=plan-row][data-state=draft]", has_text="Raid")
+    row.wait_for()
+    page.wait_for_timeout(1000)
+    row.locator("[data-testid=plan-approve]").click()
+    page.locator("[data-testid=loss]", has_text="which is over").wait_for()
+    page.keyboard.press("Escape")
+    assert desk.get("/v1/plans/late").json()["state"] == "draft"
+    assert desk.post("/v1/plans/late/cancel", json={}).is_success

@@ -13,7 +13,8 @@ from websockets.sync.client import connect
 from tests.asking import at
 from tests.browser.chromium import shot
 from tests.browser.conftest import PATROLS
-from tests.browser.desk import chosen, sent
+from tests.browser.desk import chosen, projection, sent
+from tests.running import eventually
 from tests.server.test_backup import PLACE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -71,12 +72,50 @@ def test_a_shift_is_handed_over_to_read_and_on_paper(desk: httpx.Client, page: A
         assert page.locator("[data-testid=map]").is_hidden()
         assert page.locator("[data-testid=print]").is_hidden()
         assert block.is_visible()
+        assert page.locator(".page").evaluate("one => getComputedStyle(one).overflow") == "visible", (
+            "as many sheets as it takes"
+        )
         assert block.evaluate("one => getComputedStyle(one).color") == "rgb(0, 0, 0)"
     finally:
         page.emulate_media(media="screen")
     page.keyboard.press("Escape")
     page.locator("[data-testid=handover]").wait_for(state="detached")
     page.locator(f"[data-testid=incident-row][data-incident={incident_id}][aria-pressed=true]").wait_for()
+
+
+MARKED = """([x, y]) => {
+    const canvas = document.querySelector("canvas.marks"), box = canvas.getBoundingClientRect();
+    const { data } = canvas.getContext("2d").getImageData(x - box.x - 40, y - box.y, 80, 50);
+    return data.filter((red, n) => n % 4 === 0 && red === 230 && data[n + 1] === 159 && data[n + 2] === 0).length;
+}"""
+"""So many pixels beneath a pin have the colour of practice."""
+
+
+def test_an_exercise_beside_real_work_is_marked_wherever_it_stands(impatient: httpx.Client, page: Any) -> None:
+    real = chosen(impatient, page, kind="robbery", lat=PLACE[1] + 0.004)
+    pin = projection(page)(*PLACE)
+    assert page.evaluate(MARKED, list(pin)) == 0
+    ended, practice = (chosen(impatient, page, kind=kind, exercise=True) for kind in ("drill", "fight"))
+    assert impatient.post(f"/v1/incidents/{ended}/close").is_success
+    page.locator(f"[data-testid=incident-row][data-incident={ended}]").wait_for(state="detached")
+    assert page.locator("[data-testid=watermark]").is_hidden()
+    eventually(lambda: page.evaluate(MARKED, list(projection(page)(*PLACE))) > 100, "the pin is marked")
+    assert "EXERCISE" in page.locator("[data-testid=exercise]").inner_text()
+    rows = page.locator("[data-testid=incident-row]")
+    assert [row.get_attribute("data-incident") for row in rows.all()] == [real, practice]
+    loud = page.locator("[data-testid=loud]")
+    loud.nth(1).wait_for()
+    assert ["EXERCISE" in line.inner_text() for line in loud.all()] == [False, True]
+    page.locator("[data-testid=handover-button]").click()
+    page.locator("[data-testid=handed-finished]", has_text="P1 EXERCISE Drill").wait_for()
+    assert "P1 EXERCISE Fight" in page.locator("[data-testid=handed-incident]").nth(1).inner_text()
+    page.locator("[data-testid=handed-overdue]", has_text="EXERCISE Nobody").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("closed drill", delay=0)
+    page.wait_for_selector("[data-testid=line-option]")
+    page.keyboard.press("Enter")
+    page.locator("[data-testid=record] [data-testid=exercise]").wait_for()
 
 
 def test_two_desks_see_which_incident_the_other_has_open(desk: httpx.Client, page: Any) -> None:

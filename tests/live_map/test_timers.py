@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from geo_backup.events import (
+    EmergencyCleared,
+    EmergencyDeclared,
     Event,
     IncidentClosed,
     IncidentReopened,
@@ -113,6 +115,22 @@ def test_a_crew_on_scene_is_asked_for_a_word_and_asked_again() -> None:
     assert missed(live_map, 2_200) == []
     tell(live_map, status("P1", "transporting", 2_300))
     assert missed(live_map, 99_000) == [], "it has said what it does instead"
+
+
+def test_nobody_is_missed_once_an_emergency_is_over() -> None:
+    live_map = fold(
+        [
+            START,
+            unit("P1"),
+            unit("P2"),
+            EmergencyDeclared(received_ms=ms(0), emergency_id="e1", unit_id="P1", lon=11.97, lat=57.7),
+        ]
+    )
+    assert missed(live_map, 60) == [("unattended", None)]
+    tell(live_map, EmergencyCleared(received_ms=ms(70), emergency_id="e1", by="supervisor", who="Berg", reason="slip"))
+    assert missed(live_map, 9_999) == []
+    tell(live_map, part("e1", "P2", "assigned", 80))
+    assert missed(live_map, 9_999) == [("acknowledge", "P2")], "whoever is sent there all the same is"
 
 
 def test_what_was_seen_to_is_not_loud_any_more_and_is_seen_to_once() -> None:

@@ -47,6 +47,17 @@ def stacked(http: httpx.Client) -> list[float]:
     raise AssertionError("no stacked roads on this map")
 
 
+def test_what_a_closure_would_close_is_told_before_it_is_made(http: httpx.Client, close: Any) -> None:
+    line = {"type": "LineString", "coordinates": [NORTH, SOUTH]}
+    stood, before = http.get("/v1/closures").json()["closures"], eta(http)
+    looked = http.post("/v1/closures", params={"look": True}, json={"geometry": line, "reason": "test"})
+    assert looked.status_code == 200
+    assert (http.get("/v1/closures").json()["closures"], eta(http)) == (stood, before)
+    made = close(line)
+    told = ("edges", "edges_spared", "levels_in_shape", "streets")
+    assert [looked.json()[name] for name in told] == [made[name] for name in told]
+
+
 def test_streets_are_picked_by_a_click_named_and_closed(http: httpx.Client, close: Any) -> None:
     near = http.get("/v1/roads/near", params={"lon": ON_THE_BRIDGE[0], "lat": ON_THE_BRIDGE[1]}).json()
     assert near["network_id"] == http.get("/healthz").json()["network_id"]

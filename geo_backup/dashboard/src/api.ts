@@ -42,6 +42,9 @@ export const held: { why: () => string } = { why: () => "" };
 /** Whoever only looks still says so, and steers what is looked at. */
 const LOOKS = /^\/v1\/(session|replay)/;
 
+/** Asks what would be done, and does nothing. */
+const ASKS = /\?look=true$/;
+
 interface ProblemBody {
   title?: string;
   detail?: string;
@@ -68,7 +71,7 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
       await new Promise((resolve) => setTimeout(resolve, 400));
       return request(method, path, body, retries - 1, madeOn);
     }
-    throw new Problem(0, method === "GET" ? words.wrong.silence : words.link.unsure);
+    throw new Problem(0, method === "GET" || ASKS.test(path) ? words.wrong.silence : words.link.unsure);
   }
   if (response.ok && method !== "GET") orders.heard?.(method, path, body);
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
@@ -129,6 +132,8 @@ export const api = {
   setAssignment: (id: string, unit: string, state: string) =>
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, { state }),
   roadsNear: ([lon, lat]: LonLat) => request<{ network_id: string; roads: Road[] }>("GET", `/v1/roads/near?lon=${lon}&lat=${lat}`),
+  /** What a closure would close, and nothing is closed. */
+  wouldClose: (closure: NewClosure) => request<Closure>("POST", "/v1/closures?look=true", closure, 2),
   close: (closure: NewClosure) => request<Closure>("POST", "/v1/closures", closure, 2),
   /** Of a closure that stands, or stood at a time. */
   closedRoads: (closure: string, at = "") => request<ClosedRoads>("GET", `/v1/closures/${encodeURIComponent(closure)}/roads?${at && "at=" + at}`),

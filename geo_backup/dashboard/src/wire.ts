@@ -476,7 +476,7 @@ export interface Handover {
   since_time: string;
   incidents: Incident[];
   units: OnDuty[];
-  promised: { incident_id: string; unit_id: string; state: string; promised_time: string | null }[];
+  promised: { incident_id: string; unit_id: string; state: string; promised_time: string | null; exercise: boolean }[];
   closures: Closure[];
   plans: Plan[];
   timers: Timer[];

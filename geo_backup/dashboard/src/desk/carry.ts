@@ -169,7 +169,7 @@ async function closeRoad(text: string, place: FoundPlace | undefined): Promise<v
     title: words.command.closeReally(place.name),
     losses: [words.command.closeLoss(pieces, Math.max(...picked.map((road) => road.length_m)))],
     yes: words.command.closeYes, no: words.command.closeOther,
-    act: () => tool.finishClosure(),
+    act: () => tool.finishClosure(true),
   });
 }
 

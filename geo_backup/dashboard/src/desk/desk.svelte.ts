@@ -1,5 +1,5 @@
 /** What the desk does: what is chosen, what is looked at, what is asked for, and what is being written. */
-import { standing, underWay } from "../world/readings";
+import { onlyPractice, standing, underWay } from "../world/readings";
 import { world, type Listener } from "../world/world.svelte";
 import { words } from "../words";
 import type { Candidate, Incident, LonLat, Ranking, Route, Swap } from "../wire";
@@ -54,12 +54,14 @@ class Desk implements Listener {
   noRoute = $state("");
 
   selected = $derived<Incident | undefined>(this.selectedId ? world.incidentOf[this.selectedId] : undefined);
+  /** The emergency that was the reason for it is over: nobody goes there by a mere Ctrl+Enter. */
+  over = $derived(this.selected?.emergency?.stands === false);
   ranking = $derived<Ranking | undefined>(this.selectedId ? world.rankings[this.selectedId] : undefined);
   readonly rows = new Rows();
   /** The candidates as they stand on the page. */
   shown = $derived<Candidate[]>(this.rows.placed(this.selectedId, this.ranking?.candidates ?? []));
-  /** Practice is on the map: what is chosen is an exercise, or nothing is chosen while one runs. */
-  exercise = $derived(this.selected ? this.selected.exercise : world.incidents.some((incident) => incident.exercise));
+  /** The whole page is practice: nothing real is open, nor being written or read. */
+  exercise = $derived(onlyPractice(world.incidents) && !card.open && (this.reading === null || world.incidentOf[this.reading]?.exercise === true));
   /** So many units of any kind are asked for; 0: something else is. */
   #plain = $derived.by(() => {
     const needs = this.selected?.mode ? (this.selected.requirement ?? []) : [];

@@ -81,9 +81,36 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
   "?": [() => (desk.showHelp = true)],
 };
 
+/** Presses the button that finishes the plan. */
+const makePlan = () => document.querySelector<HTMLElement>("[data-form=plan] [data-finish]")?.click();
+
+/** What Ctrl+Enter finishes, by the form in which the focus is or the tool in hand. */
+const FORMS: Record<string, [act: () => unknown, needs: Right]> = {
+  card: [() => calls.openCard(), "dispatch"],
+  incident: [() => noteAndSend(), "dispatch"],
+  plan: [makePlan, "dispatch"],
+  "closure-line": [() => tool.finishClosure(), "close_roads"],
+  "closure-area": [() => tool.finishClosure(), "close_roads"],
+  "closure-edges": [() => tool.finishClosure(), "close_roads"],
+};
+
+/** Which form Ctrl+Enter is for; none of what lies behind it. */
+function formOf(target: HTMLElement, inField: boolean): string {
+  const own = target.closest<HTMLElement>("[data-form]")?.dataset.form ?? "";
+  if (inField || (own && own !== "incident")) return own;
+  if (tool.name !== "look") return tool.name;
+  if (desk.showHandover || desk.reading) return "";
+  return card.open ? "card" : "incident";
+}
+
 /** What Ctrl and a key do. */
-const WITH_CTRL: Record<string, [act: () => unknown, needs?: Right]> = {
-  Enter: [() => (card.open ? calls.openCard() : noteAndSend()), "dispatch"],
+const WITH_CTRL: Record<string, [act: (target: HTMLElement, inField: boolean) => unknown, needs?: Right]> = {
+  Enter: [(target, inField) => {
+    const [act, needs] = FORMS[formOf(target, inField)] ?? [];
+    if (!act || !needs) notice.say(words.nothingToFinish);
+    else if (may(needs)) void act();
+  }, "dispatch"],
+  ".": [(_target, inField) => orders.acknowledge(undefined, inField), "take"],
   z: [() => notice.takeBack()],
 };
 
@@ -126,13 +153,14 @@ export function keyPressed(event: KeyboardEvent, map: Sight | undefined): void {
     typing.over();
     const order = Object.hasOwn(WITH_CTRL, event.key) && !event.altKey && !event.repeat ? WITH_CTRL[event.key] : undefined;
     // In a field with text it is the field's own; an empty one has nothing to take back.
-    if (!order || (inField && event.key !== "Enter" && !(notice.offer && (target as HTMLInputElement).value === ""))) return;
+    if (!order || (inField && event.key === "z" && (target as HTMLInputElement).value !== "")) return;
+    if (inField && event.key === "z" && !notice.offer) return notice.takeBack();
     event.preventDefault();
-    if (event.key === "Enter" && tool.name.startsWith("closure")) return void tool.finishClosure();
-    if (past.on && order[1]) return notice.say(words.past.held);
-    if (order[1] && !may(order[1])) return;
+    if (past.on && event.key === "Enter") return notice.say(words.past.held);
+    // A form has a right of its own; an alarm is of now, whatever is shown.
+    if (event.key !== "Enter" && order[1] && !session.may(order[1])) return;
     if (event.key === "Enter" && SENDS.test(target.dataset.key ?? "")) target.click(); // the row that has the focus is meant
-    else void order[0]();
+    else void order[0](target, inField);
     return;
   }
   if (inField) typing.over(); // whoever types into a field sees where it goes

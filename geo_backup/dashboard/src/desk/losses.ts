@@ -2,7 +2,7 @@
 import { words } from "../words";
 import { standing, underWay } from "../world/readings";
 import { world } from "../world/world.svelte";
-import type { BackupMode, Incident } from "../wire";
+import type { BackupMode, Closure, Incident } from "../wire";
 import { titleOf } from "./titles";
 
 /** The other incident that a unit works for. */
@@ -29,6 +29,15 @@ export function ofClosing(incident: Incident): string[] {
     ...(coming.length ? [words.consent.turnedBack(coming)] : []),
     ...(there.length ? [words.consent.clearedThere(there)] : []),
   ];
+}
+
+/** So many pieces of road, or so many metres, are more than somebody closes by a slip. */
+const MANY = 20;
+const FAR_M = 500;
+
+/** Of closing roads: nothing where they are few. */
+export function ofClosingRoads({ edges, streets, levels_in_shape }: Closure, metres: number): string[] {
+  return edges > MANY || metres > FAR_M ? [words.closures.much(edges, metres, streets, levels_in_shape)] : [];
 }
 
 const URGENCY: Record<BackupMode, number> = { immediate: 2, delayed: 1, strategic: 0 };

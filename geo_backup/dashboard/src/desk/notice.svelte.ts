@@ -40,7 +40,8 @@ class Notice {
   takeBack(): void {
     const { offer } = this;
     this.offer = null;
-    void offer?.undo();
+    if (offer) void offer.undo();
+    else this.say(words.nothingToTakeBack);
   }
 
   /** Runs a request; true when it was done, else the server's words stand in `error`. */

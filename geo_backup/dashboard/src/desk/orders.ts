@@ -21,11 +21,36 @@ function linked(): boolean {
   return world.link === "live";
 }
 
-/** Another desk was first: who has sent the unit, where to and when. */
+/** Units that this desk has just sent or is sending, each with its incident: a second click is none of another desk. */
+const MOMENT_MS = 5_000;
+const sending = new Set<string>();
+const sentHere = new Set<string>();
+const part = (incident: string, unit: string): string => `${incident} ${unit}`;
+
+/** Sends units, once: as long as there is no answer another wish for the same ones is none. */
+async function once(incident: string, units: readonly string[], work: () => Promise<boolean>): Promise<boolean> {
+  const parts = units.map((unit) => part(incident, unit));
+  if (parts.every((one) => sending.has(one))) return false;
+  for (const one of parts) sending.add(one);
+  const done = await work();
+  for (const one of parts) {
+    sending.delete(one);
+    if (!done) continue;
+    sentHere.add(one);
+    setTimeout(() => sentHere.delete(one), MOMENT_MS);
+  }
+  return done;
+}
+
+/** Somebody was first: who has sent the unit, where to and when. */
 function sentBefore({ errors }: Problem): boolean {
   const first = errors.find(({ reason, by }) => by !== undefined && (reason === "assigned_elsewhere" || reason === "already_here"));
   if (!first) return false;
   const { reason, unit_id = "", incident_id = "", by = "", at = "" } = first;
+  if (reason === "already_here" && sentHere.has(part(incident_id, unit_id))) {
+    notice.say(words.command.sentHere(world.callsign(unit_id), words.clock(Date.parse(at), world.zone)));
+    return true;
+  }
   const who = by === "desk" ? "" : words.said(by); // nobody is signed in
   const when = words.clock(Date.parse(at), world.zone);
   const { sentElsewhere, sentAlready } = words.command;
@@ -71,7 +96,8 @@ export function send(unit: string, leftOut = ""): void {
 async function assign(incident: string, assignment: NewAssignment, done: string): Promise<void> {
   const { unit_id, replaces, preempt } = assignment;
   const undo = replaces || preempt ? null : () => recall(incident, [unit_id]);
-  if (await notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]), refused: sentBefore })) {
+  const work = () => notice.attempt(() => api.assign(incident, assignment), done, { undo, looked: isSent(incident, [unit_id]), refused: sentBefore });
+  if (await once(incident, [unit_id], work)) {
     desk.replacing = null;
     desk.selectedUnit = null;
   }
@@ -98,13 +124,15 @@ export async function sendAll(id: string, units: string[]): Promise<void> {
   const lost = losses.ofSending(units, id);
   const taken = new Set(units.filter((unit) => losses.worksFor(unit, id)));
   const all = () => Promise.all(units.map((unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) })));
-  const act = () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units), refused: sentBefore });
+  const done = { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units), refused: sentBefore };
+  const act = () => once(id, units, () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), done));
   if (lost.length) consent.ask({ title: words.consent.takeSet(callsigns), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
   else await act();
 }
 
 /** Sends what stands first on the page: the recommended set, else the best unit. */
 export async function sendFirst(): Promise<void> {
+  if (desk.over) return notice.say(words.emergency.nobodyNeedGo);
   if (desk.toSend.length) return desk.setStands() ? sendSet() : notice.say(words.backup.setChanged);
   const best = desk.shown[0];
   if (!best) return;
@@ -181,12 +209,14 @@ export function declareEmergency(unit = desk.selectedUnit): void {
   });
 }
 
-/** Takes an alarm in hand, the one that is shown first if none is named. */
-export async function acknowledge(id = world.alarms[0]?.incident_id): Promise<void> {
+/** Takes an alarm in hand, the one that is shown first if none is named; whoever types meanwhile goes on where they are. */
+export async function acknowledge(id = world.alarms[0]?.incident_id, types = false): Promise<void> {
   if (!id) return notice.say(words.emergency.none);
-  consent.leave();
   past.leave();
-  desk.select(id);
+  if (!types) {
+    consent.leave();
+    desk.select(id);
+  }
   const by = session.name ? undefined : desk.name || words.emergency.desk; // whoever is signed in is named by the server
   await notice.attempt(() => api.acknowledge(id, by), words.emergency.acknowledged(session.name || by || ""));
 }

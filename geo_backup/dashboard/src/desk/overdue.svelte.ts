@@ -11,8 +11,9 @@ import { session } from "./session.svelte";
 import { tagOf } from "./tags";
 import { titleOf } from "./titles";
 
+/** What is real before practice, the loud before the quiet. */
 const first = (a: Timer, b: Timer): number =>
-  Number(b.level === "loud") - Number(a.level === "loud") || a.due_time.localeCompare(b.due_time) || a.timer_id.localeCompare(b.timer_id);
+  Number(a.exercise) - Number(b.exercise) || Number(b.level === "loud") - Number(a.level === "loud") || a.due_time.localeCompare(b.due_time) || a.timer_id.localeCompare(b.timer_id);
 
 class Overdue {
   /** At the moment that is shown. */
@@ -21,7 +22,7 @@ class Overdue {
   /** Nobody has seen to them by now. */
   waiting = $derived(this.#now.filter((timer) => !timer.acknowledged));
   loud = $derived(this.#now.filter((timer) => timer.level === "loud"));
-  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.all.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : []))));
+  ofUnit = $derived<Record<string, Timer>>(Object.fromEntries(this.all.flatMap((timer) => (timer.unit_id ? [[timer.unit_id, timer]] : [])).reverse())); // the first stays
   /** The one that was gone to last, and all that were. */
   #at = "";
   #been = new Set<string>();

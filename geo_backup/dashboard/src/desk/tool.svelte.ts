@@ -1,8 +1,11 @@
 /** The tool in hand, and what is being drawn with it on the map: a place, a closure, or the posts of a plan. */
 import { api, newId } from "../api";
 import { words } from "../words";
+import { metres } from "../world/readings";
 import { world } from "../world/world.svelte";
 import type { Closure, ClosureGeometry, LonLat, NewClosure, PlanPost, Road } from "../wire";
+import { consent } from "./consent.svelte";
+import * as losses from "./losses";
 import { notice } from "./notice.svelte";
 
 export type ToolName = "look" | "place" | "plan" | "closure-line" | "closure-area" | "closure-edges";
@@ -28,6 +31,8 @@ class Tool {
   draft = $state<Draft>(blank());
   /** Posts of the plan that is being made. */
   posts = $state<Omit<PlanPost, "post_id">[]>([]);
+  /** Those of the made plan that is read. */
+  planned = $state.raw<PlanPost[]>([]);
 
   /** Why the closure cannot be made yet; empty when it can. */
   missing = $derived(
@@ -93,17 +98,42 @@ class Tool {
     this.picked = others.length < this.picked.length ? others : [...this.picked, road];
   }
 
-  async finishClosure(): Promise<void> {
+  #finishing = false;
+
+  /** Closes what is drawn or picked; asks first where that is much, unless whoever calls has asked. */
+  async finishClosure(asked = false): Promise<void> {
     if (this.missing) {
       notice.error = this.missing;
       return;
     }
+    if (this.#finishing) return; // a second click is no second closure
+    this.#finishing = true;
+    const [closure, far_m, slow] = [this.#written(), this.#metres(), this.draft.share > 0];
+    let lost: string[] = [];
+    const look = async () => (lost = losses.ofClosingRoads(await api.wouldClose(closure), far_m));
+    const act = async () => (await close(closure)) && this.take("look");
+    if (asked || (await notice.attempt(look, ""))) {
+      if (lost.length) consent.ask({ title: words.closures.closeReally(slow), losses: lost, yes: words.closures.closeYes(slow), no: words.closures.drawOn, act });
+      else await act();
+    }
+    this.#finishing = false;
+  }
+
+  /** How long the line or the streets are; of an area how far it is across. */
+  #metres(): number {
+    if (this.name === "closure-edges") return this.picked.reduce((sum, road) => sum + road.length_m, 0);
+    const points = this.drawn;
+    if (this.name === "closure-area") return Math.max(...points.flatMap((a) => points.map((b) => metres(a, b))));
+    return points.slice(1).reduce((sum, point, n) => sum + metres(points[n]!, point), 0);
+  }
+
+  #written(): NewClosure {
     const { draft, drawn: points } = this;
     const geometry: ClosureGeometry =
       this.name === "closure-edges" ? { edges: this.picked.flatMap((road) => road.edges) }
       : this.name === "closure-area" ? { type: "Polygon", coordinates: [[...points, points[0]!]] }
       : { type: "LineString", coordinates: points };
-    const done = await close({
+    return {
       closure_id: newId("C"),
       geometry,
       ...(this.name === "closure-line" ? { buffer_m: LINE_BUFFER_M } : {}),
@@ -111,13 +141,12 @@ class Tool {
       applies_to: draft.routineOnly ? "routine" : "all",
       ...(draft.share ? { slow_factor: draft.share / 100 } : {}),
       ...(draft.minutes ? { valid_to: new Date(world.clock.now() + draft.minutes * 60_000).toISOString() } : {}),
-    });
-    if (done) this.take("look");
+    };
   }
 
   /** The same closure once more, for the roads beneath too. */
   async closeBeneath(closure: Closure): Promise<void> {
-    if (await close({ ...again(closure), levels: "all" })) await notice.attempt(() => api.lift(closure.closure_id), words.closures.beneathToo);
+    if (await close({ ...again(closure), levels: "all" }, false)) await notice.attempt(() => api.lift(closure.closure_id), words.closures.beneathToo);
   }
 }
 
@@ -137,11 +166,12 @@ function again({ geometry, buffer_m, reason, applies_to, slow_factor, valid_from
   };
 }
 
-function close(closure: NewClosure): Promise<boolean> {
+function close(closure: NewClosure, takenBack = true): Promise<boolean> {
   let spared = 0;
   return notice.attempt(
     async () => (spared = (await api.close(closure)).edges_spared),
     () => words.closures.added(spared > 0),
+    { undo: takenBack ? () => notice.attempt(() => api.lift(closure.closure_id), words.closures.lifted) : null },
   );
 }
 

@@ -22,7 +22,7 @@ export interface Scene {
   ghost: LonLat | null;
   /** Named places: posts of the plan that is being made, where to wait near the incident. */
   signs: Sign[];
-  /** What is shown is practice. */
+  /** All that is shown is practice. */
   exercise: boolean;
 }
 
@@ -199,7 +199,8 @@ export class Overlay {
       const { x, y } = places[incident.incident_id]!;
       if (x < -60 || y < -60 || x > width + 60 || y > height + 60) continue;
       const alarm = !incident.emergency?.stands ? "none" : incident.emergency.alarms ? "sounds" : "stands";
-      this.#symbols.incident(context, x, y, { priority: incident.priority, text: String(incident.priority), chosen: incident.incident_id === selectedIncident, alarm, beat });
+      this.#symbols.incident(context, x, y, { priority: incident.priority, text: String(incident.priority), chosen: incident.incident_id === selectedIncident, alarm, exercise: incident.exercise, beat });
+      if (incident.exercise) this.#symbols.label(context, x, y + (alarm === "none" ? 28 : 40), words.top.exercise, "practice", this.#symbols.size(context, words.top.exercise, true));
     }
     // Where signs would lie on each other the first stands.
     const taken: { x: number; y: number; width: number; height: number }[] = [];
@@ -212,7 +213,7 @@ export class Overlay {
     }
     const pin = this.#dragged ?? ghost;
     if (pin) {
-      this.#symbols.incident(context, pixel(pin).x, pixel(pin).y, { priority: 2, text: "…", chosen: true, alarm: "none", beat: false });
+      this.#symbols.incident(context, pixel(pin).x, pixel(pin).y, { priority: 2, text: "…", chosen: true, alarm: "none", exercise: false, beat: false });
     }
     for (const unit of tail) this.#symbols.unit(context, unit);
     for (const unit of tail) this.#letter(context, unit, labelOf.get(unit.id));

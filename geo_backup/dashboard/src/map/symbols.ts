@@ -74,6 +74,7 @@ export const PRIORITIES: Record<number, { ground: string; text: string }> = {
   4: { ground: "#c9c3a8", text: "#24221a" },
   5: { ground: "#9aa3ab", text: "#15191d" },
 };
+export const PRACTICE = { ground: "#e69f00", text: "#1a1a00" };
 export const ALARM = { ground: "#ffd23f", text: "#1a1a00", ring: "#c4002b" };
 
 /** Closures by colour, and by dashes for who tells no colours; `dashes` in line widths. */
@@ -213,30 +214,30 @@ export class Symbols {
   }
 
   /** With its middle at the place: a pill where the unit has a task, else bare letters. */
-  label(context: Context, x: number, y: number, text: string, style: LookName | "plain" | "alarm" | "chosen", size: readonly [number, number]): void {
+  label(context: Context, x: number, y: number, text: string, style: LookName | "plain" | "alarm" | "chosen" | "practice", size: readonly [number, number]): void {
     const { dark } = this.#theme;
     const [width, height] = size;
     this.#stamp(context, x, y, `label ${text} ${style}`, width + 8, height + 8, (paint) => {
       if (style === "plain") return this.#letters(paint, text, 0, 0, dark ? "#c3cbd2" : "#39424a", "500 11.5", dark ? "#0b0e11d8" : "#ffffffe8");
-      const colour = style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : this.#colour(style);
+      const colour = style === "practice" ? PRACTICE.text : style === "alarm" ? ALARM.ring : style === "chosen" ? (dark ? "#ffffff" : "#11161b") : this.#colour(style);
       paint.beginPath();
       paint.roundRect(-width / 2, -height / 2, width, height, height / 2);
-      paint.fillStyle = style === "alarm" ? ALARM.ground : style === "chosen" ? colour : dark ? "#171b20" : "#ffffff";
+      paint.fillStyle = style === "practice" ? PRACTICE.ground : style === "alarm" ? ALARM.ground : style === "chosen" ? colour : dark ? "#171b20" : "#ffffff";
       paint.fill();
       paint.lineWidth = 2;
       paint.strokeStyle = colour;
       paint.stroke();
-      this.#letters(paint, text, 0, 0, style === "alarm" ? ALARM.text : style === "chosen" ? (dark ? "#11161b" : "#ffffff") : dark ? "#eef1f4" : "#15191d", "650 11.5");
+      this.#letters(paint, text, 0, 0, style === "practice" ? PRACTICE.text : style === "alarm" ? ALARM.text : style === "chosen" ? (dark ? "#11161b" : "#ffffff") : dark ? "#eef1f4" : "#15191d", "650 11.5");
     });
   }
 
-  incident(context: Context, x: number, y: number, incident: { priority: number; text: string; chosen: boolean; alarm: "none" | "stands" | "sounds"; beat: boolean }): void {
-    const { priority, text, chosen, alarm, beat } = incident;
+  incident(context: Context, x: number, y: number, incident: { priority: number; text: string; chosen: boolean; alarm: "none" | "stands" | "sounds"; exercise: boolean; beat: boolean }): void {
+    const { priority, text, chosen, alarm, exercise, beat } = incident;
     const { dark } = this.#theme;
     const { ground, text: letters } = PRIORITIES[priority] ?? PRIORITIES[5]!;
     if (alarm !== "none") return this.#emergency(context, x, y, chosen, alarm === "sounds", beat);
     const r = (chosen ? 15 : 12.5) - Math.max(0, priority - 2) * 0.8;
-    this.#stamp(context, x, y, `incident ${priority} ${text} ${chosen}`, 84, 84, (paint) => {
+    this.#stamp(context, x, y, `incident ${priority} ${text} ${chosen} ${exercise}`, 84, 84, (paint) => {
       if (chosen) disc(paint, r + 12, `${ground}2e`, dark ? "#ffffff" : "#11161b", 2);
       paint.rotate(Math.PI / 4);
       paint.beginPath();
@@ -248,9 +249,16 @@ export class Symbols {
       paint.lineWidth = 2;
       paint.strokeStyle = dark ? "#ffffffb0" : "#00000090";
       paint.stroke();
-      paint.fillStyle = ground;
+      paint.fillStyle = exercise ? this.#edge : ground;
       paint.fill();
-      this.#letters(paint, text, 0, 0.5, letters, chosen ? "750 14" : "750 12.5");
+      if (exercise) {
+        // hollow and dashed: there is nobody
+        paint.setLineDash([4, 3]);
+        paint.lineWidth = 3;
+        paint.strokeStyle = ground;
+        paint.stroke();
+      }
+      this.#letters(paint, text, 0, 0.5, exercise ? (dark ? "#eef1f4" : "#15191d") : letters, chosen ? "750 14" : "750 12.5");
     });
   }
 

@@ -106,6 +106,7 @@ export const command = {
   statusSet: (callsign: string, status: string) => `${callsign}: ${status}.`,
   reopened: (title: string) => `${title}: open again.`,
   sentElsewhere: (callsign: string, by: string, title: string, at: string) => `${callsign} was not sent: ${by || "another desk"} sent it to ${title} at ${at}. Choose Take to have it leave there.`,
+  sentHere: (callsign: string, at: string) => `${callsign} is sent there already, once: by you at ${at}.`,
   sentAlready: (callsign: string, by: string, at: string) => `${callsign} is sent there already, once: by ${by || "another desk"} at ${at}.`,
   noClosure: (text: string) => `No closure is called \u201c${text}\u201d.`,
   finishedOn: (date: string) => `closed, opened ${date}`,

@@ -141,6 +141,8 @@ export const en = {
   send: "Send",
   cancel: "Cancel",
   undo: "Undo",
+  nothingToFinish: "Ctrl+Enter does nothing here.",
+  nothingToTakeBack: "Nothing can be taken back any more: that is so for a few seconds only.",
   typedNowhere: "You are typing, but not into a field: press i for the note, or n for a new incident.",
   typedAtQuestion: "You are typing, but this is a question: Enter answers it, Esc leaves it.",
 
@@ -241,6 +243,8 @@ export const en = {
     endReally: (callsign: string) => `End the emergency of ${callsign}?`,
     endLoss: (callsign: string) => `${callsign} no longer counts as in danger, on every desk; whoever is on the way goes on.`,
     over: "The emergency is over; its incident stays open.",
+    nobodyNeedGo: "The emergency is over: nobody is sent by Ctrl+Enter. Press u or a number to send somebody all the same.",
+    overHere: "The emergency is over. Who was recommended stands here still; nobody need go.",
   },
 
   unit: {
@@ -441,6 +445,7 @@ export const en = {
     staged: "waits at staging",
     takenFrom: (id: string) => `taken from ${id}`,
     sendThese: (count: number) => `Send these ${count}`,
+    sendAllTheSame: (count: number) => `Send these ${count} all the same`,
     why: "Why",
     standing: (mode: BackupMode, arriveMs: number | null, asOfMs: number, zone: Zone) =>
       `${MODES[mode]}${arriveMs === null ? "" : `, there by ${clock(arriveMs, zone)}`} · as of ${clock(asOfMs, zone)}`,
@@ -500,6 +505,12 @@ export const en = {
     pieces: (count: number) => counted(count, "road piece", "road pieces"),
     spared: (count: number, beneath: boolean) => `${counted(count, "road piece", "road pieces")} ${beneath ? "beneath" : "of other levels"} stay open`,
     thoseToo: "Those too",
+    /** "196 road pieces over 2.1 km: Avenyn, Kungsgatan; on the ground, tunnel." */
+    much: (edges: number, metres: number, names: readonly string[], levels: readonly number[]) =>
+      `${counted(edges, "road piece", "road pieces")} over ${distance(metres)}: ${[streets(names), levels.length > 1 ? levels.map(level).join(", ") : ""].filter(Boolean).join("; ")}.`,
+    closeReally: (slow: boolean) => (slow ? "Slow all of this down?" : "Close all of this?"),
+    closeYes: (slow: boolean) => (slow ? "Slow it all down" : "Close it all"),
+    drawOn: "Back to the map",
     lift: "Lift",
     lifted: "Closure lifted.",
     added: (spared: boolean) => (spared ? "Closure added; the roads beneath stay open." : "Closure added."),
@@ -528,12 +539,17 @@ export const en = {
     nameHint: "warrant, march, fair …",
     thereBy: "there by",
     past: "That time is over: choose a later one.",
-    beginReally: (name: string) => `Begin ${name} now?`,
-    /** What is odd about beginning now; empty where nothing is. */
-    beginOdd: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
+    farAhead: "That is more than a year ahead: choose an earlier time.",
+    approveReally: (name: string) => `Approve ${name} all the same?`,
+    /** What of its time is over; empty: nothing. */
+    over: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
       endsMs <= nowMs ? `Its time is over: it was to end at ${near(endsMs, nowMs, zone)}.`
       : arriveMs <= nowMs ? `It was to be there by ${near(arriveMs, nowMs, zone)}, which is over.`
-      : arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
+      : "",
+    beginReally: (name: string) => `Begin ${name} now?`,
+    /** What else is odd about beginning now; empty where nothing is. */
+    beginEarly: (arriveMs: number, nowMs: number, zone: Zone) =>
+      arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
       : "",
     beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
     lasts: "for, h",

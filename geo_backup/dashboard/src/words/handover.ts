@@ -23,6 +23,7 @@ export const handover = {
   none: "None.",
   columns: ["Unit", "Does", "Since", "Where", "For"],
   nobody: "Nobody is on it.",
+  called: (priority: number, title: string, exercise: boolean) => [`P${priority}`, exercise ? "EXERCISE" : "", title].filter(Boolean).join(" "),
   since: (time: string, level: number, callback: string) => [`since ${time}`, level > 1 ? `alarm ${level}` : "", callback ? `call back ${callback}` : ""].filter(Boolean).join(" · "),
   /** What a unit does there, and what was promised of it. */
   part: (callsign: string, state: string, at: string, promised: string) =>

@@ -20,6 +20,7 @@ export const help = {
     ]],
     ["Emergencies", [
       ["a", "acknowledge an officer's emergency, the one that is shown first"],
+      ["Ctrl+.", "the same from anywhere, while you type too: what is written stays"],
       ["!", "declare an emergency of the chosen unit, or leave it"],
     ]],
     ["Overdue", [

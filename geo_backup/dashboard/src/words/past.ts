@@ -101,6 +101,7 @@ export const record = {
   from: (openedMs: number, closedMs: number | null, zone: Zone) =>
     closedMs === null ? `open since ${dated(openedMs, zone)}` : `${dated(openedMs, zone)} to ${clock(closedMs, zone)}, ${minutesSeconds((closedMs - openedMs) / 1000)} long`,
   finished: "FINISHED",
+  exercise: "EXERCISE: nothing of this was real",
   loading: "Asking what happened…",
   notWhole: "What happened earlier is left out: it is in the log.",
   play: "Play it on the map",

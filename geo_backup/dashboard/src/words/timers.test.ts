@@ -21,7 +21,10 @@ describe("what is overdue", () => {
     expect(timers.short(timer, nowMs)).toBe(short);
   });
 
-  it("tells practice from need", () => expect(timers.sign(of("late", { exercise: true }))).toBe("EXERCISE · LATE"));
+  it("tells practice from need", () => {
+    expect(timers.sign(of("late", { exercise: true }))).toBe("EXERCISE · LATE");
+    expect(timers.short(of("late", { exercise: true }), nowMs)).toBe("exercise: late 60 s");
+  });
 
   it("tells who has seen to it", () =>
     expect(timers.seenBy(of("late", { acknowledged: { by: "person:lind", at: "2026-11-23T12:30:00Z" } }), "UTC")).toBe("seen to by lind at 12:30"));

@@ -37,7 +37,7 @@ export const timers = {
   /** What a loud one begins with. */
   sign: ({ rule, exercise }: Timer): string => (exercise ? `EXERCISE · ${SIGNS[rule]}` : SIGNS[rule]),
   line: (timer: Timer, callsign: string, nowMs: number): string => LINES[timer.rule](timer, callsign, nowMs),
-  short: (timer: Timer, nowMs: number): string => SHORT[timer.rule](timer, nowMs),
+  short: (timer: Timer, nowMs: number): string => `${timer.exercise ? "exercise: " : ""}${SHORT[timer.rule](timer, nowMs)}`,
   seenBy: ({ acknowledged }: Timer, zone: Zone): string =>
     acknowledged ? `seen to by ${acknowledged.by.replaceAll("person:", "")} at ${minute(Date.parse(acknowledged.at), zone)}` : "",
   count: (count: number) => `${count} overdue`,

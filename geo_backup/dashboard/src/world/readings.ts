@@ -22,6 +22,9 @@ export function closureKind(closure: Closure, nowMs: number): ClosureKind {
 /** Alarms before emergencies in hand, those before all else. */
 export const urgency = ({ emergency }: Incident): number => (emergency?.alarms ? 0 : emergency?.stands ? 1 : 2);
 
+/** Nothing that is open is real. */
+export const onlyPractice = (incidents: readonly Incident[]): boolean => incidents.length > 0 && incidents.every((incident) => incident.exercise);
+
 const OVER = ["cleared", "cancelled"];
 
 /** The assignments that are not over. */

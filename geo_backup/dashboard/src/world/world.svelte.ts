@@ -23,10 +23,10 @@ export interface Then {
   at_ms: number;
 }
 
-/** The most urgent first. */
+/** The most urgent first, and practice after what is real. */
 const sorted = (incidents: Record<string, Incident>): Incident[] =>
   Object.values(incidents).sort(
-    (a, b) => urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
+    (a, b) => Number(a.exercise) - Number(b.exercise) || urgency(a) - urgency(b) || a.priority - b.priority || a.opened_time.localeCompare(b.opened_time) || a.incident_id.localeCompare(b.incident_id),
   );
 
 class World {

@@ -6,7 +6,7 @@ import type { Closure, Emergency, FreshnessLimits, Incident, Message, Need, Unit
 import { ServerClock } from "./clock";
 import { backoffMs } from "./feed";
 import { merge, nothing } from "./merge";
-import { closureKind, freshness, is, urgency } from "./readings";
+import { closureKind, freshness, is, onlyPractice, urgency } from "./readings";
 
 const unit = (unit_id: string) => ({ unit_id, status: "available" }) as Unit;
 const incident = (incident_id: string) => ({ incident_id }) as Incident;
@@ -148,6 +148,13 @@ describe("an officer's emergency", () => {
       "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00 · pressed 3 times · PLACE NOT KNOWN · NOT ON RECORD YET",
     );
     expect(words.emergency.taken(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
+  });
+});
+
+describe("an exercise", () => {
+  it("marks the whole page only while nothing real is open", () => {
+    const open = (...exercises: boolean[]) => exercises.map((exercise) => ({ exercise }) as Incident);
+    expect([open(), open(true), open(true, true), open(true, false), open(false)].map(onlyPractice)).toEqual([false, true, true, false, false]);
   });
 });
 
