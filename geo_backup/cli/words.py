@@ -471,8 +471,8 @@ def not_learned(error: str) -> str:
 
 
 def learned_before(profile: str, seconds: float, drives: int) -> str:
-    """What a server begins with."""
+    """What lies beside the map."""
     return (
-        f"Times by {profile} begin with what recorded drives taught: {seconds / 3600:,.1f} hours of driving, "
-        f"{so_many(drives, 'drive')}."
+        f"Recorded drives have taught times by {profile} ({seconds / 3600:,.1f} hours of driving, "
+        f"{so_many(drives, 'drive')}): a log that knows nothing of it begins with that."
     )

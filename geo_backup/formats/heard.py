@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from typing import NamedTuple
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
+from geo_backup.formats.tracks import time_ms
 from geo_backup.wire.unknown import known, stated
 
-KNOT_MPS = 0.514444
-KMH_MPS = 1 / 3.6
-
-
+SOS = "sos"
+"""The alarm that is an officer's call for help."""
 SINCE_MS = 1_104_537_600_000
 """2005: a receiver that says an earlier time has lost count of the weeks, or its battery."""
 
@@ -53,19 +53,25 @@ def heard(names: tuple[str, ...], pressed: bool, fix_of: Callable[[], Fix | None
 
 
 def fix_at(
-    fix_ms: int,
+    time: object,
     lon: object,
     lat: object,
     *,
-    speed_mps: float | None = None,
+    speed: object = None,
+    speed_mps: float = 1.0,
     course: object = None,
     accuracy: object = None,
 ) -> Fix:
-    """A fix of what was said. Raises `BadValueError` that names what cannot be."""
-    x, y = _number("lon", lon, LON_DEG), _number("lat", lat, LAT_DEG)
+    """A fix of what was said; `time` is seconds, milliseconds or ISO 8601, `speed` in units of so many m/s. Raises
+    `BadValueError` that names what cannot be."""
+    x, y, said = _number("lon", lon, LON_DEG), _number("lat", lat, LAT_DEG), stated(speed)
+    try:
+        fix_ms = time_ms(time, UTC)
+    except ValueError as error:
+        raise BadValueError("/time", "no_time", str(error)) from None
     if not SINCE_MS <= fix_ms <= TIME_MS[1]:
-        raise BadValueError("/timestamp", "out_of_range", "the time of a fix lies between 2005 and 2100")
-    return Fix(fix_ms, x, y, speed_mps, stated(course), stated(accuracy))
+        raise BadValueError("/time", "out_of_range", "the time of a fix lies between 2005 and 2100")
+    return Fix(fix_ms, x, y, None if said is None else said * speed_mps, stated(course), stated(accuracy))
 
 
 def once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -9,17 +9,12 @@ here, in metres a second in JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Fix
-from geo_backup.formats.heard import KNOT_MPS, Heard, fix_at, heard, named, once
-from geo_backup.wire.unknown import stated
-
-SECONDS_BELOW = 2_147_483_647
-"""A smaller whole number is seconds, another one milliseconds."""
-SOS = "sos"
+from geo_backup.formats.heard import SOS, Heard, fix_at, heard, named, once
+from geo_backup.formats.tracks import KNOTS
 
 
 def read(pairs: Sequence[tuple[str, str]], received_ms: int) -> Heard:
@@ -37,12 +32,12 @@ def _fix(pairs: Mapping[str, str], received_ms: int) -> Fix | None:
         lat, _, lon = pairs["location"].partition(",")
     if pairs.get("valid", "true").lower() not in ("true", "1") or (lat is None and lon is None):
         return None
-    knots = stated(pairs.get("speed"))
     return fix_at(
-        _time_ms(pairs.get("timestamp"), received_ms),
+        pairs.get("timestamp") or received_ms,
         lon,
         lat,
-        speed_mps=None if knots is None else knots * KNOT_MPS,
+        speed=pairs.get("speed"),
+        speed_mps=KNOTS,
         course=pairs.get("bearing", pairs.get("heading")),
         accuracy=pairs.get("accuracy"),
     )
@@ -63,26 +58,10 @@ def _fix_in(location: dict[str, Any], received_ms: int) -> Fix | None:
     if not isinstance(coords, dict) or not coords:
         return None
     return fix_at(
-        _time_ms(location.get("timestamp"), received_ms),
+        location.get("timestamp") or received_ms,
         coords.get("longitude"),
         coords.get("latitude"),
-        speed_mps=stated(coords.get("speed")),
+        speed=coords.get("speed"),
         course=coords.get("heading"),
         accuracy=coords.get("accuracy"),
     )
-
-
-def _time_ms(said: object, received_ms: int) -> int:
-    if said is None or said == "":
-        return received_ms
-    text = str(said).strip()
-    try:
-        if "T" in text or " " in text:
-            at = datetime.fromisoformat(text.replace("Z", "+00:00"))
-            return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
-        number = int(text)
-    except (ValueError, OverflowError):
-        raise BadValueError(
-            "/timestamp", "no_time", f"timestamp is seconds, milliseconds or ISO 8601, not {text[:40]!r}"
-        ) from None
-    return number * 1_000 if number < SECONDS_BELOW else number

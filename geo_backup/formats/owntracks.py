@@ -11,8 +11,8 @@ from typing import Any
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Fix
-from geo_backup.formats.heard import KMH_MPS, Heard, fix_at, heard, named
-from geo_backup.wire.unknown import stated
+from geo_backup.formats.heard import Heard, fix_at, heard, named
+from geo_backup.formats.tracks import KMH
 
 
 def read(document: Any, user: str = "", device: str = "") -> Heard:
@@ -29,14 +29,12 @@ def read(document: Any, user: str = "", device: str = "") -> Heard:
 def _fix(document: dict[str, Any]) -> Fix | None:
     if document.get("_type") != "location":
         return None
-    seconds, kmh = stated(document.get("tst")), stated(document.get("vel"))
-    if seconds is None or not 0 <= seconds < 1e11:
-        raise BadValueError("/tst", "no_time", "tst is the time of the fix in seconds since 1970")
     return fix_at(
-        round(seconds * 1_000),
+        document.get("tst"),
         document.get("lon"),
         document.get("lat"),
-        speed_mps=None if kmh is None else kmh * KMH_MPS,
+        speed=document.get("vel"),
+        speed_mps=KMH,
         course=document.get("cog"),
         accuracy=document.get("acc"),
     )

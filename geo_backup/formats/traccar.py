@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Fix
-from geo_backup.formats.heard import KNOT_MPS, Heard, fix_at, heard, named
-from geo_backup.formats.osmand import SOS
-from geo_backup.wire.unknown import stated
+from geo_backup.formats.heard import SOS, Heard, fix_at, heard, named
+from geo_backup.formats.tracks import KNOTS
 
 
 def read(document: Any) -> Heard:
@@ -32,12 +30,12 @@ def read(document: Any) -> Heard:
 def _fix(position: dict[str, Any]) -> Fix | None:
     if not position or position.get("valid") is False:
         return None
-    knots = stated(position.get("speed"))
     return fix_at(
-        _time_ms(position.get("fixTime")),
+        position.get("fixTime"),
         position.get("longitude"),
         position.get("latitude"),
-        speed_mps=None if knots is None else knots * KNOT_MPS,
+        speed=position.get("speed"),
+        speed_mps=KNOTS,
         course=position.get("course"),
         accuracy=position.get("accuracy"),
     )
@@ -51,11 +49,3 @@ def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
 def _alarm(part: dict[str, Any]) -> bool:
     said = _member(part, "attributes").get("alarm")
     return isinstance(said, str) and SOS in said.lower().split(",")
-
-
-def _time_ms(said: object) -> int:
-    try:
-        at = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
-        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
-    except (ValueError, OverflowError):
-        raise BadValueError("/position/fixTime", "no_time", "position.fixTime is an ISO 8601 time") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 
@@ -14,3 +15,11 @@ async def rung(bell: asyncio.Event, within_s: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await bell.wait()
+
+
+async def at_each(bell: asyncio.Event, within_s: float, look: Callable[[], Awaitable[None]]) -> None:
+    """Look each time a bell rings, and every so often without it, for ever."""
+    while True:
+        await rung(bell, within_s)
+        bell.clear()
+        await look()

@@ -20,7 +20,7 @@ from geo_backup.errors import LogError
 from geo_backup.events import DriveMeasured, Event, PaceLearned, PositionReported
 from geo_backup.live_map import Delta, Unit
 from geo_backup.live_map.ground import DRIVE_MOST_MS
-from geo_backup.node.bell import rung
+from geo_backup.node.bell import at_each
 from geo_backup.node.process import Process
 from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
@@ -148,10 +148,7 @@ class Learner:
 
     async def run(self) -> None:
         """Ask the field of those who set out, and put on record what is learned, for ever."""
-        while True:
-            await rung(self._bell, LOOK_S)
-            self._bell.clear()
-            await self.look()
+        await at_each(self._bell, LOOK_S, self.look)
 
     async def look(self) -> None:
         """Do now what is due."""

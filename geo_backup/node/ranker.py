@@ -16,7 +16,7 @@ from geo_backup.errors import LogError
 from geo_backup.events import BackupRecommended, ClockTurned, Event
 from geo_backup.live_map import Delta
 from geo_backup.node.agenda import RANK_PERIOD_S, Agenda
-from geo_backup.node.bell import rung
+from geo_backup.node.bell import at_each
 from geo_backup.node.process import Process
 from geo_backup.node.viewers import Viewers
 from geo_backup.wire import documents
@@ -57,10 +57,7 @@ class Ranker:
 
     async def run(self) -> None:
         """Rank what is due, for ever."""
-        while True:
-            await rung(self._bell, RANK_PERIOD_S / 5)
-            self._bell.clear()
-            await self.look()
+        await at_each(self._bell, RANK_PERIOD_S / 5, self.look)
 
     async def look(self) -> None:
         """Rank what is due now, and mark for the viewers what they do not know yet."""

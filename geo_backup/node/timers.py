@@ -10,7 +10,7 @@ from geo_backup.events import TimerRaised
 from geo_backup.live_map import Delta
 from geo_backup.live_map.timers import Timer
 from geo_backup.node.agenda import Timers
-from geo_backup.node.bell import rung
+from geo_backup.node.bell import at_each
 from geo_backup.node.process import Process
 from geo_backup.node.viewers import Viewers
 
@@ -51,10 +51,7 @@ class TimerWatch:
 
     async def run(self) -> None:
         """Look for what is missed, for ever."""
-        while True:
-            await rung(self._bell, LOOK_S)
-            self._bell.clear()
-            await self.look()
+        await at_each(self._bell, LOOK_S, self.look)
 
     async def look(self) -> None:
         """Look now: tell the viewers what they do not know, and put on record what is missed."""

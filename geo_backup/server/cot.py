@@ -19,7 +19,7 @@ from geo_backup.server.given import TheAdoption, TheNode, Xml, routes_of
 from geo_backup.server.positions import NOT_YOURS
 from geo_backup.server.problems import Problem, bad_value, may
 from geo_backup.server.speaker import said_by, speaking
-from geo_backup.server.writes import adoption_of, no_unit
+from geo_backup.server.writes import adoption_of, no_unit, unit_called
 from geo_backup.wire import documents
 from geo_backup.wire.told import Told
 
@@ -41,7 +41,7 @@ async def take_cot_event(
     except BadValueError as error:
         raise bad_value(error.field, error.reason, str(error)) from None
     if event.nothing is not None:
-        unit_id = _known_unit(node, event.names)
+        unit_id = unit_called(node.live_map, event.names)
         done = cot.NOTHING[event.nothing]
         return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
     events: list[Event] = []
@@ -88,21 +88,11 @@ async def take_cot_event(
     return told(answer, 202)
 
 
-def _known_unit(node: Node, names: tuple[str, ...]) -> str | None:
-    """A registered unit by its id or its callsign."""
-    units = node.live_map.units
-    by_callsign = {unit.callsign: unit.unit_id for unit in units.values()}
-    return next(
-        (name if name in units else by_callsign[name] for name in names if name in units or name in by_callsign),
-        None,
-    )
-
-
 def _unit_named(node: Node, adoption: Adoption | None, event: cot.CotEvent, client: str, new: list[Event]) -> str:
     """A unit by one of its names; `new` gets the registration of one that nobody registered, where such are
     adopted. Who calls for help is named whatever stands in the way of that."""
     names = event.names
-    found = _known_unit(node, names)
+    found = unit_called(node.live_map, names)
     if found is not None:
         return found
     fit = next((name for name in names if re.fullmatch(ID_PATTERN, name)), None)

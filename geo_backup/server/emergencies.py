@@ -13,6 +13,7 @@ import json
 import logging
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -29,7 +30,7 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import Incident, Unit, freshness
 from geo_backup.live_map.extent import null_island
-from geo_backup.node import ALARM_WITHIN_S, Node
+from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
 from geo_backup.roads.snap import snap_place
 from geo_backup.server.access import refusal_of, units_of
 from geo_backup.server.adoption import Adoption, address_of
@@ -202,6 +203,33 @@ class Pressed(NamedTuple):
 
     def document(self) -> documents.Pressed:
         return {**documents.incident(self.incident, self.recorded), "warnings": list(self.warnings)}
+
+
+async def declare_all(
+    node: Node,
+    pressed: Mapping[str, Place | None],
+    writing: asyncio.Future[list[Outcome]],
+    adoption: Adoption | None,
+    client: str,
+) -> tuple[list[Pressed], list[documents.NotDeclared]]:
+    """The emergencies of those whose devices were pressed, once the positions that came with it are folded, but never
+    later than it may alarm; and why some are not declared."""
+    called: list[Pressed] = []
+    not_called: list[documents.NotDeclared] = []
+    if not pressed:
+        return called, not_called
+    await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
+    presses = (
+        declare(node, unit_id, place, source="device", adoption=adoption, client=client)
+        for unit_id, place in pressed.items()
+    )
+    for unit_id, one in zip(pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
+        if isinstance(one, BaseException):
+            log_.error("the emergency of %s is not declared: %s", unit_id, one)
+            not_called.append({"unit_id": unit_id, "reason": str(one)})
+        else:
+            called.append(one)
+    return called, not_called
 
 
 async def declare(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 from typing import Annotated
 
@@ -13,11 +12,11 @@ from pydantic import ValidationError
 
 from geo_backup.errors import LogError
 from geo_backup.events import ID_PATTERN, Event, Fix, PositionReported
-from geo_backup.node import ALARM_WITHIN_S, Node, Outcome
+from geo_backup.node import Node, Outcome
 from geo_backup.server.access import speaks_for, speaks_for_all, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
-from geo_backup.server.emergencies import Place, Pressed, declare
+from geo_backup.server.emergencies import Place, Pressed, declare_all
 from geo_backup.server.given import TheAdoption, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
 from geo_backup.server.speaker import said_by, speaking
@@ -28,8 +27,6 @@ from geo_backup.wire.documents import NotDeclared
 from geo_backup.wire.requests import Position, Positions
 from geo_backup.wire.told import Taken, Told
 from geo_backup.wire.unknown import known
-
-log_ = logging.getLogger("geo_backup.server")
 
 ROWS_AT_ONCE = 50
 """Positions that are checked before the event loop looks at everything else."""
@@ -52,7 +49,7 @@ async def report_positions(
             await asyncio.sleep(0)
         report.read(index, row)
     writing = asyncio.ensure_future(node.record(*report.events, apart=True))
-    called, not_called = await _call(report, writing)
+    called, not_called = await declare_all(node, report.pressed, writing, adoption, report.client)
     try:
         outcomes = await writing
     except LogError as error:
@@ -183,26 +180,6 @@ class _Report:
                 device_id=said.device_id or "",
             )
         )
-
-
-async def _call(report: _Report, writing: asyncio.Future[list[Outcome]]) -> tuple[list[Pressed], list[NotDeclared]]:
-    """The emergencies of those who pressed, once their positions are folded, but never later than it may alarm."""
-    called: list[Pressed] = []
-    not_called: list[NotDeclared] = []
-    if not report.pressed:
-        return called, not_called
-    await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
-    presses = (
-        declare(report.node, unit_id, place, source="device", adoption=report.adoption, client=report.client)
-        for unit_id, place in report.pressed.items()
-    )
-    for unit_id, one in zip(report.pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
-        if isinstance(one, BaseException):
-            log_.error("the emergency of %s is not declared: %s", unit_id, one)
-            not_called.append({"unit_id": unit_id, "reason": str(one)})
-        else:
-            called.append(one)
-    return called, not_called
 
 
 def _rows(body: bytes, limit: int) -> list[object]:

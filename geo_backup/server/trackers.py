@@ -7,30 +7,31 @@ hold up those behind it. So whoever is known is answered 200, and what is wrong 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-import orjson
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse
 
-from geo_backup.errors import BadValueError
+from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats import osmand, owntracks, traccar
 from geo_backup.formats.heard import Heard
-from geo_backup.node import ALARM_WITHIN_S, Node
+from geo_backup.node import Node
 from geo_backup.server.access import speaks_for, units_of
 from geo_backup.server.adoption import Adoption, address_of
 from geo_backup.server.answers import told
-from geo_backup.server.emergencies import declare
+from geo_backup.server.emergencies import declare_all
 from geo_backup.server.given import TheAdoption, TheNode, TheQuarantine, routes_of
-from geo_backup.server.problems import Problem, may
+from geo_backup.server.problems import Problem, may, not_json
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.speaker import TOKEN_IN_URL, said_by, speaking
-from geo_backup.server.writes import adoption_of
+from geo_backup.server.writes import adoption_of, unit_called
 from geo_backup.wire import documents
+from geo_backup.wire.body import parse
 from geo_backup.wire.times import to_text
 from geo_backup.wire.told import Told
 
@@ -139,7 +140,7 @@ class _Taking:
         self.now_ms = node.clock.now_ms()
         self._client, self._who = address_of(request), speaking()
         self._events: list[Event] = []
-        self._sent: list[tuple[str, str]] = []
+        self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
         self._pressed: dict[str, tuple[float, float] | None] = {}
         self._new: set[str] = set()
@@ -147,12 +148,11 @@ class _Taking:
 
     def read(self, parse: Callable[[], Heard], message: object) -> None:
         """One message."""
-        text = orjson.dumps(message, default=str).decode()
         self.quarantine.heard[self.way] += 1
         try:
             heard = parse()
         except BadValueError as error:
-            self._set_aside("", error.reason, f"{error.field}: {error}", text)
+            self._set_aside("", error.reason, f"{error.field}: {error}", message)
             return
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         if heard.pressed and (caller := unit_id or self._caller(heard)) is not None:
@@ -160,12 +160,12 @@ class _Taking:
             self._pressed[caller] = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
         if unit_id is None:
             self._unknown_device = device or "(without a name)"
-            self._set_aside(device, "unknown_device", UNKNOWN, text)
+            self._set_aside(device, "unknown_device", UNKNOWN, message)
         elif heard.fix is None:
             if heard.wrong:
-                self._set_aside(device, heard.wrong, heard.nothing, text)
+                self._set_aside(device, heard.wrong, heard.nothing, message)
         else:
-            self._sent.append((device, text))
+            self._sent.append((device, message))
             self._events.append(
                 PositionReported(
                     received_ms=self.now_ms,
@@ -189,18 +189,20 @@ class _Taking:
         if self._unknown_device and not self._events and not self._pressed:
             raise Problem(404, f"{self._unknown_device} is nobody here: {UNKNOWN}")
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
-        if self._pressed:
-            await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
-            for unit_id, place in self._pressed.items():
-                await declare(self.node, unit_id, place, source="device", adoption=self.adoption, client=self._client)
-        outcomes = await writing
+        called, _ = await declare_all(self.node, self._pressed, writing, self.adoption, self._client)
+        try:
+            outcomes = await writing
+        except LogError:
+            if not called:  # else it was heard, and the app is not to press again for a full disk
+                raise
+            return PlainTextResponse(body)
         positions = [
             one for event, one in zip(self._events, outcomes, strict=True) if isinstance(event, PositionReported)
         ]
-        for (device, text), outcome in zip(self._sent, positions, strict=True):
+        for (device, message), outcome in zip(self._sent, positions, strict=True):
             reason = outcome.delta.ignored
             if reason is not None and reason not in USUAL:
-                self._set_aside(device, reason, f"the fix moved nobody: {reason}", text)
+                self._set_aside(device, reason, f"the fix moved nobody: {reason}", message)
         return PlainTextResponse(body)
 
     def _unit(self, heard: Heard) -> str | None:
@@ -209,24 +211,24 @@ class _Taking:
         if mine is not None and len(mine) == 1:
             (only,) = mine
             return only if only in units else None
-        by_callsign = {unit.callsign.casefold(): unit.unit_id for unit in units.values()}
-        for name in heard.names:
-            unit_id = name if name in units or name in self._new else by_callsign.get(name.casefold())
-            if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
-                return unit_id
+        unit_id = unit_called(self.node.live_map, heard.names)
+        if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
+            return unit_id
         fit = next((name for name in heard.names if is_id(name)), None)
-        if fit is None or mine is not None or self.adoption is None or not self.adoption.takes(self._client):
+        if fit in self._new:
+            return fit
+        if fit is None or unit_id or mine is not None or self.adoption is None or not self.adoption.takes(self._client):
             return None
         self._new.add(fit)
         self._events.append(adoption_of(self.node, fit))
         return fit
 
-    def _set_aside(self, device: str, reason: str, words: str, text: str) -> None:
-        self.quarantine.add(self.now_ms, self.way, device, reason, words, text)
+    def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:
+        self.quarantine.add(self.now_ms, self.way, device, reason, words, json.dumps(message))
 
 
 def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is no JSON: {error}") from None
+        return parse(body)
+    except json.JSONDecodeError as error:
+        raise not_json(body, error) from None

@@ -9,11 +9,13 @@ import pytest
 
 from geo_backup.events import (
     AssignmentChanged,
+    AssignmentState,
     Event,
     Fix,
     IncidentOpened,
     PositionReported,
     RulesAdopted,
+    Source,
     UnitRegistered,
     UnitStatusChanged,
 )
@@ -46,14 +48,14 @@ def at(x_m: float) -> tuple[float, float]:
 class Fleet:
     """Units that drive along the street, on a clock that the test turns."""
 
-    def __init__(self, node: Node, units: int = 3, source: str = "live", exercise: bool = False) -> None:
+    def __init__(self, node: Node, units: int = 3, source: Source = "live", exercise: bool = False) -> None:
         self.node, self.names = node, [f"P{n}" for n in range(units)]
         self.source, self.exercise, self.now_ms, self.at_m = source, exercise, T0, 0.0
 
     async def tell(self, *events: Event) -> None:
         await self.node.submit(*events)
 
-    async def begin(self, state: str = "en_route") -> None:
+    async def begin(self, state: AssignmentState | None = "en_route") -> None:
         lon, lat = at(LONG_M - 1)
         await self.tell(
             IncidentOpened(
@@ -68,14 +70,15 @@ class Fleet:
                     callsign=name,
                     agency="pd",
                     kind="patrol",
-                    source=self.source,  # type: ignore[arg-type]
+                    source=self.source,
                 ),
                 PositionReported(received_ms=T0, unit_id=name, fix=Fix(T0, *at(0.0), 10.0, 90.0)),
             )
             if state:
-                for word in ("assigned", state):
+                sent: AssignmentState = "assigned"
+                for word in (sent, state):
                     await self.tell(
-                        AssignmentChanged(received_ms=T0, incident_id="i", unit_id=name, state=word, at_ms=T0)  # type: ignore[arg-type]
+                        AssignmentChanged(received_ms=T0, incident_id="i", unit_id=name, state=word, at_ms=T0)
                     )
         await self.node.learner.look()
 
@@ -138,7 +141,7 @@ def test_slow_drives_make_the_next_times_longer_and_arrivals_say_how_well_they_w
 
 
 @pytest.mark.parametrize("state", ["en_route", "acknowledged"])
-def test_who_does_not_say_that_it_rolls_is_seen_to(state: str, tmp_path: Path) -> None:
+def test_who_does_not_say_that_it_rolls_is_seen_to(state: AssignmentState, tmp_path: Path) -> None:
     """A crew that waits teaches nothing, and is on its way once it has come away, said or not."""
 
     async def story(node: Node) -> None:
@@ -170,7 +173,7 @@ def test_nobody_learns_from(who: str, tmp_path: Path) -> None:
         fleet = Fleet(node, 1, "simulated" if who == "simulated" else "live", who == "an exercise")
         if who == "switched off":
             await fleet.tell(RulesAdopted(received_ms=T0, rules={"pace": {"learn": 0}}))
-        await fleet.begin("" if who == "not on their way" else "en_route")
+        await fleet.begin(None if who == "not on their way" else "en_route")
         await fleet.drive(180, usual_mps() / 2)
         assert not node.live_map.pace
 
