@@ -19,8 +19,8 @@ from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import Pace
-from geo_backup.roads.paced import Paced, evidence_s
-from geo_backup.roads.pacing import Factors, Tree, at_pace, factors
+from geo_backup.roads.pace_tree import Factors, Tree, at_pace, factors
+from geo_backup.roads.pace_words import Paced, evidence_s
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.snap import Target
 from geo_backup.roads.traffic import Traffic, drive_ms

@@ -18,7 +18,7 @@ from geo_backup.geodesy import distance_m
 from geo_backup.roads.drives import match_fixes
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Lesson, Level, Pace
-from geo_backup.roads.pacing import Intervals, Tree, intervals_of, learn
+from geo_backup.roads.pace_tree import Intervals, Tree, intervals_of, learn
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.traffic import Traffic
 from geo_backup.roads.weights import Weights, weigh

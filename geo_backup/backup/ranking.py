@@ -26,7 +26,7 @@ from geo_backup.live_map.freshness import FRESHNESS, LOST, STALE
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.paced import Paced
+from geo_backup.roads.pace_words import Paced
 from geo_backup.roads.profile import hour_of
 from geo_backup.roads.punctuality import Trust
 from geo_backup.roads.snap import RoadPoints

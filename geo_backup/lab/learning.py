@@ -26,8 +26,8 @@ from geo_backup.roads.foretold import Foretold
 from geo_backup.roads.kernel import INF_MS, Array
 from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, ONE, SHIFT, Level, Pace
-from geo_backup.roads.paced import CLASSES, TURNS
-from geo_backup.roads.pacing import Intervals, Tree, at_pace, factors, intervals_of, learn
+from geo_backup.roads.pace_tree import Intervals, Tree, at_pace, factors, intervals_of, learn
+from geo_backup.roads.pace_words import CLASSES, TURNS
 from geo_backup.roads.profile import Profile, hour_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units

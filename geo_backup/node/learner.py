@@ -25,7 +25,7 @@ from geo_backup.node.process import Process
 from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, SHIFT, Lesson, Level, Pace
-from geo_backup.roads.pacing import Intervals
+from geo_backup.roads.pace_tree import Intervals
 from geo_backup.roads.profile import Profile
 from geo_backup.roads.punctuality import Punctuality
 

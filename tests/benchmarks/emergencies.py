@@ -43,7 +43,7 @@ from geo_backup.roads.foretold import Foretold, figures
 from geo_backup.roads.kernel import INF_MS
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import MINUTE_MS, Level
-from geo_backup.roads.pacing import Intervals
+from geo_backup.roads.pace_tree import Intervals
 from geo_backup.roads.profile import profiles_of
 from geo_backup.roads.punctuality import Kept, Punctuality, Trust
 from geo_backup.roads.snap import RoadPoints, Target, snap_place, snap_units

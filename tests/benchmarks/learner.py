@@ -37,7 +37,7 @@ from geo_backup.live_map import LiveMap, apply
 from geo_backup.node.ranker import recommendation
 from geo_backup.roads.hierarchy import Metric
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.roads.pacing import Intervals
+from geo_backup.roads.pace_tree import Intervals
 from geo_backup.roads.profile import PROFILES
 from geo_backup.rules import Rules
 

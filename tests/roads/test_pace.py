@@ -13,7 +13,7 @@ from geo_backup.errors import BadValueError
 from geo_backup.roads.field import ArrivalField
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.roads.pace import ONE, SHIFT, Lesson, Level, Pace, node_of
-from geo_backup.roads.pacing import NOW, Intervals, Tree, at_pace, factors, learn
+from geo_backup.roads.pace_tree import NOW, Intervals, Tree, at_pace, factors, learn
 from geo_backup.roads.profile import CLOSED_MS, ROUTINE
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import Weights, weigh

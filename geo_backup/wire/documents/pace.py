@@ -10,7 +10,7 @@ from geo_backup.backup.driving import ALL_TRAFFIC
 from geo_backup.backup.readings import Times, times
 from geo_backup.backup.standing import Standing
 from geo_backup.roads.pace import MINUTE_MS, ONE, Level, Pace
-from geo_backup.roads.paced import CLASSES, TURNS, Known, count, evidence_s, known
+from geo_backup.roads.pace_words import CLASSES, TURNS, Known, count, evidence_s, known
 from geo_backup.rules import PaceRules
 from geo_backup.wire.times import to_text
 

@@ -1,4 +1,4 @@
-"""Pacing: the tree that the edges and turns of a network hang on, what its pace makes of the weights of a profile, and
+"""The tree of a pace: what the edges and turns of a network hang on, what a pace makes of the weights of a profile, and
 what drives teach it.
 """
 

@@ -1,4 +1,4 @@
-"""Paced: what a learned pace makes of a way or a road, and how that is said."""
+"""What a learned pace makes of a way or a road, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from geo_backup.roads.kernel import Array
 from geo_backup.roads.network import FRACTION_ONE, TurnKind, WayClass
 from geo_backup.roads.pace import ONE, SHIFT, Level, Pace
-from geo_backup.roads.pacing import NOW, SIGNALS, STOP, Tree, times
+from geo_backup.roads.pace_tree import NOW, SIGNALS, STOP, Tree, times
 from geo_backup.roads.weights import Weights
 from geo_backup.rules import PaceRules
 
