@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from tests.asking import at
 from tests.browser.chromium import shot
 from tests.browser.conftest import PATROLS
-from tests.browser.desk import chosen, projection, sent
+from tests.browser.desk import chosen, projection, read, sent
 from tests.running import eventually
 from tests.server.test_backup import PLACE
 
@@ -45,6 +45,7 @@ def test_what_is_overdue_is_loud_until_somebody_has_seen_to_it(impatient: httpx.
     page.locator("[data-testid=unit-card] [data-testid=late]").wait_for()
     spoken = page.locator("[data-testid=loud-read]").inner_text()
     assert spoken.startswith("NO ANSWER: U0 was sent")
+    read(page)
     page.keyboard.press("y")
     page.locator("[data-testid=loud]").wait_for(state="detached")
     page.locator("[data-testid=seen-by]", has_text="seen to by desk at").wait_for()
@@ -156,6 +157,7 @@ def test_what_is_loud_is_of_now_while_the_desk_looks_back(impatient: httpx.Clien
     page.wait_for_selector(".page.back:not(.coming)")
     assert loud.is_visible()
     page.keyboard.press("Escape")  # out of the bar's slider
+    read(page)
     page.keyboard.press("y")
     loud.wait_for(state="detached")
     page.locator("[data-testid=past-bar]").wait_for(state="detached")
