@@ -350,22 +350,6 @@ def test_a_unit_that_is_cut_off_is_told_by_what(demo: str, window: Callable[...,
     page.wait_for_selector("[data-testid=incident-row]", state="detached")
 
 
-def test_a_phone_closes_streets(demo: str, window: Callable[..., Any]) -> None:
-    page = window(demo)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.get_by_role("button", name="Close streets").click()
-    page.get_by_role("button", name="Pick here").click()
-    page.wait_for_selector("[data-testid=picked-streets]")
-    hint, crosshair = (page.locator(name).bounding_box() for name in (".tool-hint", ".crosshair"))
-    assert hint["y"] + hint["height"] <= crosshair["y"], "the form covers the place that is aimed at"
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    shot(page, "phone-streets")
-    page.locator("[data-testid=finish-closure]").click()
-    page.wait_for_selector("[data-testid=closure-row]")
-    page.locator("[data-testid=lift-button]").click()
-    page.wait_for_selector("[data-testid=closure-row]", state="detached")
-
-
 def declare(url: str, unit_id: str, emergency_id: str, **more: Any) -> None:
     body = {"unit_id": unit_id, "emergency_id": emergency_id, "source": "device", **more}
     assert httpx.post(f"{url}/v1/emergencies", json=body).status_code == 201

@@ -538,6 +538,24 @@ def test_the_plans_are_seen_on_a_phone_whatever_else_is_open(desk: httpx.Client,
         page.set_viewport_size({"width": 1400, "height": 900})
 
 
+def test_a_phone_closes_streets(desk: httpx.Client, page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        page.get_by_role("button", name="Close streets").click()
+        page.get_by_role("button", name="Pick here").click()
+        page.wait_for_selector("[data-testid=picked-streets]")
+        hint, crosshair = (page.locator(name).bounding_box() for name in (".tool-hint", ".crosshair"))
+        assert hint["y"] + hint["height"] <= crosshair["y"], "the form covers the place that is aimed at"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        shot(page, "phone-streets")
+        page.locator("[data-testid=finish-closure]").click()
+        page.wait_for_selector("[data-testid=closure-row]")
+        page.locator("[data-testid=lift-button]").click()
+        page.wait_for_selector("[data-testid=closure-row]", state="detached")
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})
+
+
 def test_a_large_closure_asks_and_is_taken_back(desk: httpx.Client, page: Any) -> None:
     pixel = projection(page)
     page.keyboard.press("c")
