@@ -11,6 +11,7 @@ import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import { nameOf } from "./finder.svelte";
 import * as losses from "./losses";
+import { messages } from "./messages.svelte";
 import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
@@ -63,6 +64,8 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "note":
       desk.drafts[incident!] = text;
       return calls.note(incident!);
+    case "message":
+    case "urgent": return void messages.send(units.length ? { units } : incident ? { incident } : {}, text, name === "urgent");
     case "priority": return onIncident(incident, (standing) => calls.changePriority(standing, number));
     case "level": return onIncident(incident, (standing) => calls.change(standing, { level: number }));
     case "kind":

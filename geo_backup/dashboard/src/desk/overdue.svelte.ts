@@ -38,8 +38,9 @@ class Overdue {
     return words.timers.line(timer, world.callsign(timer.unit_id ?? ""), nowMs);
   }
 
-  /** The incident that it is about. */
-  about({ incident_id }: Timer): string {
+  /** The incident or the message that it is about. */
+  about({ incident_id, message_id }: Timer): string {
+    if (message_id) return words.messages.quoted(world.live.messages[message_id]?.text ?? "");
     return `#${tagOf(incident_id)} ${titleOf(incident_id)}`;
   }
 
@@ -57,7 +58,7 @@ class Overdue {
     this.#at = timer.timer_id;
     this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.live.timers));
     desk.showHandover = false;
-    desk.select(timer.incident_id);
+    desk.select(timer.incident_id || null);
     desk.selectedUnit = timer.unit_id;
   }
 
