@@ -35,7 +35,9 @@ class Overdue {
 
   /** In words. */
   line(timer: Timer, nowMs = world.nowMs): string {
-    return words.timers.line(timer, world.callsign(timer.unit_id ?? ""), nowMs);
+    const missing = world.live.messages[timer.message_id ?? ""]?.recipients.filter((row) => !row.acknowledged_time) ?? [];
+    const who = missing.length ? words.messages.few(missing.map((row) => world.callsign(row.unit_id))) : world.callsign(timer.unit_id ?? "");
+    return words.timers.line(timer, who, nowMs);
   }
 
   /** The incident or the message that it is about. */

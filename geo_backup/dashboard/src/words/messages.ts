@@ -3,7 +3,8 @@ import type { DeskMessage, Recipient } from "../wire";
 import { times, type Zone } from "./numbers";
 
 const { minute } = times("en-GB");
-const list = (of: readonly string[]) => of.join(", ");
+/** The first five, and how many there are beside them. */
+const few = (of: readonly string[]) => `${of.slice(0, 5).join(", ")}${of.length > 5 ? ` and ${of.length - 5} more` : ""}`;
 
 function age(time: string, nowMs: number): string {
   const seconds = Math.max(0, Math.floor((nowMs - Date.parse(time)) / 1000));
@@ -29,7 +30,8 @@ export const messages = {
     return `${callsign} ${shown_time ? "seen, no answer" : "not seen"}, ${age(sent_time, nowMs)}`;
   },
   sign: ({ urgent }: DeskMessage): string => (urgent ? "URGENT" : ""),
-  sent: (callsigns: readonly string[]) => `Message sent to ${list(callsigns.slice(0, 5))}${callsigns.length > 5 ? ` and ${callsigns.length - 5} more` : ""}.`,
+  few,
+  sent: (callsigns: readonly string[]) => `Message sent to ${few(callsigns)}.`,
   sending: "Message sent.",
   isHeard: (callsign: string) => `${callsign} knows.`,
   more: (count: number) => `and ${count} more`,

@@ -21,7 +21,7 @@ const LINES: Record<Timer["rule"], (timer: Timer, callsign: string, nowMs: numbe
   late: (timer, callsign, nowMs) => `${callsign} should have arrived ${after(expected(timer), nowMs)} ago.`,
   welfare: ({ since }, callsign, nowMs) => `${callsign} has been on scene ${after(since, nowMs)} without a word: is the crew well?`,
   unattended: ({ since }, _callsign, nowMs) => `Nobody has been on it for ${after(since, nowMs)}.`,
-  message: ({ since }, callsign, nowMs) => `${callsign ? `${callsign} has` : "Units have"} not acknowledged an urgent message for ${after(since, nowMs)}.`,
+  message: ({ since }, callsign, nowMs) => `${callsign || "Somebody"}: urgent message not acknowledged for ${after(since, nowMs)}.`,
 };
 
 const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
@@ -29,7 +29,7 @@ const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
   late: (timer, nowMs) => `late ${after(expected(timer), nowMs)}`,
   welfare: ({ since }, nowMs) => `no word ${after(since, nowMs)}`,
   unattended: ({ since }, nowMs) => `nobody for ${after(since, nowMs)}`,
-  message: ({ since }, nowMs) => `message unread ${after(since, nowMs)}`,
+  message: ({ since }, nowMs) => `message unanswered ${after(since, nowMs)}`,
 };
 
 const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY ON IT", message: "NO ANSWER" };
