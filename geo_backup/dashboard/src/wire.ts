@@ -498,7 +498,7 @@ export interface Recipient {
 export interface NewMessage {
   message_id: string;
   text: string;
-  to: DeskMessage["to"];
+  to: "units" | "incident" | "all";
   unit_ids?: string[];
   incident_id?: string;
   urgent: boolean;

@@ -29,7 +29,7 @@ const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
   late: (timer, nowMs) => `late ${after(expected(timer), nowMs)}`,
   welfare: ({ since }, nowMs) => `no word ${after(since, nowMs)}`,
   unattended: ({ since }, nowMs) => `nobody for ${after(since, nowMs)}`,
-  message: ({ since }, nowMs) => `message unanswered ${after(since, nowMs)}`,
+  message: ({ since }, nowMs) => `unanswered ${after(since, nowMs)}`,
 };
 
 const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY ON IT", message: "NO ANSWER" };
