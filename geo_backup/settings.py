@@ -20,16 +20,18 @@ if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks 
     from geo_backup.eventlog.retention import Retention
     from geo_backup.people.oidc import Oidc
     from geo_backup.people.provider import Provider
+    from geo_backup.receivers.config import Receiver
 
 
 @dataclass(frozen=True)
 class Config:
     """What the file of `--config` says: hosts that the server may call, the identity provider, and how long the log
-    keeps what; without that it keeps all."""
+    keeps what (without that it keeps all), and the receivers of trackers that speak otherwise than by HTTP."""
 
     hosts: tuple[str, ...] = ()
     oidc: Oidc | None = None
     retention: Retention | None = None
+    receivers: tuple[Receiver, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -38,9 +40,9 @@ class Config:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
-        unknown = sorted(set(said) - {"outbound", "oidc", "retention"})
+        unknown = sorted(set(said) - {"outbound", "oidc", "retention", "receivers"})
         if unknown:
-            words = f"{path}: sections are [outbound], [oidc] and [retention], not {unknown[0]!r}"
+            words = f"{path}: sections are [outbound], [oidc], [retention] and [receivers.*], not {unknown[0]!r}"
             raise BadValueError("--config", "section", words)
         outbound, section, kept = said.get("outbound", {}), said.get("oidc"), said.get("retention")
         hosts = outbound.get("hosts", []) if isinstance(outbound, dict) else None
@@ -60,7 +62,12 @@ class Config:
                 from geo_backup.eventlog.retention import Retention
 
                 retention = Retention.of(kept)
-            return cls(tuple(hosts), oidc, retention)
+            receivers: tuple[Receiver, ...] = ()
+            if "receivers" in said:
+                from geo_backup.receivers.config import receivers_of
+
+                receivers = receivers_of(said["receivers"])
+            return cls(tuple(hosts), oidc, retention, receivers)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
 
