@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.formats.heard import Heard
-from geo_backup.node import Node
 from geo_backup.people import ANYONE
-from geo_backup.server.adoption import Adoption
+from geo_backup.server.bounds import LOOPBACK
 from geo_backup.server.hearing import Hearing
-from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.intake import Intake
 
 log_ = logging.getLogger("geo_backup.receivers")
 
@@ -45,11 +44,11 @@ class Message(NamedTuple):
 
 
 class Inlet:
-    """The way of all receivers of one server into its log."""
+    """The way of all receivers of one server into its log. `is_open`: nobody is configured."""
 
-    def __init__(self, node: Node, adoption: Adoption | None, quarantine: Quarantine) -> None:
-        self.node, self.quarantine = node, quarantine
-        self._adoption = adoption
+    def __init__(self, intake: Intake, is_open: Callable[[], bool]) -> None:
+        self.node, self.quarantine, self._intake = intake.node, intake.quarantine, intake
+        self._is_open = is_open
         self._waiting: list[Message] = []
         self._come, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -90,11 +89,13 @@ class Inlet:
             self._come.clear()
 
     async def _record(self, batch: list[Message]) -> None:
-        for way in dict.fromkeys(message.way for message in batch):
-            messages = [message for message in batch if message.way == way]
-            hearing = Hearing(self.node, self._adoption, self.quarantine, way, ANYONE, way)
+        groups: dict[tuple[str, bool], list[Message]] = {}
+        for message in batch:
+            groups.setdefault((message.way, self._is_sure(message)), []).append(message)
+        for (way, sure), messages in groups.items():
+            hearing = Hearing(self._intake, way, ANYONE, way, pinned=sure)
             for message in messages:
-                hearing.read(partial(_said, message.heard), message.text)
+                hearing.read(partial(_said, message.heard), message.text, message.address)
             kept = True
             try:
                 await hearing.finish()
@@ -110,6 +111,10 @@ class Inlet:
             for message in messages:
                 if message.then is not None:
                     message.then(kept)
+
+    def _is_sure(self, message: Message) -> bool:
+        """Whether the way says who speaks; this machine, where nobody is configured, may say everything."""
+        return not message.address or (self._is_open() and message.address in LOOPBACK)
 
 
 def _said(heard: Heard | BadValueError) -> Heard:
