@@ -323,7 +323,7 @@ async def _compose(
     certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
     for receiver in settings.config.receivers:
-        receiver.bind()
+        receiver.bind(None if certificate is None else certificate.context)
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none

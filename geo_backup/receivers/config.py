@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
 from geo_backup.errors import BadValueError
@@ -10,7 +11,7 @@ from geo_backup.receivers.section import Section
 if TYPE_CHECKING:  # a server without receivers does not pay for them
     from geo_backup.receivers.inlet import Inlet
 
-KINDS = ("udp",)
+KINDS = ("udp", "tcp")
 
 
 class Receiver(Protocol):
@@ -19,8 +20,9 @@ class Receiver(Protocol):
     way: str
     """Its name in metrics and in quarantine."""
 
-    def bind(self) -> None:
-        """Take the port before anything slow happens; what comes until `run` waits there. Raises BadValueError."""
+    def bind(self, tls: ssl.SSLContext | None = None) -> None:
+        """Take the port before anything slow happens; what comes until `run` waits there. `tls`: by the server's own
+        certificate. Raises BadValueError."""
 
     async def run(self, inlet: Inlet) -> None:
         """Receive until cancelled."""
@@ -44,6 +46,10 @@ def receivers_of(said: object) -> tuple[Receiver, ...]:
 def _of(name: str, said: Any) -> Receiver:
     """A receiver; what only one needs is imported with it."""
     section = Section(name, said)
-    from geo_backup.receivers.udp import Udp
+    if name == "udp":
+        from geo_backup.receivers.udp import Udp
 
-    return Udp(section)
+        return Udp(section)
+    from geo_backup.receivers.tcp import Tcp
+
+    return Tcp(section)

@@ -14,7 +14,9 @@ from tests.running import ServerInThread
 @pytest.fixture(scope="package")
 def receivers() -> dict[str, Receiver]:
     """By way; their ports are any that are free."""
-    listening = receivers_of({"udp": {"port": 0, "panic_events": [1]}})
+    listening = receivers_of(
+        {"udp": {"port": 0, "panic_events": [1]}, "tcp": {"port": 0, "idle_s": 1, "connections": 3}}
+    )
     for one in listening:
         one.bind()
     return {one.way: one for one in listening}
