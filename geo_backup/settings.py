@@ -66,7 +66,7 @@ class Config:
             if "receivers" in said:
                 from geo_backup.receivers.config import receivers_of
 
-                receivers = receivers_of(said["receivers"])
+                receivers = receivers_of(said["receivers"], path.parent)
             return cls(tuple(hosts), oidc, retention, receivers)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None

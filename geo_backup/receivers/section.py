@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from geo_backup.errors import BadValueError
@@ -15,8 +17,8 @@ LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.
 class Section:
     """The keys of `[receivers.NAME]`: ask for each by what it is, then say `done`. All raise BadValueError."""
 
-    def __init__(self, name: str, said: object) -> None:
-        self.name = f"receivers.{name}"
+    def __init__(self, name: str, said: object, folder: Path) -> None:
+        self.name, self._folder = f"receivers.{name}", folder
         if not isinstance(said, dict):
             raise self.wrong(name, "is a section with keys of its own")
         self._said: dict[str, Any] = dict(said)
@@ -84,6 +86,20 @@ class Section:
             except ValueError:
                 raise self.wrong("allow", f'names networks, such as ["10.8.0.0/16"], not {one!r}') from None
         return tuple(networks)
+
+    def secret(self, key: str) -> str:
+        """What the environment has under the name that stands here: a secret is not for a file that others read."""
+        name = self.text(key)
+        if name and name not in os.environ:
+            raise self.wrong(key, f"names {name}, which the environment does not have: export {name}=...")
+        return os.environ[name] if name else ""
+
+    def file(self, key: str) -> Path | None:
+        """A file, from the folder of the configuration on."""
+        name = self.text(key)
+        if name and not (self._folder / name).is_file():
+            raise self.wrong(key, f"names {self._folder / name}, and there is no such file")
+        return self._folder / name if name else None
 
     def done(self) -> None:
         """All keys have been asked for; another one is a mistake."""

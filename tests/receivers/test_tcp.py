@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.asking import NORTH, SOUTH, new_unit
+from tests.asking import NORTH, new_unit
 from tests.receivers.saying import lon_lat, rmc, rpv
 from tests.running import eventually
 
@@ -34,7 +34,7 @@ def test_a_modem_says_its_name_once_and_then_sentences(http: httpx.Client, recei
 def test_a_taip_frame_needs_no_end_of_line(http: httpx.Client, receivers: Any) -> None:
     unit_id = new_unit(http)
     with dialled(receivers) as modem:
-        modem.sendall(rpv(unit_id, SOUTH, time.time() - 5) + rpv(unit_id, NORTH, more="#0007;"))
+        modem.sendall(rpv(unit_id, [NORTH[0], NORTH[1] + 0.0005], time.time() - 5) + rpv(unit_id, NORTH, more="#0007;"))
         assert modem.recv(100).startswith(f">ACK;ID={unit_id};#0007;*".encode())
         assert lon_lat(http, unit_id) == NORTH
 
