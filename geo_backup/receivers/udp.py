@@ -74,8 +74,8 @@ class Udp:
                     self.overflow += 1
 
     def figures(self) -> dict[str, float]:
-        """What only the receiver knows. `dropped`: datagrams that the system threw away, since nobody read them in time;
-        told where the system tells it."""
+        """What only the receiver knows. `dropped`: datagrams that the system threw away, since nobody read them in
+        time; Linux tells it."""
         known = {"kept_alive": float(self.avl.kept_alive), "overflow": float(self.overflow)}
         dropped = None if self._socket is None else _dropped(self._socket)
         return known if dropped is None else {**known, "dropped": dropped}

@@ -95,7 +95,9 @@ def spent(pid: int) -> tuple[float, float]:
 
 def figures(url: str, way: str) -> tuple[float, dict[str, float]]:
     lines = httpx.get(f"{url}/metrics", trust_env=False, timeout=30).text.splitlines()
-    heard = sum(float(line.split()[1]) for line in lines if line.startswith(f'geo_backup_tracker_messages_total{{way="{way}"'))
+    heard = sum(
+        float(line.split()[1]) for line in lines if line.startswith(f'geo_backup_tracker_messages_total{{way="{way}"')
+    )
     rest = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if f'way="{way}"' in line}
     return heard, rest
 
@@ -136,15 +138,35 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         time.sleep(4)
         before, (cpu_s, mb) = figures(server.url, told.way)[0], spent(pid)
         if told.profile:
-            subprocess.Popen(["py-spy", "record", "-d", "15", "-r", "200", "-f", "raw", "-o", str(told.profile), "-p", str(pid)])
+            subprocess.Popen(
+                [
+                    str(Path(sys.executable).with_name("py-spy")),
+                    "record",
+                    "-d",
+                    "15",
+                    "-r",
+                    "200",
+                    "-f",
+                    "raw",
+                    "-o",
+                    str(told.profile),
+                    "-p",
+                    str(pid),
+                ]
+            )
         sent = int(subprocess.run([*command, str(told.seconds)], check=True, capture_output=True).stdout)
         last, heard = -1.0, figures(server.url, told.way)[0]
         while heard != last:
             time.sleep(1)
             last, (heard, rest) = heard, figures(server.url, told.way)
         after_s, after_mb = spent(pid)
-        print(f"{told.way}: {sent / told.seconds:,.0f} fixes/s for {told.seconds:g} s: {sent:,} sent, {heard - before:,.0f} heard")
-        print(f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix")
+        print(
+            f"{told.way}: {sent / told.seconds:,.0f} fixes/s for {told.seconds:g} s: "
+            f"{sent:,} sent, {heard - before:,.0f} heard"
+        )
+        print(
+            f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix"
+        )
         print(f"memory: {mb:.0f} MB before, {after_mb:.0f} MB after; log {server.log.stat().st_size / 1e6:.0f} MB")
         for name, value in rest.items():
             print(f"  {name} {value:,.0f}")
