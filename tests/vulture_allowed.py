@@ -126,6 +126,8 @@ _.last_unit
 _.has_basemap
 _.not_declared
 _.speaker
+_.qr
+_.phone_id
 _.rights
 _.csrf
 _.key_named

@@ -15,6 +15,7 @@ from geo_backup.node import Node
 from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.speaker import Speakers
@@ -44,6 +45,7 @@ ThePresence = Annotated[Presence, Kept("presence")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
+ThePhones = Annotated[Phones, Kept("phones")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]
 Xml = Annotated[bytes, Taken(str, "application/xml")]

@@ -14,13 +14,22 @@ from geo_backup.wire.requests.incidents import (
     NewIncident,
     NewNote,
 )
-from geo_backup.wire.requests.people import SignIn
+from geo_backup.wire.requests.people import PageCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
-from geo_backup.wire.requests.units import CrewReport, MemberRow, Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.requests.units import (
+    CrewReport,
+    MemberRow,
+    Position,
+    Positions,
+    StatusChange,
+    UnitBackup,
+    UnitDescription,
+)
 
 __all__ = [
+    "PageCode",
     "SignIn",
     "AidApproval",
     "NewAgreement",
@@ -47,6 +56,7 @@ __all__ = [
     "Position",
     "Positions",
     "StatusChange",
+    "UnitBackup",
     "UnitDescription",
     "Request",
     "Time",
