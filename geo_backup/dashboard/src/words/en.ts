@@ -5,6 +5,7 @@ import { command } from "./commands";
 import { handover } from "./handover";
 import { help } from "./help";
 import { past, record } from "./past";
+import { phone } from "./phone";
 import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
@@ -116,6 +117,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  phone,
   timers,
   handover,
   command,

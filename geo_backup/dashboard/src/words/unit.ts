@@ -1,0 +1,108 @@
+/** The officer's page, in English. */
+import { minutesSeconds } from "./numbers";
+
+const distance = (metres: number) => (metres < 995 ? `${Math.max(10, Math.round(metres / 10) * 10)} m` : `${(metres / 1000).toFixed(1)} km`);
+const counted = (units: number) => `${units} ${units === 1 ? "unit" : "units"}`;
+
+export const words = {
+  title: (callsign: string) => callsign,
+  door: {
+    title: "My unit",
+    asking: "Asking the server\u2026",
+    scan: "Ask the desk for the code of your unit, and scan it with this phone\u2019s camera.",
+    badCode: "This code was used, or is older than ten minutes. Ask the desk for a new one.",
+    noLink: "The server does not answer. This page tries again by itself.",
+    over: "Your session is over: the shift has ended, or the desk has ended it. Scan a new code. Until then nothing reaches the desk from here: use the radio.",
+    leave: "Sign out",
+  },
+  link: { connecting: "connecting\u2026", live: "connected", quiet: "no word", lost: "no link" },
+  offline: "No link. What you press is kept and sent when the link is back. Use the radio for what is urgent.",
+  sharing: {
+    off: "Your position is not shared.",
+    start: "Share my position",
+    stop: "Stop sharing",
+    asking: "Looking for your position\u2026",
+    on: "Position shared",
+    denied: "This phone does not let the page know where it is. Allow it in the browser\u2019s settings of this page.",
+    failing: "This phone does not know where it is.",
+    insecure: "The position needs an https address. Ask whoever runs the server.",
+  },
+  waiting: (fixes: number) => `${fixes} ${fixes === 1 ? "position waits" : "positions wait"} to be sent`,
+  pending: (what: string) => `Not sent yet: ${what}`,
+  refused: (what: string, why: string) => `\u201c${what}\u201d was refused: ${why}`,
+
+  map: "Map",
+  centre: "Where I am",
+  whole: "The whole way",
+  noMap: "This phone cannot draw the map.",
+
+  statuses: "My status",
+  now: (status: string) => `Now: ${status}`,
+  status: {
+    available: "Available",
+    on_station: "At post",
+    returning: "Returning",
+    en_route: "En route",
+    staging: "Waiting near",
+    on_scene: "On scene",
+    transporting: "Transporting",
+    busy: "Busy",
+    limited: "Limited",
+    out_of_service: "Out of service",
+  } as Record<string, string>,
+  accept: "Accept",
+  accepted: "Accepted",
+  /** Beneath a button that takes the unit off its incident. */
+  clear: "Clear",
+  sure: "Tap again to leave",
+
+  incident: {
+    none: "No incident",
+    mine: "My incident",
+    title: (priority: number, kind: string) => `P${priority} ${kind || "incident"}`,
+    exercise: "EXERCISE",
+    noPlace: "Place by the map",
+    notes: "Notes",
+    eta: (seconds: number) => `${minutesSeconds(seconds)} away`,
+    following: "It follows where you are.",
+  },
+  way: {
+    title: "The way",
+    next: (metres: number, instruction: string) => `In ${distance(metres)}: ${instruction}`,
+    last: (metres: number) => `${distance(metres)} to go`,
+    all: (steps: number) => `All ${steps} turns`,
+    none: "No way is known.",
+  },
+  others: {
+    title: "Also there",
+    none: "Nobody else is sent.",
+    eta: (seconds: number) => `in ${minutesSeconds(seconds)}`,
+    state: { assigned: "sent", acknowledged: "sent", en_route: "on the way", staging: "waits near", on_scene: "there", transporting: "transports" } as Record<string, string>,
+  },
+  backup: {
+    button: "Backup",
+    title: "Ask for backup",
+    units: "How many units",
+    fewer: "One fewer",
+    more: "One more",
+    immediate: "At once, with siren",
+    delayed: "Soon, who is free",
+    leave: "Not now",
+    asked: (units: number, mode: string) => `${counted(units)}, ${mode === "immediate" ? "at once" : "soon"}`,
+  },
+  emergency: {
+    title: "Emergency",
+    hold: "Hold for help",
+    holding: "Keep holding\u2026",
+    how: "Hold this button for one and a half seconds. The desk is alarmed, and sees where you are.",
+    short: "Held too short: nothing was sent.",
+    sending: "Calling for help\u2026",
+    unheard: "NOT HEARD YET. There is no link. USE THE RADIO. It is sent at once when the link is back.",
+    unheardOver: "NOT HEARD. This phone is signed out. USE THE RADIO.",
+    heard: "The desk is alarmed. Nobody has answered yet.",
+    taken: (by: string) => `Answered by ${by}. Help is on the way.`,
+    over: "The danger is over",
+    word: "Your unit\u2019s word",
+    end: "End the emergency",
+  },
+};
