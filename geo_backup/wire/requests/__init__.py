@@ -20,6 +20,7 @@ from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
 from geo_backup.wire.requests.units import (
     CrewReport,
+    DeviceOwner,
     MemberRow,
     Position,
     Positions,
@@ -52,6 +53,7 @@ __all__ = [
     "EtasQuestion",
     "ReplayControl",
     "CrewReport",
+    "DeviceOwner",
     "MemberRow",
     "Position",
     "Positions",

@@ -42,7 +42,7 @@ export class UnitMap {
       bounds: [[west, south], [east, north]],
     });
     this.#map.touchZoomRotate.disableRotation();
-    this.#map.addControl(new AttributionControl({ compact: true }), "bottom-left");
+    this.#map.addControl(new AttributionControl({ compact: false }), "top-left");
     this.#map.on("style.load", () => this.#layers(theme));
     this.#map.on("dragstart", () => (this.#follows = false));
     this.#map.once("idle", () => {

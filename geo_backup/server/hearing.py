@@ -1,0 +1,177 @@
+"""Hearing: what becomes of messages of trackers that came together, whichever way they came.
+
+A tracker sends what it has again and again until it is taken, in order of time; one message that nobody can use must
+not hold up those behind it. So what can be used is recorded, and what is wrong goes into quarantine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from geo_backup.errors import BadValueError, LogError
+from geo_backup.events import Event, PositionReported, is_id
+from geo_backup.formats.heard import Heard
+from geo_backup.people import Principal
+from geo_backup.server.access import speaks_for, units_of
+from geo_backup.server.emergencies import Pressed, declare_all
+from geo_backup.server.intake import Intake
+from geo_backup.server.speaker import said_by
+from geo_backup.server.writes import adoption_of
+
+UNKNOWN = (
+    "no unit has this id or callsign. Say whose it is (PUT /v1/devices/{id}), give the app the unit's id as its device "
+    "identifier, or a token that speaks for one unit (`geo-backup tokens issue`), or start the server with "
+    "--adopt-unknown"
+)
+CHANGED = (
+    "its former address still speaks, so that this one ({}) is not believed: two trackers have one name, or somebody "
+    "borrows it. It is believed once the other was silent for a minute"
+)
+USUAL = ("duplicate", "older_fix", "other_device")
+"""What happens to every tracker: it sends again what may not have come, and late what it could not send; and its unit
+may have another one."""
+
+
+class Hearing:
+    """Messages of one request, or of one moment of a receiver: `read` each, then `finish` once.
+
+    `way` names how they came, in metrics and in quarantine; `who` speaks, and `client` is the address they came from.
+    `pinned`: the way itself says who speaks (a token, a certificate), or nobody is configured on this machine.
+    """
+
+    def __init__(self, intake: Intake, way: str, who: Principal, client: str, *, pinned: bool = True) -> None:
+        self.node, self.adoption, self.quarantine, self.sources = intake
+        self.way, self.pinned = way, pinned
+        self.now_ms = self.node.clock.now_ms()
+        self._client, self._who = client, who
+        self._events: list[Event] = []
+        self._sent: list[tuple[str, object]] = []
+        """Of each position its device and message; the registration of an adopted unit has none."""
+        self._pressed: dict[str, tuple[float, float] | None] = {}
+        self._unverified: set[str] = set()
+        """Of those, who may be somebody else."""
+        self._called: dict[str, str] | None = None
+        """Units by callsign, once one is asked for."""
+        self._new: set[str] = set()
+        self.nobody = ""
+        """A device that nobody knows, where messages came from such ones alone."""
+        self._unknown_device = ""
+
+    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> None:
+        """One message; `address` is where it came from, by a way that says nothing else of its sender."""
+        self.quarantine.heard[self.way] += 1
+        try:
+            heard = parse()
+        except BadValueError as error:
+            self._set_aside("", error.reason, f"{error.field}: {error}", message)
+            return
+        device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
+        fix_ms = None if heard.fix is None else heard.fix.fix_ms
+        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, self.now_ms, fix_ms)
+        if heard.pressed:  # whatever is wrong with the rest, whoever calls is heard
+            self._press(heard, unit_id, verified=not twin and self._is_sure(device, address))
+        if twin:
+            self._set_aside(device, "address_changed", CHANGED.format(address), message)
+        elif unit_id is None:
+            self._unknown_device = device or "(without a name)"
+            self._set_aside(device, "unknown_device", UNKNOWN, message)
+        elif heard.fix is None:
+            if heard.wrong:
+                self._set_aside(device, heard.wrong, heard.nothing, message)
+        else:
+            self._sent.append((device, message))
+            self._events.append(
+                PositionReported(
+                    received_ms=self.now_ms,
+                    said_by=said_by("unit"),
+                    unit_id=unit_id,
+                    fix=heard.fix,
+                    device_id=device if is_id(device) else self.way,
+                )
+            )
+
+    def _is_sure(self, device: str, address: str) -> bool:
+        """Whether a device is who it says: by its way, or because somebody said where it speaks from."""
+        owner = self.node.live_map.devices.get(device)
+        return self.pinned or (owner is not None and bool(address) and owner.address == address)
+
+    def _press(self, heard: Heard, unit_id: str | None, verified: bool) -> None:
+        """A call for help. One that may be somebody else's is of nobody's unit: it alarms, and moves none."""
+        caller = unit_id if verified else None
+        if caller is None:
+            caller = self._caller(heard)
+            if caller is None:
+                return
+            if caller in self.node.live_map.units:
+                caller = f"{self.way}:{caller}"[:64]
+            self._unverified.add(caller)
+        place = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
+        self._pressed[caller] = place or self._pressed.get(caller)
+
+    def _caller(self, heard: Heard) -> str | None:
+        """Who calls for help of whom nobody knows: by the first name that can be a unit's, unless the token speaks for
+        others alone."""
+        if units_of(self._who, "press") is not None:
+            return None
+        return next((name for name in heard.names if is_id(name)), None)
+
+    async def finish(self) -> list[Pressed]:
+        """Record what can be and sound what was pressed; answers with the emergencies. Raises `LogError` where nothing
+        can be recorded and nobody was heard either."""
+        if self._unknown_device and not self._events and not self._pressed:
+            self.nobody = self._unknown_device
+        writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
+        called, _ = await declare_all(
+            self.node, self._pressed, writing, self.adoption, self._client, unverified=self._unverified
+        )
+        try:
+            outcomes = await writing
+        except LogError:
+            if not called:  # else it was heard, and the app is not to press again for a full disk
+                raise
+            return called
+        positions = [
+            one for event, one in zip(self._events, outcomes, strict=True) if isinstance(event, PositionReported)
+        ]
+        for (device, message), outcome in zip(self._sent, positions, strict=True):
+            reason = outcome.delta.ignored
+            if reason is not None and reason not in USUAL:
+                self._set_aside(device, reason, f"the fix moved nobody: {reason}", message)
+        return called
+
+    def _unit(self, heard: Heard) -> str | None:
+        """The unit that a message is of: one of those that its token speaks for, or one of its names."""
+        units, mine = self.node.live_map.units, units_of(self._who, "report")
+        if mine is not None and len(mine) == 1:
+            (only,) = mine
+            return only if only in units else None
+        unit_id = self._named(heard.names)
+        if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
+            return unit_id
+        fit = next((name for name in heard.names if is_id(name)), None)
+        if fit in self._new:
+            return fit
+        if fit is None or unit_id or mine is not None or self.adoption is None or not self.adoption.takes(self._client):
+            return None
+        self._new.add(fit)
+        self._events.append(adoption_of(self.node, fit))
+        return fit
+
+    def _named(self, names: tuple[str, ...]) -> str | None:
+        """The unit whose tracker it is, or that is called so: its id, or else its callsign."""
+        live_map = self.node.live_map
+        for name in names:
+            if (owner := live_map.devices.get(name)) is not None:
+                return owner.unit_id
+            if name in live_map.units:
+                return name
+            if self._called is None:
+                self._called = {unit.callsign: unit.unit_id for unit in reversed(live_map.units.values())}
+            if name in self._called:
+                return self._called[name]
+        return None
+
+    def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:
+        self.quarantine.add(self.now_ms, self.way, device, reason, words, json.dumps(message))
