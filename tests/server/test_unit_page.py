@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +19,7 @@ from websockets.sync.client import connect
 from geo_backup.people import Principal, Roster
 from geo_backup.server.phones import CODE_S, CODES_KEPT, PER_UNIT, Phones
 from geo_backup.server.speaker import UNIT_COOKIE, Speakers
-from tests.asking import NORTH, SOUTH, at, new_unit, problem, report, unit_body
+from tests.asking import NORTH, SOUTH, at, new_incident, new_unit, problem, report, unit_body
 from tests.running import ServerInThread, events_in, eventually
 from tests.server.test_access import speaks
 from tests.told import Told
@@ -140,6 +141,28 @@ def test_a_desk_ends_a_units_phones_and_their_feeds(desk: httpx.Client, closed: 
         assert f'{UNIT_COOKIE}=""' in ended.headers["set-cookie"]
     ends = [event for event in events_in(server.log) if type(event).__name__ == "SignedOut"]
     assert {event.said_by for event in ends} >= {"program:desk"}
+
+
+def test_a_phone_is_told_that_its_incident_is_over(desk: httpx.Client, closed: tuple[ServerInThread, str]) -> None:
+    """Whose sight is narrow hears of an end as everybody does, and of nobody else's incident."""
+    with phone_of(desk, "P1") as phone:
+        cookie = {"Cookie": f"{UNIT_COOKIE}={phone.cookies[UNIT_COOKIE]}"}
+        with connect(f"{closed[0].feed}?page=unit", additional_headers=cookie, proxy=None) as feed:
+            feed.send(json.dumps({"type": "hello", "topics": ["incidents"]}))
+
+            def told() -> dict[str, Any] | None:
+                incidents: dict[str, Any] | None = json.loads(feed.recv(timeout=10)).get("incidents")
+                return incidents or None
+
+            assert not json.loads(feed.recv(timeout=10))["incidents"]
+            new_incident(desk, incident_id="not-theirs")
+            assert phone.post("/v1/emergencies", json={"unit_id": "P1", "emergency_id": "cry"}).status_code == 201
+            assert list(eventually(told)) == ["cry"]
+            end = {"by": "supervisor", "who": "Chief", "reason": "seen safe"}
+            assert desk.post("/v1/emergencies/cry/clear", json=end).status_code == 200
+            for incident_id in ("cry", "not-theirs"):
+                assert desk.post(f"/v1/incidents/{incident_id}/close").status_code == 200
+            assert eventually(lambda: (told() or {}).get("cry", "open") is None)
 
 
 def test_a_phone_ends_with_the_shift(desk: httpx.Client) -> None:

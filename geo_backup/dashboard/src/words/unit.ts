@@ -31,7 +31,7 @@ export const words = {
   pending: (what: string) => `Not sent yet: ${what}`,
   refused: (what: string, why: string) => `\u201c${what}\u201d was refused: ${why}`,
 
-  map: "Map",
+  news: "What to know now",
   centre: "Where I am",
   whole: "The whole way",
   noMap: "This phone cannot draw the map.",
