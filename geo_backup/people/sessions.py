@@ -36,7 +36,8 @@ class SignInError(GeoBackupError):
 
 @dataclass(frozen=True)
 class Session:
-    """One session that stands: whose, from where, by a password of this server or a provider's word, and how long."""
+    """One session that stands: whose, from where, by a password of this server, a provider's word or (of an officer's
+    phone) a code, and how long."""
 
     session_id: str
     person_id: str
@@ -121,7 +122,13 @@ class Sessions:
         )
         names = {one.person_id: one.name for one in self._people.all()}
         return [
-            Session(session_id, whose, names.get(whose, "") if local else _told(kept).name, not local, *rest)
+            Session(
+                session_id,
+                whose,
+                names.get(whose, "") if local else _told(kept).name,
+                _vouched(local, session_id),
+                *rest,
+            )
             for session_id, whose, kept, local, *rest in rows
         ]
 
@@ -189,6 +196,11 @@ class Sessions:
                 sql.execute("INSERT OR IGNORE INTO locks VALUES (?,?,?)", (person_id, source, now_ms))
                 if known:
                     self._file.act("node", "locked_out", person_id, f"{WRONG_MAX} wrong tries from {source}")
+
+
+def _vouched(local: int, session_id: str) -> bool:
+    """Whether a provider began a session."""
+    return not local and not session_id.startswith(PHONE)
 
 
 def _kept(who: Principal) -> str:

@@ -9,7 +9,7 @@ import segno
 from fastapi import Request
 
 from geo_backup.custody import SignedOut
-from geo_backup.events import ANY, BackupRequested, Need
+from geo_backup.events import ANY, BackupRequested, Event, IncidentNoted, Need
 from geo_backup.live_map import Incident, Unit
 from geo_backup.live_map.state import OPEN_STATES
 from geo_backup.node import Node
@@ -116,6 +116,7 @@ async def call_backup(
     request_id = body.request_id or new_id("b")
     named = f"call:{unit_id}:{request_id}"
     standing = _own(node, unit)
+    opened = standing is None
     if standing is None:
         standing = await _opened(node, places, unit, body, request_id)
     elif standing.request_id == named:
@@ -130,7 +131,18 @@ async def call_backup(
         several=standing.several,
         run_card=standing.run_card,
     )
-    await record(node, asked)
+    said: list[Event] = []
+    if body.note and not opened:
+        said.append(
+            IncidentNoted(
+                event_id=f"noted:{standing.opening}:{request_id}",
+                received_ms=asked.received_ms,
+                incident_id=standing.incident_id,
+                note_id=request_id,
+                text=body.note,
+            )
+        )
+    await record(node, asked, *said)
     return told_incident(incident_of(node, standing.incident_id), 201)
 
 
@@ -156,7 +168,7 @@ async def _opened(node: Node, places: TheGazetteer, unit: Unit, body: UnitBackup
         priority=PRIORITY[body.mode],
         kind="backup",
         agency=unit.agency,
-        note=f"{unit.callsign} asks for backup",
+        note=body.note,
     )
     await incidents.open_incident(node, places, new)
     return incident_of(node, request_id)

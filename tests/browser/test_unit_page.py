@@ -261,7 +261,7 @@ def test_what_is_pressed_without_a_link_is_kept(phone: Any, desk: httpx.Client) 
 
 
 def test_a_desk_shows_the_code_and_ends_the_phones(browser: Any, desk: httpx.Client) -> None:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
     page = context.new_page()
     page.goto(f"https://{desk.headers['Host']}")
     page.get_by_test_id("token").fill(desk.headers["Authorization"].split()[1])
@@ -285,5 +285,9 @@ def test_a_desk_shows_the_code_and_ends_the_phones(browser: Any, desk: httpx.Cli
     phone.reload()
     phone.get_by_test_id("over").wait_for()
     shot(phone, "unit-over")
+    sound(phone, "over")
+    phone.get_by_test_id("paste").fill(desk.post(f"/v1/units/{UNIT}/page_code").json()["url"])
+    phone.get_by_test_id("open").tap()
+    phone.wait_for_selector("[data-testid=unit-page]")
     phone.context.close()
     context.close()

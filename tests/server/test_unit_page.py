@@ -184,6 +184,7 @@ def test_phones_survive_a_restart_and_are_not_too_many(tmp_path: Path) -> None:
     assert (found.said_by, found.units, found.session) == ("device:phone-0", who.units, "phone-0")
     assert again.holds(found) == found
     assert [one.id for one in again.phones_of("P1")] == ["phone-0", "phone-1", "phone-2"]
+    assert [(one.session_id, one.by_provider) for one in roster.sessions.standing("phone-1")] == [("phone-1", False)]
     again.end_phone(found)
     assert again.holds(found) is None
     assert again.end_idle(0.0) == []
@@ -209,7 +210,7 @@ def test_an_officer_asks_for_more(desk: httpx.Client) -> None:
     for name, place in (("P1", NORTH), ("P2", SOUTH)):
         report(desk, {"unit_id": name, "lon": place[0], "lat": place[1]})
     with phone_of(desk, "P1") as phone:
-        ask = {"mode": "immediate", "units": 2, "request_id": "b-one"}
+        ask = {"mode": "immediate", "units": 2, "request_id": "b-one", "note": "two, at once"}
         asked = phone.post("/v1/units/P1/backup", json=ask)
         assert asked.status_code == 201, asked.text
         assert phone.post("/v1/units/P1/backup", json=ask).status_code == 200
@@ -217,9 +218,10 @@ def test_an_officer_asks_for_more(desk: httpx.Client) -> None:
         assert (incident["for_unit_id"], incident["pinned"], incident["mode"]) == ("P1", True, "immediate")
         assert (incident["priority"], incident["agency"]) == (1, "police")
         assert [need["count"] for need in incident["requirement"]] == [2]
-        more = phone.post("/v1/units/P1/backup", json={"units": 1, "mode": "delayed", "request_id": "b-two"})
+        more = phone.post("/v1/units/P1/backup", json={**ask, "units": 1, "mode": "delayed", "request_id": "b-two"})
         assert [need["count"] for need in more.json()["requirement"]] == [3]
         assert more.json()["incident_id"] == "b-one"
+        assert (incident["note"], [note["text"] for note in more.json()["notes"]]) == ("two, at once", ["two, at once"])
     assert desk.post("/v1/incidents/b-one/close").status_code == 200
     desk.put("/v1/units/P2/crew", json={"crew": [{"capabilities": []}], "shift_ends": None})
     desk.put("/v1/units/P3", json=unit_body(callsign="P3"))

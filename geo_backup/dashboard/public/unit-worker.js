@@ -6,13 +6,14 @@ const WAIT_MS = 4000;
 
 const ours = (url) => url.origin === location.origin && (url.pathname.startsWith("/assets/") || url.pathname === "/unit.webmanifest");
 
-/** Reads the page and what it names; a page that names other files than before makes the old ones go. */
+/** Reads the page and what it names, where it is another one than before; the old one's files go. */
 async function renew(answer) {
   const html = await answer.clone().text();
   const named = [...html.matchAll(/(?:src|href)="([^"]*\/assets\/[^"]+)"/g)].map(([, path]) => new URL(path, location.origin).pathname);
   const cache = await caches.open(SHELL);
   const before = await cache.match(PAGE);
-  if (before && (await before.text()) !== html) await Promise.all((await cache.keys()).map((key) => cache.delete(key)));
+  if (before && (await before.text()) === html) return;
+  if (before) await Promise.all((await cache.keys()).map((key) => cache.delete(key)));
   await cache.addAll(named);
   await cache.put(PAGE, answer);
 }

@@ -17,7 +17,7 @@ const AGAIN_MS = 2_000;
 const URGENT_AGAIN_MS = 700;
 const URGENT_WITHIN_MS = 4_000;
 const WITHIN_MS = 10_000;
-/** So soon nobody need be told that an emergency is not heard yet. */
+/** The way is asked for anew so seldom, and only where the unit has moved. */
 const ROUTE_MS = 5_000;
 const ROUTE_M = 15;
 const KEEP_MS = 3_000;
@@ -42,6 +42,9 @@ interface Known {
   route: Route | null;
 }
 
+/** The code in an address, or in what was typed of it. */
+const codeIn = (text: string): string | undefined => /^(?:.*#code=)?([\w-]{16,64})$/.exec(text.trim())?.[1];
+
 class Officer {
   phase = $state<Phase>("asking");
   who = $state.raw<Who | null>(null);
@@ -56,6 +59,8 @@ class Officer {
   #kept = $state.raw<Known | null>(null);
   #connected = false;
   #sending = false;
+  /** Who this is was asked again since something was refused. */
+  #looked = false;
   #again: ReturnType<typeof setTimeout> | undefined;
   #routed: { at: LonLat; incident: string; ms: number } | null = null;
   #keptMs = 0;
@@ -83,7 +88,7 @@ class Officer {
   async begin(): Promise<void> {
     this.who = kept<Who>("who");
     if (this.who) this.#open(this.who);
-    const code = /^#code=([\w-]{1,64})$/.exec(location.hash)?.[1];
+    const code = codeIn(location.hash);
     // the address forgets the code at once: it is worth nothing to whoever reads it later
     if (location.hash) history.replaceState(null, "", location.pathname);
     chime.listen();
@@ -91,6 +96,14 @@ class Officer {
     addEventListener("online", () => void this.#pump());
     addEventListener("pagehide", () => this.#keep(true));
     setInterval(() => this.#tick(), 1_000);
+  }
+
+  /** A code that was typed or pasted, where no camera opens this page. */
+  type(text: string): void {
+    const code = codeIn(text);
+    this.trouble = "";
+    if (code) void this.#enter(code);
+    else this.trouble = words.door.noCode;
   }
 
   /** Asks until the server has said who this is; a phone without a link goes on with what it knew. */
@@ -207,8 +220,9 @@ class Officer {
 
   backup(mode: "immediate" | "delayed", units: number): void {
     const at = this.here;
-    const body = { mode, units, request_id: newId("b"), ...(at ? { lon: at[0], lat: at[1] } : {}) };
-    this.#press(words.backup.asked(units, mode), "POST", `${this.#path}/backup`, body);
+    const what = words.backup.asked(units, mode);
+    const body = { mode, units, request_id: newId("b"), note: words.backup.note(this.who!.callsign, what), ...(at ? { lon: at[0], lat: at[1] } : {}) };
+    this.#press(what, "POST", `${this.#path}/backup`, body);
   }
 
   declare(): void {
@@ -236,11 +250,14 @@ class Officer {
     if (this.#sending || this.phase !== "in") return;
     this.#sending = true;
     clearTimeout(this.#again);
+    let calm = false;
     try {
-      for (let parcel = this.#box.next(); parcel; parcel = this.#box.next()) {
-        if (!(await this.#send(parcel))) {
-          this.#again = setTimeout(() => void this.#pump(), this.unheard ? URGENT_AGAIN_MS : AGAIN_MS);
-          break;
+      for (let parcel = this.#box.next(); parcel; parcel = this.#box.next(calm)) {
+        const became = await this.#send(parcel);
+        if (became === "later") break;
+        if (became === "refused") {
+          calm = true; // it is tried again, and keeps nothing else back
+          continue;
         }
         this.#box.sent(parcel);
         this.#show();
@@ -248,11 +265,12 @@ class Officer {
       }
     } finally {
       this.#sending = false;
+      if (this.#box.next()) this.#again = setTimeout(() => void this.#pump(), this.unheard ? URGENT_AGAIN_MS : AGAIN_MS);
     }
   }
 
-  /** Whether this need not be said again. */
-  async #send(parcel: Parcel): Promise<boolean> {
+  /** `done`: it need not be said again. `refused`: an emergency that the server does not take now. */
+  async #send(parcel: Parcel): Promise<"done" | "later" | "refused"> {
     try {
       if ("fixes" in parcel) await api.say("POST", "/v1/positions", { positions: parcel.fixes.map((fix) => this.#row(fix)) }, this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
       else {
@@ -260,18 +278,20 @@ class Officer {
         await api.say(method, path, dated ? { ...body, at: this.#time(pressedMs) } : body, urgent ? URGENT_WITHIN_MS : WITHIN_MS);
         this.said = "";
       }
-      return true;
+      this.#looked = false;
+      return "done";
     } catch (error) {
-      if (!(error instanceof Problem) || error.unsure || error.status >= 500 || error.status === 429) return false;
-      if (error.status === 401 || error.status === 403) {
-        const before = this.phase;
+      const urgent = "pressed" in parcel && parcel.pressed.urgent;
+      if (!(error instanceof Problem) || error.unsure || error.status >= 500 || error.status === 429) return "later";
+      if (error.status === 401 || (error.status === 403 && !this.#looked)) {
+        this.#looked = true;
         await this.#look(); // the page's word may be another one, or the session over
-        if (this.phase !== before) return false;
-        if (error.status === 401) return false;
+        return "later";
       }
-      if ("pressed" in parcel && parcel.pressed.urgent) return false; // never given up
+      this.#looked = false;
+      if (urgent) return "refused"; // never given up
       if ("pressed" in parcel) this.said = words.refused(parcel.pressed.what, error.message);
-      return true;
+      return "done";
     }
   }
 

@@ -28,6 +28,14 @@ describe("the outbox", () => {
     expect(next && "fixes" in next && [next.fixes.length, next.fixes.at(-1)![0]]).toEqual([AT_ONCE, (FIXES_MAX + 99) * 1000]);
   });
 
+  it("goes on with the rest while an emergency is refused", () => {
+    const box = new Outbox("P7");
+    box.press(press("help", true));
+    box.locate(fix(1));
+    expect(box.next(true)).toEqual({ fixes: [fix(1)] });
+    expect(box.next()).toEqual({ pressed: press("help", true) });
+  });
+
   it("lets go of the oldest press that is no emergency", () => {
     const box = new Outbox("P7");
     box.press(press("help", true));

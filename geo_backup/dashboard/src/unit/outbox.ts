@@ -71,12 +71,12 @@ export class Outbox {
     this.pressed = [...this.pressed.filter((_, n) => n !== gone), pressed];
   }
 
-  /** What goes next; null: nothing waits. It stays until `sent`. */
-  next(): Parcel | null {
+  /** What goes next; null: nothing waits. It stays until `sent`. `calm`: emergencies were tried, and refused for now. */
+  next(calm = false): Parcel | null {
     const urgent = this.pressed.find((one) => one.urgent);
-    if (urgent) return { pressed: urgent };
+    if (urgent && !calm) return { pressed: urgent };
     if (this.#newest) return { fixes: [this.#newest] };
-    const [first] = this.pressed;
+    const first = this.pressed.find((one) => !one.urgent);
     if (first) return { pressed: first };
     return this.fixes.length ? { fixes: this.fixes.slice(-AT_ONCE) } : null;
   }

@@ -9,7 +9,7 @@ export const phone = {
   until: (left_s: number) => `Holds for ${Math.floor(left_s / 60)}:${String(left_s % 60).padStart(2, "0")}.`,
   here: "Open it in this browser",
   another: "Another code",
-  count: (phones: number) => (phones ? `${counted(phones)} in. It ends with the shift.` : "No phone is in."),
+  count: (phones: number) => (phones ? `${counted(phones)} in, until the shift ends.` : "No phone is in."),
   end: (phones: number) => `End ${counted(phones)}`,
   leave: "Done",
   loopback: "A phone cannot open this address: it means the phone itself. Open the desk by the server\u2019s name first, with https.",
