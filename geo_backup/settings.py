@@ -20,16 +20,18 @@ if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks 
     from geo_backup.eventlog.retention import Retention
     from geo_backup.people.oidc import Oidc
     from geo_backup.people.provider import Provider
+    from geo_backup.receivers.config import Receiver
 
 
 @dataclass(frozen=True)
 class Config:
     """What the file of `--config` says: hosts that the server may call, the identity provider, and how long the log
-    keeps what; without that it keeps all."""
+    keeps what (without that it keeps all), and the receivers of trackers that speak otherwise than by HTTP."""
 
     hosts: tuple[str, ...] = ()
     oidc: Oidc | None = None
     retention: Retention | None = None
+    receivers: tuple[Receiver, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -38,9 +40,9 @@ class Config:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
-        unknown = sorted(set(said) - {"outbound", "oidc", "retention"})
+        unknown = sorted(set(said) - {"outbound", "oidc", "retention", "receivers"})
         if unknown:
-            words = f"{path}: sections are [outbound], [oidc] and [retention], not {unknown[0]!r}"
+            words = f"{path}: sections are [outbound], [oidc], [retention] and [receivers.*], not {unknown[0]!r}"
             raise BadValueError("--config", "section", words)
         outbound, section, kept = said.get("outbound", {}), said.get("oidc"), said.get("retention")
         hosts = outbound.get("hosts", []) if isinstance(outbound, dict) else None
@@ -60,7 +62,12 @@ class Config:
                 from geo_backup.eventlog.retention import Retention
 
                 retention = Retention.of(kept)
-            return cls(tuple(hosts), oidc, retention)
+            receivers: tuple[Receiver, ...] = ()
+            if "receivers" in said:
+                from geo_backup.receivers.config import receivers_of
+
+                receivers = receivers_of(said["receivers"], path.parent)
+            return cls(tuple(hosts), oidc, retention, receivers)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
 
@@ -154,6 +161,23 @@ class Settings:
             )
         named = Proxies(tuple(network_of(proxy) for proxy in proxies), alone=beyond and tls is None)
         return replace(self, tls=tls, proxies=named)
+
+    def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None) -> Settings:
+        """These settings with receivers that flags ask for. Raises `BadValueError` for one that the file has too, and
+        for recorded time, which no tracker speaks of."""
+        flags = {"udp": udp and {"port": udp}, "tcp": tcp and {"port": tcp}, "mqtt": mqtt and {"url": mqtt}}
+        asked = {way: section for way, section in flags.items() if section}
+        receivers = self.config.receivers
+        if asked:
+            from geo_backup.receivers.config import receivers_of
+
+            twice = next((one.way for one in receivers if one.way in asked), None)
+            if twice is not None:
+                raise BadValueError(f"--{twice}", "twice", f"--{twice} stands in the file of --config too; say it once")
+            receivers = (*receivers, *receivers_of(asked, Path()))
+        if receivers and self.mode != "live":
+            raise BadValueError("--clock", "clock", "receivers hear what is now: serve without --clock replay")
+        return replace(self, config=replace(self.config, receivers=receivers))
 
 
 def _is_somebody(roster_file: Path | None) -> bool:

@@ -33,6 +33,8 @@ from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
 from geo_backup.people import Roster
 from geo_backup.people.provider import Provider
+from geo_backup.receivers.config import Receiver
+from geo_backup.receivers.start import beside_of
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
@@ -172,6 +174,7 @@ class ServerInThread(Server):
     provider: Provider | None = None
     certificate: Certificate | None = None
     proxies: Proxies = field(default_factory=Proxies)
+    receivers: tuple[Receiver, ...] = ()
     speakers: Speakers | None = None
     node: Node | None = None
 
@@ -263,7 +266,7 @@ class ServerInThread(Server):
         )
         self.speakers = app.state.speakers
         watch = partial(keep_watch, node, app.state.speakers)
-        beside = (until_told, watch)
+        beside = (until_told, watch, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
 
 

@@ -83,8 +83,16 @@ def serve(
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md)."),
+        typer.Option(
+            help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md), receivers "
+            "(receivers/README.md)."
+        ),
     ] = None,
+    udp: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port for modems of this machine: NMEA and TAIP by UDP.")
+    ] = None,
+    tcp: Annotated[int | None, typer.Option(min=1, max=65_535, help="The same by TCP.")] = None,
+    mqtt: Annotated[str | None, typer.Option(help="Broker of OwnTracks phones, such as mqtt://127.0.0.1:1883.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     trusted_proxy: Annotated[
@@ -102,7 +110,7 @@ def serve(
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
-    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ())))
+    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt)))
 
 
 @app.command()
@@ -155,6 +163,22 @@ def watch(
     Example: geo-backup watch http://127.0.0.1:8000
     """
     asyncio.run(_watch(url, once, as_json))
+
+
+@app.command()
+def quarantine(
+    url: Annotated[str, typer.Argument(help="Server, such as http://127.0.0.1:8000")] = "http://127.0.0.1:8000",
+    as_json: JsonOption = False,
+) -> None:
+    """What trackers sent and nobody could use: the last messages, why, and what to do about it.
+
+    Example: geo-backup quarantine http://127.0.0.1:8000
+    """
+    found = asyncio.run(_quarantine(url))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        show(words.quarantine(found))
 
 
 @app.command()
@@ -322,6 +346,8 @@ async def _compose(
 
     certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
+    for receiver in settings.config.receivers:
+        receiver.bind(None if certificate is None else certificate.context)
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
@@ -363,6 +389,10 @@ async def _compose(
         from geo_backup.server.retention import keep_terms
 
         beside = (*beside, partial(keep_terms, node, settings.config.retention))
+    if settings.config.receivers:
+        from geo_backup.receivers.start import beside_of
+
+        beside = (*beside, *beside_of(settings.config.receivers, server.state))
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 
@@ -409,6 +439,14 @@ async def _import_rest() -> None:
     for name in ("sparse.csgraph", "special", "optimize", "ndimage"):
         await asyncio.to_thread(import_module, f"scipy.{name}")
     gc.freeze()
+
+
+async def _quarantine(url: str) -> dict[str, Any]:
+    from geo_backup.client import Client
+
+    async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
+        found: dict[str, Any] = await client.call("GET", "/v1/quarantine")
+        return found
 
 
 async def _traffic(url: str, file: bytes | None) -> dict[str, Any] | None:

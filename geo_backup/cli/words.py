@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BUILDING = "reading"
 COMPILING = "Compiling for this machine, once"
 DRIVE_TIMES = "drive times"
+EXPORTING = "writing"
 MATCHING = "finding the roads that were driven"
 LEARNING = "learning, drive by drive"
 VERIFYING = "verify"
@@ -46,6 +47,13 @@ def replaying(url: str) -> str:
 def minutes(seconds: float | None) -> str:
     """Minutes and seconds; nothing for an unknown time."""
     return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def exported(file: str, total: int) -> str:
+    """What was exported."""
+    if not total:
+        return f"{file}: no fix of these units in this time; nothing but the head was written"
+    return f"{file}: {total:,} {'fix' if total == 1 else 'fixes'}"
 
 
 def rows(title: str, values: Mapping[str, Any]) -> Table:
@@ -333,6 +341,20 @@ def traffic(loaded: Mapping[str, Any] | None) -> str:
         f"{loaded['rows_matched']:,} of {loaded['rows']:,} rows lie on {loaded['edges']:,} directed edges, "
         f"{loaded['edges_closed']:,} of them closed; they hold since {loaded['loaded_time']}"
     )
+
+
+def quarantine(found: Mapping[str, Any]) -> Table | str:
+    """The messages that were set aside, the newest first; what strangers sent steers no terminal."""
+    rows = found["quarantine"]
+    if not rows:
+        return "nothing was set aside: every message of a tracker could be used"
+    table = Table(title=f"the last {len(rows):,} of {so_many(found['total'], 'message')} that nobody could use")
+    for heading in ("at", "way", "device", "why, and what to do", "message"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        cells = (row["at_time"][:19], row["way"], row["device"], row["reason"], row["message"][:80])
+        table.add_row(*(escape("".join(one if one.isprintable() else " " for one in cell)) for cell in cells))
+    return table
 
 
 def world(now: World) -> Table:
