@@ -132,6 +132,8 @@ _.last_unit
 _.has_basemap
 _.not_declared
 _.speaker
+_.qr
+_.phone_id
 _.rights
 _.csrf
 _.key_named

@@ -129,6 +129,10 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
     {
         # nobody need say who they are
         "get_page": None,
+        "get_unit_page": None,
+        "get_unit_manifest": None,
+        "get_unit_worker": None,
+        "open_unit_page": None,
         "get_docs": None,
         "get_health": None,
         "get_readiness": None,
@@ -198,6 +202,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "move_assignment": "respond",
         "clear_emergency": "respond",
         "acknowledge_message": "answer",
+        "call_backup": "respond",
         # what a desk does
         "acknowledge_emergency": "take",
         "acknowledge_timer": "take",
@@ -209,6 +214,9 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "reopen_incident": "dispatch",
         "assign_unit": "dispatch",
         "ask_for_backup": "dispatch",
+        "make_page_code": "dispatch",
+        "list_phones": "dispatch",
+        "end_phones": "dispatch",
         "add_closure": "close_roads",
         "lift_closure": "close_roads",
         "adopt_traffic": "traffic",
@@ -242,7 +250,7 @@ FOR_ALL_AGENCIES = frozenset(
 BY_AGENCY = frozenset({"get_cover", "list_moves"})
 """What they tell is by agency: whoever serves one is told of that."""
 OF_ONE_AGENCY = frozenset({"adopt_rules", "open_incident", "register_unit", "retire_unit", "set_word", "set_status",
-                           "set_crew",
+                           "set_crew", "make_page_code", "list_phones", "end_phones", "call_backup",
                            "clear_emergency", "change_incident", "note_incident", "close_incident",
                            "reopen_incident", "make_agreement", "end_agreement",
                            "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip

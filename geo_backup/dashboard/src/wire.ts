@@ -53,6 +53,7 @@ export interface Session {
   /** Nobody is configured: whoever reaches the server may do everything. */
   open: boolean;
   speaker: { said_by: string; name: string; roles: string[]; unit_ids: string[] } | null;
+  until?: string | null;
   rights: Right[];
   own: Right[];
   topics: string[];
@@ -61,6 +62,14 @@ export interface Session {
   provider?: string;
   csrf?: string;
   idle_s?: number | null;
+}
+/** What lets one phone in as a unit's, once; `qr` is a picture of `url` (SVG). */
+export interface PageCode {
+  unit_id: string;
+  code: string;
+  url: string;
+  until: string;
+  qr: string;
 }
 export type SignIn = { person_id: string; password: string; code: string } | { token: string };
 
@@ -389,7 +398,7 @@ export interface ReplayClock {
   extent?: [number, number, number, number] | null;
 }
 
-export type Route = Feature<Geometry, { unit_id?: string; eta_s?: number; distance_m?: number; streets?: string[]; pace?: string }>;
+export type Route = Feature<Geometry, { unit_id?: string; eta_s?: number; distance_m?: number; streets?: string[]; steps?: { instruction: string; distance_m: number; name: string }[]; pace?: string }>;
 export type Reach = FeatureCollection<Geometry, { minutes: number }>;
 export type ClosedRoads = Feature<MultiLineString, { closure_id: string; whole: boolean }>;
 

@@ -15,7 +15,7 @@ from geo_backup.wire.requests.incidents import (
     NewNote,
 )
 from geo_backup.wire.requests.messages import MessageAnswer, NewMessage
-from geo_backup.wire.requests.people import SignIn
+from geo_backup.wire.requests.people import PageCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
@@ -26,10 +26,12 @@ from geo_backup.wire.requests.units import (
     Position,
     Positions,
     StatusChange,
+    UnitBackup,
     UnitDescription,
 )
 
 __all__ = [
+    "PageCode",
     "SignIn",
     "AidApproval",
     "NewAgreement",
@@ -59,6 +61,7 @@ __all__ = [
     "Position",
     "Positions",
     "StatusChange",
+    "UnitBackup",
     "UnitDescription",
     "Request",
     "Time",

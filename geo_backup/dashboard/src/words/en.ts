@@ -6,6 +6,7 @@ import { handover } from "./handover";
 import { help } from "./help";
 import { past, record } from "./past";
 import { messages } from "./messages";
+import { phone } from "./phone";
 import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
@@ -117,6 +118,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  phone,
   timers,
   messages,
   handover,
