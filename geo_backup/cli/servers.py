@@ -363,6 +363,12 @@ async def _compose(
         from geo_backup.server.retention import keep_terms
 
         beside = (*beside, partial(keep_terms, node, settings.config.retention))
+    if settings.config.tak is not None and settings.mode == "live":
+        from geo_backup.receivers.tak import TakStreams
+        from geo_backup.receivers.tak_peer import Ears
+
+        ears = Ears(node, server.state.adoption, server.state.quarantine, speakers)
+        beside = (*beside, TakStreams(settings.config.tak, ears).run)
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 

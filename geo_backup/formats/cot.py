@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
+from geo_backup.formats.heard import Heard
 from geo_backup.formats.tracks import NO_HINTS, Collector, Hints, Recording
 from geo_backup.wire.times import to_ms
 from geo_backup.wire.unknown import known, stated
@@ -51,17 +52,38 @@ class CotEvent(NamedTuple):
     nothing: Nothing | None = None
     """Why an event of another kind does nothing."""
 
+    @property
+    def heard(self) -> Heard:
+        """The same as a message of a tracker, for what becomes of it."""
+        return Heard(
+            self.names,
+            self.fix,
+            self.kind == "alert",
+            self.unknown,
+            "" if self.nothing is None else NOTHING[self.nothing],
+            cancelled=self.kind == "cancel",
+        )
+
 
 def parse(data: bytes) -> CotEvent:
     """Read one `<event>`. Raises `BadValueError` that names the attribute; entities and document types are refused."""
+    return parse_element(element_of(data))
+
+
+def element_of(data: bytes) -> ElementTree.Element:
+    """A message of TAK, such as one `<event>`, taken apart. Raises `BadValueError`."""
     if b"<!" in data or b"\0" in data:  # in UTF-16 a `<!` has another look
         raise BadValueError(
             "/", "xml", "a CoT event has no document type, entities or comments; and is UTF-8; send the event alone"
         )
     try:
-        event = ElementTree.fromstring(data)
+        return ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise BadValueError("/", "xml", f"not a CoT event: {error}") from None
+
+
+def parse_element(event: ElementTree.Element) -> CotEvent:
+    """The same of an `<event>` that is taken apart already."""
     if event.tag != "event":
         raise BadValueError("/", "xml", f"a CoT message is an <event>, not a <{event.tag}>")
     kind, uid = event.get("type", ""), event.get("uid", "")

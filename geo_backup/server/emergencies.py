@@ -211,6 +211,7 @@ async def declare_all(
     writing: asyncio.Future[list[Outcome]],
     adoption: Adoption | None,
     client: str,
+    source: Source = "device",
 ) -> tuple[list[Pressed], list[documents.NotDeclared]]:
     """The emergencies of those whose devices were pressed, once the positions that came with it are folded, but never
     later than it may alarm; and why some are not declared."""
@@ -220,7 +221,7 @@ async def declare_all(
         return called, not_called
     await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
     presses = (
-        declare(node, unit_id, place, source="device", adoption=adoption, client=client)
+        declare(node, unit_id, place, source=source, adoption=adoption, client=client)
         for unit_id, place in pressed.items()
     )
     for unit_id, one in zip(pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
