@@ -34,6 +34,7 @@ class TakStreams:
     def __init__(self, settings: Tak, ears: Ears) -> None:
         self._settings, self._ears = settings, ears
         self._peers: dict[asyncio.Task[None], str] = {}
+        self.counts, self.quarantine = ears.counts, ears.quarantine
         self.port = 0
         self.ready = asyncio.Event()
         self._tls = None if settings.listen is None else settings.listen.files.server_context()

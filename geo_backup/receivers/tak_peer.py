@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.formats import cot, cot_items, tak_proto
-from geo_backup.formats.tak_stream import Message, Splitter, framed
+from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
 from geo_backup.node import Node, rung
 from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
@@ -136,9 +136,12 @@ class Peer:
     # ---- what it says
 
     async def _hear(self) -> None:
-        ears, loop = self._ears, asyncio.get_running_loop()
+        ears, loop, first = self._ears, asyncio.get_running_loop(), True
         while data := await self._reader.read(READ_BYTES):
             self._heard_s = loop.time()
+            if first and data[0] == MAGIC:  # programs there are that speak version 1 unasked, and read XML
+                self._splitter.version = 1
+            first = False
             who = self._who or UNNAMED
             hearing = Hearing(ears.node, ears.adoption, ears.quarantine, WAY, who, self._client, source="tak")
             for message in self._splitter.feed(data):

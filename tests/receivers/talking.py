@@ -61,7 +61,7 @@ class Client:
     def events(self, pattern: str = "") -> list[str]:
         """The events so far that have this in them."""
         found = re.findall(r"<event .*?</event>", self.read().decode(), re.DOTALL)
-        return [one for one in found if re.search(pattern, one)]
+        return [one for one in found if re.search(pattern, one, re.DOTALL)]
 
     def hears(self, pattern: str, within_s: float = 10.0) -> str:
         """The newest event that has this in it, once there is one."""
