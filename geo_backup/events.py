@@ -162,6 +162,16 @@ class UnitRetired(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAssigned(Event):
+    """A tracker reports for a unit from now on; for none (`unit_id` None): nobody knows it any more."""
+
+    device_id: str
+    unit_id: str | None
+    address: str = ""
+    """Where it speaks from, by a way that has no secrets; empty: nobody said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOpened(Event):
     """Somebody needs help at a place."""
 
@@ -379,6 +389,8 @@ class EmergencyDeclared(Event):
     off_road_m: float = 0.0
     unlisted: bool = False
     """Nobody registered the unit, and the list of units took no more: the emergency is opened without it."""
+    verified: bool = True
+    """Whether it is sure who pressed; else `unit_id` is what the device calls itself, and no unit of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -629,6 +641,7 @@ KINDS: Mapping[str, type[Event]] = {
         CrewReported,
         WordSet,
         UnitRetired,
+        DeviceAssigned,
         IncidentOpened,
         IncidentChanged,
         IncidentNoted,

@@ -41,6 +41,8 @@ class FixRules:
     """A unit is held back no longer than this."""
     accuracy_max_m: float = number(200.0, 1.0, 100_000.0)
     """Less accurate fixes are no place to route from (`inaccurate`)."""
+    device_hold_ms: int = number(10_000, 0, 3_600_000)
+    """A unit with several devices stays with one until that was silent, or another more accurate, for so long."""
     kept: int = number(8, 1, 64)
     """Accepted fixes kept in a unit, to know its direction and to tell a duplicate from a late fix."""
 
@@ -164,6 +166,7 @@ class LimitRules:
     horizon_ms: int = number(3_600_000, 60_000, 14_400_000)
     open_incidents: int = number(500, 1, 5_000)
     units: int = number(20_000, 1, 200_000)
+    devices: int = number(40_000, 1, 400_000)
     closures: int = number(1_000, 1, 10_000)
     positions_per_request: int = number(1_000, 1, 10_000)
     ranking_frame: int = number(20, 1, 1_000)

@@ -20,18 +20,18 @@ if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks 
     from geo_backup.eventlog.retention import Retention
     from geo_backup.people.oidc import Oidc
     from geo_backup.people.provider import Provider
-    from geo_backup.receivers.tak_settings import Tak
+    from geo_backup.receivers.config import Receiver
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the file of `--config` says: hosts that the server may call, the identity provider, how long the log keeps
-    what (without that it keeps all), and the streams of TAK."""
+    """What the file of `--config` says: hosts that the server may call, the identity provider, and how long the log
+    keeps what (without that it keeps all), and the receivers of trackers that speak otherwise than by HTTP."""
 
     hosts: tuple[str, ...] = ()
     oidc: Oidc | None = None
     retention: Retention | None = None
-    tak: Tak | None = None
+    receivers: tuple[Receiver, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -40,20 +40,19 @@ class Config:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
-        unknown = sorted(set(said) - {"outbound", "oidc", "retention", "tak"})
+        unknown = sorted(set(said) - {"outbound", "oidc", "retention", "receivers"})
         if unknown:
-            words = f"{path}: sections are [outbound], [oidc], [retention] and [tak], not {unknown[0]!r}"
+            words = f"{path}: sections are [outbound], [oidc], [retention] and [receivers.*], not {unknown[0]!r}"
             raise BadValueError("--config", "section", words)
         outbound, section, kept = said.get("outbound", {}), said.get("oidc"), said.get("retention")
-        streams = said.get("tak")
         hosts = outbound.get("hosts", []) if isinstance(outbound, dict) else None
         if set(outbound) - {"hosts"} or not isinstance(hosts, list) or not all(isinstance(one, str) for one in hosts):
             words = f'{path}: [outbound] has one key, such as hosts = ["id.example.org:8443"]'
             raise BadValueError("--config", "outbound", words)
-        for name, one in (("oidc", section), ("retention", kept), ("tak", streams)):
+        for name, one in (("oidc", section), ("retention", kept)):
             if one is not None and not isinstance(one, dict):
                 raise BadValueError("--config", name, f"{path}: [{name}] is a section")
-        oidc = retention = tak = None
+        oidc = retention = None
         try:
             if section is not None:
                 from geo_backup.people.oidc import Oidc
@@ -63,11 +62,12 @@ class Config:
                 from geo_backup.eventlog.retention import Retention
 
                 retention = Retention.of(kept)
-            if streams is not None:
-                from geo_backup.receivers.tak_settings import Tak
+            receivers: tuple[Receiver, ...] = ()
+            if "receivers" in said:
+                from geo_backup.receivers.config import receivers_of
 
-                tak = Tak.of(streams, path.parent, os.environ)
-            return cls(tuple(hosts), oidc, retention, tak)
+                receivers = receivers_of(said["receivers"])
+            return cls(tuple(hosts), oidc, retention, receivers)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
 

@@ -33,9 +33,12 @@ from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
 from geo_backup.people import Roster
 from geo_backup.people.provider import Provider
+from geo_backup.receivers.config import Receiver
+from geo_backup.receivers.start import beside_of
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
+from geo_backup.server.intake import Intake
 from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
 from geo_backup.server.speaker import Speakers
@@ -172,7 +175,9 @@ class ServerInThread(Server):
     provider: Provider | None = None
     certificate: Certificate | None = None
     proxies: Proxies = field(default_factory=Proxies)
+    receivers: tuple[Receiver, ...] = ()
     speakers: Speakers | None = None
+    intake: Intake | None = None
     node: Node | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
@@ -261,9 +266,9 @@ class ServerInThread(Server):
             steering=steering,
             proxies=self.proxies,
         )
-        self.speakers = app.state.speakers
+        self.speakers, self.intake = app.state.speakers, app.state.intake
         watch = partial(keep_watch, node, app.state.speakers)
-        beside = (until_told, watch)
+        beside = (until_told, watch, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
 
 

@@ -103,6 +103,9 @@ _.edges_spared
 _.levels_in_shape
 _.received_time
 _.at_time
+_.pinned_address
+_.heard_time
+_.clock_behind_s
 _.from_time
 _.to_time
 _.next_time

@@ -322,6 +322,8 @@ async def _compose(
 
     certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
+    for receiver in settings.config.receivers:
+        receiver.bind()
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
@@ -363,12 +365,10 @@ async def _compose(
         from geo_backup.server.retention import keep_terms
 
         beside = (*beside, partial(keep_terms, node, settings.config.retention))
-    if settings.config.tak is not None and settings.mode == "live":
-        from geo_backup.receivers.tak import TakStreams
-        from geo_backup.receivers.tak_peer import Ears
+    if settings.config.receivers:
+        from geo_backup.receivers.start import beside_of
 
-        ears = Ears(node, server.state.adoption, server.state.quarantine, speakers)
-        beside = (*beside, TakStreams(settings.config.tak, ears).run)
+        beside = (*beside, *beside_of(settings.config.receivers, server.state))
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 

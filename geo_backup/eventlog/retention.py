@@ -34,6 +34,7 @@ KEPT = {
     "BeatsAdopted",
     "UnitRegistered",
     "UnitRetired",
+    "DeviceAssigned",
     "AgreementMade",
     "AgreementEnded",
     "ClockTurned",

@@ -134,7 +134,7 @@ def read(text: str, name: str = "log.nmea", hints: Hints = NO_HINTS) -> Recordin
         if mark is None:
             continue
         try:
-            source, near_ms = _said_before(line[: mark.start()][-BEFORE_MAX:], groups)
+            source, near_ms = said_before(line[: mark.start()][-BEFORE_MAX:], groups)
             one = _sentence(found, line[mark.start() :].strip(), n, source, near_ms)
         except ValueError as error:
             found.skip(f"line {n}", str(error))
@@ -152,7 +152,7 @@ def read(text: str, name: str = "log.nmea", hints: Hints = NO_HINTS) -> Recordin
     return found.recording()
 
 
-def _said_before(text: str, groups: dict[str, tuple[str, int | None]]) -> tuple[Source, int | None]:
+def said_before(text: str, groups: dict[str, tuple[str, int | None]]) -> tuple[Source, int | None]:
     """Who sent a sentence and when, by what stands before it. Raises `ValueError` for a wrong checksum."""
     tag = ""
     near_ms = stamp_ms(text)

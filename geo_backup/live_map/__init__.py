@@ -15,7 +15,7 @@ from typing import Any
 from geo_backup import custody
 from geo_backup import events as ev
 from geo_backup.events import Event
-from geo_backup.live_map import clock, emergencies, ground, incidents, plans, positions, timers, units
+from geo_backup.live_map import clock, devices, emergencies, ground, incidents, plans, positions, timers, units
 from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
     GENERATION,
@@ -24,6 +24,7 @@ from geo_backup.live_map.state import (
     Assignment,
     Closure,
     Delta,
+    Device,
     Emergency,
     Incident,
     LiveMap,
@@ -36,8 +37,8 @@ from geo_backup.live_map.state import (
 )
 
 __all__ = [
-    "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Emergency", "Incident", "LiveMap",
-    "Plan", "Raised", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
+    "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Device", "Emergency", "Incident",
+    "LiveMap", "Plan", "Raised", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -47,6 +48,7 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.CrewReported: (units.refuse_unknown, units.crew),
     ev.WordSet: (units.refuse_unknown, units.word),
     ev.UnitRetired: (units.refuse_retirement, units.retired),
+    ev.DeviceAssigned: (devices.refuse_assigning, devices.assigned),
     ev.IncidentOpened: (incidents.refuse_opening, incidents.opened),
     ev.IncidentChanged: (incidents.refuse_change, incidents.changed),
     ev.IncidentNoted: (incidents.refuse_note, incidents.noted),

@@ -39,6 +39,7 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
     if standing is not None and standing.emergency is not None:
         emergency = standing.emergency
         emergency.presses += 1
+        emergency.verified |= event.verified
         emergency.sources = (*emergency.sources[1 - HISTORY_KEPT :], event.source)
         if event.received_ms - emergency.pressed_ms > live_map.rules.backup.emergency_again_ms:
             emergency.acknowledged = ()  # not the same press bouncing: sound again
@@ -72,7 +73,7 @@ def declared(live_map: LiveMap, event: EmergencyDeclared) -> Delta:
         request_id=event.event_id or f"request:{live_map.seq + 1}",
         agency=agency,
         apart=event.exercise,
-        emergency=Emergency(event.placed_by, (event.source,), 1, event.received_ms),
+        emergency=Emergency(event.placed_by, (event.source,), 1, event.received_ms, event.verified),
     )  # fmt: skip
     count(live_map, incident)
     pin(live_map, incident)

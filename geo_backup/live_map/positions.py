@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geo_backup.events import Fix, PositionReported
 from geo_backup.geodesy import distance_m
-from geo_backup.live_map import fences
+from geo_backup.live_map import devices, fences
 from geo_backup.live_map.extent import null_island, off_map
 from geo_backup.live_map.incidents import enter
 from geo_backup.live_map.state import PARKED_WITHIN_M, Delta, LiveMap, Unit
@@ -33,11 +33,14 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
     kept = rules.kept if live_map.generation >= 2 else min(rules.kept, KEPT_AT_FIRST)
     unit.fixes = (*unit.fixes[1 - kept :], fix) if kept > 1 else (fix,)
     unit.order_ms = order_ms
-    unit.device_id = event.device_id
+    shown_by, unit.device_id = unit.device_id, event.device_id
     incidents = _arrival(live_map, unit, fix, order_ms, moved_m)
     was_off_map, unit.off_map = unit.off_map, off_map(live_map.extent, fix.lon, fix.lat)
     crossed = live_map.generation >= 2 and fences.cross(live_map, unit, fix, event.received_ms)
-    units = (unit.unit_id,) if incidents or crossed or unit.off_map != was_off_map else ()
+    changed = incidents or crossed or unit.off_map != was_off_map
+    if live_map.generation >= 4:
+        changed = changed or shown_by != event.device_id
+    units = (unit.unit_id,) if changed else ()
     for incident_id in unit.pinned_by:
         incident = live_map.incidents[incident_id]
         incident.lon, incident.lat = fix.lon, fix.lat
@@ -64,6 +67,8 @@ def _moves_nothing(live_map: LiveMap, unit: Unit, event: PositionReported) -> st
         return "older_fix"
     if fix.accuracy_m is not None and fix.accuracy_m > rules.accuracy_max_m:
         return "inaccurate"
+    if live_map.generation >= 4 and devices.is_another(live_map, unit, event, order_ms):
+        return "other_device"
     waited_ms = order_ms - unit.order_ms
     # a clock that was ahead and is set right must not look like a leap: the longer of the two spans counts
     if last is not None and waited_ms < rules.jump_hold_ms and _leaps(last, fix, rules.jump_mps, waited_ms):

@@ -34,10 +34,11 @@ from geo_backup.rules import Rules
 CLOSED_INCIDENTS_KEPT = 1_000
 """Closed incidents that can still be read from the live map; all of them stay in the log."""
 
-GENERATION = 3
+GENERATION = 4
 """What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
 those could do who came to one and left. 2: when units on their way were to be there; which areas units are in; more
-than four fixes of each. 3: how long crews take until they roll. Each holds from the fact on that says so
+than four fixes of each. 3: how long crews take until they roll. 4: which of its
+devices a unit is shown by. Each holds from the fact on that says so
 (`NetworkAdopted`): a log from before folds to the same bytes for ever."""
 
 NOTES_KEPT = 50
@@ -76,6 +77,7 @@ class Unit:
     parked: bool = False
     slow_since_ms: int | None = None
     device_id: str = ""
+    """The device that it is shown by."""
     off_map: bool = False
     """Its fix lies outside the extent of the map."""
     pinned_by: tuple[str, ...] = ()
@@ -98,6 +100,8 @@ class Unit:
     """... and since when in each."""
     doubted: tuple[tuple[str, int], ...] = ()
     """Areas of which its last fix said otherwise, and when: one more, and it has crossed their edge."""
+    rival: tuple[str, int] | None = None
+    """A device that has been more accurate than the one it is shown by, and since when."""
     turnouts: tuple[tuple[str, int], ...] = ()
     """Its last ones, oldest first: the status in which it was sent, and how long it took until it rolled, in ms."""
 
@@ -154,6 +158,8 @@ class Emergency:
     presses: int
     pressed_ms: int
     """The last press."""
+    verified: bool = True
+    """Whether it is sure who pressed."""
     acknowledged: tuple[tuple[str, int], ...] = ()
     """(who, when) since the last press that alarmed."""
     cleared_ms: int | None = None
@@ -167,6 +173,13 @@ class Emergency:
     def alarms(self) -> bool:
         """Whether every console is to sound."""
         return self.stands and not self.acknowledged
+
+
+class Device(NamedTuple):
+    """Whose tracker it is, and where it speaks from (empty: nobody said)."""
+
+    unit_id: str
+    address: str = ""
 
 
 class Note(NamedTuple):
@@ -334,6 +347,8 @@ class LiveMap:
     """How many units are hidden."""
     decisions: dict[str, int] = field(default_factory=dict)
     """Where in the log each of the last `DECISIONS_KEPT` decisions stands."""
+    devices: dict[str, Device] = field(default_factory=dict)
+    """Trackers that somebody gave to a unit."""
     timers: dict[str, Raised] = field(default_factory=dict)
     """Timers of open incidents that were raised, by their names."""
     fences: Any = field(default=None, compare=False, repr=False, metadata=DERIVED)
@@ -350,6 +365,7 @@ class LiveMap:
             agreements=dict(self.agreements),
             plans={name: copy(plan) for name, plan in self.plans.items()},
             decisions=dict(self.decisions),
+            devices=dict(self.devices),
             timers=dict(self.timers),
         )
 

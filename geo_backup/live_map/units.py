@@ -133,5 +133,7 @@ def retired(live_map: LiveMap, event: UnitRetired) -> Delta:
         release(
             live_map, live_map.incidents[unit.incident_id], unit.unit_id, "cancelled", event.received_ms, event.said_by
         )
+    for device_id in [one for one, device in live_map.devices.items() if device.unit_id == event.unit_id]:
+        del live_map.devices[device_id]
     del live_map.units[event.unit_id]
     return Delta(units=(event.unit_id,), positions=(event.unit_id,), incidents=touched)

@@ -1,1 +1,2 @@
-"""Receivers: what hears trackers that do not speak HTTP, and tells those that want to be told."""
+"""Receivers: trackers that speak otherwise than by HTTP. Each listens, or dials, beside the server, and is off unless
+it is configured; what it hears goes through an `Inlet` to where trackers' messages go whichever way they come."""

@@ -6,14 +6,18 @@ import asyncio
 import logging
 import random
 import socket
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
 from geo_backup.errors import BadValueError
 from geo_backup.people import Principal
-from geo_backup.receivers.tak_peer import Ears, Manner, Peer
-from geo_backup.receivers.tak_settings import Connect, Listen, Tak
+from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.section import Section
+from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
+from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, Connect, Files
+from geo_backup.receivers.visitors import Visitors
 from geo_backup.server.adoption import client_at
 
 log_ = logging.getLogger("geo_backup.tak")
@@ -28,62 +32,83 @@ STOOD_S = 30.0
 """A connection that stood so long was a good one."""
 
 
-class TakStreams:
-    """The streams of one server. `run` for as long as it lives; `port` is where it listens, once `ready` rings."""
+class Tak:
+    """The receiver of `[receivers.tak]`: `port`, `host`, `allow`, `connect` and more (see `tak_settings`)."""
 
-    def __init__(self, settings: Tak, ears: Ears) -> None:
-        self._settings, self._ears = settings, ears
+    way = WAY
+
+    def __init__(self, section: Section) -> None:
+        self.port, self._visitors = section.whole("port", None, 0, 65_535), Visitors(section)
+        self._tls = Files.of(section, "client_ca").server(section)
+        self._protobuf = not section.flag("xml_only")
+        self._connect = [Connect(one) for one in section.tables("connect", CONNECTIONS_MAX)]
+        section.done()
+        if self.port is None and not self._connect:
+            raise section.wrong(
+                "port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"
+            )
+        self._listener: socket.socket | None = None
         self._peers: dict[asyncio.Task[None], str] = {}
-        self.counts, self.quarantine = ears.counts, ears.quarantine
-        self.port = 0
-        self.ready = asyncio.Event()
-        self._tls = None if settings.listen is None else settings.listen.files.server_context()
-        self._called = [(one, one.files.client_context() if one.tls else None) for one in settings.connect]
+        self.counts: Counter[str] = Counter()
+        """Messages by what they were."""
 
-    async def run(self) -> None:
-        """Listen and call. Raises `BadValueError` where the port may not be had."""
-        jobs: list[Coroutine[Any, Any, None]] = [self._call(*one) for one in self._called]
-        if self._settings.listen is not None:
-            jobs.append(self._listen(self._settings.listen))
-        else:
-            self.ready.set()
+    def bind(self) -> None:
+        """Take the port, if there is to be one. Raises BadValueError."""
+        if self.port is None:
+            return
+        host = self._visitors.host
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listener = socket.create_server((host, self.port), family=family)
+        except OSError as error:
+            words = f"TCP port {self.port} of {host} cannot be had: {error.strerror or error}"
+            raise BadValueError("receivers.tak", "port", words) from None
+        self.port = self._listener.getsockname()[1]
+
+    async def run(self, inlet: Inlet) -> None:
+        """Listen and call, until cancelled."""
+        if self.port is not None and self._listener is None:
+            self.bind()
+        jobs: list[Coroutine[Any, Any, None]] = [self._call(inlet, one) for one in self._connect]
+        if self._listener is not None:
+            jobs.append(self._listen(inlet, self._listener))
         await asyncio.gather(*jobs)
 
-    async def _listen(self, listen: Listen) -> None:
-        def arrives(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._arrives(listen, reader, writer)
+    def figures(self) -> dict[str, float]:
+        """What only the receiver knows."""
+        return {"peers": len(self._peers), **self.counts}
 
-        try:
-            timeout = None if self._tls is None else HANDSHAKE_S
-            server = await asyncio.start_server(
-                arrives, listen.host, listen.port, ssl=self._tls, ssl_handshake_timeout=timeout, limit=65_536
-            )
-        except OSError as error:
-            words = f"[tak.listen] cannot listen on {listen.host}:{listen.port}: {error.strerror or error}"
-            raise BadValueError("[tak.listen].port", "port", words) from None
-        self.port = server.sockets[0].getsockname()[1]
-        self.ready.set()
+    async def _listen(self, inlet: Inlet, listener: socket.socket) -> None:
+        def arrives(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._arrives(inlet, reader, writer)
+
+        timeout_s = None if self._tls is None else HANDSHAKE_S
+        server = await asyncio.start_server(
+            arrives, sock=listener, ssl=self._tls, ssl_handshake_timeout=timeout_s, limit=READ_BYTES
+        )
         try:
             async with server:
                 await asyncio.Event().wait()
         finally:
-            peers = list(self._peers)
+            self._listener, peers = None, list(self._peers)
             for task in peers:
                 task.cancel()
             await asyncio.gather(*peers, return_exceptions=True)
 
-    def _arrives(self, listen: Listen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _arrives(self, inlet: Inlet, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = str((writer.get_extra_info("peername") or ("",))[0])
         client = client_at(address)
-        full = len(self._peers) >= PEERS_MAX or list(self._peers.values()).count(client) >= FROM_ONE_MAX
-        if full or not listen.lets_in(address):
-            self._ears.counts["turned_away"] += 1
-            log_.warning("a TAK client at %s is turned away: %s", address, "too many" if full else "not in `allow`")
+        if not self._visitors.allowed(address):
+            self._visitors.turn_away(inlet, WAY, address)
+            writer.close()
+            return
+        if len(self._peers) >= PEERS_MAX or list(self._peers.values()).count(client) >= FROM_ONE_MAX:
+            inlet.set_aside(WAY, address, "too_many", f"{PEERS_MAX} TAK clients, or {FROM_ONE_MAX} of one address", "")
             writer.close()
             return
         _keep_alive(writer)
-        manner = Manner(protobuf=listen.protobuf)
-        peer = Peer(self._ears, reader, writer, manner, self._by_certificate(writer), client)
+        manner = Manner(protobuf=self._protobuf)
+        peer = Peer(inlet, self.counts, reader, writer, manner, _by_certificate(inlet, writer), client)
         task = asyncio.create_task(peer.run())
         self._peers[task] = client
 
@@ -94,7 +119,7 @@ class TakStreams:
 
         task.add_done_callback(leaves)
 
-    async def _call(self, connect: Connect, tls: Any) -> None:
+    async def _call(self, inlet: Inlet, connect: Connect) -> None:
         """Call one server, again and again."""
         loop, wait_s, protobuf = asyncio.get_running_loop(), AGAIN_S[0], connect.protobuf
         where = f"{connect.host}:{connect.port}"
@@ -102,14 +127,16 @@ class TakStreams:
             began_s, why = loop.time(), ""
             try:
                 async with asyncio.timeout(HANDSHAKE_S):
-                    reader, writer = await asyncio.open_connection(connect.host, connect.port, ssl=tls, limit=65_536)
+                    reader, writer = await asyncio.open_connection(
+                        connect.host, connect.port, ssl=connect.tls, limit=READ_BYTES
+                    )
             except (OSError, TimeoutError) as error:
                 why = str(error) or "it does not answer"
             else:
                 _keep_alive(writer)
                 manner = Manner(True, protobuf, connect.username, connect.password)
-                peer = Peer(self._ears, reader, writer, manner, self._by_token(connect.sees), where)
-                self._ears.counts["connected"] += 1
+                peer = Peer(inlet, self.counts, reader, writer, manner, _by_token(inlet, connect.sees), where)
+                self.counts["connected"] += 1
                 await peer.run()
                 why = peer.refused or "it hung up"
                 protobuf = protobuf and not peer.version_refused
@@ -117,18 +144,20 @@ class TakStreams:
             log_.warning("the TAK server %s: %s; it is called again", where, why)
             await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
 
-    def _by_certificate(self, writer: asyncio.StreamWriter) -> Principal | None:
-        """Who shows a certificate: its common name is the id of a token. It was checked by the handshake."""
-        shown = writer.get_extra_info("peercert") or {}
-        names = [value for row in shown.get("subject", ()) for key, value in row if key == "commonName"]
-        return self._by_token(names[0]) if names else None
 
-    def _by_token(self, token_id: str) -> Principal | None:
-        """Whoever has the token of an id, without its secret."""
-        roster = self._ears.speakers.roster
-        if not token_id or roster is None:
-            return None
-        return roster.again(Principal("program", token_id, session=token_id))
+def _by_certificate(inlet: Inlet, writer: asyncio.StreamWriter) -> Principal | None:
+    """Who shows a certificate: its common name is the id of a token. It was checked by the handshake."""
+    shown = writer.get_extra_info("peercert") or {}
+    names = [value for row in shown.get("subject", ()) for key, value in row if key == "commonName"]
+    return _by_token(inlet, names[0]) if names else None
+
+
+def _by_token(inlet: Inlet, token_id: str) -> Principal | None:
+    """Whoever has the token of an id, without its secret."""
+    roster = inlet.speakers.roster
+    if not token_id or roster is None:
+        return None
+    return roster.again(Principal("program", token_id, session=token_id))
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

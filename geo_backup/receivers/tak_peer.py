@@ -12,25 +12,24 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.formats import cot, cot_items, tak_proto
 from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
-from geo_backup.node import Node, rung
+from geo_backup.node import rung
 from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
+from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.tak_show import TOPICS, Show, Thing
 from geo_backup.server import cot as server_cot
 from geo_backup.server.access import reach, topics_of
-from geo_backup.server.adoption import Adoption
 from geo_backup.server.hearing import Hearing
 from geo_backup.server.looks import audit, looked
-from geo_backup.server.quarantine import Quarantine
-from geo_backup.server.speaker import SPEAKING, Speakers
+from geo_backup.server.speaker import SPEAKING
 
 log_ = logging.getLogger("geo_backup.tak")
 
@@ -54,18 +53,6 @@ UNNAMED = Principal("device", "tak", CENTRE, frozenset({"dispatcher"}), name="ta
 """A peer of whom nothing is known: what it says of its own thing is taken. It is never shown anything."""
 
 
-@dataclass
-class Ears:
-    """What every peer needs of the server, and what all of them have done."""
-
-    node: Node
-    adoption: Adoption | None
-    quarantine: Quarantine
-    speakers: Speakers
-    counts: Counter[str] = field(default_factory=Counter)
-    """By what they were: positions, alerts, chats, markers, pings ... in, and `sent`."""
-
-
 @dataclass(frozen=True)
 class Manner:
     """How to speak to a peer."""
@@ -84,15 +71,17 @@ class Peer:
 
     def __init__(
         self,
-        ears: Ears,
+        inlet: Inlet,
+        counts: Counter[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         manner: Manner,
         who: Principal | None,
         client: str,
     ) -> None:
-        self._ears, self._reader, self._writer, self._manner = ears, reader, writer, manner
-        self._who: Principal | None = ANYONE if ears.speakers.open else who
+        self._inlet, self._counts, self._manner = inlet, counts, manner
+        self._reader, self._writer = reader, writer
+        self._who: Principal | None = ANYONE if inlet.speakers.open else who
         self._client = client
         self._splitter = Splitter()
         self._version: Literal[0, 1] = 0
@@ -136,31 +125,30 @@ class Peer:
     # ---- what it says
 
     async def _hear(self) -> None:
-        ears, loop, first = self._ears, asyncio.get_running_loop(), True
+        inlet, loop, first = self._inlet, asyncio.get_running_loop(), True
         while data := await self._reader.read(READ_BYTES):
             self._heard_s = loop.time()
             if first and data[0] == MAGIC:  # programs there are that speak version 1 unasked, and read XML
                 self._splitter.version = 1
             first = False
-            who = self._who or UNNAMED
-            hearing = Hearing(ears.node, ears.adoption, ears.quarantine, WAY, who, self._client, source="tak")
+            who, named = self._who or UNNAMED, self._who is not None
+            hearing = Hearing(inlet.intake, WAY, who, self._client, pinned=named, source="tak")
             for message in self._splitter.feed(data):
                 try:
                     self._take(message, hearing)
                 except BadValueError as error:
                     shown = message.data[:400].decode(errors="replace")
-                    ears.quarantine.add(hearing.now_ms, WAY, self._client, error.reason, str(error), shown)
+                    inlet.set_aside(WAY, self._client, error.reason, str(error), shown)
                 if self.refused:
                     return
             try:
                 await hearing.finish()
             except LogError as error:  # what these peers sent they do not send again: it is at least said
-                ears.counts["not_recorded"] += 1
-                ears.quarantine.add(hearing.now_ms, WAY, self._client, "not_recorded", str(error), "")
+                inlet.set_aside(WAY, self._client, "not_recorded", str(error), "")
 
     def _take(self, message: Message, hearing: Hearing) -> None:
         """One message. Raises `BadValueError` for one that nobody can use."""
-        counts = self._ears.counts
+        counts = self._counts
         if message.kind == "refused":
             raise BadValueError("/", message.why, f"{message.why}: no CoT event, or one beyond 256 KiB")
         if message.kind == "auth":
@@ -188,7 +176,8 @@ class Peer:
         if self._who is None and not self._is_its_own(said):
             raise BadValueError("/uid", "not_yours", "it shows no token or certificate: it speaks for one thing alone")
         shown = message.data.decode(errors="replace") if message.kind == "event" else f"{kind} of {uid}"
-        server_cot.take(hearing, said, shown, self._who or UNNAMED)
+        address = self._client if self._who is None else ""
+        server_cot.take(hearing, said, shown, self._who or UNNAMED, address)
 
     def _is_its_own(self, said: cot.CotEvent) -> bool:
         if self._own is None:
@@ -197,7 +186,7 @@ class Peer:
 
     def _sign_in(self, data: bytes) -> None:
         """A token as the password of `<auth>`: who speaks from here on."""
-        speakers = self._ears.speakers
+        speakers = self._inlet.speakers
         if speakers.open or self._manner.calling:
             return
         said = cot.element_of(data).find("cot")
@@ -242,7 +231,7 @@ class Peer:
         if who is None or reach(who, "look") is None:
             await asyncio.Event().wait()  # for ever: it is heard, and shown nothing
             return
-        node = self._ears.node
+        node = self._inlet.node
         viewer = node.viewers.watch(topics_of(who) & TOPICS)
         if who.kind != "anyone":
             await audit(node, looked(node, who, "feed", tuple(sorted(viewer.outbox.topics)), self._client))
@@ -282,7 +271,7 @@ class Peer:
         while True:
             await asyncio.sleep(HOLDS_S)
             now_s, who = loop.time(), self._who
-            if who is not None and self._ears.speakers.holds(who) != who:
+            if who is not None and self._inlet.speakers.holds(who) != who:
                 self.refused = "the token does not hold any more"
                 return
             if self._manner.calling and now_s - self._heard_s > SILENT_S:
@@ -299,12 +288,12 @@ class Peer:
     async def _send(self, event: bytes) -> None:
         await self._may_send.wait()
         self._write(event)
-        self._ears.counts["sent"] += 1
+        self._counts["sent"] += 1
         async with asyncio.timeout(DRAIN_S):
             await self._writer.drain()
 
     def _control(self, kind: str, detail: str = "", uid: str = "") -> None:
-        self._write(cot_items.control(uid, kind, self._ears.node.clock.now_ms(), detail))
+        self._write(cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail))
 
     def _write(self, event: bytes) -> None:
         if self._version == 1:

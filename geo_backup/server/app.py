@@ -23,6 +23,7 @@ from geo_backup.server import (
     closures,
     cot,
     cover,
+    devices,
     emergencies,
     etas,
     feed,
@@ -54,9 +55,11 @@ from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
+from geo_backup.server.intake import Intake
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 
@@ -67,8 +70,8 @@ if TYPE_CHECKING:
 
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
-    *(trackers, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health, session, oidc),
-    *(history, look_back, past, handover, feed, page),
+    *(trackers, devices, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health),
+    *(session, oidc, history, look_back, past, handover, feed, page),
 )
 
 
@@ -89,7 +92,12 @@ def create_app(
     vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
     only. `proxies` are believed what they say of who sent a request.
     """
-    speakers = Speakers(roster, token, provider)
+
+    def carried(device_id: str) -> str | None:
+        device = node.live_map.devices.get(device_id)
+        return None if device is None else device.unit_id
+
+    speakers = Speakers(roster, token, provider, carried=carried)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -103,6 +111,8 @@ def create_app(
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.gazetteer, app.state.presence, app.state.quarantine = Gazetteer(node.network), Presence(), Quarantine()
+    app.state.sources = Sources()
+    app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)

@@ -11,7 +11,7 @@ from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for, units_of
 from geo_backup.server.adoption import REFUSED, address_of
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheAdoption, TheNode, TheQuarantine, Xml, routes_of
+from geo_backup.server.given import TheIntake, Xml, routes_of
 from geo_backup.server.hearing import Hearing
 from geo_backup.server.positions import NOT_YOURS
 from geo_backup.server.problems import Problem, bad_value, may
@@ -23,21 +23,19 @@ from geo_backup.wire.told import Told
 routes = routes_of("Emergencies")
 
 
-def take(hearing: Hearing, event: cot.CotEvent, message: object, who: Principal) -> str | None:
+def take(hearing: Hearing, event: cot.CotEvent, message: object, who: Principal, address: str = "") -> str | None:
     """Hear an event: an own position moves its unit, an alert declares its officer's emergency, a cancel ends none and
     goes on record. Whom it is of; None where nobody here is called so. Raises `BadValueError` where it names a unit
     that this speaker does not speak for."""
-    named = hearing.unit_called(event.names)
+    named = hearing.named(event.names)
     if named is not None and not speaks_for(who, "report", hearing.node.live_map, named):
         raise BadValueError("/uid", "not_yours", NOT_YOURS)
-    return hearing.read(lambda: event.heard, message)
+    return hearing.read(lambda: event.heard, message, address)
 
 
 @routes.post("/cot", status_code=202, responses=may(404, 429))
 async def take_cot_event(
-    node: TheNode,
-    adoption: TheAdoption,
-    quarantine: TheQuarantine,
+    intake: TheIntake,
     request: Request,
     body: Xml,
 ) -> Told[documents.CotTaken]:
@@ -49,10 +47,10 @@ async def take_cot_event(
     except BadValueError as error:
         raise bad_value(error.field, error.reason, str(error)) from None
     who = speaking()
-    hearing = Hearing(node, adoption, quarantine, "cot", who, address_of(request), source="tak")
+    hearing = Hearing(intake, "cot", who, address_of(request), source="tak")
     if event.nothing is not None:
         done = cot.NOTHING[event.nothing]
-        unit_id = hearing.unit_called(event.names)
+        unit_id = hearing.named(event.names)
         return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
     try:
         unit_id = take(hearing, event, body.decode(errors="replace"), who)
@@ -61,7 +59,7 @@ async def take_cot_event(
             raise Problem(403, NOT_YOURS) from None
         raise no_unit() from None
     if unit_id is None:
-        if adoption is not None and event.kind == "position":
+        if intake.adoption is not None and event.kind == "position":
             raise Problem(429, REFUSED)
         known = ", ".join(event.names) or "nobody"
         raise Problem(404, f"no unit has an id or callsign of {known}; register it with PUT /v1/units/{{id}}")

@@ -13,7 +13,7 @@ import json
 import logging
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -211,17 +211,27 @@ async def declare_all(
     writing: asyncio.Future[list[Outcome]],
     adoption: Adoption | None,
     client: str,
+    *,
     source: Source = "device",
+    unverified: Container[str] = (),
 ) -> tuple[list[Pressed], list[documents.NotDeclared]]:
     """The emergencies of those whose devices were pressed, once the positions that came with it are folded, but never
-    later than it may alarm; and why some are not declared."""
+    later than it may alarm; and why some are not declared. Who presses is not sure of those `unverified`."""
     called: list[Pressed] = []
     not_called: list[documents.NotDeclared] = []
     if not pressed:
         return called, not_called
     await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
     presses = (
-        declare(node, unit_id, place, source=source, adoption=adoption, client=client)
+        declare(
+            node,
+            unit_id,
+            place,
+            source=source,
+            adoption=adoption,
+            client=client,
+            verified=unit_id not in unverified,
+        )
         for unit_id, place in pressed.items()
     )
     for unit_id, one in zip(pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
@@ -243,11 +253,12 @@ async def declare(
     exercise: bool = False,
     adoption: Adoption | None = None,
     client: str = "",
+    verified: bool = True,
 ) -> Pressed:
     """A press: it alarms, whatever is full, slow or taken.
 
     `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. A unit that nobody
-    registered is heard too; it is registered only where such are adopted.
+    registered is heard too; it is registered only where such are adopted. Nor is it `verified`, unless a desk says it.
     """
     if place is not None and null_island(node.live_map.extent, *place):
         place = None  # the device does not know where it is: its unit's last fix does
@@ -270,6 +281,7 @@ async def declare(
         exercise=exercise,
         off_road_m=off_road_m or 0.0,
         unlisted=unit is None,
+        verified=verified and (unit is not None or source == "desk"),
     )
     outcome = await node.alarms.take(unit_id, event)
     if outcome.delta.ignored == "id_taken":  # by another that came at the same moment

@@ -15,8 +15,10 @@ from geo_backup.node import Node
 from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
+from geo_backup.server.intake import Intake
 from geo_backup.server.presence import Presence
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
 from geo_backup.wire.body import StrictRequest
@@ -42,12 +44,15 @@ TheWriter = Annotated[FrameWriter, Kept("writer")]
 TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
 ThePresence = Annotated[Presence, Kept("presence")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
+TheIntake = Annotated[Intake, Kept("intake")]
+TheSources = Annotated[Sources, Kept("sources")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]
 Xml = Annotated[bytes, Taken(str, "application/xml")]
 
+DeviceId = Annotated[str, Path(pattern=ID_PATTERN)]
 UnitId = Annotated[str, Path(pattern=ID_PATTERN)]
 IncidentId = Annotated[str, Path(pattern=ID_PATTERN)]
 EmergencyId = Annotated[str, Path(pattern=ID_PATTERN)]

@@ -82,7 +82,11 @@ class _Figures(Collector):
         aside = CounterMetricFamily("geo_backup_quarantined", "of them nobody could use", labels=["way", "reason"])
         for (way, reason), count in self.quarantine.counts.items():
             aside.add_metric([way, reason], count)
-        yield from (heard, aside)
+        receivers = GaugeMetricFamily("geo_backup_receiver", "what a receiver knows of itself", labels=["way", "what"])
+        for way, figures in self.quarantine.figures.items():
+            for what, figure in figures().items():
+                receivers.add_metric([way, what], figure)
+        yield from (heard, aside, receivers)
         wrong = GaugeMetricFamily("geo_backup_condition", "1 while this is wrong", labels=["name"])
         for name in NAMES:
             wrong.add_metric([name], any(one.name == name for one in node.health.conditions))

@@ -8,54 +8,62 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats.heard import Heard
-from geo_backup.node import Node
 from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for, units_of
-from geo_backup.server.adoption import Adoption
 from geo_backup.server.emergencies import Pressed, Source, declare_all, refuse_clear
-from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.intake import Intake
 from geo_backup.server.speaker import said_by
 from geo_backup.server.writes import adoption_of
 
 UNKNOWN = (
-    "no unit has this id or callsign. Give the app the unit's id as its device identifier, or a token that speaks for "
-    "one unit (`geo-backup tokens issue`), or start the server with --adopt-unknown"
+    "no unit has this id or callsign. Say whose it is (PUT /v1/devices/{id}), give the app the unit's id as its device "
+    "identifier, or a token that speaks for one unit (`geo-backup tokens issue`), or start the server with "
+    "--adopt-unknown"
 )
-USUAL = ("duplicate", "older_fix")
-"""What happens to every tracker: it sends again what may not have come, and late what it could not send."""
+CHANGED = (
+    "its former address still speaks, so that this one ({}) is not believed: two trackers have one name, or somebody "
+    "borrows it. It is believed once the other was silent for a minute"
+)
+USUAL = ("duplicate", "older_fix", "other_device")
+"""What happens to every tracker: it sends again what may not have come, and late what it could not send; and its unit
+may have another one."""
 
 
 class Hearing:
     """Messages of one request, or of one moment of a receiver: `read` each, then `finish` once.
 
     `way` names how they came, in metrics and in quarantine; `who` speaks, and `client` is the address they came from.
+    `pinned`: the way itself says who speaks (a token, a certificate), or nobody is configured on this machine.
     """
 
     def __init__(
         self,
-        node: Node,
-        adoption: Adoption | None,
-        quarantine: Quarantine,
+        intake: Intake,
         way: str,
         who: Principal,
         client: str,
+        *,
+        pinned: bool = True,
         source: Source = "device",
     ) -> None:
-        self.node, self.adoption, self.quarantine, self.way = node, adoption, quarantine, way
-        self.now_ms = node.clock.now_ms()
+        self.node, self.adoption, self.quarantine, self.sources = intake
+        self.way, self.pinned = way, pinned
+        self.now_ms = self.node.clock.now_ms()
         self._client, self._who, self._source = client, who, source
         self._events: list[Event] = []
         self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
         self._pressed: dict[str, tuple[float, float] | None] = {}
+        self._unverified: set[str] = set()
+        """Of those, who may be somebody else."""
         self._cancelled: dict[str, None] = {}
-        self._callsigns: dict[str, str] = {}
-        """Units by callsign, once a message names none by its id."""
+        self._called: dict[str, str] | None = None
+        """Units by callsign, once one is asked for."""
         self._new: set[str] = set()
         self.nobody = ""
         """A device that nobody knows, where messages came from such ones alone."""
@@ -65,8 +73,9 @@ class Hearing:
         self.unrecorded: LogError | None = None
         """Why the fixes are not in the log, where somebody was heard all the same."""
 
-    def read(self, parse: Callable[[], Heard], message: object) -> str | None:
-        """One message; whom it is of: None where nobody here is called so."""
+    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> str | None:
+        """One message, and whom it is of; None: nobody here is called so. `address` is where it came from, by a way
+        that says nothing else of its sender."""
         self.quarantine.heard[self.way] += 1
         try:
             heard = parse()
@@ -74,14 +83,19 @@ class Hearing:
             self._set_aside("", error.reason, f"{error.field}: {error}", message)
             return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
-        caller = unit_id or self._caller(heard) if heard.pressed else None
-        if caller is not None:  # whatever is wrong with the rest, whoever calls is heard
-            self._pressed[caller] = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
-        if unit_id is None:
+        fix_ms = None if heard.fix is None else heard.fix.fix_ms
+        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, self.now_ms, fix_ms)
+        sure = not twin and self._is_sure(device, address)
+        # whatever is wrong with the rest, whoever calls is heard
+        caller = self._press(heard, unit_id, verified=sure) if heard.pressed else None
+        if twin:
+            self._set_aside(device, "address_changed", CHANGED.format(address), message)
+        elif unit_id is None:
             self._unknown_device = device or "(without a name)"
             self._set_aside(device, "unknown_device", UNKNOWN, message)
         elif heard.cancelled:
-            self._cancelled[unit_id] = None
+            if sure:
+                self._cancelled[unit_id] = None
         elif heard.fix is None:
             if heard.wrong:
                 self._set_aside(device, heard.wrong, heard.nothing, message)
@@ -96,7 +110,27 @@ class Hearing:
                     device_id=device if is_id(device) else self.way,
                 )
             )
-        return unit_id or caller
+        return caller or unit_id
+
+    def _is_sure(self, device: str, address: str) -> bool:
+        """Whether a device is who it says: by its way, or because somebody said where it speaks from."""
+        owner = self.node.live_map.devices.get(device)
+        return self.pinned or (owner is not None and bool(address) and owner.address == address)
+
+    def _press(self, heard: Heard, unit_id: str | None, verified: bool) -> str | None:
+        """A call for help, and whose; None: nobody's. One that may be somebody else's is of nobody's unit: it alarms,
+        and moves none."""
+        caller = unit_id if verified else None
+        if caller is None:
+            caller = self._caller(heard)
+            if caller is None:
+                return None
+            if caller in self.node.live_map.units:
+                caller = f"{self.way}:{caller}"[:64]
+            self._unverified.add(caller)
+        place = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
+        self._pressed[caller] = place or self._pressed.get(caller)
+        return caller
 
     def _caller(self, heard: Heard) -> str | None:
         """Who calls for help of whom nobody knows: by the first name that can be a unit's, unless the token speaks for
@@ -111,7 +145,15 @@ class Hearing:
         if self._unknown_device and not self._events and not self._pressed and not self._cancelled:
             self.nobody = self._unknown_device
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
-        called, _ = await declare_all(self.node, self._pressed, writing, self.adoption, self._client, self._source)
+        called, _ = await declare_all(
+            self.node,
+            self._pressed,
+            writing,
+            self.adoption,
+            self._client,
+            source=self._source,
+            unverified=self._unverified,
+        )
         for unit_id in self._cancelled:
             emergency_id = self.emergency_of(unit_id)
             if emergency_id is not None:
@@ -132,30 +174,13 @@ class Hearing:
                 self._set_aside(device, reason, f"the fix moved nobody: {reason}", message)
         return called
 
-    def emergency_of(self, unit_id: str) -> str | None:
-        """The emergency that stands of a unit."""
-        unit = self.node.live_map.units.get(unit_id)
-        return None if unit is None else unit.emergency_id
-
-    def unit_called(self, names: Iterable[str]) -> str | None:
-        """The registered unit with one of some names, the likeliest first: its id, or else its callsign."""
-        units = self.node.live_map.units
-        for name in names:
-            if name in units:
-                return name
-            if not self._callsigns:
-                self._callsigns = {unit.callsign: unit.unit_id for unit in reversed(units.values())}
-            if name in self._callsigns:
-                return self._callsigns[name]
-        return None
-
     def _unit(self, heard: Heard) -> str | None:
         """The unit that a message is of: one of those that its token speaks for, or one of its names."""
         units, mine = self.node.live_map.units, units_of(self._who, "report")
         if mine is not None and len(mine) == 1:
             (only,) = mine
             return only if only in units else None
-        unit_id = self.unit_called(heard.names)
+        unit_id = self.named(heard.names)
         if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
             return unit_id
         fit = next((name for name in heard.names if is_id(name)), None)
@@ -168,6 +193,25 @@ class Hearing:
         self._new.add(fit)
         self._events.append(adoption_of(self.node, fit))
         return fit
+
+    def emergency_of(self, unit_id: str) -> str | None:
+        """The emergency that stands of a unit."""
+        unit = self.node.live_map.units.get(unit_id)
+        return None if unit is None else unit.emergency_id
+
+    def named(self, names: tuple[str, ...]) -> str | None:
+        """The unit whose tracker it is, or that is called so: its id, or else its callsign."""
+        live_map = self.node.live_map
+        for name in names:
+            if (owner := live_map.devices.get(name)) is not None:
+                return owner.unit_id
+            if name in live_map.units:
+                return name
+            if self._called is None:
+                self._called = {unit.callsign: unit.unit_id for unit in reversed(live_map.units.values())}
+            if name in self._called:
+                return self._called[name]
+        return None
 
     def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:
         self.quarantine.add(self.now_ms, self.way, device, reason, words, json.dumps(message))

@@ -4,6 +4,7 @@ silence."""
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 KEPT = 500
@@ -29,6 +30,8 @@ class Quarantine:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.heard: Counter[str] = Counter()
         """Messages by way, the good ones too."""
+        self.figures: dict[str, Callable[[], dict[str, float]]] = {}
+        """By way, what its receiver knows of itself."""
 
     def add(self, at_ms: int, way: str, device: str, reason: str, words: str, message: str) -> None:
         """Set a message aside; `reason` is one of few."""

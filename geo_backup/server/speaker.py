@@ -122,9 +122,12 @@ class Speakers:
         token: str | None = None,
         provider: Provider | None = None,
         *,
+        carried: Callable[[str], str | None] = lambda device_id: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.roster, self.provider = roster, provider
+        self._carried = carried
+        """The unit that carries a device, where somebody gave it to one."""
         self.renewal: Renewal | None = None
         if provider is not None and roster is not None:
             from geo_backup.people.renewal import Renewal
@@ -209,7 +212,12 @@ class Speakers:
         begun = self._links.get(hashed)
         if begun is not None:
             return begun[1] if self._stands(begun[0], begun[2]) else None
-        return self.roster.whose(hashed) if self.roster is not None else None
+        return self._carried_by(self.roster.whose(hashed)) if self.roster is not None else None
+
+    def _carried_by(self, who: Principal | None) -> Principal | None:
+        """A device that was given to a unit speaks for that one, whatever its token was issued for."""
+        unit_id = self._carried(who.id) if who is not None and who.kind == "device" else None
+        return who if who is None or unit_id is None else replace(who, units=frozenset((unit_id,)))
 
     def link(self, who: Principal) -> str:
         """The secret of a link that opens the page once, as somebody, within five minutes."""
@@ -246,7 +254,7 @@ class Speakers:
                 if one.session == who.session and self._stands(until_s, holder)
             ]
             return begun[0] if begun else None
-        return self.roster.again(who) if self.roster is not None else None
+        return self._carried_by(self.roster.again(who)) if self.roster is not None else None
 
     def _stands(self, until_s: float, holder: Principal) -> bool:
         """Whether what began a session still holds: a token may be revoked, a link's desk is what it was."""

@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse
 from geo_backup.formats import osmand, owntracks, traccar
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheAdoption, TheNode, TheQuarantine, routes_of
+from geo_backup.server.given import TheIntake, TheQuarantine, routes_of
 from geo_backup.server.hearing import UNKNOWN, Hearing
 from geo_backup.server.problems import Problem, may, not_json
 from geo_backup.server.speaker import TOKEN_IN_URL, speaking
@@ -32,25 +32,23 @@ routes = routes_of("Units")
 
 
 @routes.get("/osmand", response_class=PlainTextResponse, responses=may(400, 404))
-async def take_osmand_query(
-    node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request
-) -> Response:
+async def take_osmand_query(intake: TheIntake, request: Request) -> Response:
     """A position as OsmAnd and older Traccar Clients send it: `id`, `lat`, `lon`, `timestamp`, `speed` (knots),
     `bearing`, `accuracy` and `alarm=sos` in the URL. These apps send no headers: their token stands there too, as
     `token`."""
-    hearing = Hearing(node, adoption, quarantine, "osmand", speaking(), address_of(request))
+    hearing = Hearing(intake, "osmand", speaking(), address_of(request))
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN_IN_URL]
     hearing.read(lambda: osmand.read(pairs, hearing.now_ms), dict(pairs))
     return await _answer(hearing)
 
 
 @routes.post("/osmand", response_class=PlainTextResponse, responses=may(400, 404))
-async def take_osmand(node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request) -> Response:
+async def take_osmand(intake: TheIntake, request: Request) -> Response:
     """The same posted: in the URL, as a form, or as the JSON of a newer Traccar Client."""
     body = await request.body()
     if not body:
-        return await take_osmand_query(node, adoption, quarantine, request)
-    hearing = Hearing(node, adoption, quarantine, "osmand", speaking(), address_of(request))
+        return await take_osmand_query(intake, request)
+    hearing = Hearing(intake, "osmand", speaking(), address_of(request))
     if body.lstrip()[:1] == b"{":
         document = _json(body)
         hearing.read(lambda: osmand.read_json(document, hearing.now_ms), document)
@@ -62,16 +60,14 @@ async def take_osmand(node: TheNode, adoption: TheAdoption, quarantine: TheQuara
 
 @routes.post("/owntracks", response_class=PlainTextResponse, responses=may(400, 404, 413))
 async def take_owntracks(
-    node: TheNode,
-    adoption: TheAdoption,
-    quarantine: TheQuarantine,
+    intake: TheIntake,
     request: Request,
     u: str = "",
     d: str = "",
 ) -> Response:
     """One message of an OwnTracks app in HTTP mode, or a list of at most 1,000. User and device stand in `u` and `d`,
     or in the headers `X-Limit-U` and `X-Limit-D`; the app's password is the device's token. Answered by a list."""
-    hearing = Hearing(node, adoption, quarantine, "owntracks", speaking(), address_of(request))
+    hearing = Hearing(intake, "owntracks", speaking(), address_of(request))
     user, device = u or request.headers.get("x-limit-u", ""), d or request.headers.get("x-limit-d", "")
     document = _json(await request.body())
     messages = document if isinstance(document, list) else [document]
@@ -83,10 +79,10 @@ async def take_owntracks(
 
 
 @routes.post("/traccar", response_class=PlainTextResponse, responses=may(400, 404))
-async def take_traccar(node: TheNode, adoption: TheAdoption, quarantine: TheQuarantine, request: Request) -> Response:
+async def take_traccar(intake: TheIntake, request: Request) -> Response:
     """A position or an event that a Traccar server forwards as JSON; its token goes into the header that
     `forward.header` and `event.forward.header` name."""
-    hearing = Hearing(node, adoption, quarantine, "traccar", speaking(), address_of(request))
+    hearing = Hearing(intake, "traccar", speaking(), address_of(request))
     document = _json(await request.body())
     hearing.read(lambda: traccar.read(document), document)
     return await _answer(hearing)

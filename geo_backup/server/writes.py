@@ -15,10 +15,13 @@ from geo_backup.server.speaker import said_by, signed
 REACH_VALUES_MAX = 5
 REACH_MINUTES_MAX = 60.0
 NO_UNIT = "there is no such unit; register it with PUT /v1/units/{id}"
+NO_DEVICE = "no unit has this device; PUT /v1/devices/{id} gives it to one"
 NO_INCIDENT = "there is no such incident"
 REFUSALS: dict[str, tuple[int, str]] = {
     "unknown_unit": (404, NO_UNIT),
     "unknown_incident": (404, NO_INCIDENT),
+    "unknown_device": (404, NO_DEVICE),
+    "too_many_devices": (429, "the list of devices is full; DELETE those that are not used any more"),
     "unknown_closure": (404, "there is no such closure"),
     "unknown_emergency": (404, "there is no such emergency"),
     "unknown_timer": (404, "there is no such timer, or it is over"),

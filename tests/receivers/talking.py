@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from geo_backup.receivers.tak import TakStreams
-from geo_backup.receivers.tak_peer import Ears
-from geo_backup.receivers.tak_settings import Tak
-from geo_backup.server.adoption import Adoption
-from geo_backup.server.quarantine import Quarantine
-from tests.running import ServerInThread, eventually
+from tests.running import eventually
 
 
 def at(s: float = 0.0) -> str:
@@ -66,26 +58,3 @@ class Client:
     def hears(self, pattern: str, within_s: float = 10.0) -> str:
         """The newest event that has this in it, once there is one."""
         return eventually(lambda: self.events(pattern), pattern, within_s)[-1]
-
-
-@contextmanager
-def streams(server: ServerInThread, settings: Tak, *, adopts: bool = False) -> Iterator[TakStreams]:
-    """TAK streams beside a server."""
-    node, loop, speakers = server.node, server._loop, server.speakers
-    assert node is not None
-    assert loop is not None
-    assert speakers is not None
-    adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopts else None
-
-    async def make() -> TakStreams:
-        return TakStreams(settings, Ears(node, adoption, Quarantine(), speakers))
-
-    made = asyncio.run_coroutine_threadsafe(make(), loop).result(5)
-    running = asyncio.run_coroutine_threadsafe(made.run(), loop)
-    try:
-        eventually(lambda: made.ready.is_set() or running.done(), "the port")
-        if running.done():
-            running.result()
-        yield made
-    finally:
-        running.cancel()

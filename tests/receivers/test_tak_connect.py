@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import httpx
@@ -11,24 +14,25 @@ import pytest
 
 from geo_backup.formats import tak_proto
 from geo_backup.formats.tak_stream import Splitter, framed
-from geo_backup.receivers.tak_settings import Connect, Tak
+from geo_backup.receivers.config import receivers_of
+from geo_backup.receivers.inlet import Inlet
 from tests.asking import new_unit
-from tests.receivers.talking import Client, event, streams
+from tests.receivers.talking import Client, event
 from tests.running import ServerInThread, eventually
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
-    running = ServerInThread(tmp_path_factory.mktemp("tak") / "log.sqlite").start()
-    yield running
-    running.stop()
-    assert "Traceback" not in running.said()
-
-
-@pytest.fixture(scope="module")
-def http(server: ServerInThread) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as client:
-        yield client
+@contextmanager
+def calling(server: ServerInThread, **said: Any) -> Iterator[None]:
+    """A server that calls another."""
+    (tak,) = receivers_of({"tak": {"connect": [{"host": "127.0.0.1", **said}]}})
+    assert server.node is not None
+    assert server.speakers is not None
+    assert server.intake is not None
+    running = asyncio.run_coroutine_threadsafe(tak.run(Inlet(server.intake, server.speakers)), server._loop)
+    try:
+        yield
+    finally:
+        running.cancel()
 
 
 class Caught(Client):
@@ -48,11 +52,12 @@ def listener() -> Iterator[socket.socket]:
 
 
 def test_units_go_both_ways_and_a_server_that_hung_up_is_called_again(
-    server: ServerInThread, http: httpx.Client, listener: socket.socket
+    server: ServerInThread, http: httpx.Client, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit_id, other_id = new_unit(http, [11.97, 57.7]), new_unit(http)
-    to = Connect("127.0.0.1", listener.getsockname()[1], username="geo", password="a & b")
-    with streams(server, Tak(connect=(to,))):
+    monkeypatch.setenv("TAK_PASSWORD", "a & b")
+    port = listener.getsockname()[1]
+    with calling(server, port=port, username="geo", password_env="TAK_PASSWORD"):
         there = Caught(listener)
         there.hears(f'uid="geo-backup.{unit_id}"')
         assert there.raw.startswith(b'<auth><cot username="geo" password="a &amp; b"')
@@ -67,8 +72,7 @@ def test_version_1_is_asked_for_where_it_is_offered_and_wanted(
     server: ServerInThread, http: httpx.Client, listener: socket.socket
 ) -> None:
     other_id = new_unit(http)
-    to = Connect("127.0.0.1", listener.getsockname()[1], protobuf=True)
-    with streams(server, Tak(connect=(to,))):
+    with calling(server, port=listener.getsockname()[1], protobuf=True):
         there = Caught(listener)
         offer = '<TakControl><TakProtocolSupport version="1"/></TakControl>'
         there.send(event("t-x-takp-v", "protouid", detail=offer))
@@ -91,7 +95,7 @@ def test_version_1_is_asked_for_where_it_is_offered_and_wanted(
 def test_a_server_that_is_not_there_is_called_until_it_is(server: ServerInThread, http: httpx.Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with streams(server, Tak(connect=(Connect("127.0.0.1", port),))):
+    with calling(server, port=port):
         eventually(lambda: "it is called again" in server.said(), "a word that it is not there")
         with socket.create_server(("127.0.0.1", port)) as listener:
             Caught(listener).hears('uid="geo-backup.')

@@ -51,7 +51,7 @@ def taky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.mark.long
 def test_taky_carries_both_ways(taky: int, tmp_path: Path) -> None:
     config = tmp_path / "server.toml"
-    config.write_text(f'[[tak.connect]]\nhost = "127.0.0.1"\nport = {taky}\n')
+    config.write_text(f'[[receivers.tak.connect]]\nhost = "127.0.0.1"\nport = {taky}\n')
     other = eventually(lambda: _client(taky), "taky's port")
     server = Server(tmp_path / "log.sqlite", ("--config", str(config))).start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:

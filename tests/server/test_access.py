@@ -121,6 +121,7 @@ def _nothing(path: str) -> dict[str, str]:
         "plan_id",
         "decision_id",
         "timer_id",
+        "device_id",
     )
     return {name: "nothing" for name in names if "{" + name + "}" in path}
 

@@ -61,6 +61,9 @@ def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
     ask("POST", "/v1/owntracks", {"_type": "lwt", "tst": 1}, params={"u": "anna", "d": "P1"})
     ask("POST", "/v1/traccar", {"device": {"uniqueId": "P1"}})
     ask("GET", "/v1/quarantine")
+    ask("PUT", "/v1/devices/d1", {"unit_id": "P1", "address": "10.0.0.7"})
+    ask("GET", "/v1/devices")
+    ask("DELETE", "/v1/devices/d1")
     for path in ("", "/P1", "/P1/reach?minutes=2"):
         ask("GET", f"/v1/units{path}")
     _incidents(ask)

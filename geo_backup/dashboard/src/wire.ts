@@ -35,6 +35,8 @@ export interface Unit {
   emergency_id?: string | null;
   /** Its fix lies outside the map. */
   off_map?: boolean;
+  /** The device that it is shown by; empty: it has no name. */
+  device_id: string;
   /** The beats and closures that it is in, as `beat:ID` and `closure:ID`. */
   inside: string[];
   /** Since when, in that order. */
@@ -75,6 +77,8 @@ export interface Emergency {
   stands: boolean;
   placed_by: "fix" | "alert" | "home" | "nothing";
   presses: number;
+  /** Whether it is sure who pressed. */
+  verified: boolean;
   pressed_time: string;
   acknowledged: { by: string; at: string }[];
 }

@@ -52,6 +52,8 @@ from geo_backup.wire.documents.server import (
 from geo_backup.wire.documents.timers import Timer, TimerList, timer
 from geo_backup.wire.documents.traffic import Traffic, traffic
 from geo_backup.wire.documents.units import (
+    Device,
+    DeviceList,
     FreshnessLimits,
     IgnoredRow,
     NotDeclared,
@@ -146,6 +148,8 @@ __all__ = [
     "RefusedRow",
     "Unit",
     "UnitCollection",
+    "Device",
+    "DeviceList",
     "UnitFeature",
     "UnknownField",
     "freshness_limits",

@@ -36,6 +36,7 @@ class Emergency(TypedDict):
     stands: bool
     placed_by: str
     presses: int
+    verified: bool
     sources: list[str]
     pressed_time: str
     acknowledged: list[Acknowledged]
@@ -245,6 +246,7 @@ def emergency(emergency: live_map.Emergency) -> Emergency:
         "stands": emergency.stands,
         "placed_by": emergency.placed_by,
         "presses": emergency.presses,
+        "verified": emergency.verified,
         "sources": list(emergency.sources),
         "pressed_time": to_text(emergency.pressed_ms),
         "acknowledged": [{"by": who, "at": to_text(at)} for who, at in emergency.acknowledged],

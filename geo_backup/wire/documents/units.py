@@ -38,6 +38,7 @@ class Unit(TypedDict):
     incident_id: str | None
     emergency_id: str | None
     off_map: bool
+    device_id: str
     hidden: NotRequired[bool]
     calls: int
     crew: list[Aboard] | None
@@ -45,6 +46,27 @@ class Unit(TypedDict):
     rest_until: str | None
     inside: list[str]
     inside_since: list[str]
+
+
+class Device(TypedDict):
+    """A tracker: whose it is, and how it was last heard here."""
+
+    device_id: str
+    unit_id: str | None
+    pinned_address: str
+    shown: bool
+    way: str
+    address: str
+    heard_time: str | None
+    messages: int
+    clock_behind_s: float | None
+    flags: list[str]
+
+
+class DeviceList(TypedDict):
+    """Trackers."""
+
+    devices: list[Device]
 
 
 class Turnouts(TypedDict):
@@ -156,6 +178,7 @@ def unit(unit: live_map.Unit) -> Unit:
         "incident_id": unit.incident_id,
         "emergency_id": unit.emergency_id,
         "off_map": unit.off_map,
+        "device_id": unit.device_id,
         "calls": unit.calls,
         "crew": None if unit.crew is None else [{"capabilities": list(m.capabilities)} for m in unit.crew],
         "shift_ends": None if unit.shift_ends_ms is None else to_text(unit.shift_ends_ms),

@@ -18,7 +18,15 @@ from geo_backup.wire.requests.people import SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
-from geo_backup.wire.requests.units import CrewReport, MemberRow, Position, Positions, StatusChange, UnitDescription
+from geo_backup.wire.requests.units import (
+    CrewReport,
+    DeviceOwner,
+    MemberRow,
+    Position,
+    Positions,
+    StatusChange,
+    UnitDescription,
+)
 
 __all__ = [
     "SignIn",
@@ -43,6 +51,7 @@ __all__ = [
     "EtasQuestion",
     "ReplayControl",
     "CrewReport",
+    "DeviceOwner",
     "MemberRow",
     "Position",
     "Positions",

@@ -44,6 +44,13 @@ class UnitDescription(Request):
     hidden: bool = False
 
 
+class DeviceOwner(Request):
+    """Whose tracker it is."""
+
+    unit_id: Id
+    address: Annotated[str, Field(max_length=64, description="An IP address; empty: not said.")] = ""
+
+
 class StatusChange(Request):
     """What a unit is doing."""
 

@@ -218,6 +218,7 @@ export const en = {
       [
         exercise ? EXERCISE : "",
         `OFFICER EMERGENCY · ${callsign} · since ${clock(Date.parse(emergency!.pressed_time), zone)}`,
+        emergency!.verified ? "" : "UNVERIFIED, MAY BE SOMEBODY ELSE",
         emergency!.presses > 1 ? `pressed ${emergency!.presses} times` : "",
         emergency!.placed_by === "nothing" ? "PLACE NOT KNOWN" : "",
         recorded === false ? "NOT ON RECORD YET" : "",

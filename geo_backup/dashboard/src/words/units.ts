@@ -22,6 +22,7 @@ export const units = {
   fresh: (of: Freshness, ms: number | null) => (ms === null ? "never seen" : `${of} ${span(ms)}`),
 
   crew: (count: number) => (count ? `crew of ${count}` : "no crew"),
+  shownBy: (device: string) => `position by ${device}`,
   shiftEnds: (at: string, left_ms: number) => (left_ms > 0 ? `shift ends ${at}, in ${span(left_ms)}` : `shift ended ${at}`),
   /** "in beat North since 14:02"; a closure by its reason. */
   inside: (name: string, reason: string, since: string) =>

@@ -133,7 +133,7 @@ describe("closures", () => {
 });
 
 describe("an officer's emergency", () => {
-  const emergency = { alarms: true, stands: true, placed_by: "fix", presses: 1, pressed_time: "2026-06-01T10:00:00Z", acknowledged: [] } as Emergency;
+  const emergency = { alarms: true, stands: true, placed_by: "fix", presses: 1, verified: true, pressed_time: "2026-06-01T10:00:00Z", acknowledged: [] } as Emergency;
   const pressed = (more: Partial<Emergency>, exercise = false) => ({ incident_id: "e", exercise, emergency: { ...emergency, ...more } }) as Incident;
 
   it("comes before all else, first while it sounds", () => {
@@ -144,8 +144,8 @@ describe("an officer's emergency", () => {
     const said = (more: Partial<Emergency>, exercise = false, recorded = true) =>
       words.emergency.alarm({ ...pressed(more, exercise), recorded }, "P1", "Europe/Stockholm");
     expect(said({})).toBe("OFFICER EMERGENCY · P1 · since 12:00:00");
-    expect(said({ presses: 3, placed_by: "nothing" }, true, false)).toBe(
-      "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00 · pressed 3 times · PLACE NOT KNOWN · NOT ON RECORD YET",
+    expect(said({ presses: 3, placed_by: "nothing", verified: false }, true, false)).toBe(
+      "EXERCISE · OFFICER EMERGENCY · P1 · since 12:00:00 · UNVERIFIED, MAY BE SOMEBODY ELSE · pressed 3 times · PLACE NOT KNOWN · NOT ON RECORD YET",
     );
     expect(words.emergency.taken(pressed({ acknowledged: [{ by: "Ann", at: "2026-06-01T10:00:05Z" }] }), "Europe/Stockholm")).toBe("acknowledged by Ann at 12:00:05");
   });

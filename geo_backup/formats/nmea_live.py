@@ -1,0 +1,135 @@
+"""NMEA 0183 as it comes from a modem, one sentence at a time: RMC sentences move a unit, GGA those that send no RMC.
+
+    0007 $GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A
+
+Who sends it is the `s:` of a tag block, or what stands before `$`; where nothing does, the caller knows.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from functools import reduce
+from operator import xor
+
+from geo_backup.errors import BadValueError
+from geo_backup.events import Fix
+from geo_backup.formats.heard import Heard, fix_at, heard, named
+from geo_backup.formats.nmea import BEFORE_MAX, HDOP_M, ROLLOVER_MS, said_before
+from geo_backup.formats.taip import nearest_day_ms
+from geo_backup.formats.tracks import DAY_MS, KNOTS, number
+
+RMC_HOLDS_MS = 60_000
+"""A sender that sent an RMC so lately sends more of them: its GGA say nothing new but the accuracy."""
+
+_SENTENCE = re.compile(r"\$([A-Z]{2})([A-Z]{3}),([^*$]*)(?:\*([0-9A-Fa-f]{2}))?")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d)(\.\d{1,6})?", re.ASCII)
+_PLACE = re.compile(r"(\d{1,3})(\d\d(?:\.\d{1,12})?)", re.ASCII)
+
+
+class Stream:
+    """The sentences of one sender: a connection, or an address that sends datagrams."""
+
+    def __init__(self) -> None:
+        self._rmc_ms: int | None = None
+        self._gga: tuple[int, float | None] = (-1, None)
+        """Time of day and accuracy of the last one."""
+
+    def hear(self, line: str, received_ms: int, names: tuple[str, ...] = ()) -> Heard | None:
+        """One sentence; None for one that is not about the place, or says again what an RMC says. `names` are what the
+        sender is called where the sentence does not say it. Raises `BadValueError` for what is garbled."""
+        mark = _SENTENCE.search(line)
+        if mark is None:
+            raise BadValueError("/sentence", "garbled", "it is no NMEA sentence, which begins with $ and five letters")
+        _, kind, body, digits = mark.groups()
+        if digits is not None:
+            covered = line[mark.start() + 1 : mark.end() - 3].encode("utf-8", "surrogatepass")
+            right = reduce(xor, covered, 0)
+            if int(digits, 16) != right:
+                raise BadValueError("/sentence", "checksum", f"its checksum says {digits}, the sentence {right:02X}")
+        if kind not in ("RMC", "GGA"):
+            return None
+        near_ms = received_ms
+        if before := line[: mark.start()][-BEFORE_MAX:].strip():
+            try:
+                source, said_ms = said_before(before, {})
+            except ValueError as error:
+                raise BadValueError("/sentence", "checksum", str(error)) from None
+            names, near_ms = named(source.name, *names), received_ms if said_ms is None else said_ms
+        fields = body.split(",")
+        if kind == "RMC":
+            self._rmc_ms = received_ms
+            return heard(names, False, lambda: self._rmc(fields, received_ms, near_ms))
+        return self._gga_of(fields, received_ms, near_ms, names)
+
+    def _rmc(self, fields: list[str], received_ms: int, near_ms: int) -> Fix | None:
+        fields += [""] * (12 - len(fields))
+        if fields[1] != "A" or (fields[11] or "A") in "NS":
+            return None
+        of_day_ms = _of_day_ms(fields[0])
+        at_ms = _moment_ms(of_day_ms, fields[8], received_ms, near_ms)
+        accuracy_m = self._gga[1] if self._gga[0] == of_day_ms else None
+        return fix_at(
+            at_ms,
+            _degrees("lon", fields[4], fields[5], "EW"),
+            _degrees("lat", fields[2], fields[3], "NS"),
+            speed=fields[6],
+            speed_mps=KNOTS,
+            course=fields[7],
+            accuracy=accuracy_m,
+        )
+
+    def _gga_of(self, fields: list[str], received_ms: int, near_ms: int, names: tuple[str, ...]) -> Heard | None:
+        fields += [""] * (8 - len(fields))
+        hdop = number(fields[7])
+        accuracy_m = None if hdop is None else hdop * HDOP_M
+        if fields[0] and _TIME.fullmatch(fields[0]):
+            self._gga = (_of_day_ms(fields[0]), accuracy_m)
+        if self._rmc_ms is not None and received_ms - self._rmc_ms < RMC_HOLDS_MS:
+            return None
+
+        def fix() -> Fix | None:
+            if fields[5] not in ("1", "2", "3", "4", "5", "6", "7", "9"):
+                return None
+            return fix_at(
+                nearest_day_ms(_of_day_ms(fields[0]), near_ms),
+                _degrees("lon", fields[3], fields[4], "EW"),
+                _degrees("lat", fields[1], fields[2], "NS"),
+                accuracy=accuracy_m,
+            )
+
+        return heard(names, False, fix)
+
+
+def _of_day_ms(text: str) -> int:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise BadValueError("/time", "no_time", f"{text[:20]!r} is no time of day (hhmmss)")
+    hour, minute, second, rest = match.groups()
+    return ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1000 + int(float(rest or 0) * 1000 + 0.5)
+
+
+def _moment_ms(of_day_ms: int, day: str, received_ms: int, near_ms: int) -> int:
+    """The moment of a time of day by its date (ddmmyy), or without one that of the nearest day. A date that is 1024
+    weeks early is that of a receiver that has lost count of the weeks, and is put right."""
+    if not day:
+        return nearest_day_ms(of_day_ms, near_ms)
+    if len(day) != 6 or not (day.isascii() and day.isdigit()):
+        raise BadValueError("/time", "no_time", f"{day[:20]!r} is no date (ddmmyy)")
+    two = int(day[4:])
+    try:
+        on = date((1900 if two >= 80 else 2000) + two, int(day[2:4]), int(day[:2]))
+    except ValueError:
+        raise BadValueError("/time", "no_time", f"{day!r} is no date (ddmmyy)") from None
+    at_ms = round(datetime(on.year, on.month, on.day, tzinfo=UTC).timestamp()) * 1000 + of_day_ms
+    return at_ms + ROLLOVER_MS if abs(received_ms - at_ms - ROLLOVER_MS) <= DAY_MS else at_ms
+
+
+def _degrees(field: str, text: str, side: str, sides: str) -> float:
+    match = _PLACE.fullmatch(text)
+    if match is None or float(match[2]) >= 60.0:
+        raise BadValueError(f"/{field}", "garbled", f"{text[:20]!r} is no {field} (degrees and minutes as ddmm.mmm)")
+    if len(side) != 1 or side not in sides:
+        raise BadValueError(f"/{field}", "garbled", f"{side[:20]!r} is neither {sides[0]} nor {sides[1]}")
+    degrees = int(match[1]) + float(match[2]) / 60.0
+    return degrees if side == sides[0] else -degrees

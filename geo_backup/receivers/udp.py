@@ -1,0 +1,92 @@
+"""UDP: datagrams of vehicle modems, each with one report or a few. The way has no acknowledgement of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from contextlib import suppress
+from functools import partial
+
+from geo_backup.errors import BadValueError
+from geo_backup.receivers.avl import Avl
+from geo_backup.receivers.inlet import Inlet, Message
+from geo_backup.receivers.section import Section
+from geo_backup.receivers.visitors import Visitors
+
+BUFFER_BYTES = 8_000_000
+"""What the system holds for us, if it grants so much: two seconds of 10,000 datagrams each."""
+DATAGRAM_MAX = 2_048
+AT_ONCE = 200
+"""Datagrams that are read before others have their turn."""
+
+
+class Udp:
+    """The receiver of `[receivers.udp]`: `port`, `host`, `allow`, and what `Avl` knows."""
+
+    way = "udp"
+
+    def __init__(self, section: Section) -> None:
+        self.port, self.visitors, self.avl = section.port(), Visitors(section), Avl(section)
+        section.done()
+        self._socket: socket.socket | None = None
+        self.overflow = 0
+
+    def bind(self) -> None:
+        """Take the port; what comes until `run` waits there."""
+        host = self.visitors.host
+        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        taken.setblocking(False)
+        try:
+            taken.bind((host, self.port))
+        except OSError as error:
+            taken.close()
+            words = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+            raise BadValueError("receivers.udp", "port", f"UDP port {self.port} of {host} {words}") from None
+        self.port = taken.getsockname()[1]
+        self._socket = taken
+
+    async def run(self, inlet: Inlet) -> None:
+        """Receive until cancelled."""
+        if self._socket is None:
+            self.bind()
+        taken = self._socket
+        assert taken is not None
+        loop = asyncio.get_running_loop()
+        loop.add_reader(taken, partial(self._read, taken, inlet))
+        try:
+            await loop.create_future()
+        finally:
+            loop.remove_reader(taken)
+            taken.close()
+            self._socket = None
+
+    def _read(self, taken: socket.socket, inlet: Inlet) -> None:
+        now_ms = inlet.node.clock.now_ms()
+        for _ in range(AT_ONCE):
+            try:
+                data, sender = taken.recvfrom(DATAGRAM_MAX)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:  # an answer of ours reached nobody: that is told here
+                continue
+            address = sender[0]
+            if not self.visitors.allowed(address):
+                self.visitors.turn_away(inlet, "udp", address)
+                continue
+            modem = self.avl.modem(address)
+            for heard, text, answer in self.avl.read(data, modem, now_ms):
+                then = partial(_answer, taken, answer, sender) if answer else None
+                if not inlet.take(Message("udp", heard, text, address, then)):
+                    self.overflow += 1
+
+    def figures(self) -> dict[str, float]:
+        """What only the receiver knows."""
+        return {"kept_alive": self.avl.kept_alive, "overflow": self.overflow}
+
+
+def _answer(taken: socket.socket, answer: str, sender: tuple[str, int], kept: bool) -> None:
+    if kept and taken.fileno() >= 0:
+        with suppress(OSError):  # it sends its report again
+            taken.sendto(answer.encode("ascii", "replace"), sender)

@@ -1,0 +1,34 @@
+"""One server whose receivers all listen, for the tests of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from geo_backup.receivers.config import Receiver, receivers_of
+from tests.running import ServerInThread
+
+
+@pytest.fixture(scope="package")
+def receivers() -> dict[str, Receiver]:
+    """By way; their ports are any that are free."""
+    listening = receivers_of({"udp": {"port": 0, "panic_events": [1]}, "tak": {"port": 0}})
+    for one in listening:
+        one.bind()
+    return {one.way: one for one in listening}
+
+
+@pytest.fixture(scope="package")
+def server(receivers: dict[str, Receiver], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
+    folder = tmp_path_factory.mktemp("receivers")
+    started = ServerInThread(folder / "log.sqlite", receivers=tuple(receivers.values())).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="package")
+def http(server: ServerInThread) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        yield client

@@ -1,0 +1,58 @@
+"""Datagrams of vehicle modems: a marker that moves, a call for help, an acknowledgement."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.asking import NORTH, new_unit
+from tests.receivers.saying import lon_lat, rev, rmc, rpv
+from tests.running import eventually
+
+
+@pytest.fixture
+def modem(receivers: Any) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(10)
+        sender.connect(("127.0.0.1", receivers["udp"].port))
+        yield sender
+
+
+def test_a_taip_modem_moves_its_unit_and_is_answered_once_it_is_in_the_log(
+    http: httpx.Client, modem: socket.socket
+) -> None:
+    unit_id = new_unit(http)
+    modem.send(rpv(unit_id, NORTH, more="#0012;"))
+    assert modem.recv(100).startswith(f">ACK;ID={unit_id};#0012;*".encode())
+    assert lon_lat(http, unit_id) == list(NORTH)
+
+
+def test_an_nmea_modem_names_itself_before_its_sentences(http: httpx.Client, modem: socket.socket) -> None:
+    unit_id = new_unit(http)
+    modem.send(rmc(NORTH, before=f"{unit_id} "))
+    eventually(lambda: lon_lat(http, unit_id) == list(NORTH))
+
+
+def test_an_event_that_means_panic_alarms(http: httpx.Client, modem: socket.socket) -> None:
+    unit_id = new_unit(http)
+    modem.send(rev(unit_id, NORTH, event=7))
+    eventually(lambda: lon_lat(http, unit_id) == list(NORTH))
+    assert not _calls(http, unit_id)
+    modem.send(rev(unit_id, NORTH, event=1))
+    eventually(lambda: _calls(http, unit_id), within_s=1.0)
+
+
+def test_what_is_garbled_is_set_aside(http: httpx.Client, modem: socket.socket) -> None:
+    modem.send(rmc(NORTH).replace(b"GPRMC,", b"GPRMC,9"))
+    eventually(lambda: "checksum" in str(http.get("/v1/quarantine").json()["quarantine"][:1]))
+    metrics = http.get("/metrics").text
+    assert 'geo_backup_quarantined_total{reason="checksum",way="udp"} 1.0' in metrics
+    assert 'geo_backup_receiver{way="udp",what="overflow"} 0.0' in metrics
+
+
+def _calls(http: httpx.Client, unit_id: str) -> list[Any]:
+    return [one for one in http.get("/v1/emergencies").json()["emergencies"] if one["for_unit_id"] == unit_id]
