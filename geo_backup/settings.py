@@ -66,7 +66,7 @@ class Config:
             if "receivers" in said:
                 from geo_backup.receivers.config import receivers_of
 
-                receivers = receivers_of(said["receivers"])
+                receivers = receivers_of(said["receivers"], path.parent)
             return cls(tuple(hosts), oidc, retention, receivers)
         except BadValueError as error:
             raise BadValueError(error.field, error.reason, f"{path}: {error}") from None
@@ -161,6 +161,23 @@ class Settings:
             )
         named = Proxies(tuple(network_of(proxy) for proxy in proxies), alone=beyond and tls is None)
         return replace(self, tls=tls, proxies=named)
+
+    def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None) -> Settings:
+        """These settings with receivers that flags ask for. Raises `BadValueError` for one that the file has too, and
+        for recorded time, which no tracker speaks of."""
+        flags = {"udp": udp and {"port": udp}, "tcp": tcp and {"port": tcp}, "mqtt": mqtt and {"url": mqtt}}
+        asked = {way: section for way, section in flags.items() if section}
+        receivers = self.config.receivers
+        if asked:
+            from geo_backup.receivers.config import receivers_of
+
+            twice = next((one.way for one in receivers if one.way in asked), None)
+            if twice is not None:
+                raise BadValueError(f"--{twice}", "twice", f"--{twice} stands in the file of --config too; say it once")
+            receivers = (*receivers, *receivers_of(asked, Path()))
+        if receivers and self.mode != "live":
+            raise BadValueError("--clock", "clock", "receivers hear what is now: serve without --clock replay")
+        return replace(self, config=replace(self.config, receivers=receivers))
 
 
 def _is_somebody(roster_file: Path | None) -> bool:

@@ -83,8 +83,16 @@ def serve(
     clock: Annotated[str, typer.Option(help="live, or replay for recorded time.")] = "live",
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md)."),
+        typer.Option(
+            help="TOML file: identity provider (server/ACCESS.md), retention (eventlog/README.md), receivers "
+            "(receivers/README.md)."
+        ),
     ] = None,
+    udp: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port for modems of this machine: NMEA and TAIP by UDP.")
+    ] = None,
+    tcp: Annotated[int | None, typer.Option(min=1, max=65_535, help="The same by TCP.")] = None,
+    mqtt: Annotated[str | None, typer.Option(help="Broker of OwnTracks phones, such as mqtt://127.0.0.1:1883.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     trusted_proxy: Annotated[
@@ -102,7 +110,7 @@ def serve(
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
-    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ())))
+    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt)))
 
 
 @app.command()
@@ -323,7 +331,7 @@ async def _compose(
     certificate = None if settings.tls is None else Certificate(*settings.tls)
     listener = bind(settings.host, settings.port)
     for receiver in settings.config.receivers:
-        receiver.bind()
+        receiver.bind(None if certificate is None else certificate.context)
     network = RoadNetwork.load(settings.map_folder)
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none

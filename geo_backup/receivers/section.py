@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.
 class Section:
     """The keys of `[receivers.NAME]`: ask for each by what it is, then say `done`. All raise BadValueError."""
 
-    def __init__(self, name: str, said: object) -> None:
-        self.name = f"receivers.{name}"
+    def __init__(self, name: str, said: object, folder: Path) -> None:
+        self.name, self._folder = f"receivers.{name}", folder
         if not isinstance(said, dict):
             raise self.wrong(name, "is a section with keys of its own")
         self._said: dict[str, Any] = dict(said)
@@ -68,20 +69,13 @@ class Section:
             raise self.wrong(key, 'is a list of texts, such as ["one", "two"]')
         return tuple(value)
 
-    def file(self, key: str) -> Path | None:
-        """A file that is there; None where none is named."""
-        name = self.text(key)
-        if name and not Path(name).is_file():
-            raise self.wrong(key, f"names {name}, which is no file here")
-        return Path(name) if name else None
-
     def tables(self, key: str, most: int) -> tuple[Section, ...]:
         """Tables of their own, `[[receivers.NAME.KEY]]` each."""
         value = self._take(key, [])
         name = f"{self.name.removeprefix('receivers.')}.{key}"
         if not isinstance(value, list) or len(value) > most:
             raise self.wrong(key, f"is at most {most} sections, [[receivers.{name}]] each")
-        return tuple(Section(name, one) for one in value)
+        return tuple(Section(name, one, self._folder) for one in value)
 
     def numbers(self, key: str, least: int, most: int) -> frozenset[int]:
         """A list of whole numbers within bounds."""
@@ -100,6 +94,20 @@ class Section:
             except ValueError:
                 raise self.wrong("allow", f'names networks, such as ["10.8.0.0/16"], not {one!r}') from None
         return tuple(networks)
+
+    def secret(self, key: str) -> str:
+        """What the environment has under the name that stands here: a secret is not for a file that others read."""
+        name = self.text(key)
+        if name and name not in os.environ:
+            raise self.wrong(key, f"names {name}, which the environment does not have: export {name}=...")
+        return os.environ[name] if name else ""
+
+    def file(self, key: str) -> Path | None:
+        """A file, from the folder of the configuration on."""
+        name = self.text(key)
+        if name and not (self._folder / name).is_file():
+            raise self.wrong(key, f"names {self._folder / name}, and there is no such file")
+        return self._folder / name if name else None
 
     def done(self) -> None:
         """All keys have been asked for; another one is a mistake."""

@@ -6,18 +6,18 @@ import asyncio
 import logging
 import random
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from geo_backup.errors import BadValueError
 from geo_backup.people import Principal
 from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.section import Section
 from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
 from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, Connect, Files
-from geo_backup.receivers.visitors import Visitors
+from geo_backup.receivers.visitors import Visitors, bound
 from geo_backup.server.adoption import client_at
 
 log_ = logging.getLogger("geo_backup.tak")
@@ -47,28 +47,20 @@ class Tak:
             raise section.wrong(
                 "port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"
             )
+        self._section = section
         self._listener: socket.socket | None = None
         self._peers: dict[asyncio.Task[None], str] = {}
         self.counts: Counter[str] = Counter()
         """Messages by what they were."""
 
-    def bind(self) -> None:
-        """Take the port, if there is to be one. Raises BadValueError."""
-        if self.port is None:
-            return
-        host = self._visitors.host
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._listener = socket.create_server((host, self.port), family=family)
-        except OSError as error:
-            words = f"TCP port {self.port} of {host} cannot be had: {error.strerror or error}"
-            raise BadValueError("receivers.tak", "port", words) from None
-        self.port = self._listener.getsockname()[1]
+    def bind(self, _: ssl.SSLContext | None = None) -> None:
+        """Take the port, if there is to be one; its certificate is its own. Raises BadValueError."""
+        if self.port is not None:
+            self._listener = bound(socket.SOCK_STREAM, self._visitors.host, self.port, self._section)
+            self.port = self._listener.getsockname()[1]
 
     async def run(self, inlet: Inlet) -> None:
         """Listen and call, until cancelled."""
-        if self.port is not None and self._listener is None:
-            self.bind()
         jobs: list[Coroutine[Any, Any, None]] = [self._call(inlet, one) for one in self._connect]
         if self._listener is not None:
             jobs.append(self._listen(inlet, self._listener))

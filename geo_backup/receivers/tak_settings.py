@@ -18,7 +18,6 @@ sees = "tak-gateway"         # the token by whose rights things are shown there
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +85,7 @@ class Connect:
         encrypts = section.flag("tls") or files != Files(None, None, None)
         self.tls = files.client(section) if encrypts else None
         self.port = section.whole("port", TLS_PORT if encrypts else PORT, 1, 65_535) or PORT
-        self.username, variable = section.text("username"), section.text("password_env")
-        if variable and variable not in os.environ:
-            raise section.wrong("password_env", f"names {variable}, which is not set: it holds the password")
-        self.password = os.environ.get(variable, "")
+        self.username, self.password = section.text("username"), section.secret("password_env")
         self.sees = section.text("sees")
         """The id of a token: what it may see is shown there; without it nothing is, where people are configured."""
         self.protobuf = section.flag("protobuf")

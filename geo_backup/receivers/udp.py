@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
+import ssl
 from contextlib import suppress
 from functools import partial
 
-from geo_backup.errors import BadValueError
 from geo_backup.receivers.avl import Avl
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
-from geo_backup.receivers.visitors import Visitors
+from geo_backup.receivers.visitors import Visitors, bound
 
 BUFFER_BYTES = 8_000_000
 """What the system holds for us, if it grants so much: two seconds of 10,000 datagrams each."""
@@ -29,30 +28,21 @@ class Udp:
     def __init__(self, section: Section) -> None:
         self.port, self.visitors, self.avl = section.port(), Visitors(section), Avl(section)
         section.done()
+        self._section = section
         self._socket: socket.socket | None = None
         self.overflow = 0
 
-    def bind(self) -> None:
+    def bind(self, tls: ssl.SSLContext | None = None) -> None:
         """Take the port; what comes until `run` waits there."""
-        host = self.visitors.host
-        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        taken = bound(socket.SOCK_DGRAM, self.visitors.host, self.port, self._section)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        taken.setblocking(False)
-        try:
-            taken.bind((host, self.port))
-        except OSError as error:
-            taken.close()
-            words = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-            raise BadValueError("receivers.udp", "port", f"UDP port {self.port} of {host} {words}") from None
         self.port = taken.getsockname()[1]
         self._socket = taken
 
     async def run(self, inlet: Inlet) -> None:
         """Receive until cancelled."""
-        if self._socket is None:
-            self.bind()
         taken = self._socket
-        assert taken is not None
+        assert taken is not None, "bind it first"
         loop = asyncio.get_running_loop()
         loop.add_reader(taken, partial(self._read, taken, inlet))
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections import OrderedDict
 from ipaddress import ip_address
 
@@ -59,3 +61,18 @@ class Visitors:
         else:
             self._told.add(address)
             inlet.set_aside(way, address, "foreign", FOREIGN.format(address, self.name), "")
+
+
+def bound(kind: socket.SocketKind, host: str, port: int, section: Section) -> socket.socket:
+    """A port that is taken. Raises BadValueError."""
+    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    taken.setblocking(False)
+    if kind is socket.SOCK_STREAM:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        words = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+        raise section.wrong("port", f"{port} of {host} {words}; choose another") from None
+    return taken

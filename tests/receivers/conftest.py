@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from geo_backup.receivers.config import Receiver, receivers_of
-from tests.running import ServerInThread
+from tests.receivers.broker import Broker
+from tests.running import ServerInThread, free_port
 
 
 @pytest.fixture(scope="package")
-def receivers() -> dict[str, Receiver]:
+def broker() -> Iterator[Broker]:
+    started = Broker(free_port())
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="package")
+def receivers(broker: Broker) -> dict[str, Receiver]:
     """By way; their ports are any that are free."""
-    listening = receivers_of({"udp": {"port": 0, "panic_events": [1]}, "tak": {"port": 0}})
+    sections = {
+        "udp": {"port": 0, "panic_events": [1]},
+        "tcp": {"port": 0, "idle_s": 1, "connections": 3},
+        "mqtt": {"url": broker.url},
+        "tak": {"port": 0},
+    }
+    listening = receivers_of(sections, Path())
     for one in listening:
         one.bind()
     return {one.way: one for one in listening}

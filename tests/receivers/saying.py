@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 
-def rmc(place: tuple[float, float], at_s: float | None = None, before: str = "") -> bytes:
+def rmc(place: list[float], at_s: float | None = None, before: str = "") -> bytes:
     """An NMEA sentence of a modem at a place (lon, lat)."""
     at = time.gmtime(at_s or time.time())
     lon, lat = place
@@ -20,20 +20,20 @@ def rmc(place: tuple[float, float], at_s: float | None = None, before: str = "")
     return f"{before}${body}*{reduce(lambda total, letter: total ^ ord(letter), body, 0):02X}\r\n".encode()
 
 
-def rpv(unit_id: str, place: tuple[float, float], at_s: float | None = None, more: str = "") -> bytes:
+def rpv(unit_id: str, place: list[float], at_s: float | None = None, more: str = "") -> bytes:
     """A TAIP report of a modem at a place (lon, lat)."""
     seconds = int(at_s or time.time()) % 86_400
     return _summed(f">RPV{seconds:05d}{_place(place)}02808412;ID={unit_id};{more}*")
 
 
-def rev(unit_id: str, place: tuple[float, float], event: int) -> bytes:
+def rev(unit_id: str, place: list[float], event: int) -> bytes:
     """A TAIP report of something that happened."""
     days, second = divmod(int(time.time()) - 315_964_800, 86_400)
     week, day = divmod(days, 7)
     return _summed(f">REV{event:02d}{week:04d}{day}{second:05d}{_place(place)}02808412;ID={unit_id};*")
 
 
-def _place(place: tuple[float, float]) -> str:
+def _place(place: list[float]) -> str:
     return f"{round(place[1] * 1e5):+08d}{round(place[0] * 1e5):+09d}"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,7 +25,7 @@ from tests.running import ServerInThread, eventually
 @contextmanager
 def calling(server: ServerInThread, **said: Any) -> Iterator[None]:
     """A server that calls another."""
-    (tak,) = receivers_of({"tak": {"connect": [{"host": "127.0.0.1", **said}]}})
+    (tak,) = receivers_of({"tak": {"connect": [{"host": "127.0.0.1", **said}]}}, Path())
     assert server.node is not None
     assert server.speakers is not None
     assert server.intake is not None

@@ -28,19 +28,19 @@ def test_a_taip_modem_moves_its_unit_and_is_answered_once_it_is_in_the_log(
     unit_id = new_unit(http)
     modem.send(rpv(unit_id, NORTH, more="#0012;"))
     assert modem.recv(100).startswith(f">ACK;ID={unit_id};#0012;*".encode())
-    assert lon_lat(http, unit_id) == list(NORTH)
+    assert lon_lat(http, unit_id) == NORTH
 
 
 def test_an_nmea_modem_names_itself_before_its_sentences(http: httpx.Client, modem: socket.socket) -> None:
     unit_id = new_unit(http)
     modem.send(rmc(NORTH, before=f"{unit_id} "))
-    eventually(lambda: lon_lat(http, unit_id) == list(NORTH))
+    eventually(lambda: lon_lat(http, unit_id) == NORTH)
 
 
 def test_an_event_that_means_panic_alarms(http: httpx.Client, modem: socket.socket) -> None:
     unit_id = new_unit(http)
     modem.send(rev(unit_id, NORTH, event=7))
-    eventually(lambda: lon_lat(http, unit_id) == list(NORTH))
+    eventually(lambda: lon_lat(http, unit_id) == NORTH)
     assert not _calls(http, unit_id)
     modem.send(rev(unit_id, NORTH, event=1))
     eventually(lambda: _calls(http, unit_id), within_s=1.0)
