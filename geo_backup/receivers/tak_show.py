@@ -88,7 +88,7 @@ class Show:
                 yield item.event
         self._sent.pop(thing, None)
         self._uids.pop(thing, None)
-        if items:
+        if any(item.kind != cot_items.CANCEL for item in items):
             self._sent[thing], self._uids[thing] = now_s, uids
 
     def _items(self, thing: Thing, now_ms: int) -> list[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 
 from tests.running import eventually
@@ -29,8 +30,10 @@ def event(
 class Client:
     """An ATAK: it sends and keeps what it hears."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.line = socket.create_connection(("127.0.0.1", port), timeout=10.0)
+        if tls is not None:
+            self.line = tls.wrap_socket(self.line)
         self.line.settimeout(0.02)
         self.raw = b""
         self.ended = False
