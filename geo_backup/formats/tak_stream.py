@@ -84,7 +84,9 @@ class Splitter:
         end = _END[name].search(held, max(self._seen - END_BYTES, 0))
         if end is not None:
             # one that was broken off has the next one in it: that is whole
-            again = max(held.rfind(b"<%s%s" % (name, gap), 1, end.start()) for gap in (b" ", b"\n", b"\t", b"\r", b">"))
+            again = held.rfind(b"<" + name, 1, end.start())
+            while again > 0 and held[again + len(name) + 1] not in b" \t\r\n/>":
+                again = held.rfind(b"<" + name, 1, again)
             if again > 0:
                 return self._refuse(again, "not_cot")
             return self._take(end.end(), name)

@@ -35,6 +35,8 @@ log_ = logging.getLogger("geo_backup.tak")
 
 WAY = "tak"
 READ_BYTES = 65_536
+SENT_BYTES = 32_768
+"""So much goes out together, and others have their turn."""
 UNSENT_BYTES = 262_144
 """Pings are answered no more while so much waits for a peer that does not read."""
 ROUND_S = 1.0
@@ -89,6 +91,8 @@ class Peer:
         """Rung when somebody has said who they are."""
         self._may_send = asyncio.Event()
         self._may_send.set()
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
         self._own: str | None = None
         """What an unnamed peer speaks for."""
         self._sent_s = self._heard_s = asyncio.get_running_loop().time()
@@ -260,8 +264,11 @@ class Peer:
                 for thing in now:
                     del moving[thing]
             for thing in now:
-                for event in show.events(thing, loop.time()):
-                    await self._send(event)
+                for event in show.events(thing, now_s):
+                    self._keep(event)
+                if self._kept_bytes > SENT_BYTES:
+                    await self._flush()
+            await self._flush()
             await rung(bell, max(round_s - loop.time(), 0.0))
             bell.clear()
 
@@ -285,21 +292,29 @@ class Peer:
             elif now_s - self._sent_s > PING_S:
                 self._control("t-x-c-t", uid=f"{self._manner.uid}-ping")
 
-    async def _send(self, event: bytes) -> None:
+    def _keep(self, event: bytes) -> None:
+        """Put an event to those that go out together."""
+        self._kept.append(event)
+        self._kept_bytes += len(event)
+
+    async def _flush(self) -> None:
+        """Send them, and wait until there is room for more. Raises TimeoutError where there is none for long."""
         await self._may_send.wait()
-        self._write(event)
-        self._counts["sent"] += 1
+        kept, self._kept, self._kept_bytes = self._kept, [], 0
+        if not kept:
+            return
+        self._write_raw(b"".join(map(self._encoded, kept)))
+        self._counts["sent"] += len(kept)
         async with asyncio.timeout(DRAIN_S):
             await self._writer.drain()
 
     def _control(self, kind: str, detail: str = "", uid: str = "") -> None:
-        self._write(cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail))
+        self._write_raw(self._encoded(cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail)))
 
-    def _write(self, event: bytes) -> None:
+    def _encoded(self, event: bytes) -> bytes:
         if self._version == 1:
-            self._write_raw(framed(tak_proto.message_of(ElementTree.fromstring(event))))
-        else:
-            self._write_raw(cot_items.HEADER + event)
+            return framed(tak_proto.message_of(ElementTree.fromstring(event)))
+        return cot_items.HEADER + event
 
     def _write_raw(self, data: bytes) -> None:
         self._sent_s = asyncio.get_running_loop().time()
