@@ -29,7 +29,7 @@ from tests.stories import ms, opened, part, ping, unit
 
 COMMANDS = [
     *(["demo"], ["serve"], ["map", "build"], ["map", "info"], ["etas"], ["replay"], ["watch"], ["verify"]),
-    ["match"],
+    *(["match"], ["quarantine"]),
     *(["simulate"], ["drill"], ["demand"], ["explain"], ["report", "response"], ["report", "eta"]),
     *(["audit", "verify"], ["audit", "key"]),
     *(["places", name] for name in ("find", "name", "add", "list", "remove", "build")),

@@ -166,6 +166,22 @@ def watch(
 
 
 @app.command()
+def quarantine(
+    url: Annotated[str, typer.Argument(help="Server, such as http://127.0.0.1:8000")] = "http://127.0.0.1:8000",
+    as_json: JsonOption = False,
+) -> None:
+    """What trackers sent and nobody could use: the last messages, why, and what to do about it.
+
+    Example: geo-backup quarantine http://127.0.0.1:8000
+    """
+    found = asyncio.run(_quarantine(url))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        show(words.quarantine(found))
+
+
+@app.command()
 def traffic(
     to: Annotated[str, typer.Option("--to", help="Server, such as http://127.0.0.1:8000")],
     file: Annotated[
@@ -423,6 +439,14 @@ async def _import_rest() -> None:
     for name in ("sparse.csgraph", "special", "optimize", "ndimage"):
         await asyncio.to_thread(import_module, f"scipy.{name}")
     gc.freeze()
+
+
+async def _quarantine(url: str) -> dict[str, Any]:
+    from geo_backup.client import Client
+
+    async with Client(url, token=os.environ.get("GEO_BACKUP_TOKEN")) as client:
+        found: dict[str, Any] = await client.call("GET", "/v1/quarantine")
+        return found
 
 
 async def _traffic(url: str, file: bytes | None) -> dict[str, Any] | None:

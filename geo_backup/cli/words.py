@@ -335,6 +335,20 @@ def traffic(loaded: Mapping[str, Any] | None) -> str:
     )
 
 
+def quarantine(found: Mapping[str, Any]) -> Table | str:
+    """The messages that were set aside, the newest first; what strangers sent steers no terminal."""
+    rows = found["quarantine"]
+    if not rows:
+        return "nothing was set aside: every message of a tracker could be used"
+    table = Table(title=f"the last {len(rows):,} of {so_many(found['total'], 'message')} that nobody could use")
+    for heading in ("at", "way", "device", "why, and what to do", "message"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        cells = (row["at_time"][:19], row["way"], row["device"], row["reason"], row["message"][:80])
+        table.add_row(*(escape("".join(one if one.isprintable() else " " for one in cell)) for cell in cells))
+    return table
+
+
 def world(now: World) -> Table:
     """Open incidents, who is on them, and who reaches them first."""
     link = now.mode if now.connected else "LINK LOST, coming back"

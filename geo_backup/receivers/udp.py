@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from geo_backup.receivers.avl import Avl
 from geo_backup.receivers.inlet import Inlet, Message
@@ -72,11 +74,25 @@ class Udp:
                     self.overflow += 1
 
     def figures(self) -> dict[str, float]:
-        """What only the receiver knows."""
-        return {"kept_alive": self.avl.kept_alive, "overflow": self.overflow}
+        """What only the receiver knows. `dropped`: datagrams that the system threw away, since nobody read them in
+        time; Linux tells it."""
+        known = {"kept_alive": float(self.avl.kept_alive), "overflow": float(self.overflow)}
+        dropped = None if self._socket is None else _dropped(self._socket)
+        return known if dropped is None else {**known, "dropped": dropped}
 
 
 def _answer(taken: socket.socket, answer: str, sender: tuple[str, int], kept: bool) -> None:
     if kept and taken.fileno() >= 0:
         with suppress(OSError):  # it sends its report again
             taken.sendto(answer.encode("ascii", "replace"), sender)
+
+
+def _dropped(taken: socket.socket) -> float | None:
+    """What Linux says of a socket: its line in /proc/net is that with its inode, and ends with what was dropped."""
+    try:
+        inode = str(os.fstat(taken.fileno()).st_ino)
+        table = Path("/proc/net/udp6" if taken.family == socket.AF_INET6 else "/proc/net/udp").read_text()
+    except OSError:
+        return None
+    found = (fields for line in table.splitlines()[1:] if len(fields := line.split()) >= 13 and fields[9] == inode)
+    return next((float(fields[12]) for fields in found), None)

@@ -1,0 +1,179 @@
+"""How many fixes a second come in by a receiver, what the server spends on them, and what is lost?
+
+    python tests/benchmarks/receivers.py [--way udp|tcp|mqtt] [--rate 5000] [--seconds 60] [--units 2000]
+
+One server process as a user runs it (`geo-backup serve`, log on disk with synchronous=FULL), on one core. The sender is
+a process of its own on another one; so is Mosquitto. Units drive in straight lines, and each fix is a new one. Told
+are: fixes sent, heard and in the log, seconds of processor that the server spent on them, and its memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+
+import httpx
+
+TICK_S = 0.01
+
+
+def rmc(unit: int, at_s: float, lon: float, lat: float) -> bytes:
+    at = time.gmtime(at_s)
+    body = (
+        f"GPRMC,{at.tm_hour:02d}{at.tm_min:02d}{at.tm_sec:02d}.{int(at_s * 100) % 100:02d},A,"
+        f"{int(lat):02d}{lat % 1 * 60:08.5f},N,{int(lon):03d}{lon % 1 * 60:08.5f},E,20.0,90.0,"
+        f"{at.tm_mday:02d}{at.tm_mon:02d}{at.tm_year % 100:02d},,,A"
+    )
+    return f"B{unit} ${body}*{reduce(lambda a, b: a ^ b, body.encode(), 0):02X}\r\n".encode()
+
+
+def send(way: str, port: int, rate: int, seconds: float, units: int) -> int:
+    """Send for so long; how many were sent."""
+    put = {"udp": by_udp, "tcp": by_tcp, "mqtt": by_mqtt}[way](port, units)
+    chance = random.Random(1)
+    places = [(chance.uniform(11.90, 12.00), chance.uniform(57.67, 57.74)) for _ in range(units)]
+    sent, began = 0, time.perf_counter()
+    while (gone := time.perf_counter() - began) < seconds:
+        due = int(gone * rate)
+        while sent < due:
+            unit, turn = sent % units, sent // units
+            put(unit, time.time(), places[unit][0] + turn * units / rate * 1.5e-4, places[unit][1])
+            sent += 1
+        time.sleep(TICK_S)
+    return sent
+
+
+Put = Callable[[int, float, float, float], None]
+
+
+def by_udp(port: int, units: int) -> Put:
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.connect(("127.0.0.1", port))
+    return lambda *fix: void(sender.send(rmc(*fix)))
+
+
+def by_tcp(port: int, units: int) -> Put:
+    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    return lambda *fix: lines[fix[0] % len(lines)].sendall(rmc(*fix))
+
+
+def by_mqtt(port: int, units: int) -> Put:
+    from paho.mqtt import client as paho
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(20_000)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+
+    def put(unit: int, at_s: float, lon: float, lat: float) -> None:
+        said = {"_type": "location", "tid": "B", "lon": lon, "lat": lat, "tst": round(at_s, 2), "acc": 6, "vel": 36}
+        client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)
+
+    return put
+
+
+def void(_: object) -> None:
+    pass
+
+
+def spent(pid: int) -> tuple[float, float]:
+    """Seconds of processor and MB of memory of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def figures(url: str, way: str) -> tuple[float, dict[str, float]]:
+    lines = httpx.get(f"{url}/metrics", trust_env=False, timeout=30).text.splitlines()
+    heard = sum(
+        float(line.split()[1]) for line in lines if line.startswith(f'geo_backup_tracker_messages_total{{way="{way}"')
+    )
+    rest = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if f'way="{way}"' in line}
+    return heard, rest
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--way", choices=("udp", "tcp", "mqtt"), default="udp")
+    ask.add_argument("--rate", type=int, default=5_000)
+    ask.add_argument("--seconds", type=float, default=60.0)
+    ask.add_argument("--units", type=int, default=2_000)
+    ask.add_argument("--send", type=int, help=argparse.SUPPRESS)
+    ask.add_argument("--profile", type=Path, help="Write what py-spy sees of the server here.")
+    told = ask.parse_args()
+    if told.send:
+        print(send(told.way, told.send, told.rate, told.seconds, told.units))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run(told, Path(folder))
+
+
+def run(told: argparse.Namespace, folder: Path) -> None:
+    from tests.receivers.broker import Broker  # the sender is to start quickly
+    from tests.running import Server, free_port
+
+    broker = Broker(free_port(), "max_queued_messages 1000000")
+    port = broker.port
+    if told.way == "mqtt":
+        broker.start()
+    flag = f"mqtt://127.0.0.1:{port}" if told.way == "mqtt" else str(port)
+    server = Server(folder / "log.sqlite", ("--adopt-unknown", f"--{told.way}", flag)).start()
+    assert server.process is not None
+    pid = server.process.pid
+    try:
+        subprocess.run(["taskset", "-a", "-cp", "0", str(pid)], check=True, capture_output=True)
+        command = ["taskset", "-c", "1", sys.executable, __file__, "--way", told.way, "--send", str(port)]
+        command += ["--rate", str(told.rate), "--units", str(told.units), "--seconds"]
+        subprocess.run([*command, "1"], check=True, capture_output=True)
+        time.sleep(4)
+        before, (cpu_s, mb) = figures(server.url, told.way)[0], spent(pid)
+        if told.profile:
+            subprocess.Popen(
+                [
+                    str(Path(sys.executable).with_name("py-spy")),
+                    "record",
+                    "-d",
+                    "15",
+                    "-r",
+                    "200",
+                    "-f",
+                    "raw",
+                    "-o",
+                    str(told.profile),
+                    "-p",
+                    str(pid),
+                ]
+            )
+        sent = int(subprocess.run([*command, str(told.seconds)], check=True, capture_output=True).stdout)
+        last, heard = -1.0, figures(server.url, told.way)[0]
+        while heard != last:
+            time.sleep(1)
+            last, (heard, rest) = heard, figures(server.url, told.way)
+        after_s, after_mb = spent(pid)
+        print(
+            f"{told.way}: {sent / told.seconds:,.0f} fixes/s for {told.seconds:g} s: "
+            f"{sent:,} sent, {heard - before:,.0f} heard"
+        )
+        print(
+            f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix"
+        )
+        print(f"memory: {mb:.0f} MB before, {after_mb:.0f} MB after; log {server.log.stat().st_size / 1e6:.0f} MB")
+        for name, value in rest.items():
+            print(f"  {name} {value:,.0f}")
+    finally:
+        server.stop()
+        broker.stop()
+
+
+if __name__ == "__main__":
+    main()
