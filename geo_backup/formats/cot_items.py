@@ -51,8 +51,9 @@ class Item(NamedTuple):
     """The `<event>`, without a header."""
 
 
-def unit(of: documents.Unit, at: Sequence[Any], now_ms: int, remarks: str = "") -> Item:
-    """A unit where its last fix says; `at` is its position as the feed has it."""
+def unit(of: documents.Unit, at: Sequence[Any], now_ms: int, eta_s: float | None = None) -> Item:
+    """A unit where its last fix says; `at` is its position as the feed has it, and `eta_s` when it is at its
+    incident."""
     lon, lat, speed, course, fix_ms, _ = at
     kind = UNIT_TYPES.get(of["discipline"], VEHICLE)
     detail = f"<contact callsign={_quoted(of['callsign'])}/>"
@@ -63,7 +64,9 @@ def unit(of: documents.Unit, at: Sequence[Any], now_ms: int, remarks: str = "") 
     said = f"{of['agency']} {of['kind']}, {of['status']}"
     if of["incident_id"] is not None:
         said += f", {of['incident_id']}"
-    detail += _remarks(said, remarks)
+        if eta_s is not None and of["status"] != "on_scene":
+            said += f" in {minutes(eta_s)}"
+    detail += _remarks(said)
     uid = unit_uid(of["unit_id"])
     return Item(uid, kind, _event(uid, kind, "m-g", (lon, lat), now_ms, detail, at_ms=int(fix_ms)))
 

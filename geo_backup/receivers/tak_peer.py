@@ -1,8 +1,8 @@
 """One TAK peer on a stream: what it sends is heard, what its principal may see is shown to it, until one side leaves.
 
 The same for a TAK server that was called and for an ATAK that calls. Who it is decides: its certificate, or the token
-that it shows as the password of `<auth>`. Where people are configured, a peer of whom nothing is known speaks for the
-one thing that it first placed, and is shown nothing.
+that it shows as the password of `<auth>`; of a server that is called the configuration says it. Where people are
+configured, a caller of whom nothing is known speaks for the one thing that it first placed, and is shown nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError, LogError
+from geo_backup.feed import Frame
 from geo_backup.formats import cot, cot_items, tak_proto
 from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
 from geo_backup.node import rung
@@ -177,7 +178,7 @@ class Peer:
             counts["chat" if kind.startswith("b-t-f") else said.nothing] += 1
             return
         counts[said.kind] += 1
-        if self._who is None and not self._is_its_own(said):
+        if self._who is None and not self._manner.calling and not self._is_its_own(said):
             raise BadValueError("/uid", "not_yours", "it shows no token or certificate: it speaks for one thing alone")
         shown = message.data.decode(errors="replace") if message.kind == "event" else f"{kind} of {uid}"
         address = self._client if self._who is None else ""
@@ -247,13 +248,13 @@ class Peer:
                 seen = looked(node, who, "feed", tuple(sorted(viewer.outbox.topics)), self._client)
                 await audit(node, replace(seen, until_ms=node.clock.now_ms()))
 
-    async def _show(self, bell: asyncio.Event, frames: Callable[[], tuple[object, ...]], show: Show) -> None:
+    async def _show(self, bell: asyncio.Event, frames: Callable[[], tuple[Frame, ...]], show: Show) -> None:
         loop = asyncio.get_running_loop()
         moving: dict[Thing, None] = dict.fromkeys(show.all())
         round_s = loop.time()
         while True:
             now_s = loop.time()
-            changed = show.changed(frames())  # type: ignore[arg-type]
+            changed = show.changed(frames())
             moving.update(dict.fromkeys(changed))
             if now_s >= round_s:
                 round_s = now_s + ROUND_S

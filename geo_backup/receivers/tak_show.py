@@ -109,7 +109,8 @@ class Show:
     def _unit(self, name: str, now_ms: int) -> list[Item]:
         live_map = self._node.live_map
         unit = live_map.units.get(name)
-        if unit is None or not unit.fixes or self._sight.unit(live_map, unit) is None:
+        clear = None if unit is None else self._sight.unit(live_map, unit)
+        if unit is None or not unit.fixes or clear is None:
             return []
         of, at = self._seen(name, documents.unit(unit)), self._seen(name, documents.position(unit))
         if of is None or at is None:
@@ -117,7 +118,9 @@ class Show:
         fresh = freshness(now_ms - unit.order_ms, unit.parked, live_map.rules.of_kind(unit.kind).freshness)
         if fresh not in TOLD:
             return []
-        return [cot_items.unit(of, at, now_ms)]
+        on = self._node.ranker.rankings.get(of["incident_id"] or "") if clear == "exact" else None
+        drive = [one for one in on["assigned"] if one["unit_id"] == name] if on is not None else []
+        return [cot_items.unit(of, at, now_ms, *(one["eta_s"] for one in drive))]
 
     def _incident(self, name: str, now_ms: int) -> list[Item]:
         node = self._node

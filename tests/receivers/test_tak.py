@@ -36,7 +36,7 @@ def place(http: httpx.Client, unit_id: str) -> list[float] | None:
 def test_a_client_moves_its_unit_and_sees_the_others(http: httpx.Client, tak: Tak) -> None:
     fleet(http, ("B", 0.01, ()))
     unit_id = new_unit(http, callsign="Adam 71")
-    client = Client(tak.port)
+    client = Client(tak.port or 0)
     assert 'callsign="B"' in client.hears('uid="geo-backup.B"')
     client.send(event("a-f-G-U-C", "ANDROID-1", lon=11.965, lat=57.701, detail='<contact callsign="Adam 71"/>'))
     eventually(lambda: place(http, unit_id) == [11.965, 57.701], "the unit at its new place")
@@ -45,7 +45,7 @@ def test_a_client_moves_its_unit_and_sees_the_others(http: httpx.Client, tak: Ta
 
 def test_a_panic_alarms_within_a_second_and_its_cancel_ends_nothing(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, [11.97, 57.7], callsign="Adam 72")
-    sender, other = Client(tak.port), Client(tak.port)
+    sender, other = Client(tak.port or 0), Client(tak.port)
     other.hears('type="t-x-takp-v"')
     said = '<emergency type="911 Alert">Adam 72</emergency><link uid="ANDROID-2" type="a-f-G-U-C" relation="p-p"/>'
     sender.send(event("b-a-o-tbl", "ANDROID-2-9-1-1", detail=said + '<contact callsign="Adam 72-Alert"/>'))
@@ -70,7 +70,7 @@ def test_a_panic_alarms_within_a_second_and_its_cancel_ends_nothing(http: httpx.
 
 def test_an_incident_tells_who_reaches_it_and_goes_when_it_is_closed(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, [11.968, 57.7062], callsign="Adam 73")
-    client = Client(tak.port)
+    client = Client(tak.port or 0)
     client.hears(f'uid="geo-backup.{unit_id}"')
     incident_id = new_incident(http, note="Smoke & <fire>")
     told = client.hears(f'uid="geo-backup.incident.{incident_id}".*Adam 73 in [0-9]+:[0-9][0-9]')
@@ -82,7 +82,7 @@ def test_an_incident_tells_who_reaches_it_and_goes_when_it_is_closed(http: httpx
 
 
 def test_a_closure_is_drawn_and_taken_off(http: httpx.Client, tak: Tak) -> None:
-    client = Client(tak.port)
+    client = Client(tak.port or 0)
     closure_id = http.post("/v1/closures", json={"geometry": BRIDGE, "reason": "fire"}).json()["closure_id"]
     drawn = client.hears(f'uid="geo-backup.closure.{closure_id}"')
     assert 'type="u-d-f"' in drawn
@@ -93,7 +93,7 @@ def test_a_closure_is_drawn_and_taken_off(http: httpx.Client, tak: Tak) -> None:
 
 def test_markers_chat_and_what_comes_back_move_nobody(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, callsign="Adam 74")
-    client, contact = Client(tak.port), '<contact callsign="Adam 74"/>'
+    client, contact = Client(tak.port or 0), '<contact callsign="Adam 74"/>'
     client.send(
         event("a-f-G-U-C", "mark-1", how="h-g-i-g-o", detail=contact + "<archive/>"),
         event("b-t-f", "GeoChat.A.B.1", detail=contact),
@@ -112,7 +112,7 @@ def test_markers_chat_and_what_comes_back_move_nobody(http: httpx.Client, tak: T
 
 def test_what_nobody_can_use_is_set_aside_and_reading_goes_on(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, callsign="Adam 75")
-    client = Client(tak.port)
+    client = Client(tak.port or 0)
     good = event("a-f-G-U-C", unit_id)
     client.send(b"GET / HTTP/1.1\r\n\r\n", event("a-f-G", "").replace(b"lat", b"tal"), b"<event uid='" + b"x" * 400_000)
     client.send(good[:100])
@@ -126,7 +126,7 @@ def test_what_nobody_can_use_is_set_aside_and_reading_goes_on(http: httpx.Client
 def test_a_peer_that_asks_for_version_1_speaks_it_both_ways(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, [11.97, 57.71], callsign="Adam 76")
     other_id = new_unit(http)
-    client = Client(tak.port)
+    client = Client(tak.port or 0)
     client.hears('type="t-x-takp-v".*<TakProtocolSupport version="1"/>')
     ask = event("t-x-takp-q", "protouid", detail='<TakControl><TakRequest version="1"/></TakControl>')
     client.send(ask, framed(tak_proto.message_of(ElementTree.fromstring(event("a-f-G-U-C", other_id, lon=11.966)))))
@@ -176,3 +176,12 @@ def test_pytak_moves_its_unit_and_is_told_of_it(http: httpx.Client, tak: Tak, pr
     unit_id = new_unit(http)
     moved = lambda: place(http, unit_id) == [11.963, 57.705]  # noqa: E731
     asyncio.run(_pytak(tak.port, unit_id, moved, proto))
+
+
+def test_a_unit_on_its_way_says_when_it_is_there(http: httpx.Client, tak: Tak) -> None:
+    unit_id, incident_id = new_unit(http, [11.968, 57.7062]), new_incident(http)
+    client = Client(tak.port or 0)
+    sent = http.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
+    assert sent.is_success, sent.text
+    client.hears(f'uid="geo-backup.{unit_id}".*, {incident_id} in [0-9]+:[0-9][0-9]<')
+    client.hears(f'uid="geo-backup.incident.{incident_id}".*Adam 12 in [0-9:]+, assigned')
