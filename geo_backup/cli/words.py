@@ -430,10 +430,10 @@ def _handed_over(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"OVERDUE: {len(found['timers'])}"
     for one in found["timers"]:
         seen = one["acknowledged"]
-        what = _MISSED[one["rule"]].format(unit=call(one["unit_id"] or ""), since=clock(one["since"]))
-        yield f"  {what}; {on(one['incident_id'])}" + (
-            f" (seen to by {seen['by']} {clock(seen['at'])})" if seen else ""
-        )
+        who = call(one["unit_id"]) if one["unit_id"] else "somebody"
+        what = _MISSED[one["rule"]].format(unit=who, since=clock(one["since"]))
+        about = f"; {on(one['incident_id'])}" if one["incident_id"] else ""
+        yield f"  {what}{about}" + (f" (seen to by {seen['by']} {clock(seen['at'])})" if seen else "")
     yield ""
     yield f"CLOSED ROADS: {len(found['closures'])}"
     for one in found["closures"]:
@@ -467,6 +467,7 @@ _MISSED = {
     "late": "{unit} was sent {since} and should be there",
     "welfare": "{unit} is on scene without a word since {since}",
     "unattended": "nobody is there since {since}",
+    "message": "{unit} has not answered an urgent message of {since}",
 }
 
 

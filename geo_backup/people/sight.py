@@ -77,9 +77,18 @@ class Sight:
         return self._agreed(live_map, unit) if self.desk or self.partner else None
 
     def message(self, live_map: LiveMap, message: Message) -> bool:
-        """Whether it may know of a message: it sees one of those whom it went to."""
+        """Whether it may know of a message: it is one of those whom it went to or their desk, or sees its incident. Of
+        what undercover units alone were told, those know who know of them."""
+        if not self.units.isdisjoint(message.units):
+            return True
+        incident = live_map.incidents.get(message.incident_id)
+        here = incident is not None and self.incident(live_map, incident)
         units = (live_map.units.get(unit_id) for unit_id in message.units)
-        return any(unit is not None and self.unit(live_map, unit) is not None for unit in units)
+        return any(
+            (here or (self.desk and self._own(unit.agency))) and self.unit(live_map, unit) is not None
+            for unit in units
+            if unit is not None
+        )
 
     def incident(self, live_map: LiveMap, incident: Incident) -> bool:
         """Whether it may know of an incident."""

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem
-from tests.running import ROOT, Server, ServerInThread
+from tests.running import ROOT, Server, ServerInThread, eventually
 from tests.server.test_look_back import guarded, of
 
 __all__ = ["guarded", "of"]
@@ -54,6 +54,20 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
         assert "\n\nOPEN INCIDENTS: 1\n" in printed
         for cut in ("\u2026", "T1", "Z ", open_, over):
             assert cut not in printed, printed
+
+
+def test_an_urgent_message_that_waits_is_printed(http: httpx.Client, server: Server) -> None:
+    unit_id = new_unit(http)
+    usual = http.get("/v1/rules").json()["rules"]["timer"]["message_ms"]
+    assert http.put("/v1/rules", json={"timer": {"message_ms": 1_000}}).is_success
+    body = {"message_id": "late", "text": "call in", "to": "units", "unit_ids": [unit_id], "urgent": True}
+    assert http.post("/v1/messages", json=body).status_code == 201
+    eventually(lambda: any(one["rule"] == "message" for one in handover(http)["timers"]), "it waits")
+    command = [sys.executable, "-m", "geo_backup", "report", "handover", server.url]
+    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert "has not answered an urgent message of" in " ".join(printed.split())
+    http.post("/v1/messages/late/acknowledge", json={"unit_id": unit_id})
+    assert http.put("/v1/rules", json={"timer": {"message_ms": usual}}).is_success
 
 
 def test_who_is_in_danger_stands_first(http: httpx.Client) -> None:

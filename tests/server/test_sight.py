@@ -201,6 +201,37 @@ def test_a_field_unit_sees_itself_and_who_is_with_it(of: dict[str, httpx.Client]
     assert mine.post("/v1/incidents/all/close").status_code == 403
 
 
+def test_a_message_is_known_to_whom_it_was_said_and_to_their_desks(of: dict[str, httpx.Client]) -> None:
+    """Whoever sees a unit by an agreement, or stands beside it, does not hear what its own desk tells it; whoever sees
+    the incident hears what is said of that."""
+
+    def known(name: str) -> dict[str, list[str]]:
+        found = of[name].get("/v1/messages").json()["messages"]
+        return {one["message_id"]: [row["unit_id"] for row in one["recipients"]] for one in found}
+
+    def say(message_id: str, *unit_ids: str, **more: str) -> None:
+        body = {"message_id": message_id, "text": "come home", "to": "units", "unit_ids": unit_ids, **more}
+        answer = of["centre"].post("/v1/messages", json=body)
+        assert answer.status_code == 201, answer.text
+
+    body = {**PLACE, "priority": 2, "incident_id": "said", "agency": ""}
+    assert of["centre"].post("/v1/incidents", json=body).status_code == 201
+    for unit_id in ("POL1", "POL2"):
+        sent = {"unit_id": unit_id, "preempt": True}
+        assert of["centre"].post("/v1/incidents/said/assignments", json=sent).status_code == 201
+    assert "FIRE1" in units(of["police"]), "by the agreement"
+    say("fires", "FIRE1")
+    say("two", "POL1", "UC9")
+    say("covert", "UC9")
+    say("beside", "POL2")
+    say("here", "POL2", incident_id="said")
+    assert set(known("centre")) == {"fires", "two", "covert", "beside", "here"}
+    assert known("police") == {"here": ["POL2"], "beside": ["POL2"], "two": ["POL1"]}
+    assert known("pol1") == {"here": ["POL2"], "two": ["POL1"]}
+    assert set(known("fire")) == {"fires", "here"}
+    assert of["centre"].post("/v1/incidents/said/close").status_code == 200
+
+
 def test_what_an_agency_opens_is_its_own(of: dict[str, httpx.Client]) -> None:
     """Nobody need name their agency for it, and nobody else changes it."""
     opened = of["police"].post("/v1/incidents", json={**PLACE, "priority": 3, "incident_id": "ours"})
