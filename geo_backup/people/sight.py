@@ -169,6 +169,9 @@ class _Filter:
         message = self.live_map.messages.get(str(value.get("message_id")))
         if message is not None and not self.sight.message(self.live_map, message):
             return GONE
+        told = value.get("units") if "message_id" in value else None  # as history has it
+        if isinstance(told, list) and told and all(isinstance(one, str) and self._unseen(one) for one in told):
+            return GONE
         out: dict[str, Any] = {}
         for name, part in value.items():
             if self._unseen(name):
@@ -190,6 +193,8 @@ class _Filter:
                 out[name] = part
             else:
                 shown = self.shown(part if here == "exact" else _coarse(name, part, here), here)
+                if shown is GONE and name == "values":  # of a moment: there is nothing else to it
+                    return GONE
                 out[name] = None if shown is GONE else shown
         if "candidates_total" in out and isinstance(out.get("candidates"), list):
             kept = len(value["candidates"]) - len(out["candidates"])

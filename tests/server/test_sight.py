@@ -229,7 +229,18 @@ def test_a_message_is_known_to_whom_it_was_said_and_to_their_desks(of: dict[str,
     assert known("police") == {"here": ["POL2"], "beside": ["POL2"], "two": ["POL1"]}
     assert known("pol1") == {"here": ["POL2"], "two": ["POL1"]}
     assert set(known("fire")) == {"fires", "here"}
+    body = {"callsign": "UC8", "agency": "police", "kind": "police", "capabilities": [], "hidden": True}
+    assert of["centre"].put("/v1/units/UC8", json=body).status_code == 201
+    say("shadow", "UC8", "UC9", incident_id="said")
+
+    def told_of(name: str) -> list[str | None]:
+        moments = of[name].get("/v1/incidents/said/timeline").json()["moments"]
+        return [one["values"]["message_id"] for one in moments if one["what"] == "message_sent"]
+
+    assert eventually(lambda: len(told_of("centre")) == 2, "both are on record")
+    assert told_of("police") == ["here"]
     assert of["centre"].post("/v1/incidents/said/close").status_code == 200
+    assert of["centre"].delete("/v1/units/UC8").status_code == 204
 
 
 def test_what_an_agency_opens_is_its_own(of: dict[str, httpx.Client]) -> None:
