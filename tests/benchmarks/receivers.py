@@ -10,6 +10,7 @@ are: fixes sent, heard and in the log, seconds of processor that the server spen
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import random
@@ -74,10 +75,12 @@ def by_mqtt(port: int, units: int) -> Put:
     client.max_inflight_messages_set(20_000)
     client.connect("127.0.0.1", port)
     client.loop_start()
+    atexit.register(lambda: last and last[0].wait_for_publish(60))
+    last: list[paho.MQTTMessageInfo] = []
 
     def put(unit: int, at_s: float, lon: float, lat: float) -> None:
         said = {"_type": "location", "tid": "B", "lon": lon, "lat": lat, "tst": round(at_s, 2), "acc": 6, "vel": 36}
-        client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)
+        last[:] = [client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)]
 
     return put
 
@@ -108,6 +111,7 @@ def main() -> None:
     ask.add_argument("--rate", type=int, default=5_000)
     ask.add_argument("--seconds", type=float, default=60.0)
     ask.add_argument("--units", type=int, default=2_000)
+    ask.add_argument("--broker", default="", help="Lines for Mosquitto's configuration, with commas between them.")
     ask.add_argument("--send", type=int, help=argparse.SUPPRESS)
     ask.add_argument("--profile", type=Path, help="Write what py-spy sees of the server here.")
     told = ask.parse_args()
@@ -122,7 +126,7 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     from tests.receivers.broker import Broker  # the sender is to start quickly
     from tests.running import Server, free_port
 
-    broker = Broker(free_port(), "max_queued_messages 1000000")
+    broker = Broker(free_port(), "max_queued_messages 1000000\n" + told.broker.replace(",", "\n"))
     port = broker.port
     if told.way == "mqtt":
         broker.start()
