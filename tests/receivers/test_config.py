@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from geo_backup.errors import BadValueError
 from geo_backup.receivers.config import receivers_of
 from geo_backup.settings import Config, Settings
-from tests.running import GOTHENBURG, free_port
+from tests.running import GOTHENBURG, ROOT, free_port
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,14 @@ def test_what_is_wrong_is_named_with_its_remedy(tmp_path: Path, said: str, words
     with pytest.raises(BadValueError) as wrong:
         Config.read(file)
     assert words in str(wrong.value)
+
+
+def test_what_the_paper_shows_is_read(tmp_path: Path) -> None:
+    paper = (ROOT / "geo_backup/receivers/README.md").read_text(encoding="utf-8")
+    file = tmp_path / "geo.toml"
+    shown = re.findall(r"```toml\n(.*?)```", paper, re.DOTALL)
+    file.write_text("".join(shown))
+    assert [one.way for one in Config.read(file).receivers] == ["udp", "tcp", "mqtt"]
 
 
 def test_flags_and_the_file_say_it_once(tmp_path: Path) -> None:
