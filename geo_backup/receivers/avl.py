@@ -32,7 +32,7 @@ class Modem:
 
     def __init__(self, address: str) -> None:
         self._address: tuple[str, ...] = (address,) if _NAME.fullmatch(address) else ()
-        self.names = self._address
+        self.names: tuple[str, ...] = self._address
         self.stream = Stream()
 
     def is_called(self, *name: str) -> None:
