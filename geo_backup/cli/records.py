@@ -17,6 +17,7 @@ from geo_backup.cli import words
 from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import LOG_HELP, JsonOption, LogArgument, MapOption, app, progress_bar, report_app, show
 from geo_backup.errors import BadValueError
+from geo_backup.wire.times import to_ms, to_text
 
 
 @app.command()
@@ -80,6 +81,65 @@ def explain(
         show(document["words"], *([] if same is None else [words.worked_out_again(same)]))
     if same is False:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    log: LogArgument,
+    out: Annotated[
+        Path, typer.Option(help="File to write; its name ends with .gpx, .geojson, .csv or .parquet (GeoParquet).")
+    ],
+    since: Annotated[str | None, typer.Option(help="First time, such as 2026-11-23T06:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last time.")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="Only this unit; may be given several times.")] = None,
+    incident: Annotated[
+        str | None, typer.Option(help="Only the units of this incident, from when they were sent until cleared.")
+    ] = None,
+) -> None:
+    """Write the tracks of a log for other programs: all of them, of a time, of units, or of an incident.
+
+    A row a fix, by unit and time, as receivers reported it; also beside a running server. A month needs no more memory
+    than a minute.
+
+    Example: geo-backup export geo_backup.sqlite --out night.parquet --incident i-2041
+    """
+    from geo_backup.audit.export import Span, spans_of
+    from geo_backup.audit.export import export as write
+    from geo_backup.eventlog import file_of
+    from geo_backup.eventlog.reading import Reader
+    from geo_backup.events import TIME_MS
+
+    from_ms, to_ms = _time("--since", since, TIME_MS[0]), _time("--until", until, TIME_MS[1])
+    if incident is not None and unit:
+        raise BadValueError("--unit", "both", "name units or an incident, not both")
+    if from_ms > to_ms:
+        raise BadValueError("--until", "order", "--until is before --since")
+    if out.is_dir() or not out.parent.is_dir():
+        raise BadValueError("--out", "file", f"--out {out}: no file can be written there, its folder must exist")
+    file = file_of(log)
+    if not file.exists():
+        raise BadValueError("LOG", "missing", f"there is no log at {file}")
+    with closing(Reader(file)) as reader, progress_bar() as progress:
+        if incident is not None:
+            spans = spans_of(reader, incident, from_ms, to_ms)
+        else:
+            spans = [Span(unit_id, from_ms, to_ms) for unit_id in unit or (None,)]
+        looks(log, "export", *(f"unit:{name}" for name in unit or ()), *([f"incident:{incident}"] if incident else []),
+              to_text(from_ms), to_text(to_ms))  # fmt: skip
+        bar = progress.add_task(words.EXPORTING, total=None)
+        total = write(reader, spans, out, lambda n: progress.update(bar, completed=n))
+    show(words.exported(str(out), total))
+    if not total:
+        raise typer.Exit(1)
+
+
+def _time(option: str, text: str | None, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    try:
+        return to_ms(text)
+    except ValueError as error:
+        raise BadValueError(option, "time", f"{option} {text}: {error}") from None
 
 
 NARROWEST, WIDEST = 40, 100

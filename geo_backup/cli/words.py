@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BUILDING = "reading"
 COMPILING = "Compiling for this machine, once"
 DRIVE_TIMES = "drive times"
+EXPORTING = "writing"
 MATCHING = "finding the roads that were driven"
 LEARNING = "learning, drive by drive"
 VERIFYING = "verify"
@@ -46,6 +47,13 @@ def replaying(url: str) -> str:
 def minutes(seconds: float | None) -> str:
     """Minutes and seconds; nothing for an unknown time."""
     return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def exported(file: str, total: int) -> str:
+    """What was exported."""
+    if not total:
+        return f"{file}: no fix of these units in this time; nothing but the head was written"
+    return f"{file}: {total:,} {'fix' if total == 1 else 'fixes'}"
 
 
 def rows(title: str, values: Mapping[str, Any]) -> Table:

@@ -23,6 +23,8 @@ from geo_backup.events import Event, Fix
 from geo_backup.wire import facts
 
 FACTS_AT_ONCE = 500
+AHEAD_MS = 3_600_000
+"""A fix is received at most so long before its own time: clocks run ahead."""
 INDEX = ".index"
 """What the index beside a log ends with; `history` makes it."""
 
@@ -33,6 +35,20 @@ class Reported(NamedTuple):
     seq: int
     received_ms: int
     fix: Fix
+
+
+class Exported(NamedTuple):
+    """A fix in the log with all that it says. Missing values are None, an unnamed device is empty."""
+
+    unit_id: str
+    fix_ms: int
+    received_ms: int
+    lon: float
+    lat: float
+    speed_mps: float | None
+    course_deg: float | None
+    accuracy_m: float | None
+    device_id: str
 
 
 class Reader:
@@ -113,6 +129,34 @@ class Reader:
                 " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
                 (after, until, limit),
             ).fetchall()
+
+    def exported(self, spans: Sequence[tuple[str | None, int, int]]) -> Iterator[Exported]:
+        """All fixes of some spans (a unit or None for every one, and two times, UTC epoch ms), each once, by unit and
+        time. They are sorted by the engine, on disk where they are many."""
+        if not spans:
+            return
+        after = self.seq_at(min(from_ms for _, from_ms, _ in spans) - AHEAD_MS)
+        of_one = ("fix_ms BETWEEN ? AND ?", "fix_ms BETWEEN ? AND ? AND unit_id = ?")
+        wanted = " OR ".join(of_one[unit_id is not None] for unit_id, _, _ in spans)
+        values = [v for unit_id, *times in spans for v in (*times, unit_id) if v is not None]
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT unit_id, fix_ms, received_ms, lon, lat, speed_mps, course_deg, accuracy_m,"
+                f" coalesce(device_id, '') FROM fixes WHERE seq > ? AND ({wanted}) ORDER BY unit_id, fix_ms, seq",
+                (after, *values),
+            )
+            yield from map(Exported._make, rows)
+
+    def facts_of_incident(self, incident_id: str) -> Iterator[Event]:
+        """Every fact that names an incident as its own, in order."""
+        with explained(self.path):
+            rows = self._connection.execute(
+                "SELECT kind, body FROM facts"
+                " WHERE instr(body, ?) AND CAST(body AS TEXT)->>'incident_id' = ? ORDER BY seq",
+                (incident_id.encode(), incident_id),
+            )
+            for kind, body in rows:
+                yield facts.parse(kind, body)
 
     def seq_at(self, at_ms: int) -> int:
         """The position that the log had come to at a time, by when its events were received; 0 before the first."""

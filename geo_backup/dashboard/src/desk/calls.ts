@@ -8,6 +8,7 @@ import { card } from "./card.svelte";
 import { nameOf } from "./finder.svelte";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
+import { drafts } from "./drafts.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
 import { may } from "./session.svelte";
@@ -140,15 +141,14 @@ export async function move(incident: Incident, place: LonLat, called = nameOf(pl
 
 /** What was written is said to the server; it stays in the field where that fails. */
 export async function note(id: string): Promise<void> {
-  const text = (desk.drafts[id] ?? "").trim();
+  const text = drafts.of(id).trim();
   if (!text) return;
   const note_id = newId("N");
-  desk.drafts[id] = ""; // one goes on writing
-  desk.waiting[id] = [...(desk.waiting[id] ?? []), { note_id, text }];
+  const entered = { note_id, text };
+  drafts.enter(id, entered);
   const looked = () => api.incident(id).then((incident) => incident.notes.some((row) => row.note_id === note_id));
-  const noted = await notice.attempt(() => api.note(id, { note_id, text }), words.incident.noted(titleOf(id)), { looked });
-  desk.waiting[id] = desk.waiting[id]!.filter((row) => row.note_id !== note_id);
-  if (!noted) desk.drafts[id] = [text, desk.drafts[id]].filter(Boolean).join(" ");
+  const noted = await notice.attempt(() => api.note(id, entered), words.incident.noted(titleOf(id)), { looked });
+  drafts.answered(id, entered, noted);
 }
 
 /** Asks first: whoever is under way would be turned back. */

@@ -9,6 +9,7 @@ import { card } from "./card.svelte";
 import type { Order } from "./commands";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
+import { drafts } from "./drafts.svelte";
 import { nameOf } from "./finder.svelte";
 import * as losses from "./losses";
 import { meant, spoken } from "./moment";
@@ -61,7 +62,7 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "next": return desk.step(1);
     case "previous": return desk.step(-1);
     case "note":
-      desk.drafts[incident!] = text;
+      drafts.write(incident!, text);
       return calls.note(incident!);
     case "priority": return onIncident(incident, (standing) => calls.changePriority(standing, number));
     case "level": return onIncident(incident, (standing) => calls.change(standing, { level: number }));

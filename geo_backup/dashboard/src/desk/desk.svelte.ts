@@ -5,6 +5,7 @@ import { words } from "../words";
 import type { Candidate, Incident, LonLat, Ranking, Route, Swap } from "../wire";
 import { card, cardOf } from "./card.svelte";
 import { consent } from "./consent.svelte";
+import { drafts } from "./drafts.svelte";
 import { notice } from "./notice.svelte";
 import { may, session } from "./session.svelte";
 import { Rows, SETTLE_MS } from "./rows.svelte";
@@ -36,10 +37,6 @@ class Desk implements Listener {
 
   /** Under which name this desk acknowledges where nobody is signed in, as the log will have it. */
   name = $state(localStorage.getItem("desk") ?? "");
-  /** What is being written to each incident: the feed never touches it, and it is still there when one comes back. */
-  drafts = $state<Record<string, string>>({});
-  /** What was entered and is not yet known to be on record. */
-  waiting = $state<Record<string, { note_id: string; text: string }[]>>({});
   /** The incident whose note is to have the focus. */
   noting = $state<string | null>(null);
   #setChangedMs = 0;
@@ -127,7 +124,7 @@ class Desk implements Listener {
     const { note } = card.written;
     card.clear();
     this.select(id);
-    this.drafts[id] = note;
+    drafts.write(id, note);
     this.noting = id;
   }
 

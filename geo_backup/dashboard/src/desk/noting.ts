@@ -4,6 +4,7 @@ import * as calls from "./calls";
 import { meantAsOrder } from "./commands";
 import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
+import { drafts } from "./drafts.svelte";
 import { line } from "./line.svelte";
 import * as orders from "./orders";
 import { may } from "./session.svelte";
@@ -11,7 +12,7 @@ import { titleOf } from "./titles";
 
 /** Notes what is written, or asks. False: it asks. */
 export function enter(id: string): boolean {
-  const text = (desk.drafts[id] ?? "").trim();
+  const text = drafts.of(id).trim();
   if (!meantAsOrder(text, line.known)) return (void calls.note(id), true);
   consent.ask({
     title: words.consent.command(text, titleOf(id)),
@@ -19,7 +20,7 @@ export function enter(id: string): boolean {
     yes: words.consent.asCommand, no: words.consent.goOnWriting,
     instead: { words: words.consent.asNote, act: () => calls.note(id) },
     act: () => {
-      desk.drafts[id] = "";
+      drafts.write(id, "");
       line.begin(text.replace(/^\//, ""));
     },
   });
