@@ -162,10 +162,11 @@ class Settings:
         named = Proxies(tuple(network_of(proxy) for proxy in proxies), alone=beyond and tls is None)
         return replace(self, tls=tls, proxies=named)
 
-    def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None) -> Settings:
+    def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None, tak: int | None = None) -> Settings:
         """These settings with receivers that flags ask for. Raises `BadValueError` for one that the file has too, and
         for recorded time, which no tracker speaks of."""
-        flags = {"udp": udp and {"port": udp}, "tcp": tcp and {"port": tcp}, "mqtt": mqtt and {"url": mqtt}}
+        ports = {"udp": udp, "tcp": tcp, "tak": tak}
+        flags = {"mqtt": mqtt and {"url": mqtt}, **{way: port and {"port": port} for way, port in ports.items()}}
         asked = {way: section for way, section in flags.items() if section}
         receivers = self.config.receivers
         if asked:

@@ -38,6 +38,7 @@ from geo_backup.receivers.start import beside_of
 from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
+from geo_backup.server.intake import Intake
 from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
 from geo_backup.server.speaker import Speakers
@@ -176,6 +177,7 @@ class ServerInThread(Server):
     proxies: Proxies = field(default_factory=Proxies)
     receivers: tuple[Receiver, ...] = ()
     speakers: Speakers | None = None
+    intake: Intake | None = None
     node: Node | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
@@ -264,7 +266,7 @@ class ServerInThread(Server):
             steering=steering,
             proxies=self.proxies,
         )
-        self.speakers = app.state.speakers
+        self.speakers, self.intake = app.state.speakers, app.state.intake
         watch = partial(keep_watch, node, app.state.speakers)
         beside = (until_told, watch, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)

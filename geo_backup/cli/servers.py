@@ -93,6 +93,7 @@ def serve(
     ] = None,
     tcp: Annotated[int | None, typer.Option(min=1, max=65_535, help="The same by TCP.")] = None,
     mqtt: Annotated[str | None, typer.Option(help="Broker of OwnTracks phones, such as mqtt://127.0.0.1:1883.")] = None,
+    tak: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port that ATAK and WinTAK call, as 8087.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     trusted_proxy: Annotated[
@@ -110,7 +111,7 @@ def serve(
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
-    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt)))
+    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt, tak)))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import LAT_DEG, LON_DEG, TIME_MS, Fix
+from geo_backup.formats.heard import Heard
 from geo_backup.formats.tracks import NO_HINTS, Collector, Hints, Recording
 from geo_backup.wire.times import to_ms
 from geo_backup.wire.unknown import known, stated
@@ -51,17 +52,38 @@ class CotEvent(NamedTuple):
     nothing: Nothing | None = None
     """Why an event of another kind does nothing."""
 
+    @property
+    def heard(self) -> Heard:
+        """The same as a message of a tracker, for what becomes of it."""
+        return Heard(
+            self.names,
+            self.fix,
+            self.kind == "alert",
+            self.unknown,
+            "" if self.nothing is None else NOTHING[self.nothing],
+            cancelled=self.kind == "cancel",
+        )
+
 
 def parse(data: bytes) -> CotEvent:
     """Read one `<event>`. Raises `BadValueError` that names the attribute; entities and document types are refused."""
+    return parse_element(element_of(data))
+
+
+def element_of(data: bytes) -> ElementTree.Element:
+    """A message of TAK, such as one `<event>`, taken apart. Raises `BadValueError`."""
     if b"<!" in data or b"\0" in data:  # in UTF-16 a `<!` has another look
         raise BadValueError(
             "/", "xml", "a CoT event has no document type, entities or comments; and is UTF-8; send the event alone"
         )
     try:
-        event = ElementTree.fromstring(data)
+        return ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise BadValueError("/", "xml", f"not a CoT event: {error}") from None
+
+
+def parse_element(event: ElementTree.Element) -> CotEvent:
+    """The same of an `<event>` that is taken apart already."""
     if event.tag != "event":
         raise BadValueError("/", "xml", f"a CoT message is an <event>, not a <{event.tag}>")
     kind, uid = event.get("type", ""), event.get("uid", "")
@@ -69,14 +91,16 @@ def parse(data: bytes) -> CotEvent:
         raise BadValueError("/uid", "missing", "the event has no uid")
     if not kind:
         raise BadValueError("/type", "missing", "the event has no type")
+    detail = event.find("detail")
+    detail = ElementTree.Element("detail") if detail is None else detail
     if kind == ALERT or kind.startswith(ALERT + "-"):
-        return _alert(event, kind, uid)
-    named = tuple(dict.fromkeys(name for name in (uid.removeprefix("geo-backup."), _callsign(event)) if name))
+        return _alert(event, detail, kind, uid)
+    named = tuple(dict.fromkeys(name for name in (uid.removeprefix("geo-backup."), _callsign(detail)) if name))
     if not kind.startswith(OWN):
         return CotEvent("other", named, None, nothing="not_a_position")
-    if not _is_own(event, uid):
+    if not _is_own(event, detail, uid):
         return CotEvent("other", named, None, nothing="not_its_own")
-    fix, unknown = _fix(event)
+    fix, unknown = _fix(event, detail)
     if fix is None:
         return CotEvent("other", named, None, nothing="no_place")
     if _withdrawn(event):
@@ -120,43 +144,46 @@ def _events(text: str) -> Iterator[str]:
         begin = text.find("<event", end)
 
 
-def _alert(event: ElementTree.Element, kind: str, uid: str) -> CotEvent:
-    own, link, said = uid.removesuffix("-9-1-1"), event.find("detail/link"), event.find("detail/emergency")
+def _alert(event: ElementTree.Element, detail: ElementTree.Element, kind: str, uid: str) -> CotEvent:
+    own, link, said = uid.removesuffix("-9-1-1"), detail.find("link"), detail.find("emergency")
     sender = "" if link is None else link.get("uid", "")
     # the uid is that of the alert: it names the unit when it is made of the unit's, else the link does
     names = [own, sender] if own != uid else [sender, own]
-    names += [_callsign(event), "" if said is None else (said.text or "").strip()]
+    names += [_callsign(detail), "" if said is None else (said.text or "").strip()]
     named = tuple(dict.fromkeys(name.removeprefix("geo-backup.") for name in names if name))
     if kind == CANCEL or (said is not None and said.get("cancel", "").lower() == "true"):
         return CotEvent("cancel", named, None)
     try:
-        return CotEvent("alert", named, *_fix(event))
+        return CotEvent("alert", named, *_fix(event, detail))
     except BadValueError:  # a garbled place does not silence a cry for help
         return CotEvent("alert", named, None)
 
 
-def _callsign(event: ElementTree.Element) -> str:
-    contact = event.find("detail/contact")
+def _callsign(detail: ElementTree.Element) -> str:
+    contact = detail.find("contact")
     return "" if contact is None else contact.get("callsign", "").strip()
 
 
-def _is_own(event: ElementTree.Element, uid: str) -> bool:
+def _is_own(event: ElementTree.Element, detail: ElementTree.Element, uid: str) -> bool:
     """Whether the thing that the event places is who sends it: a marker of a friend has the same type."""
-    if not event.get("how", "").startswith("h") or event.find("detail/takv") is not None:
+    if not event.get("how", "").startswith("h") or detail.find("takv") is not None:
         return True
-    made_by = {link.get("uid", uid) for link in event.iterfind("detail/link") if link.get("relation") == "p-p"}
-    return event.find("detail/contact") is not None and event.find("detail/archive") is None and made_by <= {uid}
+    made_by = {link.get("uid", uid) for link in detail.iterfind("link") if link.get("relation") == "p-p"}
+    return detail.find("contact") is not None and detail.find("archive") is None and made_by <= {uid}
 
 
 def _withdrawn(event: ElementTree.Element) -> bool:
     """Whether it ends before it begins, which is how a sender takes an event back."""
+    stale, start = event.get("stale", ""), event.get("start", event.get("time", ""))
+    if len(stale) == len(start) and stale > start and stale[-1] == start[-1] == "Z":  # in one form, as nearly all are
+        return False
     try:
-        return to_ms(event.get("stale", "")) <= to_ms(event.get("start", event.get("time", "")))
+        return to_ms(stale) <= to_ms(start)
     except ValueError:
         return False  # it does not say until when it holds
 
 
-def _fix(event: ElementTree.Element) -> tuple[Fix | None, tuple[str, ...]]:
+def _fix(event: ElementTree.Element, detail: ElementTree.Element) -> tuple[Fix | None, tuple[str, ...]]:
     """Where and when, and what of it is unknown. Raises `BadValueError` for a place or time that cannot be read."""
     point = event.find("point")
     if point is None:
@@ -172,7 +199,7 @@ def _fix(event: ElementTree.Element) -> tuple[Fix | None, tuple[str, ...]]:
         raise BadValueError("/time", "time", f"time {error}") from None
     if not TIME_MS[0] <= at_ms <= TIME_MS[1]:
         raise BadValueError("/time", "time", "time must lie between 1970 and 2100")
-    track = event.find("detail/track")
+    track = detail.find("track")
     speed, course = (None, None) if track is None else (stated(track.get("speed")), stated(track.get("course")))
     fix, unknown = known(Fix(at_ms, lon, lat, speed, course, circle_m))
     return fix, unknown

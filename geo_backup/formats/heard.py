@@ -31,6 +31,8 @@ class Heard(NamedTuple):
     """Why it says no place, in words."""
     wrong: str = ""
     """What of it cannot be, as a reason; empty: it just says no place."""
+    cancelled: bool = False
+    """It takes its officer's call back: that goes on record, and ends nothing."""
 
 
 def named(*names: object) -> tuple[str, ...]:

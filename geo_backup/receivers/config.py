@@ -12,7 +12,7 @@ from geo_backup.receivers.section import Section
 if TYPE_CHECKING:  # a server without receivers does not pay for them
     from geo_backup.receivers.inlet import Inlet
 
-KINDS = ("udp", "tcp", "mqtt")
+KINDS = ("udp", "tcp", "mqtt", "tak")
 
 
 class Receiver(Protocol):
@@ -54,6 +54,10 @@ def _of(section: Section, name: str) -> Receiver:
         from geo_backup.receivers.tcp import Tcp
 
         return Tcp(section)
+    if name == "tak":
+        from geo_backup.receivers.tak import Tak
+
+        return Tak(section)
     from geo_backup.receivers.mqtt import Mqtt
 
     return Mqtt(section)

@@ -15,6 +15,7 @@ from geo_backup.people import ANYONE
 from geo_backup.server.bounds import LOOPBACK
 from geo_backup.server.hearing import Hearing
 from geo_backup.server.intake import Intake
+from geo_backup.server.speaker import Speakers
 
 log_ = logging.getLogger("geo_backup.receivers")
 
@@ -44,11 +45,11 @@ class Message(NamedTuple):
 
 
 class Inlet:
-    """The way of all receivers of one server into its log. `is_open`: nobody is configured."""
+    """The way of all receivers of one server into its log. `speakers` know who may speak there."""
 
-    def __init__(self, intake: Intake, is_open: Callable[[], bool]) -> None:
-        self.node, self.quarantine, self._intake = intake.node, intake.quarantine, intake
-        self._is_open = is_open
+    def __init__(self, intake: Intake, speakers: Speakers) -> None:
+        self.node, self.quarantine, self.intake = intake.node, intake.quarantine, intake
+        self.speakers = speakers
         self._waiting: list[Message] = []
         self._come, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -93,7 +94,7 @@ class Inlet:
         for message in batch:
             groups.setdefault((message.way, self._is_sure(message)), []).append(message)
         for (way, sure), messages in groups.items():
-            hearing = Hearing(self._intake, way, ANYONE, way, pinned=sure)
+            hearing = Hearing(self.intake, way, ANYONE, way, pinned=sure)
             for message in messages:
                 hearing.read(partial(_said, message.heard), message.text, message.address)
             kept = True
@@ -114,7 +115,7 @@ class Inlet:
 
     def _is_sure(self, message: Message) -> bool:
         """Whether the way says who speaks; this machine, where nobody is configured, may say everything."""
-        return not message.address or (self._is_open() and message.address in LOOPBACK)
+        return not message.address or (self.speakers.open and message.address in LOOPBACK)
 
 
 def _said(heard: Heard | BadValueError) -> Heard:

@@ -69,6 +69,14 @@ class Section:
             raise self.wrong(key, 'is a list of texts, such as ["one", "two"]')
         return tuple(value)
 
+    def tables(self, key: str, most: int) -> tuple[Section, ...]:
+        """Tables of their own, `[[receivers.NAME.KEY]]` each."""
+        value = self._take(key, [])
+        name = f"{self.name.removeprefix('receivers.')}.{key}"
+        if not isinstance(value, list) or len(value) > most:
+            raise self.wrong(key, f"is at most {most} sections, [[receivers.{name}]] each")
+        return tuple(Section(name, one, self._folder) for one in value)
+
     def numbers(self, key: str, least: int, most: int) -> frozenset[int]:
         """A list of whole numbers within bounds."""
         value = self._take(key, [])

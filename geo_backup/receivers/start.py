@@ -14,6 +14,6 @@ Task = Callable[[], Coroutine[Any, Any, None]]
 
 def beside_of(receivers: tuple[Receiver, ...], state: Any) -> tuple[Task, ...]:
     """The tasks that run these receivers for an application, whose `state` is given."""
-    inlet = Inlet(state.intake, lambda: bool(state.speakers.open))
+    inlet = Inlet(state.intake, state.speakers)
     state.quarantine.figures |= {receiver.way: receiver.figures for receiver in receivers}
     return (inlet.run, *(partial(receiver.run, inlet) for receiver in receivers))

@@ -28,6 +28,7 @@ Right = Literal[
     "report",
     "press",
     "take",
+    "answer",
     "respond",
     "dispatch",
     "close_roads",
@@ -74,6 +75,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
         "respond": Words("set a unit's status, crew and progress, end its emergency with its word"),
+        "answer": Words("say that a unit has been shown a message, or knows it"),
         "take": Words("acknowledge an emergency or a timer"),
         "dispatch": Words("open, change and close incidents, ask for backup, send units, make and begin plans"),
         "close_roads": Words("close roads and open them again"),
@@ -93,16 +95,18 @@ _LOOKING: Mapping[Right, Reach] = dict.fromkeys(("look", "look_ahead", "look_aro
 _DESK: Mapping[Right, Reach] = {
     **_LOOKING,
     **dict.fromkeys(
-        ("report", "press", "respond", "take", "dispatch", "close_roads", "traffic", "steer", "look_back"), "all"
+        ("report", "press", "respond", "answer", "take", "dispatch", "close_roads", "traffic", "steer", "look_back"),
+        "all",
     ),
 }
 GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
     {
-        "device": {"report": "own", "press": "own"},
+        "device": {"report": "own", "press": "own", "answer": "own"},
         "field_unit": {
             "report": "own",
             "press": "own",
             "respond": "own",
+            "answer": "own",
             "look": "own",
             "look_back": "own",
             "look_around": "all",
@@ -147,6 +151,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "get_incident": "look",
         "list_emergencies": "look",
         "list_timers": "look",
+        "list_messages": "look",
         "get_ranking": "look",
         "get_route": "look",
         "get_reach": "look",
@@ -196,10 +201,12 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "set_crew": "respond",
         "move_assignment": "respond",
         "clear_emergency": "respond",
+        "acknowledge_message": "answer",
         "call_backup": "respond",
         # what a desk does
         "acknowledge_emergency": "take",
         "acknowledge_timer": "take",
+        "send_message": "dispatch",
         "open_incident": "dispatch",
         "change_incident": "dispatch",
         "note_incident": "dispatch",
@@ -260,6 +267,7 @@ TOPICS: Mapping[str, Right] = MappingProxyType(
         "rankings": "look",
         "closures": "look_around",
         "timers": "look",
+        "messages": "look",
     }
 )
 """What each topic of the feed asks for."""

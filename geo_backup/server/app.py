@@ -33,6 +33,7 @@ from geo_backup.server import (
     history,
     incidents,
     look_back,
+    messages,
     oidc,
     openapi,
     pace,
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from geo_backup.people.provider import Provider
 
 ROOMS = (
-    *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
+    *(positions, units, incidents, assignments, readings, backup, emergencies, timers, messages, cot, aid, plans),
     *(trackers, devices, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health),
     *(session, oidc, unit_page, history, look_back, past, handover, feed, page),
 )

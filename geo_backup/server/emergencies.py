@@ -212,6 +212,7 @@ async def declare_all(
     adoption: Adoption | None,
     client: str,
     *,
+    source: Source = "device",
     unverified: Container[str] = (),
 ) -> tuple[list[Pressed], list[documents.NotDeclared]]:
     """The emergencies of those whose devices were pressed, once the positions that came with it are folded, but never
@@ -226,7 +227,7 @@ async def declare_all(
             node,
             unit_id,
             place,
-            source="device",
+            source=source,
             adoption=adoption,
             client=client,
             verified=unit_id not in unverified,

@@ -15,7 +15,7 @@ from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats.heard import Heard
 from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for, units_of
-from geo_backup.server.emergencies import Pressed, declare_all
+from geo_backup.server.emergencies import Pressed, Source, declare_all, refuse_clear
 from geo_backup.server.intake import Intake
 from geo_backup.server.speaker import said_by
 from geo_backup.server.writes import adoption_of
@@ -41,42 +41,61 @@ class Hearing:
     `pinned`: the way itself says who speaks (a token, a certificate), or nobody is configured on this machine.
     """
 
-    def __init__(self, intake: Intake, way: str, who: Principal, client: str, *, pinned: bool = True) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        way: str,
+        who: Principal,
+        client: str,
+        *,
+        pinned: bool = True,
+        source: Source = "device",
+    ) -> None:
         self.node, self.adoption, self.quarantine, self.sources = intake
         self.way, self.pinned = way, pinned
         self.now_ms = self.node.clock.now_ms()
-        self._client, self._who = client, who
+        self._client, self._who, self._source = client, who, source
         self._events: list[Event] = []
         self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
         self._pressed: dict[str, tuple[float, float] | None] = {}
         self._unverified: set[str] = set()
         """Of those, who may be somebody else."""
+        self._cancelled: dict[str, None] = {}
         self._called: dict[str, str] | None = None
         """Units by callsign, once one is asked for."""
         self._new: set[str] = set()
         self.nobody = ""
         """A device that nobody knows, where messages came from such ones alone."""
         self._unknown_device = ""
+        self.ignored: str | None = None
+        """Why the last of the fixes moved nobody, once all is recorded."""
+        self.unrecorded: LogError | None = None
+        """Why the fixes are not in the log, where somebody was heard all the same."""
 
-    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> None:
-        """One message; `address` is where it came from, by a way that says nothing else of its sender."""
+    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> str | None:
+        """One message, and whom it is of; None: nobody here is called so. `address` is where it came from, by a way
+        that says nothing else of its sender."""
         self.quarantine.heard[self.way] += 1
         try:
             heard = parse()
         except BadValueError as error:
             self._set_aside("", error.reason, f"{error.field}: {error}", message)
-            return
+            return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
         twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, self.now_ms, fix_ms)
-        if heard.pressed:  # whatever is wrong with the rest, whoever calls is heard
-            self._press(heard, unit_id, verified=not twin and self._is_sure(device, address))
+        sure = not twin and self._is_sure(device, address)
+        # whatever is wrong with the rest, whoever calls is heard
+        caller = self._press(heard, unit_id, verified=sure) if heard.pressed else None
         if twin:
             self._set_aside(device, "address_changed", CHANGED.format(address), message)
         elif unit_id is None:
             self._unknown_device = device or "(without a name)"
             self._set_aside(device, "unknown_device", UNKNOWN, message)
+        elif heard.cancelled:
+            if sure:
+                self._cancelled[unit_id] = None
         elif heard.fix is None:
             if heard.wrong:
                 self._set_aside(device, heard.wrong, heard.nothing, message)
@@ -91,24 +110,27 @@ class Hearing:
                     device_id=device if is_id(device) else self.way,
                 )
             )
+        return caller or unit_id
 
     def _is_sure(self, device: str, address: str) -> bool:
         """Whether a device is who it says: by its way, or because somebody said where it speaks from."""
         owner = self.node.live_map.devices.get(device)
         return self.pinned or (owner is not None and bool(address) and owner.address == address)
 
-    def _press(self, heard: Heard, unit_id: str | None, verified: bool) -> None:
-        """A call for help. One that may be somebody else's is of nobody's unit: it alarms, and moves none."""
+    def _press(self, heard: Heard, unit_id: str | None, verified: bool) -> str | None:
+        """A call for help, and whose; None: nobody's. One that may be somebody else's is of nobody's unit: it alarms,
+        and moves none."""
         caller = unit_id if verified else None
         if caller is None:
             caller = self._caller(heard)
             if caller is None:
-                return
+                return None
             if caller in self.node.live_map.units:
                 caller = f"{self.way}:{caller}"[:64]
             self._unverified.add(caller)
         place = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
         self._pressed[caller] = place or self._pressed.get(caller)
+        return caller
 
     def _caller(self, heard: Heard) -> str | None:
         """Who calls for help of whom nobody knows: by the first name that can be a unit's, unless the token speaks for
@@ -120,23 +142,34 @@ class Hearing:
     async def finish(self) -> list[Pressed]:
         """Record what can be and sound what was pressed; answers with the emergencies. Raises `LogError` where nothing
         can be recorded and nobody was heard either."""
-        if self._unknown_device and not self._events and not self._pressed:
+        if self._unknown_device and not self._events and not self._pressed and not self._cancelled:
             self.nobody = self._unknown_device
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
         called, _ = await declare_all(
-            self.node, self._pressed, writing, self.adoption, self._client, unverified=self._unverified
+            self.node,
+            self._pressed,
+            writing,
+            self.adoption,
+            self._client,
+            source=self._source,
+            unverified=self._unverified,
         )
+        for unit_id in self._cancelled:
+            emergency_id = self.emergency_of(unit_id)
+            if emergency_id is not None:
+                await refuse_clear(self.node, emergency_id, by="unit", who=unit_id)
         try:
             outcomes = await writing
-        except LogError:
+        except LogError as error:
             if not called:  # else it was heard, and the app is not to press again for a full disk
                 raise
+            self.unrecorded = error
             return called
         positions = [
             one for event, one in zip(self._events, outcomes, strict=True) if isinstance(event, PositionReported)
         ]
         for (device, message), outcome in zip(self._sent, positions, strict=True):
-            reason = outcome.delta.ignored
+            self.ignored = reason = outcome.delta.ignored
             if reason is not None and reason not in USUAL:
                 self._set_aside(device, reason, f"the fix moved nobody: {reason}", message)
         return called
@@ -147,19 +180,26 @@ class Hearing:
         if mine is not None and len(mine) == 1:
             (only,) = mine
             return only if only in units else None
-        unit_id = self._named(heard.names)
+        unit_id = self.named(heard.names)
         if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
             return unit_id
         fit = next((name for name in heard.names if is_id(name)), None)
         if fit in self._new:
             return fit
-        if fit is None or unit_id or mine is not None or self.adoption is None or not self.adoption.takes(self._client):
+        if fit is None or unit_id or mine is not None or heard.cancelled:
+            return None
+        if self.adoption is None or not self.adoption.takes(self._client):
             return None
         self._new.add(fit)
         self._events.append(adoption_of(self.node, fit))
         return fit
 
-    def _named(self, names: tuple[str, ...]) -> str | None:
+    def emergency_of(self, unit_id: str) -> str | None:
+        """The emergency that stands of a unit."""
+        unit = self.node.live_map.units.get(unit_id)
+        return None if unit is None else unit.emergency_id
+
+    def named(self, names: tuple[str, ...]) -> str | None:
         """The unit whose tracker it is, or that is called so: its id, or else its callsign."""
         live_map = self.node.live_map
         for name in names:

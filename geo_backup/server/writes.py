@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from geo_backup.errors import UnknownIdError
 from geo_backup.events import Event, UnitRegistered
-from geo_backup.live_map import Incident, LiveMap, Unit, refusal
+from geo_backup.live_map import Incident, Unit, refusal
 from geo_backup.node import Node, Outcome
 from geo_backup.server.problems import Problem, bad_value
 from geo_backup.server.speaker import said_by, signed
@@ -25,6 +25,9 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "unknown_closure": (404, "there is no such closure"),
     "unknown_emergency": (404, "there is no such emergency"),
     "unknown_timer": (404, "there is no such timer, or it is over"),
+    "unknown_message": (404, "there is no such message for this unit, or it is over; the log has it"),
+    "nobody_to_hear": (409, "nobody is there to hear it: no unit is on the incident, or in service"),
+    "too_many_messages": (429, "too many urgent messages wait for an answer; see to some first"),
     "timer_acknowledged": (409, "somebody has seen to it already"),
     "unknown_agreement": (404, "there is no such agreement"),
     "unknown_plan": (404, "there is no such plan"),
@@ -165,14 +168,3 @@ def check_minutes(text: str) -> list[float]:
     if not 1 <= len(values) <= REACH_VALUES_MAX or not all(0 < value <= REACH_MINUTES_MAX for value in values):
         raise bad_value("/minutes", "out_of_range", "is one to five numbers above 0 and at most 60, such as 2,5,10")
     return sorted(values)
-
-
-def unit_called(live_map: LiveMap, names: Iterable[str]) -> str | None:
-    """The registered unit with one of some names, the likeliest first: its id, or else its callsign."""
-    for name in names:
-        if name in live_map.units:
-            return name
-        for unit in live_map.units.values():
-            if unit.callsign == name:
-                return unit.unit_id
-    return None

@@ -1,6 +1,6 @@
 """How many fixes a second come in by a receiver, what the server spends on them, and what is lost?
 
-    python tests/benchmarks/receivers.py [--way udp|tcp|mqtt] [--rate 5000] [--seconds 60] [--units 2000]
+    python tests/benchmarks/receivers.py [--way udp|tcp|mqtt|tak] [--rate 5000] [--seconds 60] [--units 2000]
 
 One server process as a user runs it (`geo-backup serve`, log on disk with synchronous=FULL), on one core. The sender is
 a process of its own on another one; so is Mosquitto. Units drive in straight lines, and each fix is a new one. Told
@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from functools import reduce
@@ -39,7 +40,7 @@ def rmc(unit: int, at_s: float, lon: float, lat: float) -> bytes:
 
 def send(way: str, port: int, rate: int, seconds: float, units: int) -> int:
     """Send for so long; how many were sent."""
-    put = {"udp": by_udp, "tcp": by_tcp, "mqtt": by_mqtt}[way](port, units)
+    put = {"udp": by_udp, "tcp": by_tcp, "mqtt": by_mqtt, "tak": by_tak}[way](port, units)
     chance = random.Random(1)
     places = [(chance.uniform(11.90, 12.00), chance.uniform(57.67, 57.74)) for _ in range(units)]
     sent, began = 0, time.perf_counter()
@@ -82,6 +83,34 @@ def by_mqtt(port: int, units: int) -> Put:
     return put
 
 
+def by_tak(port: int, units: int) -> Put:
+    """One stream, as a TAK server has it; what comes back is read."""
+    line = socket.create_connection(("127.0.0.1", port))
+
+    def drain() -> None:
+        while line.recv(1 << 20):
+            pass
+
+    threading.Thread(target=drain, daemon=True).start()
+
+    def put(unit: int, at_s: float, lon: float, lat: float) -> None:
+        at, stale = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(s)) + f".{int(s * 1000) % 1000:03d}Z"
+            for s in (at_s, at_s + 60)
+        )
+        line.sendall(
+            f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<event version="2.0" uid="B{unit}"'
+            f' type="a-f-G-U-C" how="m-g" time="{at}" start="{at}" stale="{stale}">'
+            f'<point lat="{lat}" lon="{lon}" hae="9999999.0" ce="6.0" le="9999999.0"/><detail>'
+            f'<takv os="34" version="5.1.0" device="PHONE" platform="ATAK-CIV"/>'
+            f'<contact endpoint="*:-1:stcp" callsign="B{unit}"/><uid Droid="B{unit}"/>'
+            f'<precisionlocation altsrc="GPS" geopointsrc="GPS"/><__group role="Team Member" name="Cyan"/>'
+            f'<status battery="81"/><track course="90.0" speed="10.0"/></detail></event>'.encode()
+        )
+
+    return put
+
+
 def void(_: object) -> None:
     pass
 
@@ -104,7 +133,7 @@ def figures(url: str, way: str) -> tuple[float, dict[str, float]]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--way", choices=("udp", "tcp", "mqtt"), default="udp")
+    ask.add_argument("--way", choices=("udp", "tcp", "mqtt", "tak"), default="udp")
     ask.add_argument("--rate", type=int, default=5_000)
     ask.add_argument("--seconds", type=float, default=60.0)
     ask.add_argument("--units", type=int, default=2_000)

@@ -28,6 +28,7 @@ def receivers(broker: Broker) -> dict[str, Receiver]:
         "udp": {"port": 0, "panic_events": [1]},
         "tcp": {"port": 0, "idle_s": 1, "connections": 3},
         "mqtt": {"url": broker.url},
+        "tak": {"port": 0},
     }
     listening = receivers_of(sections, Path())
     for one in listening:

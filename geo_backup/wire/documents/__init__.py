@@ -30,6 +30,7 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.messages import Message, MessageList, message
 from geo_backup.wire.documents.pace import PaceList, paces
 from geo_backup.wire.documents.people import LogPage, PageCode, PhoneList, Session, Speaker, Ticket
 from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
@@ -138,6 +139,9 @@ __all__ = [
     "ReplayState",
     "RulesInForce",
     "rules",
+    "Message",
+    "MessageList",
+    "message",
     "Timer",
     "TimerList",
     "timer",

@@ -14,6 +14,7 @@ from geo_backup.wire.requests.incidents import (
     NewIncident,
     NewNote,
 )
+from geo_backup.wire.requests.messages import MessageAnswer, NewMessage
 from geo_backup.wire.requests.people import PageCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
@@ -46,6 +47,8 @@ __all__ = [
     "NewAssignment",
     "NewIncident",
     "NewNote",
+    "MessageAnswer",
+    "NewMessage",
     "ByWhom",
     "NewPlan",
     "NewPost",

@@ -5,6 +5,7 @@ import { command } from "./commands";
 import { handover } from "./handover";
 import { help } from "./help";
 import { past, record } from "./past";
+import { messages } from "./messages";
 import { phone } from "./phone";
 import { timers } from "./timers";
 import { units } from "./units";
@@ -119,6 +120,7 @@ export const en = {
   units,
   phone,
   timers,
+  messages,
   handover,
   command,
   past,

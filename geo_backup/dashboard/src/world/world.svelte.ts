@@ -61,6 +61,7 @@ class World {
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
   timers = $derived(this.told.timers);
+  messages = $derived(this.told.messages);
   present = $derived(this.live.present);
   wrong = $derived(this.live.wrong);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));

@@ -1,0 +1,161 @@
+"""TAK both ways: a port that ATAK and WinTAK call, and TAK servers that this server calls, for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from geo_backup.people import Principal
+from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.section import Section
+from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
+from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, Connect, Files
+from geo_backup.receivers.visitors import Visitors, bound
+from geo_backup.server.adoption import client_at
+
+log_ = logging.getLogger("geo_backup.tak")
+
+PEERS_MAX = 200
+FROM_ONE_MAX = 50
+"""Peers at one address."""
+HANDSHAKE_S = 10.0
+AGAIN_S = (1.0, 60.0)
+"""A server that is gone is called again after the first, then after twice as long, up to the second."""
+STOOD_S = 30.0
+"""A connection that stood so long was a good one."""
+
+
+class Tak:
+    """The receiver of `[receivers.tak]`: `port`, `host`, `allow`, `connect` and more (see `tak_settings`)."""
+
+    way = WAY
+
+    def __init__(self, section: Section) -> None:
+        self.port, self._visitors = section.whole("port", None, 0, 65_535), Visitors(section)
+        self._tls = Files.of(section, "client_ca").server(section)
+        self._protobuf = not section.flag("xml_only")
+        self._connect = [Connect(one) for one in section.tables("connect", CONNECTIONS_MAX)]
+        section.done()
+        if self.port is None and not self._connect:
+            raise section.wrong(
+                "port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"
+            )
+        self._section = section
+        self._listener: socket.socket | None = None
+        self._peers: dict[asyncio.Task[None], str] = {}
+        self.counts: Counter[str] = Counter()
+        """Messages by what they were."""
+
+    def bind(self, _: ssl.SSLContext | None = None) -> None:
+        """Take the port, if there is to be one; its certificate is its own. Raises BadValueError."""
+        if self.port is not None:
+            self._listener = bound(socket.SOCK_STREAM, self._visitors.host, self.port, self._section)
+            self.port = self._listener.getsockname()[1]
+
+    async def run(self, inlet: Inlet) -> None:
+        """Listen and call, until cancelled."""
+        jobs: list[Coroutine[Any, Any, None]] = [self._call(inlet, one) for one in self._connect]
+        if self._listener is not None:
+            jobs.append(self._listen(inlet, self._listener))
+        await asyncio.gather(*jobs)
+
+    def figures(self) -> dict[str, float]:
+        """What only the receiver knows."""
+        return {"peers": len(self._peers), **self.counts}
+
+    async def _listen(self, inlet: Inlet, listener: socket.socket) -> None:
+        def arrives(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._arrives(inlet, reader, writer)
+
+        timeout_s = None if self._tls is None else HANDSHAKE_S
+        server = await asyncio.start_server(
+            arrives, sock=listener, ssl=self._tls, ssl_handshake_timeout=timeout_s, limit=READ_BYTES
+        )
+        try:
+            async with server:
+                await asyncio.Event().wait()
+        finally:
+            self._listener, peers = None, list(self._peers)
+            for task in peers:
+                task.cancel()
+            await asyncio.gather(*peers, return_exceptions=True)
+
+    def _arrives(self, inlet: Inlet, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        address = str((writer.get_extra_info("peername") or ("",))[0])
+        client = client_at(address)
+        if not self._visitors.allowed(address):
+            self._visitors.turn_away(inlet, WAY, address)
+            writer.close()
+            return
+        if len(self._peers) >= PEERS_MAX or list(self._peers.values()).count(client) >= FROM_ONE_MAX:
+            inlet.set_aside(WAY, address, "too_many", f"{PEERS_MAX} TAK clients, or {FROM_ONE_MAX} of one address", "")
+            writer.close()
+            return
+        _keep_alive(writer)
+        manner = Manner(protobuf=self._protobuf)
+        peer = Peer(inlet, self.counts, reader, writer, manner, _by_certificate(inlet, writer), client)
+        task = asyncio.create_task(peer.run())
+        self._peers[task] = client
+
+        def leaves(_: asyncio.Task[None]) -> None:
+            del self._peers[task]
+            if peer.refused:
+                log_.warning("the TAK client at %s: %s", address, peer.refused)
+
+        task.add_done_callback(leaves)
+
+    async def _call(self, inlet: Inlet, connect: Connect) -> None:
+        """Call one server, again and again."""
+        loop, wait_s, protobuf = asyncio.get_running_loop(), AGAIN_S[0], connect.protobuf
+        where = f"{connect.host}:{connect.port}"
+        while True:
+            began_s, why = loop.time(), ""
+            try:
+                async with asyncio.timeout(HANDSHAKE_S):
+                    reader, writer = await asyncio.open_connection(
+                        connect.host, connect.port, ssl=connect.tls, limit=READ_BYTES
+                    )
+            except (OSError, TimeoutError) as error:
+                why = str(error) or "it does not answer"
+            else:
+                _keep_alive(writer)
+                manner = Manner(True, protobuf, connect.username, connect.password)
+                peer = Peer(inlet, self.counts, reader, writer, manner, _by_token(inlet, connect.sees), where)
+                self.counts["connected"] += 1
+                await peer.run()
+                why = peer.refused or "it hung up"
+                protobuf = protobuf and not peer.version_refused
+            wait_s = AGAIN_S[0] if loop.time() - began_s > STOOD_S else min(2 * wait_s, AGAIN_S[1])
+            log_.warning("the TAK server %s: %s; it is called again", where, why)
+            await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
+
+
+def _by_certificate(inlet: Inlet, writer: asyncio.StreamWriter) -> Principal | None:
+    """Who shows a certificate: its common name is the id of a token. It was checked by the handshake."""
+    shown = writer.get_extra_info("peercert") or {}
+    names = [value for row in shown.get("subject", ()) for key, value in row if key == "commonName"]
+    return _by_token(inlet, names[0]) if names else None
+
+
+def _by_token(inlet: Inlet, token_id: str) -> Principal | None:
+    """Whoever has the token of an id, without its secret."""
+    roster = inlet.speakers.roster
+    if not token_id or roster is None:
+        return None
+    return roster.again(Principal("program", token_id, session=token_id))
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """A peer that went without a word is found out by the system."""
+    line = writer.get_extra_info("socket")
+    if line is not None:
+        with suppress(OSError):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
