@@ -53,6 +53,7 @@ class World:
     rankings: dict[str, dict[str, Any]] = field(default_factory=dict)
     closures: dict[str, dict[str, Any]] = field(default_factory=dict)
     timers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
     conditions: list[dict[str, str]] = field(default_factory=list)
     """What is wrong with the server, in words that say what to do."""
 

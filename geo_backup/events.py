@@ -47,7 +47,9 @@ UnitStatus = Literal[
 AssignmentState = Literal["assigned", "acknowledged", "en_route", "on_scene", "cleared", "cancelled"]
 Source = Literal["live", "simulated", "replay"]
 Mode = Literal["immediate", "delayed", "strategic"]
-TimerRule = Literal["acknowledge", "late", "welfare", "unattended"]
+TimerRule = Literal["acknowledge", "late", "welfare", "unattended", "message"]
+Addressed = Literal["units", "incident", "all"]
+"""Whom the desk meant: some units, all that are on an incident, or all that are in service."""
 ANY = "any"
 """The capability that every unit has."""
 
@@ -360,6 +362,8 @@ class TimerRaised(Event):
     start_ms: int
     due_ms: int
     exercise: bool = False
+    message_id: str = ""
+    """Of an urgent message that nobody answers; `incident_id` is empty where it is of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +372,30 @@ class TimerAcknowledged(Event):
 
     timer_id: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(Event):
+    """A desk sent a short text to units. `units` are all whom it goes to, as it was then; who comes later has not been
+    told."""
+
+    message_id: str
+    text: str
+    to: Addressed
+    units: tuple[str, ...]
+    incident_id: str = ""
+    """The incident that it is about; empty: it is of the shift."""
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSeen(Event):
+    """A unit's device has shown a message, or (`acknowledged`) its crew says that they know."""
+
+    message_id: str
+    unit_id: str
+    acknowledged: bool = True
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -653,6 +681,8 @@ KINDS: Mapping[str, type[Event]] = {
         AssignmentChanged,
         TimerRaised,
         TimerAcknowledged,
+        MessageSent,
+        MessageSeen,
         EmergencyDeclared,
         EmergencyAcknowledged,
         EmergencyCleared,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-TOPICS = ("units", "positions", "incidents", "rankings", "closures", "timers")
+TOPICS = ("units", "positions", "incidents", "rankings", "closures", "timers", "messages")
 
 GONE_KEPT = 10_000
 """Ids remembered for viewers that resume; one that is further behind is sent a snapshot instead."""
@@ -27,6 +27,7 @@ class Frame:
     rankings: frozenset[str] = frozenset()
     closures: frozenset[str] = frozenset()
     timers: frozenset[str] = frozenset()
+    messages: frozenset[str] = frozenset()
 
     def topic(self, name: str) -> frozenset[str]:
         """The ids of one topic."""

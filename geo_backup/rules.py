@@ -305,6 +305,8 @@ class TimerRules:
     unattended_p3_ms: int = number(600_000, 1_000, 86_400_000)
     unattended_p4_ms: int = number(1_800_000, 1_000, 86_400_000)
     unattended_p5_ms: int = number(3_600_000, 1_000, 86_400_000)
+    message_ms: int = number(60_000, 1_000, 86_400_000)
+    """From sending an urgent message to the word of all its units that they know; then it is loud."""
     loud_share: float = number(0.5, 0.0, 100.0)
     """Loud when it is over its limit by this share of it ..."""
     loud_least_ms: int = number(30_000, 0, 86_400_000)

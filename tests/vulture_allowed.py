@@ -84,6 +84,9 @@ _.evidence_s
 _.score_s
 _.target_s
 _.arrival_time
+_.shown_time
+_.acknowledged_time
+_.recipients
 _.added_time
 _.pressed_time
 _.cleared_time
@@ -129,6 +132,8 @@ _.last_unit
 _.has_basemap
 _.not_declared
 _.speaker
+_.qr
+_.phone_id
 _.rights
 _.csrf
 _.key_named

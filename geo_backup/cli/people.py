@@ -169,6 +169,7 @@ def list_sessions(
 
     Example: geo-backup people sessions
     """
+    from geo_backup.people.principal import PHONE
     from geo_backup.wire.times import to_text
 
     with closing(_roster(log)) as roster:
@@ -181,7 +182,8 @@ def list_sessions(
         return
     table = Table("session", "person", "name", "by", "from", "since", "until")
     for one in sessions:
-        by = "provider" if one.by_provider else "password"
+        phone = one.session_id.startswith(PHONE)
+        by = "code" if phone else "provider" if one.by_provider else "password"
         since, until = (to_text(at_ms)[:16] + "Z" for at_ms in (one.made_ms, one.until_ms))
         table.add_row(one.session_id, one.person_id, one.name, by, one.source, since, until)
     Console().print(table)

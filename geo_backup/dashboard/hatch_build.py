@@ -10,7 +10,16 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html", "src")
+SOURCES = (
+    "package.json",
+    "package-lock.json",
+    "vite.config.ts",
+    "tsconfig.json",
+    "index.html",
+    "unit.html",
+    "public",
+    "src",
+)
 
 
 class DashboardBuildHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ const server = "http://127.0.0.1:8000";
 export default defineConfig({
   base: "./",
   plugins: [svelte()],
-  build: { target: "es2022", chunkSizeWarningLimit: 1500 },
+  // the page of a desk, and an officer's
+  build: { target: "es2022", chunkSizeWarningLimit: 1500, rollupOptions: { input: ["index.html", "unit.html"] } },
   server: { proxy: { "/v1": { target: server, ws: true }, "/tiles": server } },
 });

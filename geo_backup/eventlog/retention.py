@@ -57,6 +57,8 @@ DECISIONS = {
     "AssignmentChanged",
     "TimerRaised",
     "TimerAcknowledged",
+    "MessageSent",
+    "MessageSeen",
     "EmergencyDeclared",
     "EmergencyAcknowledged",
     "EmergencyCleared",

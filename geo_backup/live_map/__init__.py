@@ -15,7 +15,18 @@ from typing import Any
 from geo_backup import custody
 from geo_backup import events as ev
 from geo_backup.events import Event
-from geo_backup.live_map import clock, devices, emergencies, ground, incidents, plans, positions, timers, units
+from geo_backup.live_map import (
+    clock,
+    devices,
+    emergencies,
+    ground,
+    incidents,
+    messages,
+    plans,
+    positions,
+    timers,
+    units,
+)
 from geo_backup.live_map.freshness import freshness
 from geo_backup.live_map.state import (
     GENERATION,
@@ -28,6 +39,7 @@ from geo_backup.live_map.state import (
     Emergency,
     Incident,
     LiveMap,
+    Message,
     Plan,
     Raised,
     Recommendation,
@@ -38,7 +50,7 @@ from geo_backup.live_map.state import (
 
 __all__ = [
     "GENERATION", "NOTHING", "OPEN_STATES", "Assignment", "Closure", "Delta", "Device", "Emergency", "Incident",
-    "LiveMap", "Plan", "Raised", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
+    "LiveMap", "Message", "Plan", "Raised", "Recommendation", "Unit", "apply", "freshness", "refusal", "refusals",
 ]  # fmt: skip
 
 _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[LiveMap, Any], Delta]]] = {
@@ -60,6 +72,8 @@ _FOLD: dict[type[Event], tuple[Callable[[LiveMap, Any], str | None], Callable[[L
     ev.AssignmentChanged: (incidents.refuse_assignment, incidents.assignment),
     ev.TimerRaised: (timers.refuse_raising, timers.raised),
     ev.TimerAcknowledged: (timers.refuse_acknowledgement, timers.acknowledged),
+    ev.MessageSent: (messages.refuse_sending, messages.sent),
+    ev.MessageSeen: (messages.refuse_seeing, messages.seen),
     ev.EmergencyDeclared: (emergencies.refuse_press, emergencies.declared),
     ev.EmergencyAcknowledged: (emergencies.refuse_unless_standing, emergencies.acknowledged),
     ev.EmergencyCleared: (emergencies.refuse_unless_standing, emergencies.cleared),

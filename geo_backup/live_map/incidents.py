@@ -182,7 +182,9 @@ def closed(live_map: LiveMap, event: IncidentClosed) -> Delta:
 
 def forget_timers(live_map: LiveMap, incident_id: str, still: Collection[str] = ()) -> None:
     """Forget the timers of an incident that were raised, but for those that still run."""
-    for timer_id in [name for name, one in live_map.timers.items() if one.incident_id == incident_id]:
+    for timer_id in [
+        name for name, one in live_map.timers.items() if one.incident_id == incident_id and not one.message_id
+    ]:
         if timer_id not in still:
             del live_map.timers[timer_id]
 

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from geo_backup.events import (
+    Addressed,
     AgreementMade,
     AssignmentState,
     ClosureAdded,
@@ -205,6 +206,31 @@ class Raised(NamedTuple):
     incident_id: str
     acknowledged_ms: int | None = None
     acknowledged_by: str = ""
+    message_id: str = ""
+    """The message that it is about, which it is forgotten with."""
+
+
+class Heard(NamedTuple):
+    """When a unit was first known to have a message, and when its crew said that they know; None: they have not."""
+
+    shown_ms: int
+    acknowledged_ms: int | None = None
+    by: str = ""
+
+
+class Message(NamedTuple):
+    """A short text from a desk to units."""
+
+    message_id: str
+    text: str
+    to: Addressed
+    units: tuple[str, ...]
+    incident_id: str
+    urgent: bool
+    sent_ms: int
+    sent_by: str
+    heard: Mapping[str, Heard]
+    """Of each unit that has it. Replaced whole."""
 
 
 @dataclass(slots=True)
@@ -351,6 +377,8 @@ class LiveMap:
     """Trackers that somebody gave to a unit."""
     timers: dict[str, Raised] = field(default_factory=dict)
     """Timers of open incidents that were raised, by their names."""
+    messages: dict[str, Message] = field(default_factory=dict)
+    """Messages that stand, oldest first."""
     fences: Any = field(default=None, compare=False, repr=False, metadata=DERIVED)
     """Beats and closures as `fences` looks at them; None: not looked at since they changed. No part of the truth."""
 
@@ -367,6 +395,7 @@ class LiveMap:
             decisions=dict(self.decisions),
             devices=dict(self.devices),
             timers=dict(self.timers),
+            messages=dict(self.messages),
         )
 
     def open_incidents(self) -> list[Incident]:
@@ -392,6 +421,7 @@ class Delta:
     closures: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
     timers: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     speeds: bool = False
     desk: bool = False
     """What holds for all incidents changed: agreements, beats, demand, rules."""

@@ -5,6 +5,7 @@ and that somebody has seen to it are facts, and nothing else of them is.
 - `late`         a unit is on its way for longer than its ETA allows
 - `welfare`      a unit is on scene without a word for longer than its kind's limit
 - `unattended`   nobody is on an incident, unless it is that of an emergency which is over
+- `message`      an urgent message was sent, and not all of its units have acknowledged it
 
 A timer is quiet from its limit on, and loud when it is over that by a share of it. It is named by its rule, of what it
 is and when it began, so that it is the same one on every node and in every replay.
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from geo_backup.events import TimerAcknowledged, TimerRaised, TimerRule
 from geo_backup.live_map.incidents import forget_timers
+from geo_backup.live_map.messages import waiting_for
 from geo_backup.live_map.state import OPEN_STATES, Assignment, Delta, Incident, LiveMap, Raised
 from geo_backup.rules import TimerRules
 
@@ -33,16 +35,20 @@ class Timer(NamedTuple):
     exercise: bool
     expected_ms: int | None = None
     """Of a unit that is late: when it was to be there; None where nobody knew."""
+    message_id: str = ""
 
     @property
     def timer_id(self) -> str:
+        if self.message_id:
+            return f"{self.rule}:{self.message_id}:{self.start_ms}"
         return f"{self.rule}:{self.incident_id}:{self.unit_id or ''}:{self.start_ms}"
 
 
 def running(live_map: LiveMap) -> Iterator[Timer]:
-    """Every timer that runs, due or not, in the order in which their incidents were opened."""
+    """Every timer that runs, due or not: of incidents, in the order in which they were opened, and of messages."""
     for incident in live_map.open_incidents():
         yield from of_incident(live_map, incident)
+    yield from _of_messages(live_map)
 
 
 def of_incident(live_map: LiveMap, incident: Incident) -> Iterator[Timer]:
@@ -71,6 +77,10 @@ def is_loud(timer: Timer, raised: Raised | None, now_ms: int) -> bool:
 
 
 def refuse_raising(live_map: LiveMap, event: TimerRaised) -> str | None:
+    if event.message_id:
+        if event.message_id not in live_map.messages:
+            return "unknown_message"
+        return "duplicate" if event.timer_id in live_map.timers else None
     incident = live_map.incidents.get(event.incident_id)
     if incident is None:
         return "unknown_incident"
@@ -81,6 +91,9 @@ def refuse_raising(live_map: LiveMap, event: TimerRaised) -> str | None:
 
 def raised(live_map: LiveMap, event: TimerRaised) -> Delta:
     """It is on record; timers of the same incident that run no more are forgotten."""
+    if event.message_id:
+        live_map.timers[event.timer_id] = Raised(event.incident_id, message_id=event.message_id)
+        return Delta(timers=(event.timer_id,))
     incident = live_map.incidents[event.incident_id]
     still = {timer.timer_id for timer in of_incident(live_map, incident)}
     forget_timers(live_map, event.incident_id, still)
@@ -99,6 +112,8 @@ def acknowledged(live_map: LiveMap, event: TimerAcknowledged) -> Delta:
     """Somebody has seen to it. Who is asked whether a crew is well has heard of them: that timer begins anew."""
     known = live_map.timers[event.timer_id]
     live_map.timers[event.timer_id] = known._replace(acknowledged_ms=event.received_ms, acknowledged_by=event.by)
+    if known.message_id:
+        return Delta(timers=(event.timer_id,))
     incident = live_map.incidents[known.incident_id]
     for timer in of_incident(live_map, incident):
         if timer.timer_id == event.timer_id and timer.rule == "welfare" and timer.unit_id is not None:
@@ -129,6 +144,24 @@ def _of_unit(live_map: LiveMap, incident: Incident, part: Assignment) -> Timer |
         limit_ms = max(limit_ms, incident.arrive_by_ms - start_ms)
     late = _timer("late", incident, part, start_ms, limit_ms, rules)
     return late._replace(expected_ms=_later(part.promised_ms, incident.arrive_by_ms))
+
+
+def _of_messages(live_map: LiveMap) -> Iterator[Timer]:
+    """Urgent messages that some unit has not acknowledged: nobody is to forget them, so they are loud at once."""
+    for message in live_map.messages.values():
+        if message.urgent and (missing := waiting_for(live_map, message)):
+            due_ms = message.sent_ms + live_map.rules.timer.message_ms
+            incident = live_map.incidents.get(message.incident_id)
+            yield Timer(
+                "message",
+                message.incident_id,
+                missing[0] if len(message.units) == 1 else None,
+                message.sent_ms,
+                due_ms,
+                due_ms,
+                incident is not None and incident.exercise,
+                message_id=message.message_id,
+            )
 
 
 def _later(promised_ms: int | None, arrive_by_ms: int | None) -> int | None:

@@ -71,7 +71,13 @@ EMERGENCIES = (EmergencyDeclared, EmergencyAcknowledged, EmergencyCleared, Emerg
 
 Result = TypeVar("Result")
 Value = (
-    documents.Unit | list[float | None] | documents.Incident | documents.Ranking | documents.Closure | documents.Timer
+    documents.Unit
+    | list[float | None]
+    | documents.Incident
+    | documents.Ranking
+    | documents.Closure
+    | documents.Timer
+    | documents.Message
 )
 """What the feed tells of one thing, by its topic."""
 
@@ -331,7 +337,7 @@ class Node:
             self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
             return False
         self._fields.touch((*delta.units, *delta.positions))
-        for topic in ("units", "positions", "incidents", "closures"):
+        for topic in ("units", "positions", "incidents", "closures", "messages"):
             if things := getattr(delta, topic):  # nearly all events move one unit, and nothing else
                 self.viewers.mark(topic, things)
         for closure_id in delta.closures:
@@ -343,7 +349,7 @@ class Node:
                 self.decider.doubt(incident_id, seq)
         if delta.desk:
             self.viewers.ring()
-        return bool(delta.units or delta.incidents or delta.closures)
+        return bool(delta.units or delta.incidents or delta.closures or delta.messages)
 
     # ---- what is asked
 
@@ -394,6 +400,9 @@ class Node:
             timer = self.timers.timer(thing)
             raised = self.live_map.timers.get(thing)
             return None if timer is None else documents.timer(timer, raised, self.clock.now_ms())
+        if topic == "messages":
+            message = self.live_map.messages.get(thing)
+            return None if message is None else documents.message(message)
         closure = self.live_map.closures.get(thing)
         return None if closure is None else documents.closure(closure, self.cuts[thing])
 
@@ -407,6 +416,8 @@ class Node:
             return [incident.incident_id for incident, _ in self.alarms.open_incidents()]
         if topic == "timers":
             return self.timers.due()
+        if topic == "messages":
+            return list(self.live_map.messages)
         return list(self.ranker.rankings) if topic == "rankings" else list(self.live_map.closures)
 
 

@@ -36,9 +36,9 @@ class TimerWatch:
 
     def folded(self, delta: Delta) -> None:
         """An event was folded: note whether timers may be others."""
-        if delta.units or delta.incidents or delta.timers or delta.desk:
+        if delta.units or delta.incidents or delta.timers or delta.messages or delta.desk:
             self._timers.change()
-        if delta.timers:
+        if delta.timers or delta.messages:
             self._bell.set()
 
     def timer(self, timer_id: str) -> Timer | None:
@@ -84,4 +84,5 @@ def fact_of(timer: Timer, now_ms: int) -> TimerRaised:
         start_ms=timer.start_ms,
         due_ms=timer.due_ms,
         exercise=timer.exercise,
+        message_id=timer.message_id,
     )

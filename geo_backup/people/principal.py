@@ -11,6 +11,8 @@ Role = Literal[
 ROLES: tuple[Role, ...] = get_args(Role)
 CENTRE = "*"
 """The agency of those who serve all agencies of a centre."""
+PHONE = "phone-"
+"""How the sessions of officers' phones are named: they are kept as people's are, and end with the shift."""
 Kind = Literal["person", "device", "program", "anyone"]
 
 

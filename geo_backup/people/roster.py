@@ -17,7 +17,7 @@ from geo_backup.people import secret
 from geo_backup.people.errands import Errands
 from geo_backup.people.file import RosterFile, now_ms
 from geo_backup.people.persons import People
-from geo_backup.people.principal import Principal
+from geo_backup.people.principal import PHONE, Principal
 from geo_backup.people.sessions import Sessions
 from geo_backup.people.tokens import Tokens
 
@@ -77,7 +77,8 @@ class Roster:
 
     def again(self, who: Principal) -> Principal | None:
         """Somebody as they are now, by the session or token that they once showed; None when it is over."""
-        table, key = ("tokens", "token_id") if who.kind != "person" else ("sessions", "session_id")
+        by_session = who.kind == "person" or who.session.startswith(PHONE)
+        table, key = ("sessions", "session_id") if by_session else ("tokens", "token_id")
         row = self.file.row(f"SELECT hash FROM {table} WHERE {key} = ?", who.session)
         return self.whose(row[0]) if row is not None else None
 

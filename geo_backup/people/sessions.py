@@ -11,7 +11,7 @@ from geo_backup.events import TIME_MS
 from geo_backup.people import secret
 from geo_backup.people.file import WHOSE, RosterFile
 from geo_backup.people.persons import People
-from geo_backup.people.principal import Principal
+from geo_backup.people.principal import PHONE, Principal
 
 WRONG_MAX = 5
 """Wrong tries of one person from one source ..."""
@@ -36,7 +36,8 @@ class SignInError(GeoBackupError):
 
 @dataclass(frozen=True)
 class Session:
-    """One session that stands: whose, from where, by a password of this server or a provider's word, and how long."""
+    """One session that stands: whose, from where, by a password of this server, a provider's word or (of an officer's
+    phone) a code, and how long."""
 
     session_id: str
     person_id: str
@@ -90,6 +91,21 @@ class Sessions:
         """A session of somebody whom an identity provider vouches for, as long as it does: until `who.until_ms`."""
         return self._begin(_kept(who), who, source, local=False)
 
+    def begin_phone(self, who: Principal, source: str) -> tuple[str, Principal]:
+        """A session of an officer's phone, which is named by its own id: until `who.until_ms`."""
+        return self._begin(_kept(who), who, source, local=False, session_id=who.id)
+
+    def phones_of(self, unit_id: str) -> list[Principal]:
+        """The phones that speak for a unit now, the oldest first."""
+        rows = self._file.rows(
+            "SELECT session_id, principal, until_ms FROM sessions WHERE NOT local AND ended_ms IS NULL AND until_ms > ?"
+            " AND session_id GLOB ? ORDER BY made_ms, session_id",
+            self._file.now_ms(),
+            f"{PHONE}*",
+        )
+        found = [replace(_told(kept), session=session_id, until_ms=until_ms) for session_id, kept, until_ms in rows]
+        return [one for one in found if unit_id in one.units]
+
     def end(self, session_id: str) -> None:
         """End a session; its cookie is worth nothing from now on."""
         with self._file.writing() as sql:
@@ -106,7 +122,13 @@ class Sessions:
         )
         names = {one.person_id: one.name for one in self._people.all()}
         return [
-            Session(session_id, whose, names.get(whose, "") if local else _told(kept).name, not local, *rest)
+            Session(
+                session_id,
+                whose,
+                names.get(whose, "") if local else _told(kept).name,
+                _vouched(local, session_id),
+                *rest,
+            )
             for session_id, whose, kept, local, *rest in rows
         ]
 
@@ -145,8 +167,10 @@ class Sessions:
             return None
         return replace(person.principal(), session=session_id, until_ms=until_ms), person.console
 
-    def _begin(self, kept: str, who: Principal, source: str, *, local: bool) -> tuple[str, Principal]:
-        shown, session_id, now_ms = secret.new_token(), f"s-{secrets.token_hex(6)}", self._file.now_ms()
+    def _begin(
+        self, kept: str, who: Principal, source: str, *, local: bool, session_id: str = ""
+    ) -> tuple[str, Principal]:
+        shown, session_id, now_ms = secret.new_token(), session_id or f"s-{secrets.token_hex(6)}", self._file.now_ms()
         until_ms = min(now_ms + SESSION_MS, who.until_ms or TIME_MS[1])
         with self._file.writing() as sql:
             sql.execute("DELETE FROM sessions WHERE until_ms < ?", (now_ms - SESSION_MS,))
@@ -174,13 +198,18 @@ class Sessions:
                     self._file.act("node", "locked_out", person_id, f"{WRONG_MAX} wrong tries from {source}")
 
 
+def _vouched(local: int, session_id: str) -> bool:
+    """Whether a provider began a session."""
+    return not local and not session_id.startswith(PHONE)
+
+
 def _kept(who: Principal) -> str:
     """What is kept of somebody whom another vouched for."""
     said = {"id": who.id, "agency": who.agency, "roles": sorted(who.roles), "units": sorted(who.units)}
-    return json.dumps({**said, "name": who.name})
+    return json.dumps({**said, "name": who.name, "kind": who.kind})
 
 
 def _told(kept: str) -> Principal:
     said = json.loads(kept)
     roles, units = frozenset(said["roles"]), frozenset(said["units"])
-    return Principal("person", said["id"], said["agency"], roles, units, said["name"])
+    return Principal(said.get("kind", "person"), said["id"], said["agency"], roles, units, said["name"])

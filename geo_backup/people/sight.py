@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from geo_backup.live_map import Incident, LiveMap, Unit
+from geo_backup.live_map import Incident, LiveMap, Message, Unit
 from geo_backup.live_map.emergencies import UNLISTED_AGENCY
 from geo_backup.people import Principal, Role
 from geo_backup.people.principal import CENTRE
@@ -75,6 +75,11 @@ class Sight:
             if on is not None and self.incident(live_map, on):
                 return "exact"
         return self._agreed(live_map, unit) if self.desk or self.partner else None
+
+    def message(self, live_map: LiveMap, message: Message) -> bool:
+        """Whether it may know of a message: it sees one of those whom it went to."""
+        units = (live_map.units.get(unit_id) for unit_id in message.units)
+        return any(unit is not None and self.unit(live_map, unit) is not None for unit in units)
 
     def incident(self, live_map: LiveMap, incident: Incident) -> bool:
         """Whether it may know of an incident."""
@@ -151,6 +156,9 @@ class _Filter:
                 return GONE
             clear = seen if _rank(seen) > _rank(clear) else clear
         elif isinstance(value.get("incident_id"), str) and self._unseen(value["incident_id"]):
+            return GONE
+        message = self.live_map.messages.get(str(value.get("message_id")))
+        if message is not None and not self.sight.message(self.live_map, message):
             return GONE
         out: dict[str, Any] = {}
         for name, part in value.items():

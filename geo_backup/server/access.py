@@ -28,6 +28,7 @@ Right = Literal[
     "report",
     "press",
     "take",
+    "answer",
     "respond",
     "dispatch",
     "close_roads",
@@ -74,6 +75,7 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "report": Words("report positions"),
         "press": Words("declare an officer's emergency"),
         "respond": Words("set a unit's status, crew and progress, end its emergency with its word"),
+        "answer": Words("say that a unit has been shown a message, or knows it"),
         "take": Words("acknowledge an emergency or a timer"),
         "dispatch": Words("open, change and close incidents, ask for backup, send units, make and begin plans"),
         "close_roads": Words("close roads and open them again"),
@@ -93,16 +95,18 @@ _LOOKING: Mapping[Right, Reach] = dict.fromkeys(("look", "look_ahead", "look_aro
 _DESK: Mapping[Right, Reach] = {
     **_LOOKING,
     **dict.fromkeys(
-        ("report", "press", "respond", "take", "dispatch", "close_roads", "traffic", "steer", "look_back"), "all"
+        ("report", "press", "respond", "answer", "take", "dispatch", "close_roads", "traffic", "steer", "look_back"),
+        "all",
     ),
 }
 GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
     {
-        "device": {"report": "own", "press": "own"},
+        "device": {"report": "own", "press": "own", "answer": "own"},
         "field_unit": {
             "report": "own",
             "press": "own",
             "respond": "own",
+            "answer": "own",
             "look": "own",
             "look_back": "own",
             "look_around": "all",
@@ -125,6 +129,10 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
     {
         # nobody need say who they are
         "get_page": None,
+        "get_unit_page": None,
+        "get_unit_manifest": None,
+        "get_unit_worker": None,
+        "open_unit_page": None,
         "get_docs": None,
         "get_health": None,
         "get_readiness": None,
@@ -143,6 +151,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "get_incident": "look",
         "list_emergencies": "look",
         "list_timers": "look",
+        "list_messages": "look",
         "get_ranking": "look",
         "get_route": "look",
         "get_reach": "look",
@@ -192,9 +201,12 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "set_crew": "respond",
         "move_assignment": "respond",
         "clear_emergency": "respond",
+        "acknowledge_message": "answer",
+        "call_backup": "respond",
         # what a desk does
         "acknowledge_emergency": "take",
         "acknowledge_timer": "take",
+        "send_message": "dispatch",
         "open_incident": "dispatch",
         "change_incident": "dispatch",
         "note_incident": "dispatch",
@@ -202,6 +214,9 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "reopen_incident": "dispatch",
         "assign_unit": "dispatch",
         "ask_for_backup": "dispatch",
+        "make_page_code": "dispatch",
+        "list_phones": "dispatch",
+        "end_phones": "dispatch",
         "add_closure": "close_roads",
         "lift_closure": "close_roads",
         "adopt_traffic": "traffic",
@@ -235,7 +250,7 @@ FOR_ALL_AGENCIES = frozenset(
 BY_AGENCY = frozenset({"get_cover", "list_moves"})
 """What they tell is by agency: whoever serves one is told of that."""
 OF_ONE_AGENCY = frozenset({"adopt_rules", "open_incident", "register_unit", "retire_unit", "set_word", "set_status",
-                           "set_crew",
+                           "set_crew", "make_page_code", "list_phones", "end_phones", "call_backup",
                            "clear_emergency", "change_incident", "note_incident", "close_incident",
                            "reopen_incident", "make_agreement", "end_agreement",
                            "approve_aid", "make_plan", "approve_plan", "activate_plan", "cancel_plan"})  # fmt: skip
@@ -252,6 +267,7 @@ TOPICS: Mapping[str, Right] = MappingProxyType(
         "rankings": "look",
         "closures": "look_around",
         "timers": "look",
+        "messages": "look",
     }
 )
 """What each topic of the feed asks for."""

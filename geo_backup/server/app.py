@@ -33,6 +33,7 @@ from geo_backup.server import (
     history,
     incidents,
     look_back,
+    messages,
     oidc,
     openapi,
     pace,
@@ -49,6 +50,7 @@ from geo_backup.server import (
     timers,
     trackers,
     traffic,
+    unit_page,
     units,
 )
 from geo_backup.server.adoption import Adoption
@@ -56,6 +58,7 @@ from geo_backup.server.frames import FrameWriter
 from geo_backup.server.gate import Gate
 from geo_backup.server.given import Steering
 from geo_backup.server.intake import Intake
+from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
@@ -69,9 +72,9 @@ if TYPE_CHECKING:
     from geo_backup.people.provider import Provider
 
 ROOMS = (
-    *(positions, units, incidents, assignments, readings, backup, emergencies, timers, cot, aid, plans),
+    *(positions, units, incidents, assignments, readings, backup, emergencies, timers, messages, cot, aid, plans),
     *(trackers, devices, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health),
-    *(session, oidc, history, look_back, past, handover, feed, page),
+    *(session, oidc, unit_page, history, look_back, past, handover, feed, page),
 )
 
 
@@ -111,6 +114,7 @@ def create_app(
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.gazetteer, app.state.presence, app.state.quarantine = Gazetteer(node.network), Presence(), Quarantine()
+    app.state.phones = Phones(speakers)
     app.state.sources = Sources()
     app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)

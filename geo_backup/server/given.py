@@ -16,6 +16,7 @@ from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
 from geo_backup.server.intake import Intake
+from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.sources import Sources
@@ -48,6 +49,7 @@ TheIntake = Annotated[Intake, Kept("intake")]
 TheSources = Annotated[Sources, Kept("sources")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
+ThePhones = Annotated[Phones, Kept("phones")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]
 Xml = Annotated[bytes, Taken(str, "application/xml")]

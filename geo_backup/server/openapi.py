@@ -30,9 +30,9 @@ Errors are problem documents (RFC 9457); programs read `errors[].reason`. Times 
 lon, lat in WGS84 degrees, units of measure are in the names (`_s _m _mps _deg`).
 
 What changes is pushed over the websocket `/v1/feed`, which OpenAPI cannot describe: say `{"type": "hello", "topics":
-["units", "positions", "incidents", "rankings", "closures", "timers"]}` within 5 s, and a `snapshot` comes, then
-`frame`s with what changed and a `heartbeat` every second. A unit, an incident, a ranking, a closure and a timer look
-there as they do here.
+["units", "positions", "incidents", "rankings", "closures", "timers", "messages"]}` within 5 s, and a `snapshot` comes,
+then `frame`s with what changed and a `heartbeat` every second. A unit, an incident, a ranking, a closure, a timer
+and a message look there as they do here.
 """
 TOKEN = {
     "type": "http",
@@ -49,6 +49,7 @@ TAGS = {
     "Incidents": "Who needs help, who is sent, and who could be there how soon.",
     "Backup": "Whom to send, and why.",
     "History": "What was.",
+    "Messages": "Short texts from a desk to units, and who has acknowledged them.",
     "Timers": "What somebody should have said or done by now.",
     "Emergencies": "An officer is in danger.",
     "Closures": "Closed and slow roads.",

@@ -66,6 +66,32 @@ async def get_page(node: TheNode, speakers: TheSpeakers, request: Request, ticke
     return FileResponse(index, headers=headers) if index.exists() else HTMLResponse(NO_PAGE, 503, headers)
 
 
+@routes.api_route("/unit", methods=["GET", "HEAD"], include_in_schema=False)
+async def get_unit_page() -> Response:
+    """The officer's page."""
+    page = DIST / "unit.html"
+    headers = {**HEADERS, "Cache-Control": "no-cache"}
+    return FileResponse(page, headers=headers) if page.exists() else HTMLResponse(NO_PAGE, 503, headers)
+
+
+@routes.api_route("/unit.webmanifest", methods=["GET", "HEAD"], include_in_schema=False)
+async def get_unit_manifest() -> Response:
+    """What a phone must know to install the officer's page."""
+    return _of_unit_page("unit.webmanifest", "application/manifest+json")
+
+
+@routes.api_route("/unit-worker.js", methods=["GET", "HEAD"], include_in_schema=False)
+async def get_unit_worker() -> Response:
+    """What keeps the officer's page on the phone for when there is no link."""
+    return _of_unit_page("unit-worker.js", "text/javascript")
+
+
+def _of_unit_page(name: str, media_type: str) -> Response:
+    if not (DIST / name).exists():
+        raise Problem(404, "the page is not built")
+    return FileResponse(DIST / name, media_type=media_type, headers={**HEADERS, "Cache-Control": "no-cache"})
+
+
 @routes.get("/docs", include_in_schema=False)
 async def get_docs() -> Response:
     """Every operation of `/openapi.json` to read and to try."""

@@ -140,5 +140,7 @@ def _things(
     elif topic == "timers":
         for name, timer in due(then, at_ms).items():
             yield name, documents.timer(timer, then.timers.get(name), at_ms)
+    elif topic == "messages":
+        yield from ((name, documents.message(one)) for name, one in then.messages.items())
     else:
         yield from ((name, documents.closure(one, cuts[name])) for name, one in then.closures.items())

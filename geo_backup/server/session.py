@@ -20,7 +20,7 @@ from geo_backup.server.asked import Asked
 from geo_backup.server.given import TheNode, TheSpeakers, routes_of
 from geo_backup.server.looks import audit
 from geo_backup.server.problems import Problem, bad_value, may
-from geo_backup.server.speaker import COOKIE, TICKET_S, Speakers, csrf_of, speaker_of
+from geo_backup.server.speaker import COOKIE, TICKET_S, UNIT_COOKIE, UNIT_PAGE_HEADER, Speakers, csrf_of, speaker_of
 from geo_backup.server.writes import new_id
 from geo_backup.wire import documents
 from geo_backup.wire.requests import SignIn
@@ -69,7 +69,7 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
             raise Problem(status, str(error), [{"field": "", "reason": error.reason, "message": str(error)}]) from None
         way = "password"
     await signed_in(node, who, source, way)
-    answer = told(_document(node, speakers, who, shown, by_cookie=True), 201)
+    answer = told(session_document(node, speakers, who, shown, by_cookie=True), 201)
     keep(answer, shown, request)
     return answer
 
@@ -77,7 +77,8 @@ async def sign_in(node: TheNode, speakers: TheSpeakers, request: Request, body: 
 @routes.delete("/session", status_code=204)
 async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Response:
     """Sign out: the session is worth nothing from now on, wherever its cookie was copied to."""
-    shown, by_cookie = speakers.shown(Asked.of(request.scope))
+    asked = Asked.of(request.scope)
+    shown, by_cookie = speakers.shown(asked)
     who = speaker_of(request.scope)
     if by_cookie and who is not None and who.kind != "anyone":
         speakers.sign_out(shown, who)
@@ -90,7 +91,8 @@ async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Re
         )
         await audit(node, left)
     answer = Response(status_code=204)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    name = UNIT_COOKIE if UNIT_PAGE_HEADER in asked.headers else COOKIE
+    answer.delete_cookie(name, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return answer
 
 
@@ -98,7 +100,7 @@ async def sign_out(node: TheNode, speakers: TheSpeakers, request: Request) -> Re
 async def get_session(node: TheNode, speakers: TheSpeakers, request: Request) -> Told[documents.Session]:
     """Who is signed in here, what they may do, and what a page shows beside its cookie (`csrf`)."""
     shown, by_cookie = speakers.shown(Asked.of(request.scope))
-    return told(_document(node, speakers, speaker_of(request.scope), shown, by_cookie=by_cookie))
+    return told(session_document(node, speakers, speaker_of(request.scope), shown, by_cookie=by_cookie))
 
 
 @routes.post("/session/active", status_code=204)
@@ -143,13 +145,14 @@ async def signed_in(node: Node, who: Principal, source: str, way: Literal["passw
     await audit(node, came)
 
 
-def keep(answer: Response, shown: str, request: Request) -> None:
-    """Give a session's secret to the browser: scripts cannot read it, other sites cannot send it."""
+def keep(answer: Response, shown: str, request: Request, name: str = COOKIE, lasts_s: int | None = None) -> None:
+    """Give a session's secret to the browser: scripts cannot read it, other sites cannot send it. `lasts_s`: it is kept
+    when the browser is closed, for so long."""
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, shown, httponly=True, samesite="strict", secure=secure, path="/")
+    answer.set_cookie(name, shown, max_age=lasts_s, httponly=True, samesite="strict", secure=secure, path="/")
 
 
-def _document(
+def session_document(
     node: Node, speakers: Speakers, who: Principal | None, shown: str, *, by_cookie: bool
 ) -> documents.Session:
     document: documents.Session = {

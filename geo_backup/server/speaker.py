@@ -26,7 +26,7 @@ from starlette.types import Scope
 from geo_backup.errors import TokenError
 from geo_backup.events import Event
 from geo_backup.people import ANYONE, ROLES, Principal, Roster
-from geo_backup.people.principal import CENTRE
+from geo_backup.people.principal import CENTRE, PHONE
 from geo_backup.people.secret import is_jwt, new_token, token_hash
 from geo_backup.server.asked import Asked, Refusal
 from geo_backup.server.problems import bad_value
@@ -38,6 +38,11 @@ if TYPE_CHECKING:  # only a site with an identity provider pays for what reads i
 log_ = logging.getLogger("geo_backup.access")
 
 COOKIE = "geo_backup_session"
+UNIT_COOKIE = "geo_backup_unit"
+"""Of an officer's page, so that it and a desk's may stand in one browser without taking each other's place ..."""
+UNIT_PAGE_HEADER = b"x-unit-page"
+"""... by this header, which that page sends with each request; where it opens the feed, by `FEED_OF_UNIT_PAGE`."""
+FEED_OF_UNIT_PAGE = b"page=unit"
 CSRF_HEADER = b"x-csrf-token"
 TAKES_TOKEN_IN_URL, TOKEN_IN_URL = "/v1/osmand", "token"
 """Where a token may stand in the address: apps that speak there send neither headers nor passwords."""
@@ -199,7 +204,10 @@ class Speakers:
             found = parse_qs(asked.scope["query_string"].decode("latin-1")).get(TOKEN_IN_URL, [""])[0]
             if found or not asked.changes:  # a link must not move a unit by somebody's cookie
                 return found, False
-        cookie = cookie_parser(asked.header(b"cookie")).get(COOKIE)
+        by_unit = UNIT_PAGE_HEADER in asked.headers or (
+            asked.is_feed and asked.scope["query_string"] == FEED_OF_UNIT_PAGE
+        )
+        cookie = cookie_parser(asked.header(b"cookie")).get(UNIT_COOKIE if by_unit else COOKIE)
         return (cookie, True) if cookie is not None else ("", False)
 
     def who(self, shown: str) -> Principal | None:
@@ -262,7 +270,8 @@ class Speakers:
 
     def sign_out(self, shown: str, who: Principal) -> None:
         """End a session."""
-        if self._links.pop(token_hash(shown), None) is None and self.roster is not None and who.kind == "person":
+        kept = who.kind == "person" or who.session.startswith(PHONE)
+        if self._links.pop(token_hash(shown), None) is None and self.roster is not None and kept:
             self._end(who)
 
     @property
@@ -284,6 +293,29 @@ class Speakers:
         left_s = LINKED_S if who.until_ms is None else min(LINKED_S, who.until_ms / 1000 - time.time())
         self._links[token_hash(shown)] = (now_s + left_s, session, who)
         return shown
+
+    def begin_phone(self, who: Principal, source: str) -> tuple[str, Principal]:
+        """A session of an officer's phone: its secret, and who it is. Where nobody is configured it ends with the
+        process: kept in the roster it would be the first that is."""
+        if self.roster is not None and not self.open:
+            return self.roster.sessions.begin_phone(who, source)
+        shown = self.begin(who)
+        return shown, self._links[token_hash(shown)][1]
+
+    def phones_of(self, unit_id: str) -> list[Principal]:
+        """The phones that speak for a unit now, the oldest first."""
+        now_s = self._now_s()
+        here = [one for until_s, one, _ in self._links.values() if now_s < until_s and one.id.startswith(PHONE)]
+        kept = self.roster.sessions.phones_of(unit_id) if self.roster is not None else []
+        return [*(one for one in here if unit_id in one.units), *kept]
+
+    def end_phone(self, who: Principal) -> None:
+        """End the session of an officer's phone."""
+        links = [hashed for hashed, (_, one, _) in self._links.items() if one.session == who.session]
+        for hashed in links:
+            del self._links[hashed]
+        if not links and self.roster is not None:
+            self._end(who)
 
     def at_console(self, shown: str) -> bool:
         """Whether a session is exempt from ending when nobody types."""

@@ -11,7 +11,7 @@ from geo_backup.events import TimerAcknowledged
 from geo_backup.live_map.timers import Timer
 from geo_backup.node import Node
 from geo_backup.node.timers import fact_of
-from geo_backup.people.sight import Sight
+from geo_backup.people.sight import GONE, Sight
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheNode, routes_of
 from geo_backup.server.problems import may
@@ -31,7 +31,7 @@ routes = routes_of("Timers")
 async def list_timers(node: TheNode) -> Told[documents.TimerList]:
     """Timers that are due, the ones that have waited longest first: a unit that was sent and has not said that it knows
     (`acknowledge`), is on its way for longer than its ETA allows (`late`), or on scene without a word (`welfare`); an
-    incident without a unit (`unattended`)."""
+    incident without a unit (`unattended`); an urgent message that somebody has not acknowledged (`message`)."""
     found = [timer for name in node.timers.due() if (timer := node.timers.timer(name)) is not None]
     found.sort(key=lambda timer: (timer.due_ms, timer.timer_id))
     return told({"timers": [_document(node, timer) for timer in found]})
@@ -43,8 +43,7 @@ async def acknowledge_timer(node: TheNode, timer_id: TimerId, body: Acknowledgem
     while. A second one changes nothing."""
     timer = node.timers.timer(timer_id)
     sight = Sight.of(speaking())
-    incident = None if timer is None else node.live_map.incidents.get(timer.incident_id)
-    if timer is None or incident is None or not sight.incident(node.live_map, incident):
+    if timer is None or sight.shown(node.live_map, _document(node, timer)) is GONE:
         raise UnknownIdError(NO_TIMER)
     standing = node.live_map.timers.get(timer_id)
     if standing is None or standing.acknowledged_ms is None:

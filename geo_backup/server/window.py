@@ -55,6 +55,6 @@ class Window:
             shown = self._shown[topic]
             gone = (shown & values.keys()) - seen.keys()
             shown -= gone
-            shown |= seen.keys()
+            shown.update(seen)  # not `|=`, which makes another set of a dict's keys
             message[topic] = {**seen, **dict.fromkeys(gone)}
         return orjson.dumps(message).decode()

@@ -119,6 +119,7 @@ def _nothing(path: str) -> dict[str, str]:
         "closure_id",
         "agreement_id",
         "plan_id",
+        "message_id",
         "decision_id",
         "timer_id",
         "device_id",

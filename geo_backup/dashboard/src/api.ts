@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewNote, NewPlan, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timeline, Timer, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, DeskMessage, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewMessage, NewNote, NewPlan, PageCode, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timeline, Timer, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -34,6 +34,9 @@ export class Problem extends Error {
 /** What the server told this page alone, and wants to hear with whatever changes something: another site cannot know it. */
 let csrf = "";
 
+/** What this page says of itself with each request: an officer's page is another one than a desk's in the same browser. */
+export const page: { headers: Record<string, string> } = { headers: {} };
+
 /** Whoever wants to know what was ordered, by whatever key or click. */
 export const orders: { heard?: (method: string, path: string, body: unknown) => void } = {};
 
@@ -51,7 +54,9 @@ interface ProblemBody {
   errors?: Fault[];
 }
 
-async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number): Promise<T> {
+const WITHIN_MS = 10_000;
+
+async function request<T>(method: string, path: string, body?: unknown, retries = 0, madeOn?: number, within_ms = WITHIN_MS): Promise<T> {
   const why = method === "GET" || LOOKS.test(path) ? "" : held.why();
   if (why) throw new Problem(409, why);
   let response: Response;
@@ -59,17 +64,18 @@ async function request<T>(method: string, path: string, body?: unknown, retries 
     response = await fetch(path, {
       method,
       headers: {
+        ...page.headers,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(madeOn === undefined ? {} : { "if-match": `"${madeOn}"` }),
         ...(csrf && method !== "GET" ? { "x-csrf-token": csrf } : {}),
       },
       body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(within_ms),
     });
   } catch {
     if (retries > 0) {
       await new Promise((resolve) => setTimeout(resolve, 400));
-      return request(method, path, body, retries - 1, madeOn);
+      return request(method, path, body, retries - 1, madeOn, within_ms);
     }
     throw new Problem(0, method === "GET" || ASKS.test(path) ? words.wrong.silence : words.link.unsure);
   }
@@ -101,6 +107,13 @@ async function sessionOf(asked: Promise<Session>): Promise<Session> {
 export const api = {
   session: () => sessionOf(request<Session>("GET", "/v1/session")),
   signIn: (shown: SignIn) => sessionOf(request<Session>("POST", "/v1/session", shown)),
+  /** The code that a phone has scanned at a desk. */
+  openUnitPage: (code: string) => sessionOf(request<Session>("POST", "/v1/session/unit", { code })),
+  /** What was pressed on an officer's page, and where it was. */
+  say: (method: string, path: string, body: unknown, within_ms: number) => request<unknown>(method, path, body, 0, undefined, within_ms),
+  pageCode: (unit: string) => request<PageCode>("POST", `${unitAt(unit)}/page_code`),
+  phones: (unit: string) => request<{ phones: { phone_id: string; until: string | null }[] }>("GET", `${unitAt(unit)}/phones`),
+  endPhones: (unit: string) => request<unknown>("DELETE", `${unitAt(unit)}/phones`),
   signOut: () => request<unknown>("DELETE", "/v1/session"),
   active: () => request<unknown>("POST", "/v1/session/active"),
   openIncident: (opened: NewIncident) => request<Incident>("POST", "/v1/incidents", opened, 2),
@@ -141,6 +154,9 @@ export const api = {
   declare: (unit_id: string, emergency_id: string) =>
     request<Incident>("POST", "/v1/emergencies", { unit_id, emergency_id, source: "desk" }, 2),
   acknowledge: (id: string, by?: string) => request<Incident>("POST", `${emergencyAt(id)}/acknowledge`, by === undefined ? {} : { by }),
+  message: (message: NewMessage) => request<DeskMessage>("POST", "/v1/messages", message, 2),
+  messages: () => request<{ messages: DeskMessage[] }>("GET", "/v1/messages"),
+  heard: (id: string, unit_id: string) => request<DeskMessage>("POST", `/v1/messages/${encodeURIComponent(id)}/acknowledge`, { unit_id }),
   seeTimer: (id: string, by?: string) => request<Timer>("POST", `/v1/timers/${encodeURIComponent(id)}/acknowledge`, by === undefined ? {} : { by }),
   clearEmergency: (id: string, end: EmergencyEnd) => request<Incident>("POST", `${emergencyAt(id)}/clear`, end),
   setStatus: (unit: string, status: string) => request<unknown>("PUT", `${unitAt(unit)}/status`, { status }),

@@ -53,6 +53,7 @@ export interface Session {
   /** Nobody is configured: whoever reaches the server may do everything. */
   open: boolean;
   speaker: { said_by: string; name: string; roles: string[]; unit_ids: string[] } | null;
+  until?: string | null;
   rights: Right[];
   own: Right[];
   topics: string[];
@@ -61,6 +62,14 @@ export interface Session {
   provider?: string;
   csrf?: string;
   idle_s?: number | null;
+}
+/** What lets one phone in as a unit's, once; `qr` is a picture of `url` (SVG). */
+export interface PageCode {
+  unit_id: string;
+  code: string;
+  url: string;
+  until: string;
+  qr: string;
 }
 export type SignIn = { person_id: string; password: string; code: string } | { token: string };
 
@@ -389,7 +398,7 @@ export interface ReplayClock {
   extent?: [number, number, number, number] | null;
 }
 
-export type Route = Feature<Geometry, { unit_id?: string; eta_s?: number; distance_m?: number; streets?: string[]; pace?: string }>;
+export type Route = Feature<Geometry, { unit_id?: string; eta_s?: number; distance_m?: number; streets?: string[]; steps?: { instruction: string; distance_m: number; name: string }[]; pace?: string }>;
 export type Reach = FeatureCollection<Geometry, { minutes: number }>;
 export type ClosedRoads = Feature<MultiLineString, { closure_id: string; whole: boolean }>;
 
@@ -461,9 +470,11 @@ export interface Timeline {
 /** What somebody should have said or done by now. */
 export interface Timer {
   timer_id: string;
-  rule: "acknowledge" | "late" | "welfare" | "unattended";
+  rule: "acknowledge" | "late" | "welfare" | "unattended" | "message";
   level: "quiet" | "loud";
+  /** Empty where it is of a message that is of no incident. */
   incident_id: string;
+  message_id: string | null;
   unit_id: string | null;
   since: string;
   due_time: string;
@@ -472,6 +483,34 @@ export interface Timer {
   expected_time: string | null;
   exercise: boolean;
   acknowledged: { by: string; at: string } | null;
+}
+
+/** A short text from a desk to units, and what each of them said to it. */
+export interface DeskMessage {
+  message_id: string;
+  text: string;
+  to: "units" | "incident" | "all";
+  incident_id: string | null;
+  urgent: boolean;
+  sent_time: string;
+  sent_by: string;
+  recipients: Recipient[];
+}
+
+export interface Recipient {
+  unit_id: string;
+  shown_time: string | null;
+  acknowledged_time: string | null;
+  by: string;
+}
+
+export interface NewMessage {
+  message_id: string;
+  text: string;
+  to: "units" | "incident" | "all";
+  unit_ids?: string[];
+  incident_id?: string;
+  urgent: boolean;
 }
 
 /** What whoever takes over must know, as of one moment. */
@@ -515,6 +554,7 @@ export interface Maps {
   rankings: Changes<Ranking>;
   closures: Changes<Closure>;
   timers: Changes<Timer>;
+  messages: Changes<DeskMessage>;
 }
 
 /** Everything at a moment of the past, as the feed told it then, and when the log begins. */

@@ -30,8 +30,9 @@ from geo_backup.wire.documents.incidents import (
     needs,
     recommended,
 )
+from geo_backup.wire.documents.messages import Message, MessageList, message
 from geo_backup.wire.documents.pace import PaceList, paces
-from geo_backup.wire.documents.people import LogPage, Session, Speaker, Ticket
+from geo_backup.wire.documents.people import LogPage, PageCode, PhoneList, Session, Speaker, Ticket
 from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
 from geo_backup.wire.documents.rankings import Ranking, moved_enough, ranking
@@ -81,6 +82,8 @@ __all__ = [
     "moments",
     "track",
     "LogPage",
+    "PageCode",
+    "PhoneList",
     "Session",
     "Speaker",
     "Ticket",
@@ -136,6 +139,9 @@ __all__ = [
     "ReplayState",
     "RulesInForce",
     "rules",
+    "Message",
+    "MessageList",
+    "message",
     "Timer",
     "TimerList",
     "timer",

@@ -12,6 +12,7 @@ from geo_backup import events as ev
 from geo_backup.events import Event, Fix, Source
 from geo_backup.wire.documents.closures import Closure
 from geo_backup.wire.documents.incidents import Incident
+from geo_backup.wire.documents.messages import Message
 from geo_backup.wire.documents.rankings import Ranking
 from geo_backup.wire.documents.server import Area
 from geo_backup.wire.documents.timers import Timer
@@ -44,6 +45,8 @@ What = Literal[
     "left",
     "timer_raised",
     "timer_acknowledged",
+    "message_sent",
+    "message_seen",
     "unit_retired",
     "clock_turned",
     "other",
@@ -111,6 +114,7 @@ class Snapshot(TypedDict):
     rankings: NotRequired[dict[str, Ranking]]
     closures: NotRequired[dict[str, Closure]]
     timers: NotRequired[dict[str, Timer]]
+    messages: NotRequired[dict[str, Message]]
 
 
 UNSAID = {
@@ -139,6 +143,8 @@ WHAT: Mapping[str, What] = {
     "PlanActivated": "plan_began",
     "TimerRaised": "timer_raised",
     "TimerAcknowledged": "timer_acknowledged",
+    "MessageSent": "message_sent",
+    "MessageSeen": "message_seen",
     "UnitRetired": "unit_retired",
     "ClockTurned": "clock_turned",
 }
@@ -177,7 +183,9 @@ def moment(seq: int, event: Event) -> Moment:
         "received_time": to_text(event.received_ms),
         "what": what,
         "said_by": event.said_by,
-        "unit_id": getattr(event, "unit_id", None),
+        "unit_id": event.units[0]  # so that it is told to whoever sees the unit
+        if isinstance(event, ev.MessageSent) and len(event.units) == 1
+        else getattr(event, "unit_id", None),
         "incident_id": getattr(event, "incident_id", None) or getattr(event, "emergency_id", None),
         "values": values,
     }

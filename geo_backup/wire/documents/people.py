@@ -33,6 +33,29 @@ class Session(TypedDict):
     provider: NotRequired[str]
 
 
+class PageCode(TypedDict):
+    """What lets one phone in as a unit's, until then: the code, and the address that has it in its fragment."""
+
+    unit_id: str
+    code: str
+    url: str
+    until: str
+    qr: str
+
+
+class Phone(TypedDict):
+    """A phone that is in as a unit's, and until when."""
+
+    phone_id: str
+    until: str | None
+
+
+class PhoneList(TypedDict):
+    """The phones that are in as one unit's, the oldest first."""
+
+    phones: list[Phone]
+
+
 class LogPage(TypedDict):
     """Facts of the log, each with its `seq`, and the position after which to go on."""
 

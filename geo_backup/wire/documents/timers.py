@@ -32,6 +32,7 @@ class Timer(TypedDict):
     loud_time: str
     expected_time: str | None
     exercise: bool
+    message_id: str | None
     acknowledged: TimerSeen | None
 
 
@@ -55,6 +56,7 @@ def timer(timer: read.Timer, raised: Raised | None, now_ms: int) -> Timer:
         "loud_time": to_text(timer.loud_ms),
         "expected_time": None if timer.expected_ms is None else to_text(timer.expected_ms),
         "exercise": timer.exercise,
+        "message_id": timer.message_id or None,
         "acknowledged": {"by": raised.acknowledged_by, "at": to_text(raised.acknowledged_ms)}
         if seen and raised is not None and raised.acknowledged_ms is not None
         else None,

@@ -14,7 +14,8 @@ from geo_backup.wire.requests.incidents import (
     NewIncident,
     NewNote,
 )
-from geo_backup.wire.requests.people import SignIn
+from geo_backup.wire.requests.messages import MessageAnswer, NewMessage
+from geo_backup.wire.requests.people import PageCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
@@ -25,10 +26,12 @@ from geo_backup.wire.requests.units import (
     Position,
     Positions,
     StatusChange,
+    UnitBackup,
     UnitDescription,
 )
 
 __all__ = [
+    "PageCode",
     "SignIn",
     "AidApproval",
     "NewAgreement",
@@ -44,6 +47,8 @@ __all__ = [
     "NewAssignment",
     "NewIncident",
     "NewNote",
+    "MessageAnswer",
+    "NewMessage",
     "ByWhom",
     "NewPlan",
     "NewPost",
@@ -56,6 +61,7 @@ __all__ = [
     "Position",
     "Positions",
     "StatusChange",
+    "UnitBackup",
     "UnitDescription",
     "Request",
     "Time",

@@ -16,3 +16,9 @@ class SignIn(Request):
     password: Annotated[str, Field(max_length=1_024)] = ""
     code: Annotated[str, Field(max_length=16)] = ""
     token: Annotated[str, Field(max_length=16_384)] = ""
+
+
+class PageCode(Request):
+    """The code that an officer's phone has scanned at a desk."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64)]

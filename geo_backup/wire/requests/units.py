@@ -59,6 +59,18 @@ class StatusChange(Request):
     note: Text = ""
 
 
+class UnitBackup(Request):
+    """So many more units are needed where a unit is. `lon` and `lat` count where it has no position yet; `note` is said
+    of the incident."""
+
+    mode: Literal["immediate", "delayed"] = "immediate"
+    units: Annotated[int, Field(ge=1, le=20)] = 1
+    request_id: Id | None = Field(None, description="Sent twice with one id it is asked once.")
+    note: Text = ""
+    lon: Lon | None = None
+    lat: Lat | None = None
+
+
 class MemberRow(Request):
     """One of a crew."""
 

@@ -12,6 +12,7 @@ import { desk } from "./desk.svelte";
 import { drafts } from "./drafts.svelte";
 import { nameOf } from "./finder.svelte";
 import * as losses from "./losses";
+import { messages } from "./messages.svelte";
 import { meant, spoken } from "./moment";
 import { notice } from "./notice.svelte";
 import * as orders from "./orders";
@@ -64,6 +65,8 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "note":
       drafts.write(incident!, text);
       return calls.note(incident!);
+    case "message":
+    case "urgent": return void messages.send(units.length ? { units } : incident ? { incident } : {}, text, name === "urgent");
     case "priority": return onIncident(incident, (standing) => calls.changePriority(standing, number));
     case "level": return onIncident(incident, (standing) => calls.change(standing, { level: number }));
     case "kind":

@@ -7,7 +7,7 @@ import type { Right } from "../wire";
 
 export type { Name };
 
-type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "moment" | "speed" | "subject";
+type Takes = "nothing" | "unit" | "send" | "replace" | "units" | "incident" | "number" | "text" | "place" | "words" | "filter" | "moment" | "speed" | "subject" | "message";
 
 /** `ofNow`: it tells what holds now, so it tells nothing while the desk looks back. */
 export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string; range?: readonly [number, number]; ofNow?: true }> = {
@@ -30,6 +30,8 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   next: { takes: "nothing", keys: "j" },
   previous: { takes: "nothing", keys: "k" },
   note: { takes: "text", needs: "dispatch", keys: "i" },
+  message: { takes: "message", needs: "dispatch" },
+  urgent: { takes: "message", needs: "dispatch" },
   kind: { takes: "text", needs: "dispatch", keys: "f" },
   level: { takes: "number", needs: "dispatch", range: [1, 9] },
   priority: { takes: "number", needs: "dispatch", range: [1, 5] },
@@ -241,6 +243,19 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     if (rest.length === 1 && unitsOf(rest[0]!, known).length) return { ...order, units: [oneUnit(rest[0]!, known)] };
     return { ...order, incident: incidentOf(rest, known) };
   },
+  /** To some units, to all on an incident, or to all in service: then the order names none. */
+  message(rest, known, order) {
+    if (!rest.length) throw new Stop("which");
+    const all = plain(rest[0]!) === links.all[0];
+    const incident = rest[0]!.startsWith("#") ? incidentOf(rest.slice(0, 1), known) : null;
+    let at = all || incident ? 1 : 0;
+    const units: string[] = [];
+    if (!at) for (; at < rest.length && unitsOf(rest[at]!, known).length; at++) units.push(oneUnit(rest[at]!, known));
+    if (!at) units.push(oneUnit(rest[0]!, known));
+    const text = rest.slice(at).join(" ");
+    if (!text) throw new Stop("text");
+    return { ...order, units: [...new Set(units)], incident, text };
+  },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };
 
@@ -331,9 +346,10 @@ function optionsFor(line: string, tokens: string[], going: boolean, known: Known
   }
   const { takes } = COMMANDS[name];
   const afterTo = tokens.slice(1, place).some((token) => links.to.includes(plain(token)));
-  if (takes === "incident" || afterTo || word.startsWith("#")) return open();
+  if (takes === "incident" || (afterTo && takes !== "message") || word.startsWith("#")) return open();
+  if (takes === "message" && tokens.slice(1, place).some((token) => !unitsOf(token, known).length)) return []; // its text is being typed
   if (takes === "subject" && !word) return open();
-  if (takes === "subject" || takes === "unit" || takes === "units" || takes === "send" || takes === "replace") return word ? called() : [];
+  if (takes === "subject" || takes === "unit" || takes === "units" || takes === "send" || takes === "replace" || takes === "message") return word ? called() : [];
   return [];
 }
 

@@ -84,11 +84,15 @@ export const KEYS: Record<string, [act: () => unknown, needs?: Right]> = {
 /** Presses the button that finishes the plan. */
 const makePlan = () => document.querySelector<HTMLElement>("[data-form=plan] [data-finish]")?.click();
 
+/** Presses the button that sends the message that is being written as an urgent one. */
+const sendUrgent = () => document.querySelector<HTMLElement>("[data-form=message]:focus-within [data-finish]")?.click();
+
 /** What Ctrl+Enter finishes, by the form in which the focus is or the tool in hand. */
 const FORMS: Record<string, [act: () => unknown, needs: Right]> = {
   card: [() => calls.openCard(), "dispatch"],
   incident: [() => noteAndSend(), "dispatch"],
   plan: [makePlan, "dispatch"],
+  message: [sendUrgent, "dispatch"],
   "closure-line": [() => tool.finishClosure(), "close_roads"],
   "closure-area": [() => tool.finishClosure(), "close_roads"],
   "closure-edges": [() => tool.finishClosure(), "close_roads"],

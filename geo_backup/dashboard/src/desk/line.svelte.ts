@@ -196,6 +196,8 @@ class Line {
       case "note":
       case "kind":
       case "callback": return says.text(name, text, on);
+      case "message":
+      case "urgent": return says.message(name === "urgent", units.join(", ") || (order.incident ? words.messages.allOn(on) : words.messages.everybody), text);
       case "lift": return says.lift(text);
       case "back": return text ? words.past.at(this.#meant(text), world.zone) : plainly;
       case "play": return says.play(number || past.speed);

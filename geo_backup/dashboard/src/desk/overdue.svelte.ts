@@ -35,11 +35,14 @@ class Overdue {
 
   /** In words. */
   line(timer: Timer, nowMs = world.nowMs): string {
-    return words.timers.line(timer, world.callsign(timer.unit_id ?? ""), nowMs);
+    const missing = world.live.messages[timer.message_id ?? ""]?.recipients.filter((row) => !row.acknowledged_time) ?? [];
+    const who = missing.length ? words.messages.few(missing.map((row) => world.callsign(row.unit_id))) : world.callsign(timer.unit_id ?? "");
+    return words.timers.line(timer, who, nowMs);
   }
 
-  /** The incident that it is about. */
-  about({ incident_id }: Timer): string {
+  /** The incident or the message that it is about. */
+  about({ incident_id, message_id }: Timer): string {
+    if (message_id) return words.messages.quoted(world.live.messages[message_id]?.text ?? "");
     return `#${tagOf(incident_id)} ${titleOf(incident_id)}`;
   }
 
@@ -57,7 +60,7 @@ class Overdue {
     this.#at = timer.timer_id;
     this.#been = new Set([...this.#been, this.#at].filter((id) => id in world.live.timers));
     desk.showHandover = false;
-    desk.select(timer.incident_id);
+    desk.select(timer.incident_id || null);
     desk.selectedUnit = timer.unit_id;
   }
 

@@ -35,6 +35,10 @@ export function typed(method: string, path: string, sent: unknown, { callsign, t
     }
   }
   if (kind === "units" && what === "status") return `${who(id)} ${statuses[String(body["status"])]?.[0] ?? ""}`;
+  if (kind === "messages" && !id) {
+    const named = (body["unit_ids"] as string[] | undefined)?.map(who).join(" ");
+    return `${verb(body["urgent"] ? "urgent" : "message")} ${named ?? (body["incident_id"] ? tag(String(body["incident_id"])) : links.all[0])} …`;
+  }
   if (kind === "timers") return verb("ok");
   if (kind === "emergencies" && !id) return `${verb("emergency")} ${who(body["unit_id"])}`;
   if (kind === "emergencies" && what === "acknowledge") return verb("ack");

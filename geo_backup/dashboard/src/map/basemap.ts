@@ -99,3 +99,21 @@ export function basemap(theme: "light" | "dark", tiles: string | null, attributi
     ],
   };
 }
+
+/** White on clear, to be coloured by the style. */
+export function arrow(): ImageData {
+  return painted(24, 24, (context) => {
+    context.fillStyle = "#ffffff";
+    for (const [x, y] of [[3, 10.5], [14, 10.5], [14, 5], [22, 12], [14, 19], [14, 13.5], [3, 13.5]] as const) context.lineTo(x, y);
+    context.fill();
+  });
+}
+
+export function painted(width: number, height: number, paint: (context: CanvasRenderingContext2D) => void): ImageData {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.beginPath();
+  paint(context);
+  return context.getImageData(0, 0, width, height);
+}

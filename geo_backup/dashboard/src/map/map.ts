@@ -4,7 +4,7 @@ import type { FeatureCollection } from "geojson";
 import { AttributionControl, Map as MapLibre, MercatorCoordinate, NavigationControl, ScaleControl, addProtocol, prewarm, setWorkerUrl, type GeoJSONSource } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { PMTiles, Protocol } from "pmtiles";
-import { ARROW, basemap } from "./basemap";
+import { ARROW, arrow, basemap, painted } from "./basemap";
 import { Overlay, type Scene, type View } from "./overlay";
 import { CLOSURE_LOOKS, COVER_LOOKS } from "./symbols";
 import { coverBands, smooth } from "./surface";
@@ -302,15 +302,6 @@ export class LiveMap {
   }
 }
 
-/** White on clear, to be coloured by the style. */
-function arrow(): ImageData {
-  return painted(24, 24, (context) => {
-    context.fillStyle = "#ffffff";
-    for (const [x, y] of [[3, 10.5], [14, 10.5], [14, 5], [22, 12], [14, 19], [14, 13.5], [3, 13.5]] as const) context.lineTo(x, y);
-    context.fill();
-  });
-}
-
 /** Diagonal lines that go on from one tile to the next. */
 function hatch(dark: boolean): ImageData {
   return painted(16, 16, (context) => {
@@ -324,16 +315,6 @@ function hatch(dark: boolean): ImageData {
   });
 }
 
-function painted(width: number, height: number, paint: (context: CanvasRenderingContext2D) => void): ImageData {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext("2d", { willReadFrequently: true })!;
-  context.beginPath();
-  paint(context);
-  return context.getImageData(0, 0, width, height);
-}
-
 const round = (degrees: number): number => Math.round(degrees * 1e6) / 1e6;
 const placed = ({ lng, lat }: { lng: number; lat: number }): LonLat => [round(lng), round(lat)];
 const escape = (text: string): string => text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
-

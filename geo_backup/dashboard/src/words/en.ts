@@ -5,6 +5,8 @@ import { command } from "./commands";
 import { handover } from "./handover";
 import { help } from "./help";
 import { past, record } from "./past";
+import { messages } from "./messages";
+import { phone } from "./phone";
 import { timers } from "./timers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
@@ -116,7 +118,9 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  phone,
   timers,
+  messages,
   handover,
   command,
   past,

@@ -51,7 +51,7 @@ type Chosen = [unit: string, eta_ms: number][];
 const needs = (of: unknown) => list(((of as { capability: string; count: number }[] | undefined) ?? []).map(({ capability, count }) => `${count} × ${capability === "any" ? "any unit" : capability}`));
 const set = (of: unknown, callsign: Callsign) => list(((of as Chosen | undefined) ?? []).map(([unit, eta_ms]) => `${callsign(unit)} ${seconds(eta_ms)}`));
 const MODES: Record<string, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
-const TIMERS: Record<string, string> = { acknowledge: "has not said that it knows", late: "is later than it should be", welfare: "was not heard of on scene", unattended: "no unit is on the incident" };
+const TIMERS: Record<string, string> = { acknowledge: "has not said that it knows", late: "is later than it should be", welfare: "was not heard of on scene", unattended: "no unit is on the incident", message: "an urgent message was not acknowledged" };
 
 /** What of an incident was changed, each with what it became. */
 function changed(values: Values): string {
@@ -87,6 +87,8 @@ const SAYS: Record<string, (unit: string, values: Values, callsign: Callsign) =>
   plan_began: (_, { plan_id }) => `The plan ${String(plan_id ?? "")} began`,
   timer_raised: (unit, { rule }) => `Overdue: ${[unit, TIMERS[String(rule)] ?? plain(String(rule))].filter(Boolean).join(" ")}`,
   timer_acknowledged: (_, { by }) => `Seen to${by ? ` by ${String(by)}` : ""}`,
+  message_sent: (_, { text, urgent, units }, callsign) => `${urgent ? "Urgent message" : "Message"} to ${list(((units ?? []) as string[]).map(callsign))}: ${quoted(text)}`,
+  message_seen: (unit, { acknowledged }) => (acknowledged === false ? `${unit} was shown the message` : `${unit} acknowledged the message`),
   entered: (unit, { area }) => `${unit} entered ${String(area)}`,
   left: (unit, { area }) => `${unit} left ${String(area)}`,
   unit_retired: (unit) => `${unit} left the fleet`,

@@ -5,7 +5,7 @@ import { timers } from "./timers";
 
 const nowMs = Date.parse("2026-11-23T12:32:00Z");
 const of = (rule: Timer["rule"], more: Partial<Timer> = {}): Timer => ({
-  timer_id: "t", rule, level: "loud", incident_id: "i", unit_id: "u", since: "2026-11-23T12:00:00Z", due_time: "2026-11-23T12:31:00Z",
+  timer_id: "t", rule, level: "loud", incident_id: "i", message_id: null, unit_id: "u", since: "2026-11-23T12:00:00Z", due_time: "2026-11-23T12:31:00Z",
   loud_time: "2026-11-23T12:31:30Z", expected_time: null, exercise: false, acknowledged: null, ...more,
 });
 

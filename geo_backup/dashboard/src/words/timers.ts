@@ -21,6 +21,7 @@ const LINES: Record<Timer["rule"], (timer: Timer, callsign: string, nowMs: numbe
   late: (timer, callsign, nowMs) => `${callsign} should have arrived ${after(expected(timer), nowMs)} ago.`,
   welfare: ({ since }, callsign, nowMs) => `${callsign} has been on scene ${after(since, nowMs)} without a word: is the crew well?`,
   unattended: ({ since }, _callsign, nowMs) => `Nobody has been on it for ${after(since, nowMs)}.`,
+  message: ({ since }, callsign, nowMs) => `${callsign || "Somebody"}: urgent message not acknowledged for ${after(since, nowMs)}.`,
 };
 
 const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
@@ -28,9 +29,10 @@ const SHORT: Record<Timer["rule"], (timer: Timer, nowMs: number) => string> = {
   late: (timer, nowMs) => `late ${after(expected(timer), nowMs)}`,
   welfare: ({ since }, nowMs) => `no word ${after(since, nowMs)}`,
   unattended: ({ since }, nowMs) => `nobody for ${after(since, nowMs)}`,
+  message: ({ since }, nowMs) => `unanswered ${after(since, nowMs)}`,
 };
 
-const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY ON IT" };
+const SIGNS: Record<Timer["rule"], string> = { acknowledge: "NO ANSWER", late: "LATE", welfare: "NO WORD", unattended: "NOBODY ON IT", message: "NO ANSWER" };
 
 export const timers = {
   title: "Overdue",

@@ -17,7 +17,7 @@ const SILENCE_MS = 12_000;
 /** The server wants to know who this is, or what they may see has changed. */
 const REFUSED = [4401, 4403];
 
-const TOPICS = ["units", "positions", "incidents", "rankings", "closures", "timers"] as const;
+const TOPICS = ["units", "positions", "incidents", "rankings", "closures", "timers", "messages"] as const;
 
 export class FeedSocket {
   #socket: WebSocket | null = null;

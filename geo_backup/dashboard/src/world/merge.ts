@@ -1,5 +1,5 @@
 /** What the feed has told so far: a pure merge of each message into what is known. */
-import type { Area, Changes, Closure, Condition, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Timer, Unit } from "../wire";
+import type { Area, Changes, Closure, Condition, DeskMessage, FreshnessLimits, Incident, Maps, Message, Mode, Past, Position, Ranking, Timer, Unit } from "../wire";
 
 export interface Told {
   epoch: string | null;
@@ -13,6 +13,7 @@ export interface Told {
   rankings: Record<string, Ranking>;
   closures: Record<string, Closure>;
   timers: Record<string, Timer>;
+  messages: Record<string, DeskMessage>;
   /** Who else has which incident open, as this link says it. */
   present: Record<string, string[]>;
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
@@ -20,7 +21,7 @@ export interface Told {
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, present: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, messages: {}, present: {}, wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -58,6 +59,7 @@ function changed(told: Told, by: Partial<Maps>) {
     rankings: merged(told.rankings, by.rankings),
     closures: merged(told.closures, by.closures),
     timers: merged(told.timers, by.timers),
+    messages: merged(told.messages, by.messages),
   };
 }
 

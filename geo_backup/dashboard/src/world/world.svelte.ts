@@ -61,6 +61,7 @@ class World {
   rankings = $derived(this.told.rankings);
   closures = $derived(this.told.closures);
   timers = $derived(this.told.timers);
+  messages = $derived(this.told.messages);
   present = $derived(this.live.present);
   wrong = $derived(this.live.wrong);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));
@@ -71,7 +72,7 @@ class World {
 
   #feed: FeedSocket | undefined;
 
-  connect(listener: Listener): void {
+  connect(listener: Listener, feed = "/v1/feed"): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const resume = () => (this.live.epoch ? { epoch: this.live.epoch, after: this.live.seq } : undefined);
     const linked = (link: Link) => {
@@ -79,7 +80,7 @@ class World {
       this.link = link;
       listener.linked(link, before);
     };
-    this.#feed = new FeedSocket(`${scheme}://${location.host}/v1/feed`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
+    this.#feed = new FeedSocket(`${scheme}://${location.host}${feed}`, resume, (message) => listener.heard(message, this.#hear(message)), linked, () => listener.refused());
     // Once a second, so that all that is counted down changes in one go.
     setInterval(() => {
       const now = this.clock.live();

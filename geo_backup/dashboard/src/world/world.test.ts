@@ -16,7 +16,7 @@ const limits: FreshnessLimits = {
 };
 const snapshot: Message = {
   type: "snapshot", epoch: "e", seq: 5, mode: "live", area, freshness: limits,
-  units: { a: unit("a"), b: unit("b") }, positions: { a: [1, 2, null, null, 3, 0] }, incidents: { i: incident("i") }, rankings: {}, closures: {}, timers: {},
+  units: { a: unit("a"), b: unit("b") }, positions: { a: [1, 2, null, null, 3, 0] }, incidents: { i: incident("i") }, rankings: {}, closures: {}, timers: {}, messages: {},
 };
 
 describe("the feed", () => {

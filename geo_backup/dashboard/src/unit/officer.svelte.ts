@@ -1,0 +1,367 @@
+/** One officer's unit: who this phone speaks for, what it has to say, and what is known of its incident. */
+import { Problem, api, newId, page } from "../api";
+import { chime } from "../desk/siren";
+import { metres } from "../world/readings";
+import { world } from "../world/world.svelte";
+import { words } from "../words/unit";
+import type { Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
+import { keep, kept } from "./kept";
+import { Outbox, type Fix, type Held, type Parcel, type Pressed } from "./outbox";
+import { share } from "./sharing.svelte";
+
+page.headers["x-unit-page"] = "1";
+const FEED = "/v1/feed?page=unit";
+
+const AGAIN_MS = 2_000;
+/** An emergency is tried again sooner, and does not wait long for an answer. */
+const URGENT_AGAIN_MS = 700;
+const URGENT_WITHIN_MS = 4_000;
+const WITHIN_MS = 10_000;
+/** The way is asked for anew so seldom, and only where the unit has moved. */
+const ROUTE_MS = 5_000;
+const ROUTE_M = 15;
+const KEEP_MS = 3_000;
+/** A phone whose clock is wrong says times by the server's. */
+const CLOCK_MS = 5_000;
+
+/** `asking`: nobody has said yet. `out`: a code is needed. `over`: it was in, and is no more. */
+export type Phase = "asking" | "out" | "over" | "in";
+
+interface Who {
+  unit: string;
+  callsign: string;
+  device: string;
+}
+
+/** What is shown until the link is back after the page was opened without one. */
+interface Known {
+  unit: Unit | null;
+  position: Position | null;
+  incident: Incident | null;
+  ranking: Ranking | null;
+  route: Route | null;
+}
+
+/** The code in an address, or in what was typed of it. */
+const codeIn = (text: string): string | undefined => /^(?:.*#code=)?([\w-]{16,64})$/.exec(text.trim())?.[1];
+
+class Officer {
+  phase = $state<Phase>("asking");
+  who = $state.raw<Who | null>(null);
+  /** Why no phone is let in, in words. */
+  trouble = $state("");
+  /** What became of what was pressed last. */
+  said = $state("");
+  #box = new Outbox("");
+  pressed = $state.raw<Pressed[]>([]);
+  waiting = $state(0);
+  route = $state.raw<Route | null>(null);
+  #kept = $state.raw<Known | null>(null);
+  #connected = false;
+  #sending = false;
+  /** Who this is was asked again since something was refused. */
+  #looked = false;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  #routed: { at: LonLat; incident: string; ms: number } | null = null;
+  #keptMs = 0;
+
+  #live = $derived(world.live.epoch !== null);
+  unit = $derived<Unit | null>((this.#live ? world.units[this.who?.unit ?? ""] : this.#kept?.unit) ?? null);
+  /** What the unit works on, or what was opened for it. */
+  incident = $derived<Incident | null>(this.#live ? this.#mine() : (this.#kept?.incident ?? null));
+  ranking = $derived<Ranking | null>((this.#live ? world.rankings[this.incident?.incident_id ?? ""] : this.#kept?.ranking) ?? null);
+  /** How far the unit has come with it; empty: it is not sent there. */
+  progress = $derived(this.incident?.assignments.find((row) => row.unit_id === this.who?.unit)?.state ?? "");
+  here = $derived<LonLat | null>(this.#here());
+  /** Who else comes or is there, soonest first. */
+  others = $derived(
+    (this.ranking?.assigned ?? [])
+      .filter((row) => row.unit_id !== this.who?.unit)
+      .sort((a, b) => Number(b.state === "on_scene") - Number(a.state === "on_scene") || (a.eta_s ?? Infinity) - (b.eta_s ?? Infinity)),
+  );
+  eta_s = $derived(this.ranking?.assigned.find((row) => row.unit_id === this.who?.unit)?.eta_s ?? null);
+  /** The officer's own emergency that stands. */
+  emergency = $derived(this.#emergency());
+  /** One that was pressed and that nobody has heard yet. */
+  unheard = $derived(this.pressed.find((one) => one.urgent) ?? null);
+
+  async begin(): Promise<void> {
+    this.who = kept<Who>("who");
+    if (this.who) this.#open(this.who);
+    const code = codeIn(location.hash);
+    // the address forgets the code at once: it is worth nothing to whoever reads it later
+    if (location.hash) history.replaceState(null, "", location.pathname);
+    chime.listen();
+    await this.#enter(code);
+    addEventListener("online", () => void this.#pump());
+    addEventListener("pagehide", () => this.#keep(true));
+    setInterval(() => this.#tick(), 1_000);
+  }
+
+  /** A code that was typed or pasted, where no camera opens this page. */
+  type(text: string): void {
+    const code = codeIn(text);
+    this.trouble = "";
+    if (code) void this.#enter(code);
+    else this.trouble = words.door.noCode;
+  }
+
+  /** Asks until the server has said who this is; a phone without a link goes on with what it knew. */
+  async #enter(code: string | undefined): Promise<void> {
+    for (;;) {
+      try {
+        let session = await api.session(); // a former page's word is needed to begin anew
+        if (code) session = await api.openUnitPage(code);
+        this.#is(session);
+        if (session.speaker === null && this.phase === "asking") this.phase = "out";
+        return;
+      } catch (error) {
+        if (error instanceof Problem && !error.unsure && error.status < 500 && error.status !== 429) {
+          this.trouble = code ? words.door.badCode : error.message;
+          if (!this.who) this.phase = "out";
+          if (!code) return;
+          code = undefined; // whoever was in stays in
+          continue;
+        }
+        this.trouble = words.door.noLink;
+        if (this.who && !code) {
+          this.phase = "in";
+          this.#connect();
+        }
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  #is(session: Session): void {
+    const unit = session.speaker?.unit_ids[0];
+    if (!unit) {
+      this.phase = this.who ? "over" : "out";
+      if (this.who) share.stop();
+      return;
+    }
+    this.trouble = "";
+    const device = session.speaker!.said_by.replace(/^device:/, "");
+    const who = { unit, callsign: session.speaker!.name || unit, device };
+    if (this.who?.unit !== unit) this.#open(who);
+    this.who = who;
+    keep("who", who);
+    this.phase = "in";
+    this.#connect();
+    void this.#pump();
+  }
+
+  #open(who: Who): void {
+    this.#box = new Outbox(who.unit, kept<Held>("held"));
+    const known = kept<Known>("known");
+    this.#kept = known?.unit?.unit_id === who.unit ? known : null;
+    this.route = this.#kept?.route ?? null;
+    this.#show();
+  }
+
+  #connect(): void {
+    if (this.#connected) return;
+    this.#connected = true;
+    share.begin((fix) => this.#locate(fix));
+    world.connect(
+      {
+        heard: () => undefined,
+        linked: (link) => link === "live" && void this.#pump(),
+        refused: () => void this.#look(),
+      },
+      FEED,
+    );
+  }
+
+  /** Whether this phone is still in. */
+  async #look(): Promise<void> {
+    try {
+      this.#is(await api.session());
+    } catch {
+      // asked again with the next thing that is said
+    }
+  }
+
+  async leave(): Promise<void> {
+    try {
+      await api.signOut();
+    } catch {
+      return void (this.said = words.door.noLink);
+    }
+    share.stop();
+    for (const name of ["who", "held", "known"]) keep(name, null);
+    location.reload();
+  }
+
+  // ---- what is said
+
+  #locate(fix: Fix): void {
+    this.#box.locate(fix);
+    this.#show();
+    void this.#pump();
+  }
+
+  #press(what: string, method: Pressed["method"], path: string, body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
+    this.#box.press({ id: newId("p"), method, path, body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
+    this.said = "";
+    this.#show();
+    this.#keep(true);
+    void this.#pump();
+  }
+
+  status(status: string): void {
+    this.#press(words.status[status] ?? status, "PUT", `${this.#path}/status`, { status }, { dated: true });
+  }
+
+  accept(): void {
+    const path = `/v1/incidents/${encodeURIComponent(this.incident!.incident_id)}/assignments/${encodeURIComponent(this.who!.unit)}`;
+    this.#press(words.accept, "PATCH", path, { state: "acknowledged" }, { dated: true });
+  }
+
+  backup(mode: "immediate" | "delayed", units: number): void {
+    const at = this.here;
+    const what = words.backup.asked(units, mode);
+    const body = { mode, units, request_id: newId("b"), note: words.backup.note(this.who!.callsign, what), ...(at ? { lon: at[0], lat: at[1] } : {}) };
+    this.#press(what, "POST", `${this.#path}/backup`, body);
+  }
+
+  declare(): void {
+    navigator.vibrate?.([200, 100, 200]);
+    const at = share.here;
+    const body = { unit_id: this.who!.unit, emergency_id: newId("e"), source: "phone", ...(at ? { lon: at[1], lat: at[2] } : {}) };
+    this.#press(words.emergency.title, "POST", "/v1/emergencies", body, { urgent: true });
+  }
+
+  /** The danger is over, by the unit's word. */
+  async clear(word: string): Promise<string> {
+    try {
+      await api.clearEmergency(this.emergency!.incident_id, { by: "unit", word });
+      return "";
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  get #path(): string {
+    return `/v1/units/${encodeURIComponent(this.who!.unit)}`;
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#sending || this.phase !== "in") return;
+    this.#sending = true;
+    clearTimeout(this.#again);
+    let calm = false;
+    try {
+      for (let parcel = this.#box.next(); parcel; parcel = this.#box.next(calm)) {
+        const became = await this.#send(parcel);
+        if (became === "later") break;
+        if (became === "refused") {
+          calm = true; // it is tried again, and keeps nothing else back
+          continue;
+        }
+        this.#box.sent(parcel);
+        this.#show();
+        if ("pressed" in parcel) this.#keep(true);
+      }
+    } finally {
+      this.#sending = false;
+      if (this.#box.next()) this.#again = setTimeout(() => void this.#pump(), this.unheard ? URGENT_AGAIN_MS : AGAIN_MS);
+    }
+  }
+
+  /** `done`: it need not be said again. `refused`: an emergency that the server does not take now. */
+  async #send(parcel: Parcel): Promise<"done" | "later" | "refused"> {
+    try {
+      if ("fixes" in parcel) await api.say("POST", "/v1/positions", { positions: parcel.fixes.map((fix) => this.#row(fix)) }, this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
+      else {
+        const { method, path, body, urgent, dated, pressedMs } = parcel.pressed;
+        await api.say(method, path, dated ? { ...body, at: this.#time(pressedMs) } : body, urgent ? URGENT_WITHIN_MS : WITHIN_MS);
+        this.said = "";
+      }
+      this.#looked = false;
+      return "done";
+    } catch (error) {
+      const urgent = "pressed" in parcel && parcel.pressed.urgent;
+      if (!(error instanceof Problem) || error.unsure || error.status >= 500 || error.status === 429) return "later";
+      if (error.status === 401 || (error.status === 403 && !this.#looked)) {
+        this.#looked = true;
+        await this.#look(); // the page's word may be another one, or the session over
+        return "later";
+      }
+      this.#looked = false;
+      if (urgent) return "refused"; // never given up
+      if ("pressed" in parcel) this.said = words.refused(parcel.pressed.what, error.message);
+      return "done";
+    }
+  }
+
+  /** By the server's clock, where this phone's is wrong. */
+  #time(ms: number): string {
+    const off = this.#live && world.link === "live" ? world.clock.live() - Date.now() : 0;
+    return new Date(Math.abs(off) > CLOCK_MS ? ms + off : ms).toISOString();
+  }
+
+  #row([ms, lon, lat, speed_mps, course_deg, accuracy_m]: Fix): Record<string, unknown> {
+    const { unit, device } = this.who!;
+    return { unit_id: unit, device_id: device, fix_time: this.#time(ms), lon, lat, speed_mps, course_deg, accuracy_m };
+  }
+
+  #show(): void {
+    this.pressed = this.#box.pressed;
+    this.waiting = this.#box.waiting;
+    this.#keep(false);
+  }
+
+  // ---- what is known
+
+  #mine(): Incident | null {
+    const on = world.incidentOf[this.unit?.incident_id ?? ""];
+    return on ?? world.incidents.find((one) => one.for_unit_id === this.who?.unit && one.state === "open") ?? null;
+  }
+
+  #emergency(): Incident | null {
+    return world.incidents.find((one) => one.for_unit_id === this.who?.unit && one.emergency?.stands) ?? null;
+  }
+
+  #here(): LonLat | null {
+    if (share.here) return [share.here[1], share.here[2]];
+    const told = (this.#live ? world.positions[this.who?.unit ?? ""] : this.#kept?.position) ?? null;
+    return told && [told[0], told[1]];
+  }
+
+  #tick(): void {
+    void this.#pump();
+    void this.#ask();
+    this.#keep(false);
+  }
+
+  /** The way there, anew as the unit moves. */
+  async #ask(): Promise<void> {
+    const { incident, here } = this;
+    if (!incident || !here || this.progress === "on_scene" || incident.for_unit_id === this.who?.unit) {
+      if (!incident || this.progress === "on_scene") this.route = null;
+      this.#routed = null;
+      return;
+    }
+    const before = this.#routed?.incident === incident.incident_id ? this.#routed : null;
+    if (!before) this.route = this.#live ? null : this.route;
+    if (world.link !== "live" || (before && (Date.now() - before.ms < ROUTE_MS || metres(before.at, here) < ROUTE_M))) return;
+    this.#routed = { at: here, incident: incident.incident_id, ms: Date.now() };
+    try {
+      this.route = await api.route(incident.incident_id, this.who!.unit);
+    } catch {
+      this.#routed.ms = Date.now(); // the last one stands
+    }
+  }
+
+  #keep(now: boolean): void {
+    if (!this.who || (!now && Date.now() - this.#keptMs < KEEP_MS)) return;
+    this.#keptMs = Date.now();
+    keep("held", this.#box.held);
+    if (!this.#live) return;
+    const known: Known = { unit: this.unit, position: world.positions[this.who.unit] ?? null, incident: this.incident, ranking: this.ranking, route: this.route };
+    keep("known", known);
+  }
+}
+
+export const officer = new Officer();

@@ -1,0 +1,17 @@
+/** How a desk lets an officer's phone in, in English. */
+const counted = (phones: number) => `${phones} ${phones === 1 ? "phone" : "phones"}`;
+
+export const phone = {
+  button: "Phone",
+  title: (callsign: string) => `A phone for ${callsign}`,
+  picture: "The code to scan",
+  how: "Let the officer scan this with the phone\u2019s camera, and open the address. It works once.",
+  until: (left_s: number) => `Holds for ${Math.floor(left_s / 60)}:${String(left_s % 60).padStart(2, "0")}.`,
+  here: "Open it in this browser",
+  another: "Another code",
+  count: (phones: number) => (phones ? `${counted(phones)} in, until the shift ends.` : "No phone is in."),
+  end: (phones: number) => `End ${counted(phones)}`,
+  leave: "Done",
+  loopback: "A phone cannot open this address: it means the phone itself. Open the desk by the server\u2019s name first, with https.",
+  insecure: "Phones share their position with https addresses only. Open the desk by https first.",
+};
