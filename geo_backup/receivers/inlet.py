@@ -20,7 +20,7 @@ from geo_backup.server.speaker import Speakers
 log_ = logging.getLogger("geo_backup.receivers")
 
 GATHER_S = 0.01
-AT_ONCE = 1_000
+AT_ONCE = 250
 """Messages that are recorded together."""
 WAITING_MAX = 20_000
 """Messages that wait; further ones are refused, and their receiver says so to its sender or counts them."""

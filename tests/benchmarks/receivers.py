@@ -145,7 +145,7 @@ def called(url: str, way: str, port: int) -> float | None:
     with socket.socket(socket.AF_INET, kind) as line, httpx.Client(base_url=url, trust_env=False) as http:
         line.connect(("127.0.0.1", port))
         line.send(frame)
-        while "HELP-1" not in http.get("/v1/emergencies").text:
+        while "HELP-1" not in http.get("/v1/emergencies").text and time.perf_counter() - began < 10:
             time.sleep(0.01)
     return (time.perf_counter() - began) * 1e3
 

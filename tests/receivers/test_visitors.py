@@ -15,6 +15,7 @@ from geo_backup.receivers.visitors import TOLD_MAX, Visitors
 from geo_backup.server.intake import Intake
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.server.sources import Sources
+from geo_backup.server.speaker import Speakers
 
 
 def visitors(**said: Any) -> Visitors:
@@ -45,7 +46,7 @@ def test_without_networks_it_is_this_machine_alone() -> None:
 
 def test_strangers_are_counted_and_a_few_are_told_of() -> None:
     clock: Any = SimpleNamespace(clock=Clock("replay", 1_000))
-    inlet = Inlet(Intake(clock, None, Quarantine(), Sources()), lambda: True)
+    inlet = Inlet(Intake(clock, None, Quarantine(), Sources()), Speakers())
     strict = visitors(allow=["10.8.0.0/16"])
     for n in range(300):
         strict.turn_away(inlet, "udp", f"192.0.2.{n % 100}")

@@ -201,8 +201,8 @@ class Officer {
     void this.#pump();
   }
 
-  #press(what: string, method: Pressed["method"], path: string, body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
-    this.#box.press({ id: newId("p"), method, path, body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
+  #press(what: string, kind: Pressed["kind"], body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
+    this.#box.press({ id: newId("p"), kind, incident: "", body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
     this.said = "";
     this.#show();
     this.#keep(true);
@@ -210,26 +210,25 @@ class Officer {
   }
 
   status(status: string): void {
-    this.#press(words.status[status] ?? status, "PUT", `${this.#path}/status`, { status }, { dated: true });
+    this.#press(words.status[status] ?? status, "status", { status }, { dated: true });
   }
 
   accept(): void {
-    const path = `/v1/incidents/${encodeURIComponent(this.incident!.incident_id)}/assignments/${encodeURIComponent(this.who!.unit)}`;
-    this.#press(words.accept, "PATCH", path, { state: "acknowledged" }, { dated: true });
+    this.#press(words.accept, "progress", { state: "acknowledged" }, { incident: this.incident!.incident_id, dated: true });
   }
 
   backup(mode: "immediate" | "delayed", units: number): void {
     const at = this.here;
     const what = words.backup.asked(units, mode);
     const body = { mode, units, request_id: newId("b"), note: words.backup.note(this.who!.callsign, what), ...(at ? { lon: at[0], lat: at[1] } : {}) };
-    this.#press(what, "POST", `${this.#path}/backup`, body);
+    this.#press(what, "backup", body);
   }
 
   declare(): void {
     navigator.vibrate?.([200, 100, 200]);
     const at = share.here;
     const body = { unit_id: this.who!.unit, emergency_id: newId("e"), source: "phone", ...(at ? { lon: at[1], lat: at[2] } : {}) };
-    this.#press(words.emergency.title, "POST", "/v1/emergencies", body, { urgent: true });
+    this.#press(words.emergency.title, "emergency", body, { urgent: true });
   }
 
   /** The danger is over, by the unit's word. */
@@ -240,10 +239,6 @@ class Officer {
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-  }
-
-  get #path(): string {
-    return `/v1/units/${encodeURIComponent(this.who!.unit)}`;
   }
 
   async #pump(): Promise<void> {
@@ -272,10 +267,9 @@ class Officer {
   /** `done`: it need not be said again. `refused`: an emergency that the server does not take now. */
   async #send(parcel: Parcel): Promise<"done" | "later" | "refused"> {
     try {
-      if ("fixes" in parcel) await api.say("POST", "/v1/positions", { positions: parcel.fixes.map((fix) => this.#row(fix)) }, this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
+      if ("fixes" in parcel) await api.report(parcel.fixes.map((fix) => this.#row(fix)), this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
       else {
-        const { method, path, body, urgent, dated, pressedMs } = parcel.pressed;
-        await api.say(method, path, dated ? { ...body, at: this.#time(pressedMs) } : body, urgent ? URGENT_WITHIN_MS : WITHIN_MS);
+        await this.#tell(parcel.pressed);
         this.said = "";
       }
       this.#looked = false;
@@ -292,6 +286,17 @@ class Officer {
       if (urgent) return "refused"; // never given up
       if ("pressed" in parcel) this.said = words.refused(parcel.pressed.what, error.message);
       return "done";
+    }
+  }
+
+  #tell({ kind, incident, body, dated, pressedMs }: Pressed): Promise<unknown> {
+    const unit = this.who!.unit;
+    const said = dated ? { ...body, at: this.#time(pressedMs) } : body;
+    switch (kind) {
+      case "emergency": return api.cry(said, URGENT_WITHIN_MS);
+      case "status": return api.sayStatus(unit, said, WITHIN_MS);
+      case "progress": return api.sayProgress(incident, unit, said, WITHIN_MS);
+      case "backup": return api.callBackup(unit, said, WITHIN_MS);
     }
   }
 

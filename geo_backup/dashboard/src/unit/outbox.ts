@@ -9,8 +9,9 @@ export type Fix = [number, number, number, number | null, number | null, number 
 
 export interface Pressed {
   id: string;
-  method: "POST" | "PUT" | "PATCH";
-  path: string;
+  kind: "emergency" | "status" | "progress" | "backup";
+  /** Of which incident progress is. */
+  incident: string;
   body: Record<string, unknown>;
   pressedMs: number;
   /** In words, for whoever waits for it. */
