@@ -115,6 +115,7 @@ export const api = {
   sayStatus: (unit: string, body: object, within_ms: number) => request<unknown>("PUT", `${unitAt(unit)}/status`, body, 0, undefined, within_ms),
   sayProgress: (id: string, unit: string, body: object, within_ms: number) =>
     request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, body, 0, undefined, within_ms),
+  answer: (id: string, body: object, within_ms: number) => request<unknown>("POST", `/v1/messages/${encodeURIComponent(id)}/acknowledge`, body, 0, undefined, within_ms),
   callBackup: (unit: string, body: object, within_ms: number) => request<unknown>("POST", `${unitAt(unit)}/backup`, body, 0, undefined, within_ms),
   pageCode: (unit: string) => request<PageCode>("POST", `${unitAt(unit)}/page_code`),
   phones: (unit: string) => request<{ phones: { phone_id: string; until: string | null }[] }>("GET", `${unitAt(unit)}/phones`),

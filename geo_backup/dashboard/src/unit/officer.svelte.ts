@@ -4,7 +4,7 @@ import { chime } from "../desk/siren";
 import { metres } from "../world/readings";
 import { world } from "../world/world.svelte";
 import { words } from "../words/unit";
-import type { Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
+import type { DeskMessage, Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
 import { keep, kept } from "./kept";
 import { Outbox, type Fix, type Held, type Parcel, type Pressed } from "./outbox";
 import { share } from "./sharing.svelte";
@@ -80,6 +80,12 @@ class Officer {
       .sort((a, b) => Number(b.state === "on_scene") - Number(a.state === "on_scene") || (a.eta_s ?? Infinity) - (b.eta_s ?? Infinity)),
   );
   eta_s = $derived(this.ranking?.assigned.find((row) => row.unit_id === this.who?.unit)?.eta_s ?? null);
+  /** What desks said to this unit and nobody here has acknowledged: urgent ones first, then the oldest. */
+  messages = $derived(
+    Object.values(world.live.messages)
+      .filter(({ message_id, recipients }) => recipients.some((one) => one.unit_id === this.who?.unit && !one.acknowledged_time) && !this.#says(message_id, "acknowledged"))
+      .sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.sent_time.localeCompare(b.sent_time)),
+  );
   /** The officer's own emergency that stands. */
   emergency = $derived(this.#emergency());
   /** One that was pressed and that nobody has heard yet. */
@@ -202,7 +208,7 @@ class Officer {
   }
 
   #press(what: string, kind: Pressed["kind"], body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
-    this.#box.press({ id: newId("p"), kind, incident: "", body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
+    this.#box.press({ id: newId("p"), kind, of: "", body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
     this.said = "";
     this.#show();
     this.#keep(true);
@@ -214,7 +220,13 @@ class Officer {
   }
 
   accept(): void {
-    this.#press(words.accept, "progress", { state: "acknowledged" }, { incident: this.incident!.incident_id, dated: true });
+    this.#press(words.accept, "progress", { state: "acknowledged" }, { of: this.incident!.incident_id, dated: true });
+  }
+
+  /** A message was shown here, or its crew says that they know. */
+  answer(message: DeskMessage, state: "shown" | "acknowledged"): void {
+    const what = state === "shown" ? "" : words.message.answer(message.text);
+    this.#press(what, "message", { unit_id: this.who!.unit, state }, { of: message.message_id });
   }
 
   backup(mode: "immediate" | "delayed", units: number): void {
@@ -289,13 +301,14 @@ class Officer {
     }
   }
 
-  #tell({ kind, incident, body, dated, pressedMs }: Pressed): Promise<unknown> {
+  #tell({ kind, of, body, dated, pressedMs }: Pressed): Promise<unknown> {
     const unit = this.who!.unit;
     const said = dated ? { ...body, at: this.#time(pressedMs) } : body;
     switch (kind) {
       case "emergency": return api.cry(said, URGENT_WITHIN_MS);
       case "status": return api.sayStatus(unit, said, WITHIN_MS);
-      case "progress": return api.sayProgress(incident, unit, said, WITHIN_MS);
+      case "progress": return api.sayProgress(of, unit, said, WITHIN_MS);
+      case "message": return api.answer(of, said, WITHIN_MS);
       case "backup": return api.callBackup(unit, said, WITHIN_MS);
     }
   }
@@ -315,6 +328,16 @@ class Officer {
     this.pressed = this.#box.pressed;
     this.waiting = this.#box.waiting;
     this.#keep(false);
+  }
+
+  #says(message: string, state: string): boolean {
+    return this.pressed.some(({ kind, of, body }) => kind === "message" && of === message && body.state === state);
+  }
+
+  /** Tells the desk, once, that a message was seen to be there. */
+  seen(message: DeskMessage): void {
+    const shown = message.recipients.some((one) => one.unit_id === this.who?.unit && one.shown_time);
+    if (!shown && !this.#says(message.message_id, "shown")) this.answer(message, "shown");
   }
 
   // ---- what is known
