@@ -8,9 +8,8 @@ Who sends it is the `s:` of a tag block, or what stands before `$`; where nothin
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
-from functools import reduce
-from operator import xor
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Fix
@@ -43,8 +42,7 @@ class Stream:
             raise BadValueError("/sentence", "garbled", "it is no NMEA sentence, which begins with $ and five letters")
         _, kind, body, digits = mark.groups()
         if digits is not None:
-            covered = line[mark.start() + 1 : mark.end() - 3].encode("utf-8", "surrogatepass")
-            right = reduce(xor, covered, 0)
+            right = _xor(line[mark.start() + 1 : mark.end() - 3].encode("utf-8", "surrogatepass"))
             if int(digits, 16) != right:
                 raise BadValueError("/sentence", "checksum", f"its checksum says {digits}, the sentence {right:02X}")
         if kind not in ("RMC", "GGA"):
@@ -52,10 +50,10 @@ class Stream:
         near_ms = received_ms
         if before := line[: mark.start()][-BEFORE_MAX:].strip():
             try:
-                source, said_ms = said_before(before, {})
+                name, said_ms = _before(before)
             except ValueError as error:
                 raise BadValueError("/sentence", "checksum", str(error)) from None
-            names, near_ms = named(source.name, *names), received_ms if said_ms is None else said_ms
+            names, near_ms = named(name, *names), received_ms if said_ms is None else said_ms
         fields = body.split(",")
         if kind == "RMC":
             self._rmc_ms = received_ms
@@ -101,6 +99,24 @@ class Stream:
         return heard(names, False, fix)
 
 
+@lru_cache(4_096)
+def _before(text: str) -> tuple[str, int | None]:
+    """Who sent a sentence and when, by what stands before it: for most modems always the same."""
+    source, said_ms = said_before(text, {})
+    return source.name, said_ms
+
+
+def _xor(data: bytes) -> int:
+    """All bytes in one, by halves: a loop over each would be most of what a sentence costs."""
+    bits, total = 8, int.from_bytes(data, "big")
+    while bits < 4 * len(data):
+        bits *= 2
+    while bits >= 8:
+        total ^= total >> bits
+        bits //= 2
+    return total & 0xFF
+
+
 def _of_day_ms(text: str) -> int:
     match = _TIME.fullmatch(text)
     if match is None:
@@ -114,15 +130,20 @@ def _moment_ms(of_day_ms: int, day: str, received_ms: int, near_ms: int) -> int:
     weeks early is that of a receiver that has lost count of the weeks, and is put right."""
     if not day:
         return nearest_day_ms(of_day_ms, near_ms)
+    at_ms = _midnight_ms(day) + of_day_ms
+    return at_ms + ROLLOVER_MS if abs(received_ms - at_ms - ROLLOVER_MS) <= DAY_MS else at_ms
+
+
+@lru_cache(64)
+def _midnight_ms(day: str) -> int:
     if len(day) != 6 or not (day.isascii() and day.isdigit()):
         raise BadValueError("/time", "no_time", f"{day[:20]!r} is no date (ddmmyy)")
     two = int(day[4:])
     try:
-        on = date((1900 if two >= 80 else 2000) + two, int(day[2:4]), int(day[:2]))
+        on = datetime((1900 if two >= 80 else 2000) + two, int(day[2:4]), int(day[:2]), tzinfo=UTC)
     except ValueError:
         raise BadValueError("/time", "no_time", f"{day!r} is no date (ddmmyy)") from None
-    at_ms = round(datetime(on.year, on.month, on.day, tzinfo=UTC).timestamp()) * 1000 + of_day_ms
-    return at_ms + ROLLOVER_MS if abs(received_ms - at_ms - ROLLOVER_MS) <= DAY_MS else at_ms
+    return round(on.timestamp()) * 1000
 
 
 def _degrees(field: str, text: str, side: str, sides: str) -> float:

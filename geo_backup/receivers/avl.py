@@ -13,7 +13,7 @@ from geo_backup.formats.heard import Heard
 from geo_backup.formats.nmea_live import Stream
 from geo_backup.receivers.section import Section
 
-SENDERS_KEPT = 4_096
+SENDERS_KEPT = 10_000
 
 _FRAME = re.compile(r">[^<>]*<")
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -31,8 +31,13 @@ class Modem:
     """One modem as it speaks: its name where it says it once, and what its last sentences were."""
 
     def __init__(self, address: str) -> None:
-        self.names: tuple[str, ...] = (address,) if _NAME.fullmatch(address) else ()
+        self._address: tuple[str, ...] = (address,) if _NAME.fullmatch(address) else ()
+        self.names: tuple[str, ...] = self._address
         self.stream = Stream()
+
+    def is_called(self, *name: str) -> None:
+        """It says its name, or (no name) begins anew."""
+        self.names = (*name, *self._address)
 
 
 class Avl:
@@ -42,18 +47,21 @@ class Avl:
     def __init__(self, section: Section) -> None:
         self.panic_events = section.numbers("panic_events", 0, 99)
         self.leap_s = section.whole("leap_s", 0, 0, 60) or 0
-        self._modems: OrderedDict[str, Modem] = OrderedDict()
+        self._modems: OrderedDict[tuple[str, int], Modem] = OrderedDict()
         self.kept_alive = 0
         """Keep-alives, and sentences that are not about the place."""
 
-    def modem(self, address: str) -> Modem:
-        """The modem at an address that sends datagrams."""
-        modem = self._modems.get(address)
+    def modem(self, address: str, port: int) -> Modem:
+        """The modem that sends datagrams from a port of an address, where others may send from other ports. A name on a
+        line of its own holds for its datagram alone."""
+        modem = self._modems.get((address, port))
         if modem is None:
-            modem = self._modems[address] = Modem(address)
+            modem = self._modems[address, port] = Modem(address)
             if len(self._modems) > SENDERS_KEPT:
                 self._modems.popitem(last=False)
-        self._modems.move_to_end(address)
+        else:
+            self._modems.move_to_end((address, port))
+            modem.is_called()
         return modem
 
     def read(self, data: bytes, modem: Modem, received_ms: int) -> Iterator[Report]:
@@ -72,7 +80,7 @@ class Avl:
             else:
                 self.kept_alive += 1
                 if line:
-                    modem.names = (line, *modem.names[-1:])
+                    modem.is_called(line)
 
     def _frame(self, frame: str, modem: Modem, received_ms: int) -> Iterator[Report]:
         try:

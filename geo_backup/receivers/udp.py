@@ -6,9 +6,11 @@ import asyncio
 import os
 import socket
 import ssl
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from geo_backup.receivers.avl import Avl
 from geo_backup.receivers.inlet import Inlet, Message
@@ -18,8 +20,18 @@ from geo_backup.receivers.visitors import Visitors, bound
 BUFFER_BYTES = 8_000_000
 """What the system holds for us, if it grants so much: two seconds of 10,000 datagrams each."""
 DATAGRAM_MAX = 2_048
-AT_ONCE = 200
-"""Datagrams that are read before others have their turn."""
+READ_AT_ONCE, AT_ONCE = 2_000, 50
+"""Datagrams that are taken from the system, and that are understood, before others have their turn."""
+UNREAD_MAX = 20_000
+"""Datagrams that wait to be understood; beyond it the oldest give way to newer ones, which say more."""
+
+
+class Datagram(NamedTuple):
+    """What came, from where, and when."""
+
+    data: bytes
+    sender: tuple[str, int]
+    received_ms: int
 
 
 class Udp:
@@ -32,6 +44,7 @@ class Udp:
         section.done()
         self._section = section
         self._socket: socket.socket | None = None
+        self._unread: deque[Datagram] = deque(maxlen=UNREAD_MAX)
         self.overflow = 0
 
     def bind(self, tls: ssl.SSLContext | None = None) -> None:
@@ -42,36 +55,50 @@ class Udp:
         self._socket = taken
 
     async def run(self, inlet: Inlet) -> None:
-        """Receive until cancelled."""
+        """Receive until cancelled. What has come is taken from the system at once and understood in turn: a call for
+        help does not stand in line behind positions, and others have their turn too."""
         taken = self._socket
         assert taken is not None, "bind it first"
-        loop = asyncio.get_running_loop()
-        loop.add_reader(taken, partial(self._read, taken, inlet))
+        loop, come = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(taken, self._read, taken, inlet, come)
         try:
-            await loop.create_future()
+            while True:
+                await come.wait()
+                come.clear()
+                while self._unread:
+                    for _ in range(min(AT_ONCE, len(self._unread))):
+                        self._hear(taken, inlet, self._unread.popleft())
+                    await asyncio.sleep(0)
         finally:
             loop.remove_reader(taken)
             taken.close()
             self._socket = None
 
-    def _read(self, taken: socket.socket, inlet: Inlet) -> None:
+    def _read(self, taken: socket.socket, inlet: Inlet, come: asyncio.Event) -> None:
         now_ms = inlet.node.clock.now_ms()
-        for _ in range(AT_ONCE):
+        for _ in range(READ_AT_ONCE):
             try:
                 data, sender = taken.recvfrom(DATAGRAM_MAX)
             except (BlockingIOError, InterruptedError):
-                return
+                break
             except OSError:  # an answer of ours reached nobody: that is told here
                 continue
-            address = sender[0]
-            if not self.visitors.allowed(address):
-                self.visitors.turn_away(inlet, "udp", address)
-                continue
-            modem = self.avl.modem(address)
-            for heard, text, answer in self.avl.read(data, modem, now_ms):
-                then = partial(_answer, taken, answer, sender) if answer else None
-                if not inlet.take(Message("udp", heard, text, address, then)):
-                    self.overflow += 1
+            if not self.visitors.allowed(sender[0]):
+                self.visitors.turn_away(inlet, self.way, sender[0])
+            elif b">REV" in data and self.avl.panic_events:
+                self._hear(taken, inlet, Datagram(data, sender, now_ms))
+            else:
+                self.overflow += len(self._unread) == UNREAD_MAX
+                self._unread.append(Datagram(data, sender, now_ms))
+        come.set()
+
+    def _hear(self, taken: socket.socket, inlet: Inlet, datagram: Datagram) -> None:
+        address, port = datagram.sender[:2]
+        modem = self.avl.modem(address, port)
+        for heard, text, answer in self.avl.read(datagram.data, modem, datagram.received_ms):
+            then = partial(_answer, taken, answer, datagram.sender) if answer else None
+            if not inlet.take(Message(self.way, heard, text, address, then)):
+                self.overflow += 1
 
     def figures(self) -> dict[str, float]:
         """What only the receiver knows. `dropped`: datagrams that the system threw away, since nobody read them in

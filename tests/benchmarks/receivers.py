@@ -10,6 +10,7 @@ are: fixes sent, heard and in the log, seconds of processor that the server spen
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import random
@@ -75,10 +76,12 @@ def by_mqtt(port: int, units: int) -> Put:
     client.max_inflight_messages_set(20_000)
     client.connect("127.0.0.1", port)
     client.loop_start()
+    atexit.register(lambda: last and last[0].wait_for_publish(60))
+    last: list[paho.MQTTMessageInfo] = []
 
     def put(unit: int, at_s: float, lon: float, lat: float) -> None:
         said = {"_type": "location", "tid": "B", "lon": lon, "lat": lat, "tst": round(at_s, 2), "acc": 6, "vel": 36}
-        client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)
+        last[:] = [client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)]
 
     return put
 
@@ -131,12 +134,29 @@ def figures(url: str, way: str) -> tuple[float, dict[str, float]]:
     return heard, rest
 
 
+def called(url: str, way: str, port: int) -> float | None:
+    """Milliseconds until a call for help is told; None by a way that has none."""
+    if way == "mqtt":
+        return None
+    days, second = divmod(int(time.time()) - 315_964_800, 86_400)
+    frame = f">REV01{days // 7:04d}{days % 7}{second:05d}+5772150+0119560000000012;ID=HELP-1<".encode()
+    began = time.perf_counter()
+    kind = socket.SOCK_DGRAM if way == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as line, httpx.Client(base_url=url, trust_env=False) as http:
+        line.connect(("127.0.0.1", port))
+        line.send(frame)
+        while "HELP-1" not in http.get("/v1/emergencies").text and time.perf_counter() - began < 10:
+            time.sleep(0.01)
+    return (time.perf_counter() - began) * 1e3
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--way", choices=("udp", "tcp", "mqtt", "tak"), default="udp")
     ask.add_argument("--rate", type=int, default=5_000)
     ask.add_argument("--seconds", type=float, default=60.0)
     ask.add_argument("--units", type=int, default=2_000)
+    ask.add_argument("--broker", default="", help="Lines for Mosquitto's configuration, with commas between them.")
     ask.add_argument("--send", type=int, help=argparse.SUPPRESS)
     ask.add_argument("--profile", type=Path, help="Write what py-spy sees of the server here.")
     told = ask.parse_args()
@@ -151,12 +171,14 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     from tests.receivers.broker import Broker  # the sender is to start quickly
     from tests.running import Server, free_port
 
-    broker = Broker(free_port(), "max_queued_messages 1000000")
+    broker = Broker(free_port(), "max_queued_messages 1000000\n" + told.broker.replace(",", "\n"))
     port = broker.port
     if told.way == "mqtt":
         broker.start()
-    flag = f"mqtt://127.0.0.1:{port}" if told.way == "mqtt" else str(port)
-    server = Server(folder / "log.sqlite", ("--adopt-unknown", f"--{told.way}", flag)).start()
+    config = folder / "geo.toml"
+    keys = f'url = "mqtt://127.0.0.1:{port}"' if told.way == "mqtt" else f"port = {port}\npanic_events = [1]"
+    config.write_text(f"[receivers.{told.way}]\n{keys}\n")
+    server = Server(folder / "log.sqlite", ("--adopt-unknown", "--config", str(config))).start()
     assert server.process is not None
     pid = server.process.pid
     try:
@@ -183,7 +205,10 @@ def run(told: argparse.Namespace, folder: Path) -> None:
                     str(pid),
                 ]
             )
-        sent = int(subprocess.run([*command, str(told.seconds)], check=True, capture_output=True).stdout)
+        sender = subprocess.Popen([*command, str(told.seconds)], stdout=subprocess.PIPE)
+        time.sleep(told.seconds * 0.7)
+        alarm_ms = called(server.url, told.way, port)
+        sent = int(sender.communicate()[0])
         last, heard = -1.0, figures(server.url, told.way)[0]
         while heard != last:
             time.sleep(1)
@@ -197,6 +222,8 @@ def run(told: argparse.Namespace, folder: Path) -> None:
             f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix"
         )
         print(f"memory: {mb:.0f} MB before, {after_mb:.0f} MB after; log {server.log.stat().st_size / 1e6:.0f} MB")
+        if alarm_ms is not None:
+            print(f"a call for help amid them: in the list of emergencies after {alarm_ms:.0f} ms")
         for name, value in rest.items():
             print(f"  {name} {value:,.0f}")
     finally:

@@ -12,6 +12,7 @@ import httpx
 from paho.mqtt import client as paho
 
 from geo_backup.events import PositionReported
+from geo_backup.settings import Config
 from tests.asking import NORTH, new_unit
 from tests.receivers.broker import Broker
 from tests.receivers.saying import lon_lat, rmc, rpv
@@ -48,6 +49,7 @@ def test_what_the_broker_is_told_was_taken_outlives_a_kill(tmp_path: Path, broke
     file = tmp_path / "geo.toml"
     file.write_text(f'[receivers.mqtt]\nurl = "{broker.url}"\ntopics = ["kill/+/+"]\nclient_id = "killed"\n')
     server = Server(tmp_path / "log.sqlite", ("--adopt-unknown", "--config", str(file))).start()
+    again = ServerInThread(server.log, server.more, receivers=Config.read(file).receivers)
     publisher = paho.Client(paho.CallbackAPIVersion.VERSION2)
     publisher.connect("127.0.0.1", broker.port)
     publisher.loop_start()
@@ -67,7 +69,7 @@ def test_what_the_broker_is_told_was_taken_outlives_a_kill(tmp_path: Path, broke
         publish(300)
         server.kill()
         publish(50)
-        server.start()
+        again.start()
         fixes = {now_s - 2_000 + n for n in range(1, sent + 1)}
 
         def in_the_log() -> set[int]:
@@ -77,3 +79,4 @@ def test_what_the_broker_is_told_was_taken_outlives_a_kill(tmp_path: Path, broke
     finally:
         publisher.loop_stop()
         server.stop()
+        again.stop()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.asking import NORTH, new_unit
+from tests.asking import NORTH, new_unit, unit_body
 from tests.receivers.saying import lon_lat, rev, rmc, rpv
-from tests.running import eventually
+from tests.running import ROOT, eventually
 
 
 @pytest.fixture
@@ -44,6 +46,15 @@ def test_an_event_that_means_panic_alarms(http: httpx.Client, modem: socket.sock
     assert not _calls(http, unit_id)
     modem.send(rev(unit_id, NORTH, event=1))
     eventually(lambda: _calls(http, unit_id), within_s=1.0)
+
+
+def test_the_try_of_the_paper(http: httpx.Client, modem: socket.socket) -> None:
+    paper = (ROOT / "geo_backup/receivers/README.md").read_text(encoding="utf-8")
+    frame = re.search(r"printf '(>RPV.*?<)'", paper)
+    assert frame is not None
+    http.put("/v1/units/P-7", json=unit_body())
+    modem.send((frame[1] % (time.time() % 86_400)).encode())
+    eventually(lambda: lon_lat(http, "P-7") == NORTH)
 
 
 def test_what_is_garbled_is_set_aside(http: httpx.Client, modem: socket.socket) -> None:

@@ -1,0 +1,60 @@
+"""Every codec of trackers under atheris, which looks for bytes that raise what they should not.
+
+    pip install atheris
+    python tests/fuzz/codecs.py [-max_total_time=600] [CORPUS_FOLDER]
+
+The first byte chooses the codec. A finding is written to `crash-...` in the working folder; hand it over to try again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import atheris
+
+with atheris.instrument_imports(include=["geo_backup.formats", "geo_backup.receivers"]):
+    from geo_backup.errors import BadValueError
+    from geo_backup.formats import cot, osmand, owntracks, traccar
+    from geo_backup.receivers.avl import Avl, Modem
+    from geo_backup.receivers.mqtt import said
+    from geo_backup.receivers.section import Section
+    from geo_backup.wire.body import parse
+
+NOW_MS = 1_795_435_200_000
+AVL = Avl(Section("udp", {"panic_events": [1], "leap_s": 18}, Path()))
+
+
+def modems(data: bytes) -> None:
+    for one in AVL.read(data, Modem("10.8.0.7"), NOW_MS):
+        one.text.encode()
+
+
+def posted(data: bytes) -> None:
+    document = parse(data)
+    for read in (owntracks.read, traccar.read, lambda it: osmand.read_json(it, NOW_MS)):
+        with suppress(BadValueError):
+            read(document)
+
+
+CODECS = (
+    modems,
+    posted,
+    lambda data: said("owntracks/anna/phone", data),
+    lambda data: osmand.read(parse_qsl(data.decode(errors="replace")), NOW_MS),
+    cot.parse,
+)
+
+
+def one_input(data: bytes) -> None:
+    if data:
+        with suppress(BadValueError, json.JSONDecodeError):
+            CODECS[data[0] % len(CODECS)](data[1:])
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
