@@ -140,6 +140,8 @@ def called(url: str, way: str, port: int) -> float | None:
         return None
     days, second = divmod(int(time.time()) - 315_964_800, 86_400)
     frame = f">REV01{days // 7:04d}{days % 7}{second:05d}+5772150+0119560000000012;ID=HELP-1<".encode()
+    if way == "tak":
+        frame = b'<event version="2.0" uid="HELP-1-9-1-1" type="b-a-o-tbl" how="m-g"><detail/></event>'
     began = time.perf_counter()
     kind = socket.SOCK_DGRAM if way == "udp" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as line, httpx.Client(base_url=url, trust_env=False) as http:
@@ -176,7 +178,8 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     if told.way == "mqtt":
         broker.start()
     config = folder / "geo.toml"
-    keys = f'url = "mqtt://127.0.0.1:{port}"' if told.way == "mqtt" else f"port = {port}\npanic_events = [1]"
+    modems = "" if told.way == "tak" else "\npanic_events = [1]"
+    keys = f'url = "mqtt://127.0.0.1:{port}"' if told.way == "mqtt" else f"port = {port}{modems}"
     config.write_text(f"[receivers.{told.way}]\n{keys}\n")
     server = Server(folder / "log.sqlite", ("--adopt-unknown", "--config", str(config))).start()
     assert server.process is not None
