@@ -16,7 +16,7 @@ from geo_backup.people import Principal
 from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.section import Section
 from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
-from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, Connect, Files
+from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, EVERY_MAX_S, EVERY_S, Connect, Files
 from geo_backup.receivers.visitors import Visitors, bound
 from geo_backup.server.adoption import client_at
 
@@ -40,7 +40,8 @@ class Tak:
     def __init__(self, section: Section) -> None:
         self.port, self._visitors = section.whole("port", None, 0, 65_535), Visitors(section)
         self._tls = Files.of(section, "client_ca").server(section)
-        self._protobuf = not section.flag("xml_only")
+        every_s = section.whole("every_s", EVERY_S, 1, EVERY_MAX_S) or EVERY_S
+        self._manner = Manner(protobuf=not section.flag("xml_only"), every_s=every_s)
         self._connect = [Connect(one) for one in section.tables("connect", CONNECTIONS_MAX)]
         section.done()
         if self.port is None and not self._connect:
@@ -99,8 +100,7 @@ class Tak:
             writer.close()
             return
         _keep_alive(writer)
-        manner = Manner(protobuf=self._protobuf)
-        peer = Peer(inlet, self.counts, reader, writer, manner, _by_certificate(inlet, writer), client)
+        peer = Peer(inlet, self.counts, reader, writer, self._manner, _by_certificate(inlet, writer), client)
         task = asyncio.create_task(peer.run())
         self._peers[task] = client
 
@@ -126,7 +126,7 @@ class Tak:
                 why = str(error) or "it does not answer"
             else:
                 _keep_alive(writer)
-                manner = Manner(True, protobuf, connect.username, connect.password)
+                manner = Manner(True, protobuf, connect.every_s, connect.username, connect.password)
                 peer = Peer(inlet, self.counts, reader, writer, manner, _by_token(inlet, connect.sees), where)
                 self.counts["connected"] += 1
                 await peer.run()

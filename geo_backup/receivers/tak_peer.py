@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from xml.etree import ElementTree
 
-from geo_backup.errors import BadValueError, LogError
+from geo_backup.errors import BadValueError, LogError, TokenError
 from geo_backup.feed import Frame
 from geo_backup.formats import cot, cot_items, tak_proto
 from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
@@ -25,6 +25,7 @@ from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
 from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.tak_settings import EVERY_S
 from geo_backup.receivers.tak_show import TOPICS, Show, Thing
 from geo_backup.server import cot as server_cot
 from geo_backup.server.access import reach, topics_of
@@ -40,8 +41,6 @@ SENT_BYTES = 32_768
 """So much goes out together, and others have their turn."""
 UNSENT_BYTES = 262_144
 """Pings are answered no more while so much waits for a peer that does not read."""
-ROUND_S = 1.0
-"""Units that move are sent so often; incidents, alarms and closures at once."""
 PING_S = 10.0
 """Whoever was sent nothing for so long is pinged: ATAK leaves after 25 s of silence."""
 DRAIN_S = 30.0
@@ -64,6 +63,8 @@ class Manner:
     """It is a TAK server that this server calls."""
     protobuf: bool = True
     """Offer version 1 to whoever calls; ask it of a server that offers it."""
+    every_s: int = EVERY_S
+    """Units that move, and times to drive, are sent so often; incidents, alarms and closures at once."""
     username: str = ""
     password: str = ""
     uid: str = "geo-backup.server"
@@ -115,7 +116,7 @@ class Peer:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if isinstance(error := task.exception(), OSError | asyncio.IncompleteReadError | TimeoutError):
-                    self.refused = self.refused or str(error)
+                    self.refused = self.refused or str(error) or f"it took nothing for {DRAIN_S:g} s"
                 elif error is not None:
                     log_.error("the TAK peer %s failed", self._client, exc_info=error)
         finally:
@@ -196,7 +197,10 @@ class Peer:
             return
         said = cot.element_of(data).find("cot")
         token = "" if said is None else said.get("password", "")
-        who = speakers.who(token) if token else None
+        try:
+            who = speakers.who(token) if token else None
+        except TokenError:
+            who = None
         if who is None:
             self.refused = speakers.is_wrong(self._client).words
             return
@@ -254,17 +258,13 @@ class Peer:
         round_s = loop.time()
         while True:
             now_s = loop.time()
-            changed = show.changed(frames())
-            moving.update(dict.fromkeys(changed))
+            urgent, others = show.changed(frames())
+            moving.update(dict.fromkeys(others))
             if now_s >= round_s:
-                round_s = now_s + ROUND_S
+                round_s = now_s + self._manner.every_s
                 moving.update(dict.fromkeys(show.due(now_s)))
-                now, moving = list(moving), {}
-            else:
-                now = [thing for thing in moving if thing.topic != "unit"]
-                for thing in now:
-                    del moving[thing]
-            for thing in now:
+                urgent, moving = urgent.union(moving), {}
+            for thing in sorted(urgent, key=_urgency):
                 for event in show.events(thing, now_s):
                     self._keep(event)
                 if self._kept_bytes > SENT_BYTES:
@@ -320,6 +320,11 @@ class Peer:
     def _write_raw(self, data: bytes) -> None:
         self._sent_s = asyncio.get_running_loop().time()
         self._writer.write(data)
+
+
+def _urgency(thing: Thing) -> int:
+    """In which order things go out."""
+    return ("incident", "unit", "closure").index(thing.topic)
 
 
 def _response(fits: bool) -> str:

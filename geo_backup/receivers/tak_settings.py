@@ -6,6 +6,7 @@ allow = ["10.8.0.0/16"]      # who may call; without it this machine alone
 certificate = "server.pem"   # TLS; a client's own certificate counts where `client_ca` made it
 key = "server.key"
 client_ca = "devices.pem"
+every_s = 5                  # how often units that move are shown; without it, each second
 
 [[receivers.tak.connect]]    # this server calls a TAK server
 host = "tak.example.org"
@@ -26,6 +27,8 @@ from geo_backup.receivers.section import Section
 
 PORT, TLS_PORT = 8087, 8089
 CONNECTIONS_MAX = 8
+EVERY_S, EVERY_MAX_S = 1, 20
+"""How often units that move are shown: what has not changed is sent after 30 s."""
 
 
 @dataclass(frozen=True)
@@ -89,4 +92,5 @@ class Connect:
         self.sees = section.text("sees")
         """The id of a token: what it may see is shown there; without it nothing is, where people are configured."""
         self.protobuf = section.flag("protobuf")
+        self.every_s = section.whole("every_s", EVERY_S, 1, EVERY_MAX_S) or EVERY_S
         section.done()

@@ -56,14 +56,16 @@ class Show:
         units = [Thing("unit", one) for one in node.things("positions")]
         return [*incidents, *units, *(Thing("closure", one) for one in node.things("closures"))]
 
-    def changed(self, frames: Iterable[Frame]) -> set[Thing]:
-        """What is to be sent again after some frames."""
-        things: set[Thing] = set()
+    def changed(self, frames: Iterable[Frame]) -> tuple[set[Thing], set[Thing]]:
+        """What is to be sent again after some frames: at once, and with the next round."""
+        urgent: set[Thing] = set()
+        moving: set[Thing] = set()
         for frame in frames:
-            things.update(Thing("unit", one) for one in frame.units | frame.positions)
-            things.update(Thing("incident", one) for one in frame.incidents | frame.rankings)
-            things.update(Thing("closure", one) for one in frame.closures)
-        return things
+            urgent.update(Thing("incident", one) for one in frame.incidents)
+            urgent.update(Thing("closure", one) for one in frame.closures)
+            moving.update(Thing("unit", one) for one in frame.units | frame.positions)
+            moving.update(Thing("incident", one) for one in frame.rankings)
+        return urgent, moving - urgent
 
     def due(self, now_s: float) -> list[Thing]:
         """What was last sent so long ago that it is to be sent again, the oldest first."""

@@ -17,7 +17,7 @@ def to_text(ms: int) -> str:
 
 @lru_cache(maxsize=256)  # what is told at once is of the same few seconds
 def _second(s: int) -> str:
-    return datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(s, UTC).isoformat()[:19]
 
 
 def to_ms(text: str) -> int:

@@ -231,6 +231,26 @@ def test_a_held_button_alarms_the_desk(phone: Any, desk: httpx.Client) -> None:
     phone.get_by_text("Desk 1").wait_for()
 
 
+def test_a_message_is_shown_and_acknowledged_by_one_tap(phone: Any, desk: httpx.Client) -> None:
+    body = {"text": "Use the gate in the north", "to": "units", "unit_ids": [UNIT, "U0"], "urgent": True}
+    message_id = desk.post("/v1/messages", json=body).json()["message_id"]
+
+    def said() -> dict[str, Any]:
+        messages = desk.get("/v1/messages").json()["messages"]
+        message = next(one for one in messages if one["message_id"] == message_id)
+        return {str(one["unit_id"]): one for one in message["recipients"]}
+
+    phone.wait_for_selector("[data-testid=message][data-urgent=true]")
+    eventually(lambda: said()[UNIT]["shown_time"], "shown")
+    assert said()[UNIT]["acknowledged_time"] is None
+    shot(phone, "unit-message")
+    sound(phone, "message")
+    phone.get_by_test_id("understood").tap()
+    phone.get_by_test_id("message").wait_for(state="detached")
+    eventually(lambda: said()[UNIT]["acknowledged_time"], "acknowledged")
+    assert said()["U0"]["acknowledged_time"] is None
+
+
 def test_what_is_pressed_without_a_link_is_kept(phone: Any, desk: httpx.Client) -> None:
     eventually(lambda: place(desk) == [HERE["longitude"], HERE["latitude"]], "the place")
     phone.context.set_offline(True)

@@ -18,7 +18,7 @@ from tests.running import GOTHENBURG, ROOT, free_port
     ("said", "words"),
     [
         ("[receivers]\nudp = 5005", "[receivers.udp] udp is a section"),
-        ("[receivers.upd]\nport = 1", "[receivers.upd] is no receiver; there are udp, tcp, mqtt"),
+        ("[receivers.upd]\nport = 1", "[receivers.upd] is no receiver; there are udp, tcp, mqtt, tak"),
         ("[receivers.udp]", "[receivers.udp] port is missing: say where to listen, such as port = 5005"),
         ("[receivers.udp]\nport = 70000", "port is a whole number from 0 to 65,535, not 70000"),
         ("[receivers.tcp]\nport = true", "port is a whole number"),
@@ -28,6 +28,12 @@ from tests.running import GOTHENBURG, ROOT, free_port
         ('[receivers.mqtt]\nurl = "broker"', "url names the broker, such as mqtt://127.0.0.1:1883"),
         ('[receivers.mqtt]\nurl = "mqtt://a"\npassword_env = "NOT_THERE"', "export NOT_THERE=..."),
         ('[receivers.mqtt]\nurl = "mqtts://a"\nca = "none.pem"', "there is no such file"),
+        ("[receivers.tak]", "port is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"),
+        ('[receivers.tak]\nport = 1\ncertificate = "geo.toml"', "name both, or neither"),
+        ('[receivers.tak]\nport = 1\ncertificate = "geo.toml"\nkey = "geo.toml"', "both in PEM"),
+        ("[receivers.tak]\nconnect = [1]", "[receivers.tak.connect]"),
+        ("[[receivers.tak.connect]]\nport = 1", "[receivers.tak.connect] host is missing: name the server"),
+        ('[[receivers.tak.connect]]\nhost = "a"\nsee = "b"', "see is no key here"),
         ('[receivers.udp]\nport = 1\npanic_events = ["1"]', "panic_events is a list of whole numbers from 0 to 99"),
     ],
 )
@@ -44,7 +50,7 @@ def test_what_the_paper_shows_is_read(tmp_path: Path) -> None:
     file = tmp_path / "geo.toml"
     shown = re.findall(r"```toml\n(.*?)```", paper, re.DOTALL)
     file.write_text("".join(shown))
-    assert [one.way for one in Config.read(file).receivers] == ["udp", "tcp", "mqtt"]
+    assert [one.way for one in Config.read(file).receivers] == ["udp", "tcp", "mqtt", "tak"]
 
 
 def test_flags_and_the_file_say_it_once(tmp_path: Path) -> None:
@@ -53,8 +59,8 @@ def test_flags_and_the_file_say_it_once(tmp_path: Path) -> None:
     settings = Settings.of(GOTHENBURG, str(tmp_path / "log"), config=file)
     (udp,) = settings.config.receivers
     assert (udp.way, udp.visitors.host) == ("udp", "0.0.0.0")
-    both = settings.hearing(None, 5006, "mqtt://127.0.0.1")
-    assert [one.way for one in both.config.receivers] == ["udp", "tcp", "mqtt"]
+    both = settings.hearing(None, 5006, "mqtt://127.0.0.1", 8087)
+    assert [one.way for one in both.config.receivers] == ["udp", "tcp", "mqtt", "tak"]
     with pytest.raises(BadValueError, match="say it once"):
         settings.hearing(5005, None, None)
     with pytest.raises(BadValueError, match="receivers hear what is now"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from configparser import ConfigParser
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,10 +17,11 @@ import pytest
 
 from geo_backup.formats import tak_proto
 from geo_backup.formats.tak_stream import Splitter, framed
+from geo_backup.receivers import tak_peer
 from geo_backup.receivers.tak import Tak
 from tests.asking import BRIDGE, new_incident, new_unit, report
 from tests.receivers.talking import Client, event
-from tests.running import eventually, in_time
+from tests.running import ServerInThread, eventually, in_time
 from tests.server.test_backup import fleet
 
 
@@ -185,3 +188,23 @@ def test_a_unit_on_its_way_says_when_it_is_there(http: httpx.Client, tak: Tak) -
     assert sent.is_success, sent.text
     client.hears(f'uid="geo-backup.{unit_id}".*, {incident_id} in [0-9]+:[0-9][0-9]<')
     client.hears(f'uid="geo-backup.incident.{incident_id}".*Adam 12 in [0-9:]+, assigned')
+
+
+def test_a_peer_that_does_not_read_is_let_go(
+    http: httpx.Client, server: ServerInThread, tak: Tak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tak_peer, "DRAIN_S", 0.2)
+    unit_id = new_unit(http, [11.97, 57.72])
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        line.connect(("127.0.0.1", tak.port or 0))
+        line.settimeout(5.0)
+        with suppress(OSError):  # it may be let go while it still sends
+            for _ in range(20):
+                line.sendall(event("t-x-c-t", "S-ping") * 1_000)
+
+        def ended() -> bool:
+            report(http, {"unit_id": unit_id, "lon": 11.97, "lat": 57.72})
+            return "it took nothing for 0.2 s" in server.said()
+
+        eventually(ended, "the end of it")

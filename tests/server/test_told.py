@@ -64,6 +64,15 @@ def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:
     ask("PUT", "/v1/devices/d1", {"unit_id": "P1", "address": "10.0.0.7"})
     ask("GET", "/v1/devices")
     ask("DELETE", "/v1/devices/d1")
+    ask("POST", "/v1/messages", {"message_id": "m1", "text": "two men", "to": "units", "unit_ids": ["P1"]})
+    ask("GET", "/v1/messages")
+    ask("POST", "/v1/messages/m1/acknowledge", {"unit_id": "P1", "state": "acknowledged"})
+    code = ask("POST", "/v1/units/P1/page_code", {})["code"]
+    ask("POST", "/v1/session/unit", {"code": code})
+    http.cookies.clear()  # that was the phone
+    ask("GET", "/v1/units/P1/phones")
+    ask("DELETE", "/v1/units/P1/phones")
+    ask("POST", "/v1/units/P1/backup", {"mode": "delayed", "units": 1})
     for path in ("", "/P1", "/P1/reach?minutes=2"):
         ask("GET", f"/v1/units{path}")
     _incidents(ask)

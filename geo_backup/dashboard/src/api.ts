@@ -109,8 +109,14 @@ export const api = {
   signIn: (shown: SignIn) => sessionOf(request<Session>("POST", "/v1/session", shown)),
   /** The code that a phone has scanned at a desk. */
   openUnitPage: (code: string) => sessionOf(request<Session>("POST", "/v1/session/unit", { code })),
-  /** What was pressed on an officer's page, and where it was. */
-  say: (method: string, path: string, body: unknown, within_ms: number) => request<unknown>(method, path, body, 0, undefined, within_ms),
+  // what an officer's page says, perhaps long after it was pressed
+  report: (positions: object[], within_ms: number) => request<unknown>("POST", "/v1/positions", { positions }, 0, undefined, within_ms),
+  cry: (body: object, within_ms: number) => request<unknown>("POST", "/v1/emergencies", body, 0, undefined, within_ms),
+  sayStatus: (unit: string, body: object, within_ms: number) => request<unknown>("PUT", `${unitAt(unit)}/status`, body, 0, undefined, within_ms),
+  sayProgress: (id: string, unit: string, body: object, within_ms: number) =>
+    request<unknown>("PATCH", `${at(id)}/assignments/${encodeURIComponent(unit)}`, body, 0, undefined, within_ms),
+  answer: (id: string, body: object, within_ms: number) => request<unknown>("POST", `/v1/messages/${encodeURIComponent(id)}/acknowledge`, body, 0, undefined, within_ms),
+  callBackup: (unit: string, body: object, within_ms: number) => request<unknown>("POST", `${unitAt(unit)}/backup`, body, 0, undefined, within_ms),
   pageCode: (unit: string) => request<PageCode>("POST", `${unitAt(unit)}/page_code`),
   phones: (unit: string) => request<{ phones: { phone_id: string; until: string | null }[] }>("GET", `${unitAt(unit)}/phones`),
   endPhones: (unit: string) => request<unknown>("DELETE", `${unitAt(unit)}/phones`),

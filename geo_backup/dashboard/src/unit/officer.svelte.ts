@@ -4,7 +4,7 @@ import { chime } from "../desk/siren";
 import { metres } from "../world/readings";
 import { world } from "../world/world.svelte";
 import { words } from "../words/unit";
-import type { Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
+import type { DeskMessage, Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
 import { keep, kept } from "./kept";
 import { Outbox, type Fix, type Held, type Parcel, type Pressed } from "./outbox";
 import { share } from "./sharing.svelte";
@@ -80,6 +80,12 @@ class Officer {
       .sort((a, b) => Number(b.state === "on_scene") - Number(a.state === "on_scene") || (a.eta_s ?? Infinity) - (b.eta_s ?? Infinity)),
   );
   eta_s = $derived(this.ranking?.assigned.find((row) => row.unit_id === this.who?.unit)?.eta_s ?? null);
+  /** What desks said to this unit and nobody here has acknowledged: urgent ones first, then the oldest. */
+  messages = $derived(
+    Object.values(world.live.messages)
+      .filter(({ message_id, recipients }) => recipients.some((one) => one.unit_id === this.who?.unit && !one.acknowledged_time) && !this.#says(message_id, "acknowledged"))
+      .sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.sent_time.localeCompare(b.sent_time)),
+  );
   /** The officer's own emergency that stands. */
   emergency = $derived(this.#emergency());
   /** One that was pressed and that nobody has heard yet. */
@@ -201,8 +207,8 @@ class Officer {
     void this.#pump();
   }
 
-  #press(what: string, method: Pressed["method"], path: string, body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
-    this.#box.press({ id: newId("p"), method, path, body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
+  #press(what: string, kind: Pressed["kind"], body: Record<string, unknown>, more: Partial<Pressed> = {}): void {
+    this.#box.press({ id: newId("p"), kind, of: "", body, pressedMs: Date.now(), what, urgent: false, dated: false, ...more });
     this.said = "";
     this.#show();
     this.#keep(true);
@@ -210,26 +216,31 @@ class Officer {
   }
 
   status(status: string): void {
-    this.#press(words.status[status] ?? status, "PUT", `${this.#path}/status`, { status }, { dated: true });
+    this.#press(words.status[status] ?? status, "status", { status }, { dated: true });
   }
 
   accept(): void {
-    const path = `/v1/incidents/${encodeURIComponent(this.incident!.incident_id)}/assignments/${encodeURIComponent(this.who!.unit)}`;
-    this.#press(words.accept, "PATCH", path, { state: "acknowledged" }, { dated: true });
+    this.#press(words.accept, "progress", { state: "acknowledged" }, { of: this.incident!.incident_id, dated: true });
+  }
+
+  /** A message was shown here, or its crew says that they know. */
+  answer(message: DeskMessage, state: "shown" | "acknowledged"): void {
+    const what = state === "shown" ? "" : words.message.answer(message.text);
+    this.#press(what, "message", { unit_id: this.who!.unit, state }, { of: message.message_id });
   }
 
   backup(mode: "immediate" | "delayed", units: number): void {
     const at = this.here;
     const what = words.backup.asked(units, mode);
     const body = { mode, units, request_id: newId("b"), note: words.backup.note(this.who!.callsign, what), ...(at ? { lon: at[0], lat: at[1] } : {}) };
-    this.#press(what, "POST", `${this.#path}/backup`, body);
+    this.#press(what, "backup", body);
   }
 
   declare(): void {
     navigator.vibrate?.([200, 100, 200]);
     const at = share.here;
     const body = { unit_id: this.who!.unit, emergency_id: newId("e"), source: "phone", ...(at ? { lon: at[1], lat: at[2] } : {}) };
-    this.#press(words.emergency.title, "POST", "/v1/emergencies", body, { urgent: true });
+    this.#press(words.emergency.title, "emergency", body, { urgent: true });
   }
 
   /** The danger is over, by the unit's word. */
@@ -240,10 +251,6 @@ class Officer {
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-  }
-
-  get #path(): string {
-    return `/v1/units/${encodeURIComponent(this.who!.unit)}`;
   }
 
   async #pump(): Promise<void> {
@@ -272,10 +279,9 @@ class Officer {
   /** `done`: it need not be said again. `refused`: an emergency that the server does not take now. */
   async #send(parcel: Parcel): Promise<"done" | "later" | "refused"> {
     try {
-      if ("fixes" in parcel) await api.say("POST", "/v1/positions", { positions: parcel.fixes.map((fix) => this.#row(fix)) }, this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
+      if ("fixes" in parcel) await api.report(parcel.fixes.map((fix) => this.#row(fix)), this.unheard ? URGENT_WITHIN_MS : WITHIN_MS);
       else {
-        const { method, path, body, urgent, dated, pressedMs } = parcel.pressed;
-        await api.say(method, path, dated ? { ...body, at: this.#time(pressedMs) } : body, urgent ? URGENT_WITHIN_MS : WITHIN_MS);
+        await this.#tell(parcel.pressed);
         this.said = "";
       }
       this.#looked = false;
@@ -295,6 +301,18 @@ class Officer {
     }
   }
 
+  #tell({ kind, of, body, dated, pressedMs }: Pressed): Promise<unknown> {
+    const unit = this.who!.unit;
+    const said = dated ? { ...body, at: this.#time(pressedMs) } : body;
+    switch (kind) {
+      case "emergency": return api.cry(said, URGENT_WITHIN_MS);
+      case "status": return api.sayStatus(unit, said, WITHIN_MS);
+      case "progress": return api.sayProgress(of, unit, said, WITHIN_MS);
+      case "message": return api.answer(of, said, WITHIN_MS);
+      case "backup": return api.callBackup(unit, said, WITHIN_MS);
+    }
+  }
+
   /** By the server's clock, where this phone's is wrong. */
   #time(ms: number): string {
     const off = this.#live && world.link === "live" ? world.clock.live() - Date.now() : 0;
@@ -310,6 +328,16 @@ class Officer {
     this.pressed = this.#box.pressed;
     this.waiting = this.#box.waiting;
     this.#keep(false);
+  }
+
+  #says(message: string, state: string): boolean {
+    return this.pressed.some(({ kind, of, body }) => kind === "message" && of === message && body.state === state);
+  }
+
+  /** Tells the desk, once, that a message was seen to be there. */
+  seen(message: DeskMessage): void {
+    const shown = message.recipients.some((one) => one.unit_id === this.who?.unit && one.shown_time);
+    if (!shown && !this.#says(message.message_id, "shown")) this.answer(message, "shown");
   }
 
   // ---- what is known

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { AT_ONCE, FIXES_MAX, Outbox, PRESSED_MAX, worth, type Fix, type Pressed } from "./outbox";
 
 const fix = (s: number, lon = 11.97, accuracy: number | null = 5): Fix => [s * 1000, lon, 57.7, null, null, accuracy];
-const press = (id: string, urgent = false): Pressed => ({ id, method: "PUT", path: "/v1/x", body: {}, pressedMs: 0, what: id, urgent, dated: false });
+const press = (id: string, urgent = false): Pressed => ({ id, kind: "status", of: "", body: {}, pressedMs: 0, what: id, urgent, dated: false });
 
 describe("the outbox", () => {
   it("sends an emergency first, then the newest place, what was pressed, and the rest", () => {

@@ -9,11 +9,12 @@ export type Fix = [number, number, number, number | null, number | null, number 
 
 export interface Pressed {
   id: string;
-  method: "POST" | "PUT" | "PATCH";
-  path: string;
+  kind: "emergency" | "status" | "progress" | "backup" | "message";
+  /** Of which incident progress is, which message is answered. */
+  of: string;
   body: Record<string, unknown>;
   pressedMs: number;
-  /** In words, for whoever waits for it. */
+  /** In words, for whoever waits for it; empty: nobody does. */
   what: string;
   /** An emergency. */
   urgent: boolean;

@@ -35,6 +35,13 @@ export const words = {
   refused: (what: string, why: string) => `\u201c${what}\u201d was refused: ${why}`,
 
   news: "What to know now",
+  message: {
+    from: (by: string, time: string) => `${by}, ${time}`,
+    urgent: "Urgent",
+    understood: "Understood",
+    answer: (text: string) => `understood \u201c${text.slice(0, 30)}\u201d`,
+    silent: "Tap anywhere to hear it.",
+  },
   centre: "Where I am",
   whole: "The whole way",
   noMap: "This phone cannot draw the map.",
