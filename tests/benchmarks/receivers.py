@@ -170,8 +170,9 @@ def main() -> None:
 
 
 def run(told: argparse.Namespace, folder: Path) -> None:
-    from tests.receivers.broker import Broker  # the sender is to start quickly
-    from tests.running import Server, free_port
+    from geo_backup.events import PositionReported  # the sender is to start quickly
+    from tests.receivers.broker import Broker
+    from tests.running import Server, events_in, free_port
 
     broker = Broker(free_port(), "max_queued_messages 1000000\n" + told.broker.replace(",", "\n"))
     port = broker.port
@@ -209,8 +210,12 @@ def run(told: argparse.Namespace, folder: Path) -> None:
                 ]
             )
         sender = subprocess.Popen([*command, str(told.seconds)], stdout=subprocess.PIPE)
-        time.sleep(told.seconds * 0.7)
-        alarm_ms = called(server.url, told.way, port)
+        alarm_ms, sizes_mb = None, list[float]()
+        for tenth in range(1, 10):
+            time.sleep(told.seconds / 10)
+            sizes_mb.append(spent(pid)[1])
+            if tenth == 7:
+                alarm_ms = called(server.url, told.way, port)
         sent = int(sender.communicate()[0])
         last, heard = -1.0, figures(server.url, told.way)[0]
         while heard != last:
@@ -224,11 +229,14 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         print(
             f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix"
         )
-        print(f"memory: {mb:.0f} MB before, {after_mb:.0f} MB after; log {server.log.stat().st_size / 1e6:.0f} MB")
+        grown = " ".join(f"{one:.0f}" for one in sizes_mb)
+        print(f"memory: {mb:.0f} MB before, on the way {grown}, {after_mb:.0f} MB after")
         if alarm_ms is not None:
             print(f"a call for help amid them: in the list of emergencies after {alarm_ms:.0f} ms")
         for name, value in rest.items():
             print(f"  {name} {value:,.0f}")
+        server.stop()
+        print(f"fixes in the log: {sum(isinstance(event, PositionReported) for event in events_in(server.log)):,}")
     finally:
         server.stop()
         broker.stop()
