@@ -29,6 +29,13 @@ CHANGED = (
     "its former address still speaks, so that this one ({}) is not believed: two trackers have one name, or somebody "
     "borrows it. It is believed once the other was silent for a minute"
 )
+MOVED_NOBODY = {
+    "future": "its time has not come yet: the device's clock is ahead, set it right (GET /v1/devices says by how much)",
+    "jump": "it is farther away than anything drives in that time; it is believed once others bear it out",
+    "inaccurate": "it is too inaccurate to be routed from; let the device see the sky",
+    "null_island": "0, 0 is where a receiver is that has no fix",
+}
+"""Why a fix moved nobody, and what to do."""
 USUAL = ("duplicate", "older_fix", "other_device")
 """What happens to every tracker: it sends again what may not have come, and late what it could not send; and its unit
 may have another one."""
@@ -171,7 +178,7 @@ class Hearing:
         for (device, message), outcome in zip(self._sent, positions, strict=True):
             self.ignored = reason = outcome.delta.ignored
             if reason is not None and reason not in USUAL:
-                self._set_aside(device, reason, f"the fix moved nobody: {reason}", message)
+                self._set_aside(device, reason, MOVED_NOBODY.get(reason, reason), message)
         return called
 
     def _unit(self, heard: Heard) -> str | None:

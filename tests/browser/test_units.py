@@ -6,6 +6,7 @@ The twenty commonest actions are done as the table of the page's README says, an
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import httpx
@@ -385,3 +386,24 @@ def test_what_the_help_lists_is_for_whoever_looks(page: Any, hand: Hand) -> None
     assert rows.count() >= 35
     assert page.locator("[data-testid=commands] tr[data-name=end] kbd").inner_text() == "x"
     shot(page, "help")
+
+
+def test_why_a_marker_does_not_move_is_told(desk: httpx.Client, page: Any) -> None:
+    said = {"id": "ghost-7", "lat": PLACE[1], "lon": PLACE[0]}
+    assert desk.get("/v1/osmand", params=said).status_code == 404
+    ahead = {"id": "U0", "lat": PLACE[1], "lon": PLACE[0], "timestamp": int(time.time()) + 3_660}
+    for n in range(5):
+        assert desk.get("/v1/osmand", params={**ahead, "speed": n}).is_success
+    page.keyboard.press("q")
+    page.get_by_test_id("trackers-button").click()
+    page.locator("[data-testid=odd-device]", has_text="its clock is 61 min ahead").wait_for()
+    page.locator("[data-testid=set-aside]", has_text="ghost-7: no unit has this id").wait_for()
+    shot(page, "trackers")
+    page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        shot(page, "phone-trackers")
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})
+    page.keyboard.press("Escape")
+    page.get_by_test_id("trackers").wait_for(state="detached")

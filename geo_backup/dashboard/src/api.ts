@@ -1,7 +1,7 @@
 /** Requests to the server; a refused one becomes a Problem whose message is words for people. */
 import { words } from "./words";
 import type { Geometry } from "geojson";
-import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, DeskMessage, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewMessage, NewNote, NewPlan, PageCode, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SignIn, Timeline, Timer, Track } from "./wire";
+import type { BackupAnswer, BackupMode, ClosedRoads, Closure, Cover, Decision, Device, DeskMessage, EmergencyEnd, Handover, Incident, IncidentPatch, LonLat, NewAssignment, NewClosure, NewIncident, NewMessage, NewNote, NewPlan, PageCode, Past, PlaceName, Places, Plan, Ranking, Reach, ReplayClock, Road, Route, RunCard, Session, SetAside, SignIn, Timeline, Timer, Track } from "./wire";
 
 /** What is wrong with one field; where somebody else changed it meanwhile, also how. */
 export interface Fault {
@@ -174,6 +174,9 @@ export const api = {
   /** Finished incidents since then that have all these words. */
   finished: (q: string, from: string, limit: number) =>
     request<{ incidents: Incident[] }>("GET", `/v1/incidents?state=closed&from=${encodeURIComponent(from)}&q=${encodeURIComponent(q)}&limit=${limit}`),
+  devices: () => request<{ devices: Device[] }>("GET", "/v1/devices"),
+  /** What trackers sent and nobody could use, the newest first. */
+  quarantine: () => request<{ quarantine: SetAside[]; total: number }>("GET", "/v1/quarantine"),
   handover: (since: string) => request<Handover>("GET", `/v1/handover?since=${encodeURIComponent(since)}`),
   etas: (target: LonLat, starts: LonLat[]) => request<{ etas_s: (number | null)[] }>("POST", "/v1/etas", { target, starts }),
   beats: () => request<{ features: { geometry: Geometry; properties: Record<string, unknown> }[] }>("GET", "/v1/beats"),

@@ -43,6 +43,24 @@ export interface Unit {
   inside_since: string[];
 }
 
+/** A tracker, and how it was last heard. */
+export interface Device {
+  device_id: string;
+  unit_id: string | null;
+  address: string;
+  clock_behind_s: number | null;
+  flags: string[];
+}
+
+/** A message of a tracker that nobody could use. */
+export interface SetAside {
+  at_time: string;
+  way: string;
+  device: string;
+  reason: string;
+  message: string;
+}
+
 /** What somebody may do, as the table of the server names it. */
 export type Right =
   | "look" | "look_ahead" | "look_around" | "look_back" | "drive_times" | "report" | "press" | "take" | "respond" | "dispatch"

@@ -91,6 +91,7 @@ export async function carry(order: Order, found: Found = {}): Promise<void> {
     case "overdue": return overdue.go();
     case "why": return void (desk.showWhy = !desk.showWhy);
     case "cover": return void (desk.showCover = !desk.showCover);
+    case "trackers": return void (desk.showTrackers = true);
     case "handover": return void (desk.showHandover = !desk.showHandover);
     case "plans": return desk.togglePlans();
     case "reach": return void (desk.showReach = !desk.showReach);

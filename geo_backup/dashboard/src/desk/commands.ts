@@ -55,6 +55,7 @@ export const COMMANDS: Record<Name, { takes: Takes; needs?: Right; keys?: string
   why: { takes: "nothing", needs: "look_ahead", keys: "w" },
   cover: { takes: "nothing", needs: "look_ahead", keys: "v", ofNow: true },
   handover: { takes: "nothing", needs: "look_back", ofNow: true },
+  trackers: { takes: "nothing", needs: "fleet", ofNow: true },
   plans: { takes: "nothing", needs: "look_ahead", keys: "p", ofNow: true },
   reach: { takes: "nothing", needs: "look", keys: "r", ofNow: true },
   theme: { takes: "nothing", keys: "t" },

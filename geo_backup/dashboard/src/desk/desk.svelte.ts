@@ -33,6 +33,7 @@ class Desk implements Listener {
   showCover = $state(false);
   showPlans = $state(false);
   showHandover = $state(false);
+  showTrackers = $state(false);
   theme = $state<Theme>((localStorage.getItem("theme") as Theme | null) ?? (systemDark.matches ? "dark" : "light"));
 
   /** Under which name this desk acknowledges where nobody is signed in, as the log will have it. */

@@ -46,6 +46,7 @@ export const verbs = {
   why: [["why"], "why", "why these units"],
   cover: [["cover"], "cover", "cover of the area"],
   handover: [["handover"], "handover", "the hand-over of the shift, to read or to print"],
+  trackers: [["trackers"], "trackers", "trackers to look at, and what they sent that was not used"],
   plans: [["plans"], "plans", "plans"],
   reach: [["reach"], "reach", "how far one gets in 2, 5 and 10 minutes"],
   theme: [["theme", "dark", "light"], "theme", "light or dark"],

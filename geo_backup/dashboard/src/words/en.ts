@@ -8,6 +8,7 @@ import { past, record } from "./past";
 import { messages } from "./messages";
 import { phone } from "./phone";
 import { timers } from "./timers";
+import { trackers } from "./trackers";
 import { units } from "./units";
 import { minutesSeconds, times, type Zone } from "./numbers";
 
@@ -118,6 +119,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const en = {
   units,
+  trackers,
   phone,
   timers,
   messages,
