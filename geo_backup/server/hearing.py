@@ -30,7 +30,7 @@ CHANGED = (
     "borrows it. It is believed once the other was silent for a minute"
 )
 MOVED_NOBODY = {
-    "future": "its time lies in the future: the device's clock is ahead, set it right (GET /v1/devices says by how much)",
+    "future": "its time lies in the future: the device's clock is ahead (GET /v1/devices says by how much); set it right",
     "jump": "it is farther away than anything drives in that time; it is believed once others bear it out",
     "inaccurate": "it is too inaccurate to be routed from; let the device see the sky",
     "null_island": "0, 0 is where a receiver is that has no fix",
