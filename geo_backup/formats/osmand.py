@@ -9,6 +9,7 @@ here, in metres a second in JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from geo_backup.errors import BadValueError
@@ -20,10 +21,15 @@ from geo_backup.formats.tracks import KNOTS
 def read(pairs: Sequence[tuple[str, str]], received_ms: int) -> Heard:
     """The message of a URL or a form. Raises `BadValueError` where it names no device."""
     said = dict(pairs)
-    names = named(said.get("id"), said.get("deviceid"))
-    if not names:
+    names, pressed = named(said.get("id"), said.get("deviceid")), _is_sos(said.get("alarm"))
+    if not names and not pressed:
         raise BadValueError("/id", "missing", "id is missing: the device identifier of the app's settings")
-    return heard(names, SOS in said.get("alarm", "").lower().split(","), lambda: _fix(once(pairs), received_ms))
+    return heard(names, pressed, lambda: _fix(once(pairs), received_ms))
+
+
+def _is_sos(alarm: object) -> bool:
+    """Whether a value of `alarm` is a call for help; several stand with commas between them."""
+    return isinstance(alarm, str) and SOS in alarm.lower().replace(" ", "").split(",")
 
 
 def _fix(pairs: Mapping[str, str], received_ms: int) -> Fix | None:
@@ -43,14 +49,22 @@ def _fix(pairs: Mapping[str, str], received_ms: int) -> Fix | None:
     )
 
 
-def read_json(document: Any, received_ms: int) -> Heard:
-    """The message of a newer Traccar Client. Raises `BadValueError` where it names no device."""
-    names = named(document.get("device_id")) if isinstance(document, dict) else ()
-    if not names:
+def read_json(document: Any, received_ms: int, pairs: Mapping[str, str] = MappingProxyType({})) -> Heard:
+    """The message of a newer Traccar Client, and the `pairs` of its URL. Its button for help puts `alarm` into the
+    location's `extras`; other senders put it beside them. Raises `BadValueError` where it names no device."""
+    document = document if isinstance(document, dict) else {}
+    location = _member(document, "location")
+    says = (document, _member(document, "extras"), location, _member(location, "extras"), pairs)
+    pressed = any(_is_sos(part.get("alarm")) for part in says)
+    names = named(document.get("device_id"), pairs.get("id"))
+    if not names and not pressed:
         raise BadValueError("/device_id", "missing", "device_id is missing: the app's device identifier")
-    location = document.get("location")
-    location = location if isinstance(location, dict) else {}
-    return heard(names, str(location.get("alarm", "")).lower() == SOS, lambda: _fix_in(location, received_ms))
+    return heard(names, pressed, lambda: _fix_in(location, received_ms))
+
+
+def _member(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _fix_in(location: dict[str, Any], received_ms: int) -> Fix | None:

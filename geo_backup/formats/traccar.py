@@ -21,10 +21,11 @@ def read(document: Any) -> Heard:
         raise BadValueError("/", "no_object", "what Traccar forwards is a JSON object")
     device, position, event = (_member(document, name) for name in ("device", "position", "event"))
     names = named(device.get("uniqueId"), device.get("name"))
-    if not names:
-        raise BadValueError("/device/uniqueId", "missing", "device.uniqueId is missing")
     # an alarm comes twice, with its position and as an event: either is a press
-    return heard(names, _alarm(position) or _alarm(event), lambda: _fix(position))
+    pressed = _alarm(position) or _alarm(event)
+    if not names and not pressed:
+        raise BadValueError("/device/uniqueId", "missing", "device.uniqueId is missing")
+    return heard(names, pressed, lambda: _fix(position))
 
 
 def _fix(position: dict[str, Any]) -> Fix | None:

@@ -89,7 +89,7 @@ class Mqtt:
             except (OSError, ValueError) as error:
                 raise section.wrong("ca", f"is no certificate authority in PEM: {error}") from None
         self._held: deque[paho.MQTTMessage] = deque()
-        self._awake = False
+        self._awake = self._missed = False
         self.connected = self.connections = self.retained = self.other = self.overflow = self.unacknowledged = 0
 
     def bind(self, tls: ssl.SSLContext | None = None) -> None:
@@ -99,6 +99,7 @@ class Mqtt:
         """Receive until cancelled. The broker need not be there yet."""
         loop, client = asyncio.get_running_loop(), self._client
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_connect_fail = self._on_connect_fail
         client.on_message = partial(self._on_message, loop, inlet)
         properties = None
         if self.is_v5:
@@ -121,7 +122,7 @@ class Mqtt:
         if reason.is_failure:
             log_.warning("the MQTT broker %s:%d refuses this server: %s", self.host, self.port, reason)
             return
-        self.connected, self.connections = 1, self.connections + 1
+        self.connected, self.connections, self._missed = 1, self.connections + 1, False
         for topic in self.topics:
             if self.is_v5:  # a message that the broker kept is no news: it is not asked for
                 client.subscribe(
@@ -129,6 +130,11 @@ class Mqtt:
                 )
             else:
                 client.subscribe(topic, 1)
+
+    def _on_connect_fail(self, client: paho.Client, _: object) -> None:
+        if not self._missed:
+            log_.warning("the MQTT broker %s:%d does not answer; it is called again and again", self.host, self.port)
+        self._missed = True
 
     def _on_disconnect(self, client: paho.Client, _: object, flags: object, reason: Any, properties: object) -> None:
         if self.connected:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 
 from geo_backup.errors import BadValueError, LogError
@@ -30,7 +31,7 @@ CHANGED = (
     "borrows it. It is believed once the other was silent for a minute"
 )
 MOVED_NOBODY = {
-    "future": "its time lies in the future: the device's clock is ahead (GET /v1/devices says by how much); set it right",
+    "future": "its time lies in the future: set the device's clock right (GET /v1/devices says how far it is ahead)",
     "jump": "it is farther away than anything drives in that time; it is believed once others bear it out",
     "inaccurate": "it is too inaccurate to be routed from; let the device see the sky",
     "null_island": "0, 0 is where a receiver is that has no fix",
@@ -73,7 +74,7 @@ class Hearing:
         """Units by callsign, once one is asked for."""
         self._new: set[str] = set()
         self.nobody = ""
-        """A device that nobody knows, where messages came from such ones alone."""
+        """Why nobody is moved, where messages came from devices alone that nobody knows."""
         self._unknown_device = ""
         self.ignored: str | None = None
         """Why the last of the fixes moved nobody, once all is recorded."""
@@ -99,7 +100,7 @@ class Hearing:
             self._set_aside(device, "address_changed", CHANGED.format(address), message)
         elif unit_id is None:
             self._unknown_device = device or "(without a name)"
-            self._set_aside(device, "unknown_device", UNKNOWN, message)
+            self._set_aside(device, "unknown_device", self._why_unknown(), message)
         elif heard.cancelled:
             if sure:
                 self._cancelled[unit_id] = None
@@ -140,17 +141,18 @@ class Hearing:
         return caller
 
     def _caller(self, heard: Heard) -> str | None:
-        """Who calls for help of whom nobody knows: by the first name that can be a unit's, unless the token speaks for
-        others alone."""
+        """Who calls for help of whom nobody knows: by the first name that can be a unit's, or else by where it comes
+        from; unless the token speaks for others alone."""
         if units_of(self._who, "press") is not None:
             return None
-        return next((name for name in heard.names if is_id(name)), None)
+        nameless = re.sub(r"[^A-Za-z0-9._:-]", "-", f"{self.way}:{self._client}")[:64]
+        return next((name for name in heard.names if is_id(name)), nameless)
 
     async def finish(self) -> list[Pressed]:
         """Record what can be and sound what was pressed; answers with the emergencies. Raises `LogError` where nothing
         can be recorded and nobody was heard either."""
         if self._unknown_device and not self._events and not self._pressed and not self._cancelled:
-            self.nobody = self._unknown_device
+            self.nobody = f"{self._unknown_device} is nobody here: {self._why_unknown()}"
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
         called, _ = await declare_all(
             self.node,
@@ -180,6 +182,15 @@ class Hearing:
             if reason is not None and reason not in USUAL:
                 self._set_aside(device, reason, MOVED_NOBODY.get(reason, reason), message)
         return called
+
+    def _why_unknown(self) -> str:
+        mine = units_of(self._who, "report")
+        if mine is None:
+            return UNKNOWN
+        units = " and ".join(sorted(mine)) or "no unit"
+        return (
+            f"its token speaks for {units}, which nobody has registered or which it does not name: PUT /v1/units/{{id}}"
+        )
 
     def _unit(self, heard: Heard) -> str | None:
         """The unit that a message is of: one of those that its token speaks for, or one of its names."""

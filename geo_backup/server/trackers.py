@@ -17,7 +17,7 @@ from geo_backup.formats import osmand, owntracks, traccar
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheIntake, TheQuarantine, routes_of
-from geo_backup.server.hearing import UNKNOWN, Hearing
+from geo_backup.server.hearing import Hearing
 from geo_backup.server.problems import Problem, may, not_json
 from geo_backup.server.speaker import TOKEN_IN_URL, speaking
 from geo_backup.wire import documents
@@ -51,7 +51,8 @@ async def take_osmand(intake: TheIntake, request: Request) -> Response:
     hearing = Hearing(intake, "osmand", speaking(), address_of(request))
     if body.lstrip()[:1] == b"{":
         document = _json(body)
-        hearing.read(lambda: osmand.read_json(document, hearing.now_ms), document)
+        said = dict(request.query_params)
+        hearing.read(lambda: osmand.read_json(document, hearing.now_ms, said), document)
     else:
         pairs = parse_qsl(body.decode(errors="replace"))
         hearing.read(lambda: osmand.read(pairs, hearing.now_ms), dict(pairs))
@@ -113,7 +114,7 @@ async def _answer(hearing: Hearing, body: str = "") -> Response:
     so."""
     await hearing.finish()
     if hearing.nobody:
-        raise Problem(404, f"{hearing.nobody} is nobody here: {UNKNOWN}")
+        raise Problem(404, hearing.nobody)
     return PlainTextResponse(body)
 
 

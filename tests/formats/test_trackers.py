@@ -151,3 +151,19 @@ def test_nothing_that_is_said_breaks_a_codec(pairs: dict[str, str], document: An
         if heard is not None and heard.fix is not None:
             assert -180 <= heard.fix.lon <= 180
             assert -90 <= heard.fix.lat <= 90
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"device_id": "E7", "alarm": "sos"},
+        {"device_id": "E7", "extras": {"alarm": "sos"}},
+        {"device_id": "E7", "location": {"alarm": "sos"}},
+        {"device_id": "E7", "location": {"extras": {"alarm": "SOS, jamming"}}},
+        {"location": {"extras": {"alarm": "sos"}}},
+    ],
+)
+def test_a_traccar_client_is_heard_wherever_it_says_sos(said: dict[str, Any]) -> None:
+    assert osmand.read_json(said, 0).pressed
+    assert osmand.read_json({"device_id": "E7"}, 0, {"alarm": "sos"}).pressed
+    assert not osmand.read_json({"device_id": "E7", "location": {"extras": {"alarm": "sosig"}}}, 0).pressed

@@ -118,3 +118,19 @@ def _ended(http: httpx.Client, unit_id: str) -> None:
     (call,) = [one for one in http.get("/v1/emergencies").json()["emergencies"] if one["for_unit_id"] == unit_id]
     end = {"by": "supervisor", "who": "Sgt", "reason": "a test"}
     assert http.post(f"/v1/emergencies/{call['incident_id']}/clear", json=end).is_success
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "body"),
+    [
+        ("osmand", {"alarm": "sos", "lat": str(NORTH[1]), "lon": str(NORTH[0])}, None),
+        ("traccar", {}, {"position": {"attributes": {"alarm": "sos"}}}),
+    ],
+)
+def test_who_calls_without_a_name_is_heard(http: httpx.Client, path: str, query: dict[str, str], body: Any) -> None:
+    answer = http.post(f"/v1/{path}", params=query, json=body) if body else http.get(f"/v1/{path}", params=query)
+    assert answer.status_code == 200
+    called = f"{path}:127.0.0.1"
+    (call,) = [one for one in http.get("/v1/emergencies").json()["emergencies"] if one["for_unit_id"] == called]
+    assert not call["emergency"]["verified"]
+    _ended(http, called)
