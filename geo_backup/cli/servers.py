@@ -173,13 +173,15 @@ def quarantine(
 ) -> None:
     """What trackers sent and nobody could use: the last messages, why, and what to do about it.
 
+    A server that asks who you are takes a token from GEO_BACKUP_TOKEN.
+
     Example: geo-backup quarantine http://127.0.0.1:8000
     """
     found = asyncio.run(_quarantine(url))
     if as_json:
         print(json.dumps(found))
     else:
-        show(words.quarantine(found))
+        show(*words.quarantine(found))
 
 
 @app.command()

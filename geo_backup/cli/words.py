@@ -343,18 +343,26 @@ def traffic(loaded: Mapping[str, Any] | None) -> str:
     )
 
 
-def quarantine(found: Mapping[str, Any]) -> Table | str:
-    """The messages that were set aside, the newest first; what strangers sent steers no terminal."""
+def quarantine(found: Mapping[str, Any]) -> Iterator[str]:
+    """The messages that were set aside, the newest first, those alike together; what strangers sent steers no
+    terminal."""
+
+    def shown(text: str) -> str:
+        return "".join(one if one.isprintable() else " " for one in text)
+
     rows = found["quarantine"]
     if not rows:
-        return "nothing was set aside: every message of a tracker could be used"
-    table = Table(title=f"the last {len(rows):,} of {so_many(found['total'], 'message')} that nobody could use")
-    for heading in ("at", "way", "device", "why, and what to do", "message"):
-        table.add_column(heading, overflow="fold")
+        yield "nothing was set aside: every message of a tracker could be used"
+        return
+    yield f"the last {len(rows):,} of {so_many(found['total'], 'message')} that nobody could use"
+    alike: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        cells = (row["at_time"][:19], row["way"], row["device"], row["reason"], row["message"][:80])
-        table.add_row(*(escape("".join(one if one.isprintable() else " " for one in cell)) for cell in cells))
-    return table
+        alike.setdefault((row["way"], row["device"], row["reason"]), []).append(row)
+    for (way, device, reason), those in alike.items():
+        times = "" if len(those) == 1 else f", {len(those)} times"
+        yield f"\n{those[0]['at_time'][:19]}Z  {way}  {shown(device) or '(without a name)'}{times}"
+        yield f"  {shown(reason)}"
+        yield f"  {shown(those[0]['message'][:160])}"
 
 
 def world(now: World) -> Table:
