@@ -8,6 +8,7 @@ import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
+import { officersCalls } from "./officers_calls.svelte";
 import { past } from "./past.svelte";
 import { session } from "./session.svelte";
 import { titleOf } from "./titles";
@@ -187,6 +188,7 @@ export async function askBackup(mode: BackupMode): Promise<void> {
   let said = words.backup.asked(mode);
   const work = async () => {
     const answer = await api.askBackup(id, ask);
+    officersCalls.see(id);
     const going = standing(world.incidentOf[id]?.assignments).map((row) => row.unit_id);
     const more = answer.units.filter((row) => !going.includes(row.unit_id)).length;
     if (going.length) said = words.backup.askedAgain(going.length, going.length + more, more);

@@ -283,6 +283,8 @@ export const en = {
   },
 
   incident: {
+    backupSign: "BACKUP",
+    moreCalls: (count: number) => `${count} more ${count === 1 ? "call" : "calls"} for backup`,
     opening: "Opening the incident…",
     /** What it is and where, else what was said of it, else the end of its id. */
     title({ emergency, kind, place, note, incident_id }: Incident, callsign: string): string {
