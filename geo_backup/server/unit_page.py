@@ -9,7 +9,7 @@ import segno
 from fastapi import Request
 
 from geo_backup.custody import SignedOut
-from geo_backup.events import ANY, BackupRequested, Event, IncidentNoted, Need
+from geo_backup.events import ANY, BackupRequested, IncidentNoted, Need
 from geo_backup.live_map import Incident, Unit
 from geo_backup.live_map.state import OPEN_STATES
 from geo_backup.node import Node
@@ -31,6 +31,7 @@ from geo_backup.wire.told import Told
 
 PRIORITY = {"immediate": 1, "delayed": 2}
 """Of an incident that is opened by a call for backup."""
+URGENCY = {"immediate": "at once", "delayed": "when units are free"}
 OVER = "this code was used, or is older than ten minutes: ask the desk for a new one"
 NO_PLACE = "this unit has no position yet: send lon and lat, or say by radio where you are"
 MANY = 50
@@ -131,18 +132,14 @@ async def call_backup(
         several=standing.several,
         run_card=standing.run_card,
     )
-    said: list[Event] = []
-    if body.note and not opened:
-        said.append(
-            IncidentNoted(
-                event_id=f"noted:{standing.opening}:{request_id}",
-                received_ms=asked.received_ms,
-                incident_id=standing.incident_id,
-                note_id=request_id,
-                text=body.note,
-            )
-        )
-    await record(node, asked, *said)
+    said = IncidentNoted(
+        event_id=f"noted:{standing.opening}:{request_id}",
+        received_ms=asked.received_ms,
+        incident_id=standing.incident_id,
+        note_id=named,
+        text=_said(unit, body, "" if opened else body.note),
+    )
+    await record(node, asked, said)
     return told_incident(incident_of(node, standing.incident_id), 201)
 
 
@@ -172,6 +169,11 @@ async def _opened(node: Node, places: TheGazetteer, unit: Unit, body: UnitBackup
     )
     await incidents.open_incident(node, places, new)
     return incident_of(node, request_id)
+
+
+def _said(unit: Unit, body: UnitBackup, note: str) -> str:
+    """The call in words, for the incident's notes: desks tell whose it is and that it waits by the note's id."""
+    return f"{unit.callsign or unit.unit_id} asks for {body.units} more, {URGENCY[body.mode]}{note and ': '}{note}"
 
 
 def _more(incident: Incident, units: int) -> tuple[Need, ...]:

@@ -40,12 +40,16 @@ def test_a_message_is_written_in_the_card_of_a_unit_and_stands_until_it_is_ackno
     message = standing(desk, "Use the gate in the north")
     assert (message["to"], message["urgent"]) == ("units", False)
     row = page.locator(f"[data-testid=unheard-row][data-message={message['message_id']}]")
-    row.get_by_text("not seen").wait_for()
+    row.get_by_text("not shown yet").wait_for()
     says(desk, message, PATROLS[0], "shown")
-    row.get_by_text("seen, no answer").wait_for()
+    row.get_by_text("no answer").wait_for()
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     card.locator("[data-testid=message-open]").click()
+    field = card.locator("[data-testid=message-text]")
+    for width in (800, 1400, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert field.bounding_box()["width"] >= 250, width
     shot(page, "message-390")
     page.set_viewport_size({"width": 1400, "height": 900})
     says(desk, message, PATROLS[0])

@@ -221,7 +221,11 @@ def test_an_officer_asks_for_more(desk: httpx.Client) -> None:
         more = phone.post("/v1/units/P1/backup", json={**ask, "units": 1, "mode": "delayed", "request_id": "b-two"})
         assert [need["count"] for need in more.json()["requirement"]] == [3]
         assert more.json()["incident_id"] == "b-one"
-        assert (incident["note"], [note["text"] for note in more.json()["notes"]]) == ("two, at once", ["two, at once"])
+        assert incident["note"] == "two, at once"
+        assert [(note["note_id"], note["text"]) for note in more.json()["notes"]] == [
+            ("call:P1:b-one", "P1 asks for 2 more, at once"),
+            ("call:P1:b-two", "P1 asks for 1 more, when units are free: two, at once"),
+        ]
     assert desk.post("/v1/incidents/b-one/close").status_code == 200
     desk.put("/v1/units/P2/crew", json={"crew": [{"capabilities": []}], "shift_ends": None})
     desk.put("/v1/units/P3", json=unit_body(callsign="P3"))

@@ -54,6 +54,8 @@ describe("a line", () => {
     ["msg p17 ladder3 call in", { name: "message", units: ["U17", "F3"], text: "call in" }],
     ["msg #2 two dogs in the yard", { name: "message", incident: "I-NHTEBN", text: "two dogs in the yard" }],
     ["msg all storm at 18:00", { name: "message", text: "storm at 18:00" }],
+    ["msg p17 urgent come back", { name: "urgent", units: ["U17"], text: "come back" }],
+    ["msg all Urgent: come back", { name: "urgent", text: "come back" }],
     ["urgent p17 leave the house", { name: "urgent", units: ["U17"], text: "leave the house" }],
     ["backup", { name: "backup", incident: "I-ROBBER" }],
     ["planned 45 #2", { name: "planned", incident: "I-NHTEBN", number: 45 }],

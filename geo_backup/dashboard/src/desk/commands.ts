@@ -253,9 +253,11 @@ const TAKEN: Record<Takes, (rest: string[], known: Known, order: Order) => Order
     const units: string[] = [];
     if (!at) for (; at < rest.length && unitsOf(rest[at]!, known).length; at++) units.push(oneUnit(rest[at]!, known));
     if (!at) units.push(oneUnit(rest[0]!, known));
-    const text = rest.slice(at).join(" ");
+    // "msg p17 urgent come back": an alarm too much harms nobody.
+    const urgent = verbOf((rest[at] ?? "").replace(/[:,!]+$/, "")) === "urgent";
+    const text = rest.slice(urgent ? at + 1 : at).join(" ");
     if (!text) throw new Stop("text");
-    return { ...order, units: [...new Set(units)], incident, text };
+    return { ...order, name: urgent ? "urgent" : order.name, units: [...new Set(units)], incident, text };
   },
   filter: (rest, _known, order) => ({ ...order, text: rest.join(" ") }),
 };

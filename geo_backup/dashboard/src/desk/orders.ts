@@ -1,5 +1,5 @@
 /** What the desk orders, each said to the server and then in a notice; what is done comes back through the feed. */
-import { api, newId, type Problem } from "../api";
+import { api, newId, Problem } from "../api";
 import { words } from "../words";
 import { world } from "../world/world.svelte";
 import type { BackupMode, EmergencyEnd, NewAssignment, Swap } from "../wire";
@@ -8,6 +8,7 @@ import { consent } from "./consent.svelte";
 import { desk } from "./desk.svelte";
 import * as losses from "./losses";
 import { notice } from "./notice.svelte";
+import { officersCalls } from "./officers_calls.svelte";
 import { past } from "./past.svelte";
 import { session } from "./session.svelte";
 import { titleOf } from "./titles";
@@ -116,6 +117,22 @@ export async function sendSet(): Promise<void> {
   await sendAll(id, toSend.map((row) => row.unit_id));
 }
 
+/** Sends each, whatever is said of the others; who could not be sent is named beside who was. */
+async function allGo(units: readonly string[], assign: (unit: string) => Promise<unknown>): Promise<void> {
+  const answers = await Promise.allSettled(units.map(assign));
+  const failed = units.flatMap((unit, n) => {
+    const answer = answers[n]!;
+    return answer.status === "rejected" ? [{ unit, why: answer.reason as unknown }] : [];
+  });
+  if (!failed.length) return;
+  const first = failed.find(({ why }) => why instanceof Problem && why.unsure)?.why ?? failed[0]!.why;
+  if (first instanceof Problem && !first.unsure) {
+    const went = units.filter((_unit, n) => answers[n]!.status === "fulfilled").map((unit) => world.callsign(unit));
+    first.message = words.incident.notAllWent(failed.map(({ unit, why }) => [world.callsign(unit), why instanceof Error ? why.message : String(why)]), went);
+  }
+  throw first;
+}
+
 /** Sends units; asks first where other incidents lose them. */
 export async function sendAll(id: string, units: string[]): Promise<void> {
   if (!linked()) return;
@@ -123,7 +140,7 @@ export async function sendAll(id: string, units: string[]): Promise<void> {
   const callsigns = units.map((unit) => world.callsign(unit)).join(", ");
   const lost = losses.ofSending(units, id);
   const taken = new Set(units.filter((unit) => losses.worksFor(unit, id)));
-  const all = () => Promise.all(units.map((unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) })));
+  const all = () => allGo(units, (unit_id) => api.assign(id, { unit_id, ...read, ...(taken.has(unit_id) ? { preempt: true as const } : {}) }));
   const done = { undo: taken.size ? null : () => recall(id, units), looked: isSent(id, units), refused: sentBefore };
   const act = () => once(id, units, () => notice.attempt(all, words.incident.sent(callsigns, titleOf(id)), done));
   if (lost.length) consent.ask({ title: words.consent.takeSet(callsigns), losses: lost, yes: words.backup.sendThese(units.length), no: words.consent.leave, act });
@@ -187,6 +204,7 @@ export async function askBackup(mode: BackupMode): Promise<void> {
   let said = words.backup.asked(mode);
   const work = async () => {
     const answer = await api.askBackup(id, ask);
+    officersCalls.see(id);
     const going = standing(world.incidentOf[id]?.assignments).map((row) => row.unit_id);
     const more = answer.units.filter((row) => !going.includes(row.unit_id)).length;
     if (going.length) said = words.backup.askedAgain(going.length, going.length + more, more);

@@ -283,6 +283,11 @@ export const en = {
   },
 
   incident: {
+    /** Some of those who were to go could not: who, why, and who went. */
+    notAllWent: (failed: readonly (readonly [callsign: string, why: string])[], went: readonly string[]) =>
+      [...failed.map(([callsign, why]) => `${callsign} was not sent: ${why}`), went.length ? `${went.join(", ")} ${went.length === 1 ? "was" : "were"} sent.` : ""].filter(Boolean).join(" "),
+    backupSign: "BACKUP",
+    moreCalls: (count: number) => `${count} more ${count === 1 ? "call" : "calls"} for backup`,
     opening: "Opening the incident…",
     /** What it is and where, else what was said of it, else the end of its id. */
     title({ emergency, kind, place, note, incident_id }: Incident, callsign: string): string {

@@ -24,10 +24,10 @@ export const messages = {
   quoted: (text: string) => `\u201c${text}\u201d`,
   everybody: "all in service",
   allOn: (incident: string) => `all on ${incident}`,
-  /** "R-12 not seen, 2 min", "R-12 acknowledged 14:03". */
+  /** "R-12 not shown yet, 2 min", "shown to R-12, no answer, 2 min", "R-12 acknowledged 14:03". */
   state: (callsign: string, { shown_time, acknowledged_time }: Recipient, { sent_time }: DeskMessage, nowMs: number, zone: Zone): string => {
     if (acknowledged_time) return `${callsign} acknowledged ${minute(Date.parse(acknowledged_time), zone)}`;
-    return `${callsign} ${shown_time ? "seen, no answer" : "not seen"}, ${age(sent_time, nowMs)}`;
+    return `${shown_time ? `shown to ${callsign}, no answer` : `${callsign} not shown yet`}, ${age(sent_time, nowMs)}`;
   },
   sign: ({ urgent }: DeskMessage): string => (urgent ? "URGENT" : ""),
   few,

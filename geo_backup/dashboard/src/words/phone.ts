@@ -11,6 +11,9 @@ export const phone = {
   another: "Another code",
   count: (phones: number) => (phones ? `${counted(phones)} in, until the shift ends.` : "No phone is in."),
   end: (phones: number) => `End ${counted(phones)}`,
+  endReally: (phones: number, callsign: string) => `End ${counted(phones)} of ${callsign}?`,
+  endLoss: (callsign: string, phones: number, danger: boolean) =>
+    `${danger ? `${callsign} is in danger. ` : ""}${phones === 1 ? "It sends" : "They send"} no position, no button and no word for ${callsign} any more; a new code is needed to come in again.`,
   leave: "Done",
   loopback: "A phone cannot open this address: it means the phone itself. Open the desk by the server\u2019s name first, with https.",
   insecure: "Phones share their position with https addresses only. Open the desk by https first.",

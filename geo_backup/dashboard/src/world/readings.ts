@@ -1,5 +1,5 @@
 /** What a document of the server says at this moment: how old a fix is, what a closure does now, what comes first. */
-import type { Assignment, Closure, Freshness, FreshnessLimits, Incident, Unit } from "../wire";
+import type { Assignment, Closure, Freshness, FreshnessLimits, Incident, Note, Unit } from "../wire";
 
 const GRADES = ["live", "delayed", "stale", "lost"] as const;
 
@@ -55,3 +55,15 @@ export function metres([lon, lat]: readonly [number, number], [lon2, lat2]: read
 
 /** Whether a unit of these capabilities is what is asked for. */
 export const is = (capabilities: readonly string[], name: string): boolean => name === "any" || capabilities.includes(name);
+
+/** The server names the note of a call after the unit. */
+const CALL = /^call:(.+):[^:]*$/;
+
+/** Whose call a note is; undefined: it is no call. */
+export const callerOf = ({ note_id }: Note): string | undefined => CALL.exec(note_id)?.[1];
+
+/** The newest call of an incident that nobody was sent after. */
+export function openCall({ notes, assignments }: Pick<Incident, "notes" | "assignments">): Note | undefined {
+  const call = notes.findLast((note) => callerOf(note));
+  return call && !underWay(assignments).some(({ at }) => at > call.at) ? call : undefined;
+}
