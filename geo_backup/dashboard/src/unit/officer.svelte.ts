@@ -3,9 +3,11 @@ import { Problem, api, newId, page } from "../api";
 import { chime } from "../desk/siren";
 import { metres } from "../world/readings";
 import { world } from "../world/world.svelte";
+import { nothing, type Told } from "../world/merge";
 import { words } from "../words/unit";
-import type { DeskMessage, Incident, LonLat, Position, Ranking, Route, Session, Unit } from "../wire";
+import type { DeskMessage, Incident, LonLat, Ranking, Route, Session, Unit } from "../wire";
 import { keep, kept } from "./kept";
+import { knownOf } from "./known";
 import { Outbox, type Fix, type Held, type Parcel, type Pressed } from "./outbox";
 import { share } from "./sharing.svelte";
 
@@ -33,13 +35,10 @@ interface Who {
   device: string;
 }
 
-/** What is shown until the link is back after the page was opened without one. */
-interface Known {
-  unit: Unit | null;
-  position: Position | null;
-  incident: Incident | null;
-  ranking: Ranking | null;
-  route: Route | null;
+/** The way to one incident: it is worth nothing for another. */
+interface Way {
+  incident: string;
+  route: Route;
 }
 
 /** The code in an address, or in what was typed of it. */
@@ -55,8 +54,8 @@ class Officer {
   #box = new Outbox("");
   pressed = $state.raw<Pressed[]>([]);
   waiting = $state(0);
-  route = $state.raw<Route | null>(null);
-  #kept = $state.raw<Known | null>(null);
+  #way = $state.raw<Way | null>(null);
+  nowMs = $state(Date.now());
   #connected = false;
   #sending = false;
   /** Who this is was asked again since something was refused. */
@@ -65,13 +64,17 @@ class Officer {
   #routed: { at: LonLat; incident: string; ms: number } | null = null;
   #keptMs = 0;
 
+  // what was kept is told to the world, so that nothing here asks whether there is a link
   #live = $derived(world.live.epoch !== null);
-  unit = $derived<Unit | null>((this.#live ? world.units[this.who?.unit ?? ""] : this.#kept?.unit) ?? null);
+  unit = $derived<Unit | null>(world.units[this.who?.unit ?? ""] ?? null);
   /** What the unit works on, or what was opened for it. */
-  incident = $derived<Incident | null>(this.#live ? this.#mine() : (this.#kept?.incident ?? null));
-  ranking = $derived<Ranking | null>((this.#live ? world.rankings[this.incident?.incident_id ?? ""] : this.#kept?.ranking) ?? null);
+  incident = $derived<Incident | null>(this.#mine());
+  ranking = $derived<Ranking | null>(world.rankings[this.incident?.incident_id ?? ""] ?? null);
   /** How far the unit has come with it; empty: it is not sent there. */
   progress = $derived(this.incident?.assignments.find((row) => row.unit_id === this.who?.unit)?.state ?? "");
+  accepting = $derived(this.pressed.some(({ body }) => body.state === "acknowledged"));
+  accepted = $derived(this.progress === "acknowledged" || (this.progress === "assigned" && this.accepting));
+  route = $derived(this.#way && this.#way.incident === this.incident?.incident_id && this.progress !== "on_scene" ? this.#way.route : null);
   here = $derived<LonLat | null>(this.#here());
   /** Who else comes or is there, soonest first. */
   others = $derived(
@@ -88,6 +91,15 @@ class Officer {
   );
   /** The officer's own emergency that stands. */
   emergency = $derived(this.#emergency());
+  /** Who was sent to it. */
+  coming = $derived(
+    (this.emergency?.assignments ?? [])
+      .filter((row) => row.unit_id !== this.who?.unit && row.state in words.others.state)
+      .map(({ unit_id, state }) => {
+        const eta_s = world.rankings[this.emergency!.incident_id]?.assigned.find((one) => one.unit_id === unit_id)?.eta_s ?? null;
+        return { callsign: world.callsign(unit_id), state, eta_s };
+      }),
+  );
   /** One that was pressed and that nobody has heard yet. */
   unheard = $derived(this.pressed.find((one) => one.urgent) ?? null);
 
@@ -98,10 +110,13 @@ class Officer {
     // the address forgets the code at once: it is worth nothing to whoever reads it later
     if (location.hash) history.replaceState(null, "", location.pathname);
     chime.listen();
-    await this.#enter(code);
+    // whoever was in sees at once what is known, and can call for help, whatever the server says later
+    if (this.who) this.phase = "in";
+    if (this.who && !code) this.#connect();
     addEventListener("online", () => void this.#pump());
     addEventListener("pagehide", () => this.#keep(true));
     setInterval(() => this.#tick(), 1_000);
+    await this.#enter(code);
   }
 
   /** A code that was typed or pasted, where no camera opens this page. */
@@ -130,10 +145,6 @@ class Officer {
           continue;
         }
         this.trouble = words.door.noLink;
-        if (this.who && !code) {
-          this.phase = "in";
-          this.#connect();
-        }
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }
@@ -159,9 +170,9 @@ class Officer {
 
   #open(who: Who): void {
     this.#box = new Outbox(who.unit, kept<Held>("held"));
-    const known = kept<Known>("known");
-    this.#kept = known?.unit?.unit_id === who.unit ? known : null;
-    this.route = this.#kept?.route ?? null;
+    const known = kept<{ unit: string; told: Told }>("told");
+    if (!this.#live) world.live = known?.unit === who.unit ? known.told : nothing();
+    this.#way = kept<Way>("way");
     this.#show();
   }
 
@@ -180,11 +191,12 @@ class Officer {
   }
 
   /** Whether this phone is still in. */
-  async #look(): Promise<void> {
+  async #look(): Promise<boolean> {
     try {
       this.#is(await api.session());
+      return true;
     } catch {
-      // asked again with the next thing that is said
+      return false; // asked again with the next thing that is said
     }
   }
 
@@ -195,7 +207,7 @@ class Officer {
       return void (this.said = words.door.noLink);
     }
     share.stop();
-    for (const name of ["who", "held", "known"]) keep(name, null);
+    for (const name of ["who", "held", "told", "way"]) keep(name, null);
     location.reload();
   }
 
@@ -290,8 +302,7 @@ class Officer {
       const urgent = "pressed" in parcel && parcel.pressed.urgent;
       if (!(error instanceof Problem) || error.unsure || error.status >= 500 || error.status === 429) return "later";
       if (error.status === 401 || (error.status === 403 && !this.#looked)) {
-        this.#looked = true;
-        await this.#look(); // the page's word may be another one, or the session over
+        this.#looked = await this.#look(); // the page's word may be another one, or the session over
         return "later";
       }
       this.#looked = false;
@@ -353,11 +364,12 @@ class Officer {
 
   #here(): LonLat | null {
     if (share.here) return [share.here[1], share.here[2]];
-    const told = (this.#live ? world.positions[this.who?.unit ?? ""] : this.#kept?.position) ?? null;
-    return told && [told[0], told[1]];
+    const told = world.positions[this.who?.unit ?? ""];
+    return told ? [told[0], told[1]] : null;
   }
 
   #tick(): void {
+    this.nowMs = Date.now();
     void this.#pump();
     void this.#ask();
     this.#keep(false);
@@ -367,16 +379,14 @@ class Officer {
   async #ask(): Promise<void> {
     const { incident, here } = this;
     if (!incident || !here || this.progress === "on_scene" || incident.for_unit_id === this.who?.unit) {
-      if (!incident || this.progress === "on_scene") this.route = null;
       this.#routed = null;
       return;
     }
     const before = this.#routed?.incident === incident.incident_id ? this.#routed : null;
-    if (!before) this.route = this.#live ? null : this.route;
     if (world.link !== "live" || (before && (Date.now() - before.ms < ROUTE_MS || metres(before.at, here) < ROUTE_M))) return;
     this.#routed = { at: here, incident: incident.incident_id, ms: Date.now() };
     try {
-      this.route = await api.route(incident.incident_id, this.who!.unit);
+      this.#way = { incident: incident.incident_id, route: await api.route(incident.incident_id, this.who!.unit) };
     } catch {
       this.#routed.ms = Date.now(); // the last one stands
     }
@@ -387,8 +397,8 @@ class Officer {
     this.#keptMs = Date.now();
     keep("held", this.#box.held);
     if (!this.#live) return;
-    const known: Known = { unit: this.unit, position: world.positions[this.who.unit] ?? null, incident: this.incident, ranking: this.ranking, route: this.route };
-    keep("known", known);
+    keep("told", { unit: this.who.unit, told: knownOf(world.live, this.who.unit) });
+    keep("way", this.route && this.#way);
   }
 }
 

@@ -4,6 +4,13 @@ import { minutesSeconds } from "./numbers";
 const distance = (metres: number) => (metres < 995 ? `${Math.max(10, Math.round(metres / 10) * 10)} m` : `${(metres / 1000).toFixed(1)} km`);
 const counted = (units: number) => `${units} ${units === 1 ? "unit" : "units"}`;
 
+const state: Record<string, string> = { assigned: "sent", acknowledged: "sent", en_route: "on the way", staging: "waits near", on_scene: "there", transporting: "transports" };
+const does: Record<string, string> = { ...state, staging: "waiting near", transporting: "transporting" };
+const comes = (row: { callsign: string; state: string; eta_s: number | null }) => {
+  const when = row.state === "on_scene" ? "" : row.eta_s === null ? ", time not known" : `, in ${minutesSeconds(row.eta_s)}`;
+  return `${row.callsign} is ${does[row.state] ?? row.state}${when}.`;
+};
+
 export const words = {
   title: (callsign: string) => callsign,
   door: {
@@ -17,6 +24,10 @@ export const words = {
     noLink: "The server does not answer. This page tries again by itself.",
     over: "Your session is over: the shift has ended, or the desk has ended it. Scan a new code. Until then nothing reaches the desk from here: use the radio.",
     leave: "Sign out",
+    sureEmergency: "Your emergency stands. Without this page you do not see who comes, and what is not sent yet is lost.",
+    sureUnsent: "Something is not sent yet. It is lost if you sign out now.",
+    leaveStill: "Sign out all the same",
+    stay: "Stay signed in",
   },
   link: { connecting: "connecting\u2026", live: "connected", quiet: "no word", lost: "no link" },
   offline: "No link. What you press is kept and sent when the link is back. Use the radio for what is urgent.",
@@ -26,6 +37,7 @@ export const words = {
     stop: "Stop sharing",
     asking: "Looking for your position\u2026",
     on: "Position shared",
+    age: (seconds: number) => `Your position is ${minutesSeconds(seconds)} old: the phone has no newer one.`,
     denied: "This phone does not let the page know where it is. Allow it in the browser\u2019s settings of this page.",
     failing: "This phone does not know where it is.",
     insecure: "The position needs an https address. Ask whoever runs the server.",
@@ -87,7 +99,7 @@ export const words = {
     title: "Also there",
     none: "Nobody else is sent.",
     eta: (seconds: number) => `in ${minutesSeconds(seconds)}`,
-    state: { assigned: "sent", acknowledged: "sent", en_route: "on the way", staging: "waits near", on_scene: "there", transporting: "transports" } as Record<string, string>,
+    state,
   },
   backup: {
     button: "Backup",
@@ -107,11 +119,16 @@ export const words = {
     holding: "Keep holding\u2026",
     how: "Hold this button for one and a half seconds. The desk is alarmed, and sees where you are.",
     short: "Held too short: nothing was sent.",
+    slid: "Your finger slid off the button: nothing was sent.",
     sending: "Calling for help\u2026",
     unheard: "NOT HEARD YET. There is no link. USE THE RADIO. It is sent at once when the link is back.",
     unheardOver: "NOT HEARD. This phone is signed out. USE THE RADIO.",
-    heard: "The desk is alarmed. Nobody has answered yet.",
-    taken: (by: string) => `Answered by ${by}. Help is on the way.`,
+    /** Who has answered, and who comes: never more than is known. */
+    standing: (seen: { by: string; time: string } | null, coming: readonly { callsign: string; state: string; eta_s: number | null }[]) => {
+      const by = seen && `Seen by ${seen.by} at ${seen.time}`;
+      if (!coming.length) return by ? `${by}; nobody is sent yet.` : "The desk is alarmed. Nobody has answered yet.";
+      return [...coming.map(comes), ...(by ? [`${by}.`] : [])].join(" ");
+    },
     over: "The danger is over",
     word: "Your unit\u2019s word",
     end: "End the emergency",
