@@ -190,6 +190,7 @@ def test_an_officer_is_seen_accepts_and_is_shown_the_way(phone: Any, desk: httpx
         return str(next(row["state"] for row in rows if row["unit_id"] == UNIT))
 
     eventually(lambda: progress() == "acknowledged", "acknowledged")
+    phone.locator("[data-testid=now]", has_text="Accepted").wait_for()
     phone.get_by_test_id("status-en_route").tap()
     eventually(lambda: progress() == "en_route", "en route")
     phone.wait_for_selector("[data-testid=status-en_route][aria-pressed=true]")
@@ -207,8 +208,9 @@ def test_an_officer_is_seen_accepts_and_is_shown_the_way(phone: Any, desk: httpx
     shot(phone, "unit-landscape")
     sound(phone, "across")
     phone.set_viewport_size(UPRIGHT)
-    phone.get_by_test_id("status-available").tap()
+    phone.get_by_test_id("status-available").dblclick()
     assert progress() == "en_route"
+    phone.wait_for_timeout(650)
     phone.get_by_test_id("status-available").tap()
     eventually(lambda: progress() == "cleared", "cleared")
     phone.get_by_test_id("no-incident").wait_for()
@@ -218,6 +220,11 @@ def test_a_held_button_alarms_the_desk(phone: Any, desk: httpx.Client) -> None:
     hold(phone, 300)
     phone.get_by_test_id("held-short").wait_for()
     assert emergencies(desk) == []
+    phone.get_by_test_id("hold").hover()
+    phone.mouse.down()
+    phone.mouse.move(100, 300)
+    phone.get_by_text(re.compile("slid off")).wait_for()
+    phone.mouse.up()
     hold(phone, 1_550)
     pressed_s = time.monotonic()
     (cry,) = eventually(lambda: emergencies(desk), "the alarm", 1)
@@ -228,7 +235,22 @@ def test_a_held_button_alarms_the_desk(phone: Any, desk: httpx.Client) -> None:
     sound(phone, "emergency")
     assert desk.post(f"/v1/emergencies/{cry['incident_id']}/acknowledge", json={"by": "Desk 1"}).is_success
     phone.wait_for_selector("[data-testid=heard][data-taken=true]")
-    phone.get_by_text("Desk 1").wait_for()
+    phone.get_by_text(re.compile(r"Seen by .*Desk 1.* at .*nobody is sent yet", re.IGNORECASE)).wait_for()
+    phone.get_by_test_id("leave").tap()
+    phone.get_by_test_id("leaving").wait_for()
+    phone.get_by_test_id("stay").tap()
+    assert desk.post(f"/v1/incidents/{cry['incident_id']}/assignments", json={"unit_id": "U0"}).is_success
+    phone.locator("[data-testid=heard]", has_text=re.compile("U0 is sent, in")).wait_for()
+    phone.set_viewport_size({"width": 360, "height": 740})
+    phone.evaluate("document.documentElement.style.fontSize = '32px'")
+    phone.get_by_test_id("heard").wait_for()
+    shot(phone, "unit-large")
+    sound(phone, "large")
+    seen = "([id, bottom]) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect()[bottom]"
+    assert phone.evaluate(seen, ["heard", "top"]) == 0
+    assert phone.evaluate(seen, ["hold", "bottom"]) <= 740
+    phone.evaluate("document.documentElement.style.fontSize = ''")
+    phone.set_viewport_size(UPRIGHT)
 
 
 def test_a_message_is_shown_and_acknowledged_by_one_tap(phone: Any, desk: httpx.Client) -> None:
@@ -267,7 +289,9 @@ def test_what_is_pressed_without_a_link_is_kept(phone: Any, desk: httpx.Client) 
     sound(phone, "offline")
     assert emergencies(desk) == []
     phone.reload()  # the page itself was kept, and what waits in it
-    phone.wait_for_selector("[data-testid=unheard]")
+    phone.wait_for_selector("[data-testid=unit-page] [data-testid=unheard]")
+    phone.get_by_test_id("hold").wait_for()
+    shot(phone, "unit-reloaded")
     phone.context.set_offline(False)
     eventually(lambda: emergencies(desk), "the emergency")
     eventually(lambda: place(desk)[0] == pytest.approx(ways[-1]), "the newest place")
@@ -301,6 +325,7 @@ def test_a_desk_shows_the_code_and_ends_the_phones(browser: Any, desk: httpx.Cli
     page.get_by_test_id("qr").wait_for(state="detached")
     shot(page, "unit-desk-in")
     page.keyboard.press("e")
+    page.get_by_test_id("yes").click()
     page.wait_for_selector("[data-testid=phones][data-count='0']")
     phone.reload()
     phone.get_by_test_id("over").wait_for()
