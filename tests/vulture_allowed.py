@@ -14,6 +14,7 @@ _.CharacterDataHandler
 _.buffer_text
 _._source_stamp
 _.typing
+_.on_connect_fail
 _.model_config
 _.trace
 _.__getattr__
