@@ -2,11 +2,13 @@
 import type { ClosureKind } from "../world/readings";
 import type { BackupMode, Closure, Condition, FoundPlace, Freshness, Incident, Lacking, LonLat, Need, Parts, Ranking, RunCard } from "../wire";
 import { command } from "./commands";
+import { counted, percent, said } from "./english";
 import { handover } from "./handover";
 import { help } from "./help";
-import { past, record } from "./past";
 import { messages } from "./messages";
+import { past, record } from "./past";
 import { phone } from "./phone";
+import { plans } from "./plans";
 import { timers } from "./timers";
 import { trackers } from "./trackers";
 import { units } from "./units";
@@ -61,7 +63,6 @@ const CONDITIONS: Record<string, string> = {
   clock: "The server's clock is wrong. Times and ages on this page may be too.",
 };
 
-const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 /** The first names and how many more; roads without a name have a word too. */
 function streets(names: readonly string[]): string {
@@ -104,15 +105,10 @@ function age(ms: number): string {
 }
 
 const distance = (metres: number) => (metres < 995 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`);
-/** Who said it, as people say it: what kind of speaker it is need not be read out. */
-const said = (by: string) => by.replace(/^(person|program|device):/, "");
 const fieldNamed = named({ kind: "kind", lon: "place", lat: "place", level: "alarm level", callback: "callback", note: "first note" });
 const quoted = (text: string) => (text ? `\u201c${text}\u201d` : "empty");
-const percent = (share: number, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 const unitsAsked = ({ count, capability }: { count: number; capability: string }) => `${count} × ${capability === "any" ? "any unit" : capability}`;
 const MODES: Record<BackupMode, string> = { immediate: "at once", delayed: "when units are free", strategic: "planned" };
-/** A plan that begins earlier than this before its hour is begun by mistake, most likely. */
-const AHEAD_MS = 2 * 3_600_000;
 const EXERCISE = "EXERCISE";
 const DANGER = "OFFICER IN DANGER";
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -123,6 +119,7 @@ export const en = {
   phone,
   timers,
   messages,
+  plans,
   handover,
   command,
   past,
@@ -542,55 +539,6 @@ export const en = {
     slow: "Slow down",
     close: "Close",
     missing: { streets: "Click a street to pick it.", area: "An area needs three points.", line: "A line needs two points." },
-  },
-
-  plans: {
-    title: "Plans",
-    putAway: "Put the plans away",
-    name: "Name",
-    nameHint: "warrant, march, fair …",
-    thereBy: "there by",
-    past: "That time is over: choose a later one.",
-    farAhead: "That is more than a year ahead: choose an earlier time.",
-    approveReally: (name: string) => `Approve ${name} all the same?`,
-    /** What of its time is over; empty: nothing. */
-    over: (arriveMs: number, endsMs: number, nowMs: number, zone: Zone) =>
-      endsMs <= nowMs ? `Its time is over: it was to end at ${near(endsMs, nowMs, zone)}.`
-      : arriveMs <= nowMs ? `It was to be there by ${near(arriveMs, nowMs, zone)}, which is over.`
-      : "",
-    beginReally: (name: string) => `Begin ${name} now?`,
-    /** What else is odd about beginning now; empty where nothing is. */
-    beginEarly: (arriveMs: number, nowMs: number, zone: Zone) =>
-      arriveMs - nowMs > AHEAD_MS ? `It is planned for ${near(arriveMs, nowMs, zone)}, in ${Math.round((arriveMs - nowMs) / 3_600_000)} h.`
-      : "",
-    beginLoss: (units: string[]) => `${counted(units.length, "unit is", "units are")} sent, and not free for calls: ${units.join(", ")}.`,
-    lasts: "for, h",
-    presence: "only presence",
-    posts: "Posts",
-    post: (n: number) => `Post ${n}`,
-    sign: (n: number) => `post ${n}`,
-    howMany: (n: number) => `How many at post ${n}`,
-    what: (n: number) => `What at post ${n}`,
-    more: (n: number) => `Post ${n} needs something else too`,
-    moreHint: "and something else",
-    less: (n: number, capability: string) => `Post ${n} does not need ${capability}`,
-    lessHint: "not this",
-    removePost: (n: number) => `Remove post ${n}`,
-    remove: "Remove",
-    none: "Click the map where units are to wait.",
-    make: "Make the plan",
-    setPosts: "Set posts",
-    called: (presence: boolean) => (presence ? "Presence" : "Plan"),
-    made: (name: string) => `Plan ${name} made: a supervisor approves it.`,
-    turned: (name: string, to: "approve" | "activate" | "cancel") => `Plan ${name}: ${{ approve: "approved", activate: "activated", cancel: "cancelled" }[to]}.`,
-    state: (state: string, by: string, arriveMs: number, nowMs: number, zone: Zone) => `${state}${by ? ` by ${said(by)}` : ""} · there by ${near(arriveMs, nowMs, zone)}`,
-    approve: "Approve",
-    begin: "Begin",
-    schedule: (name: string) => `${name}: who leaves when`,
-    leaves: (ms: number, zone: Zone, post: string, late: boolean) => `leaves ${minute(ms, zone)} for ${post}${late ? ": too late to be sure" : ""}`,
-    unmet: (post: string, count: number, capability: string) => `${post}: nobody free for ${count} × ${capability}`,
-    coverMeanwhile: (hours: { ms: number; cover: number; without: number }[], zone: Zone) =>
-      `Cover of the area meanwhile: ${hours.map((hour) => `${minute(hour.ms, zone)} ${percent(hour.without, 2)} of ${percent(hour.cover, 2)}`).join(" · ")}`,
   },
 
   map: {

@@ -1,5 +1,7 @@
 /** How a desk lets an officer's phone in, in English. */
-const counted = (phones: number) => `${phones} ${phones === 1 ? "phone" : "phones"}`;
+import { counted } from "./english";
+
+const all = (phones: number) => counted(phones, "phone", "phones");
 
 export const phone = {
   button: "Phone",
@@ -9,9 +11,9 @@ export const phone = {
   until: (left_s: number) => `Holds for ${Math.floor(left_s / 60)}:${String(left_s % 60).padStart(2, "0")}.`,
   here: "Open it in this browser",
   another: "Another code",
-  count: (phones: number) => (phones ? `${counted(phones)} in, until the shift ends.` : "No phone is in."),
-  end: (phones: number) => `End ${counted(phones)}`,
-  endReally: (phones: number, callsign: string) => `End ${counted(phones)} of ${callsign}?`,
+  count: (phones: number) => (phones ? `${all(phones)} in, until the shift ends.` : "No phone is in."),
+  end: (phones: number) => `End ${all(phones)}`,
+  endReally: (phones: number, callsign: string) => `End ${all(phones)} of ${callsign}?`,
   endLoss: (callsign: string, phones: number, danger: boolean) =>
     `${danger ? `${callsign} is in danger. ` : ""}${phones === 1 ? "It sends" : "They send"} no position, no button and no word for ${callsign} any more; a new code is needed to come in again.`,
   leave: "Done",

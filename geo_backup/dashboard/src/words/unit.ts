@@ -1,8 +1,8 @@
 /** The officer's page, in English. */
+import { counted } from "./english";
 import { minutesSeconds } from "./numbers";
 
 const distance = (metres: number) => (metres < 995 ? `${Math.max(10, Math.round(metres / 10) * 10)} m` : `${(metres / 1000).toFixed(1)} km`);
-const counted = (units: number) => `${units} ${units === 1 ? "unit" : "units"}`;
 
 const state: Record<string, string> = { assigned: "sent", acknowledged: "sent", en_route: "on the way", staging: "waits near", on_scene: "there", transporting: "transports" };
 const does: Record<string, string> = { ...state, staging: "waiting near", transporting: "transporting" };
@@ -111,7 +111,7 @@ export const words = {
     delayed: "Soon, who is free",
     leave: "Not now",
     note: (callsign: string, what: string) => `${callsign} asks for ${what}`,
-    asked: (units: number, mode: string) => `backup of ${counted(units)} ${mode === "immediate" ? "at once" : "soon"}`,
+    asked: (units: number, mode: string) => `backup of ${counted(units, "unit", "units")} ${mode === "immediate" ? "at once" : "soon"}`,
   },
   emergency: {
     title: "Emergency",

@@ -1,12 +1,12 @@
 /** The list of units and a unit's card, in English. */
 import type { Freshness } from "../wire";
+import { counted } from "./english";
 
 const span = (ms: number): string => {
   const minutes = Math.floor(Math.max(0, ms) / 60_000);
   if (minutes < 1) return "now";
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}`;
 };
-const counted = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 export const units = {
   title: "Units",
