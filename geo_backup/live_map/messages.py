@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from geo_backup.events import MessageSeen, MessageSent
-from geo_backup.live_map.state import Delta, Heard, LiveMap, Message
+from geo_backup.live_map.state import Delta, LiveMap, Message, Receipt
 
 MESSAGES_KEPT = 500
 """So many stand at once; an urgent one that waits for an answer makes room for no other."""
@@ -21,12 +21,17 @@ TEXT_CHARS = 500
 
 def waiting_for(live_map: LiveMap, message: Message) -> list[str]:
     """The units that have not acknowledged it; one that was retired is not waited for."""
-    return [
-        unit_id
-        for unit_id in message.units
-        if unit_id in live_map.units
-        and (unit_id not in message.heard or message.heard[unit_id].acknowledged_ms is None)
-    ]
+    return [unit_id for unit_id in message.units if _is_waited_for(live_map, message, unit_id)]
+
+
+def _waits(live_map: LiveMap, message: Message) -> bool:
+    """Whether there is any; it is asked of all messages with each that is sent or seen."""
+    return any(_is_waited_for(live_map, message, unit_id) for unit_id in message.units)
+
+
+def _is_waited_for(live_map: LiveMap, message: Message, unit_id: str) -> bool:
+    known = message.receipts.get(unit_id)
+    return unit_id in live_map.units and (known is None or known.acknowledged_ms is None)
 
 
 def refuse_sending(live_map: LiveMap, event: MessageSent) -> str | None:
@@ -69,7 +74,7 @@ def refuse_seeing(live_map: LiveMap, event: MessageSeen) -> str | None:
     message = live_map.messages.get(event.message_id)
     if message is None or event.unit_id not in message.units:
         return "unknown_message"
-    known = message.heard.get(event.unit_id)
+    known = message.receipts.get(event.unit_id)
     if known is None:
         return None
     return "duplicate" if known.acknowledged_ms is not None or not event.acknowledged else None
@@ -78,10 +83,10 @@ def refuse_seeing(live_map: LiveMap, event: MessageSeen) -> str | None:
 def seen(live_map: LiveMap, event: MessageSeen) -> Delta:
     """A unit's device has shown it, or its crew says that they know."""
     message = live_map.messages[event.message_id]
-    known = message.heard.get(event.unit_id, Heard(event.received_ms))
+    known = message.receipts.get(event.unit_id, Receipt(event.received_ms))
     if event.acknowledged:
         known = known._replace(acknowledged_ms=event.received_ms, by=event.said_by)
-    live_map.messages[event.message_id] = message._replace(heard={**message.heard, event.unit_id: known})
+    live_map.messages[event.message_id] = message._replace(receipts={**message.receipts, event.unit_id: known})
     return Delta(messages=(event.message_id, *_forget_over(live_map, event.received_ms)))
 
 
@@ -89,9 +94,9 @@ def is_over(live_map: LiveMap, message: Message, now_ms: int) -> bool:
     """Whether it need not stand any more: all have acknowledged it and some minutes are over, or half a day is."""
     if now_ms - message.sent_ms > KEPT_MS:
         return True
-    if waiting_for(live_map, message):
+    if now_ms - message.sent_ms <= ANSWERED_KEPT_MS or _waits(live_map, message):  # nobody can have answered earlier
         return False
-    answers = (one.acknowledged_ms for one in message.heard.values() if one.acknowledged_ms is not None)
+    answers = (one.acknowledged_ms for one in message.receipts.values() if one.acknowledged_ms is not None)
     return now_ms - max(answers, default=message.sent_ms) > ANSWERED_KEPT_MS
 
 
@@ -99,7 +104,7 @@ def _spare(live_map: LiveMap, now_ms: int) -> Iterator[str]:
     """What may make room, the first first: what is over, what is answered, then what is not urgent, oldest first."""
     held = live_map.messages.values()
     yield from (one.message_id for one in held if is_over(live_map, one, now_ms))
-    yield from (one.message_id for one in held if not waiting_for(live_map, one))
+    yield from (one.message_id for one in held if not _waits(live_map, one))
     yield from (one.message_id for one in held if not one.urgent)
 
 

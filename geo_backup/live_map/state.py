@@ -38,9 +38,8 @@ CLOSED_INCIDENTS_KEPT = 1_000
 GENERATION = 4
 """What the fold keeps beyond what it kept at first. 1: versions of incidents and who edited what of them, and what
 those could do who came to one and left. 2: when units on their way were to be there; which areas units are in; more
-than four fixes of each. 3: how long crews take until they roll. 4: which of its
-devices a unit is shown by. Each holds from the fact on that says so
-(`NetworkAdopted`): a log from before folds to the same bytes for ever."""
+than four fixes of each. 3: how long crews take until they roll. 4: which of its devices a unit is shown by. Each holds
+from the fact on that says so (`NetworkAdopted`): a log from before folds to the same bytes for ever."""
 
 NOTES_KEPT = 50
 NOTES_CHARS_KEPT = 20_000
@@ -210,7 +209,7 @@ class Raised(NamedTuple):
     """The message that it is about, which it is forgotten with."""
 
 
-class Heard(NamedTuple):
+class Receipt(NamedTuple):
     """When a unit was first known to have a message, and when its crew said that they know; None: they have not."""
 
     shown_ms: int
@@ -229,7 +228,7 @@ class Message(NamedTuple):
     urgent: bool
     sent_ms: int
     sent_by: str
-    heard: Mapping[str, Heard]
+    receipts: Mapping[str, Receipt]
     """Of each unit that has it. Replaced whole."""
 
 

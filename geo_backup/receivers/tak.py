@@ -19,6 +19,7 @@ from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
 from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, EVERY_MAX_S, EVERY_S, Connect, Files
 from geo_backup.receivers.visitors import Visitors, bound
 from geo_backup.server.adoption import client_at
+from geo_backup.server.sources import plain
 
 log_ = logging.getLogger("geo_backup.tak")
 
@@ -100,7 +101,9 @@ class Tak:
             writer.close()
             return
         _keep_alive(writer)
-        peer = Peer(inlet, self.counts, reader, writer, self._manner, _by_certificate(inlet, writer), client)
+        peer = Peer(
+            inlet, self.counts, reader, writer, self._manner, _by_certificate(inlet, writer), client, plain(address)
+        )
         task = asyncio.create_task(peer.run())
         self._peers[task] = client
 

@@ -82,11 +82,12 @@ class Peer:
         manner: Manner,
         who: Principal | None,
         client: str,
+        address: str = "",
     ) -> None:
         self._inlet, self._counts, self._manner = inlet, counts, manner
         self._reader, self._writer = reader, writer
         self._who: Principal | None = ANYONE if inlet.speakers.open else who
-        self._client = client
+        self._client, self._address = client, address or client
         self._splitter = Splitter()
         self._version: Literal[0, 1] = 0
         self._known = asyncio.Event()
@@ -182,7 +183,7 @@ class Peer:
         if self._who is None and not self._manner.calling and not self._is_its_own(said):
             raise BadValueError("/uid", "not_yours", "it shows no token or certificate: it speaks for one thing alone")
         shown = message.data.decode(errors="replace") if message.kind == "event" else f"{kind} of {uid}"
-        address = self._client if self._who is None else ""
+        address = self._address if self._who is None else ""
         server_cot.take(hearing, said, shown, self._who or UNNAMED, address)
 
     def _is_its_own(self, said: cot.CotEvent) -> bool:

@@ -12,6 +12,7 @@ from geo_backup.receivers.avl import Avl, Modem
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
 from geo_backup.receivers.visitors import Visitors, bound
+from geo_backup.server.sources import plain
 
 LINE_MAX = 1_024
 """Bytes of a line."""
@@ -84,7 +85,7 @@ class Tcp:
             self.full += 1
             writer.transport.abort()
             return
-        task = asyncio.get_running_loop().create_task(self._serve(inlet, reader, writer, address))
+        task = asyncio.get_running_loop().create_task(self._serve(inlet, reader, writer, plain(address)))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 

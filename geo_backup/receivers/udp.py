@@ -16,6 +16,7 @@ from geo_backup.receivers.avl import Avl
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
 from geo_backup.receivers.visitors import Visitors, bound
+from geo_backup.server.sources import plain
 
 BUFFER_BYTES = 8_000_000
 """What the system holds for us, if it grants so much: two seconds of 10,000 datagrams each."""
@@ -93,7 +94,7 @@ class Udp:
         come.set()
 
     def _hear(self, taken: socket.socket, inlet: Inlet, datagram: Datagram) -> None:
-        address, port = datagram.sender[:2]
+        address, port = plain(datagram.sender[0]), datagram.sender[1]
         modem = self.avl.modem(address, port)
         for heard, text, answer in self.avl.read(datagram.data, modem, datagram.received_ms):
             then = partial(_answer, taken, answer, datagram.sender) if answer else None

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.section import LOOPBACK, Section
+from geo_backup.server.sources import plain
 
 KNOWN_MAX = 4_096
 """Addresses whose answer is remembered."""
@@ -47,9 +48,8 @@ class Visitors:
         return known
 
     def _allowed(self, address: str) -> bool:
-        where = ip_address(address.partition("%")[0])
-        mapped = getattr(where, "ipv4_mapped", None)
-        return any((mapped or where) in network for network in self.networks)
+        where = ip_address(plain(address))
+        return any(where in network for network in self.networks)
 
     def turn_away(self, inlet: Inlet, way: str, address: str) -> None:
         """Count what came from elsewhere, unread; each source is told of once a minute, and no more than a few are."""

@@ -10,8 +10,8 @@ from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for
 from geo_backup.server.answers import told
 from geo_backup.server.given import DeviceId, TheNode, TheSources, routes_of
-from geo_backup.server.problems import Problem, may
-from geo_backup.server.sources import Source
+from geo_backup.server.problems import Problem, bad_value, may
+from geo_backup.server.sources import Source, plain
 from geo_backup.server.speaker import speaking
 from geo_backup.server.writes import NO_DEVICE, new_id, no_unit, record
 from geo_backup.wire import documents
@@ -38,7 +38,11 @@ async def assign_device(
     verified then."""
     if body.unit_id not in node.live_map.units or not speaks_for(speaking(), "fleet", node.live_map, body.unit_id):
         raise no_unit()
-    await _assign(node, device_id, body.unit_id, body.address)
+    try:
+        address = plain(body.address) if body.address else ""
+    except ValueError:
+        raise bad_value("/address", "address", "is the IP address of one device, such as 10.8.0.17") from None
+    await _assign(node, device_id, body.unit_id, address)
     return told(_device(node, device_id, sources.by_device.get(device_id)))
 
 

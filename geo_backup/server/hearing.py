@@ -27,8 +27,9 @@ UNKNOWN = (
     "--adopt-unknown"
 )
 CHANGED = (
-    "its former address still speaks, so that this one ({}) is not believed: two trackers have one name, or somebody "
-    "borrows it. It is believed once the other was silent for a minute"
+    "its former address still speaks, or it is known to speak from another, so that this one ({}) is not believed: two "
+    "trackers have one name, or somebody borrows it. PUT /v1/devices/{{id}} says where it speaks from; else it is "
+    "believed once the other was silent for a minute"
 )
 MOVED_NOBODY = {
     "future": "its time lies in the future: set the device's clock right (GET /v1/devices says how far it is ahead)",
@@ -92,8 +93,10 @@ class Hearing:
             return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
-        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, self.now_ms, fix_ms)
-        sure = not twin and self._is_sure(device, address)
+        owner = self.node.live_map.devices.get(device)
+        known = owner.address if owner is not None else ""
+        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, known, self.now_ms, fix_ms)
+        sure = not twin and (self.pinned or (bool(known) and address == known))
         # whatever is wrong with the rest, whoever calls is heard
         caller = self._press(heard, unit_id, verified=sure) if heard.pressed else None
         if twin:
@@ -119,11 +122,6 @@ class Hearing:
                 )
             )
         return caller or unit_id
-
-    def _is_sure(self, device: str, address: str) -> bool:
-        """Whether a device is who it says: by its way, or because somebody said where it speaks from."""
-        owner = self.node.live_map.devices.get(device)
-        return self.pinned or (owner is not None and bool(address) and owner.address == address)
 
     def _press(self, heard: Heard, unit_id: str | None, verified: bool) -> str | None:
         """A call for help, and whose; None: nobody's. One that may be somebody else's is of nobody's unit: it alarms,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
 from statistics import median
 from typing import Literal
 
@@ -21,6 +23,14 @@ ENOUGH = 5
 AHEAD_MS = 10_000
 BEHIND_MS = 120_000
 """A fix may be late on its way, so that less of this says nothing."""
+
+
+@lru_cache(4_096)  # a modem says something each second, always from the same
+def plain(address: str) -> str:
+    """An IP address as it is always written, an IPv4 one as such wherever it came. Raises ValueError for none."""
+    found = ip_address(address.partition("%")[0])
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
 
 Flag = Literal["address_changed", "twin", "clock_ahead", "clock_behind"]
 
@@ -72,15 +82,20 @@ class Sources:
     def __init__(self) -> None:
         self.by_device: OrderedDict[str, Source] = OrderedDict()
 
-    def speaks(self, device: str, way: str, address: str, now_ms: int, fix_ms: int | None) -> bool:
-        """A device said something; False where its former address still speaks, so that this one is not believed.
-        `address` is empty where the way itself says who speaks."""
+    def speaks(self, device: str, way: str, address: str, known: str, now_ms: int, fix_ms: int | None) -> bool:
+        """A device said something; whether it is believed. `address` is where it came from, empty where the way itself
+        says who speaks; `known` is where it was said to speak from: then no other address is believed, and where nobody
+        said so, none while the former one still speaks."""
         source = self.by_device.get(device)
+        if address and known and address != known:
+            if source is not None:
+                source.twin_ms = now_ms
+            return False
         if source is None:
             source = self.by_device[device] = Source(way, address, now_ms)
             if len(self.by_device) > KEPT:
                 self.by_device.popitem(last=False)
-        elif address and source.address and address != source.address:
+        elif address and not known and source.address and address != source.address:
             if now_ms - source.heard_ms < STILL_SPEAKS_MS:
                 source.twin_ms = now_ms
                 return False

@@ -60,7 +60,7 @@ def test_an_incident_names_who_is_on_it_and_who_could_come() -> None:
     event = ElementTree.fromstring(item.event)
     lines = (event.findtext("detail/remarks") or "").splitlines()
     assert lines == ["i1", "Nygatan 1", "R-12 in 1:00, en_route", "B on_scene", "D in 2:05"]
-    assert event.find("detail/contact").get("callsign") == "EXERCISE P1 fire"  # type: ignore[union-attr]
+    assert event.find("detail/contact").get("callsign") == "EXERCISE P1 fire"
 
 
 @pytest.mark.parametrize(("stands", "kind"), [(True, "b-a-o-tbl"), (False, "b-a-o-can")])

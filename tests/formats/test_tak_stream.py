@@ -39,7 +39,7 @@ def test_events_are_the_same_however_the_bytes_come(events: list[bytes], sizes: 
 )
 def test_any_bytes_are_cut_or_refused_and_reading_goes_on(parts: list[bytes], sizes: list[int], version: int) -> None:
     splitter = Splitter(event_bytes=400)
-    splitter.version = version  # type: ignore[assignment]
+    splitter.version = version
     for message in cut(splitter, b"".join(parts), sizes):
         assert len(message.data) <= 400
         assert (message.kind == "refused") == bool(message.why)

@@ -46,8 +46,8 @@ def test_a_message_is_shown_then_acknowledged_and_leaves_when_nobody_is_waited_f
     assert tell(live_map, seen("m1", "P1", 12, acknowledged=False)) == [None]
     assert waiting(live_map) == ["P1", "P2"]
     assert tell(live_map, seen("m1", "P1", 20), seen("m1", "P2", 30)) == [None, None]
-    heard = live_map.messages["m1"].heard["P1"]
-    assert (heard.shown_ms, heard.acknowledged_ms, heard.by) == (ms(12), ms(20), "P1")
+    receipt = live_map.messages["m1"].receipts["P1"]
+    assert (receipt.shown_ms, receipt.acknowledged_ms, receipt.by) == (ms(12), ms(20), "P1")
     assert waiting(live_map) == []
     assert checkpoint.dump(checkpoint.parse(checkpoint.dump(live_map))) == checkpoint.dump(live_map)
     tell(live_map, sent("m2", 629, "P1"))

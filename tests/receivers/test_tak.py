@@ -177,7 +177,10 @@ async def _pytak(port: int, unit_id: str, until: Callable[[], bool], proto: str)
 @pytest.mark.parametrize("proto", ["0", "1"])
 def test_pytak_moves_its_unit_and_is_told_of_it(http: httpx.Client, tak: Tak, proto: str) -> None:
     unit_id = new_unit(http)
-    moved = lambda: place(http, unit_id) == [11.963, 57.705]  # noqa: E731
+
+    def moved() -> bool:
+        return bool(place(http, unit_id) == [11.963, 57.705])
+
     asyncio.run(_pytak(tak.port, unit_id, moved, proto))
 
 

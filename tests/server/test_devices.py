@@ -97,6 +97,28 @@ def test_a_device_is_believed_where_it_is_known_to_speak_from(
     ended(http, unit_id)
 
 
+def test_nobody_takes_the_name_of_a_device_whose_address_is_known(
+    http: httpx.Client, server: ServerInThread, intake: Intake
+) -> None:
+    unit_id, device = new_unit(http), f"d{next(names)}"
+    assert http.put(f"/v1/devices/{device}", json={"unit_id": unit_id, "address": "10.0.0.7"}).is_success
+    hear(server, intake, "10.0.0.9", fix(device, 3))  # somebody else was first
+    hear(server, intake, "10.0.0.7", fix(device, alarm="sos"))
+    assert http.get(f"/v1/units/{unit_id}").json()["geometry"]["coordinates"] == NORTH
+    assert [one["emergency"]["verified"] for one in standing(http, unit_id)] == [True]
+    ended(http, unit_id)
+
+
+@pytest.mark.parametrize("address", ["modem-7", "10.0.0.7/24", "::ffff:10.0.0.7"])
+def test_an_address_is_that_of_one_machine(http: httpx.Client, address: str) -> None:
+    unit_id, device = new_unit(http), f"d{next(names)}"
+    given = http.put(f"/v1/devices/{device}", json={"unit_id": unit_id, "address": address})
+    if address.startswith("::"):  # the same machine, as a socket for both kinds of addresses tells it
+        assert given.json()["pinned_address"] == "10.0.0.7"
+    else:
+        problem(given, 422, "address", "/address")
+
+
 def test_two_that_speak_as_one_are_told_apart(http: httpx.Client, server: ServerInThread, intake: Intake) -> None:
     unit_id = new_unit(http)
     hear(server, intake, "10.0.0.7", fix(unit_id))
@@ -109,10 +131,10 @@ def test_two_that_speak_as_one_are_told_apart(http: httpx.Client, server: Server
 
 def test_an_address_is_given_up_after_a_minute() -> None:
     sources = Sources()
-    assert sources.speaks("d", "udp", "a", 0, None)
-    assert not sources.speaks("d", "udp", "b", 30_000, None)
-    assert sources.speaks("d", "udp", "b", 61_000, None)
-    assert not sources.speaks("d", "udp", "a", 62_000, None)
+    assert sources.speaks("d", "udp", "a", "", 0, None)
+    assert not sources.speaks("d", "udp", "b", "", 30_000, None)
+    assert sources.speaks("d", "udp", "b", "", 61_000, None)
+    assert not sources.speaks("d", "udp", "a", "", 62_000, None)
     assert sources.by_device["d"].flags(62_000) == ["address_changed", "twin"]
 
 

@@ -52,11 +52,10 @@ def message(message: live_map.Message) -> Message:
 
 
 def _recipient(message: live_map.Message, unit_id: str) -> Recipient:
-    heard = message.heard.get(unit_id)
-    known = heard is not None and heard.acknowledged_ms is not None
+    shown_ms, acknowledged_ms, by = message.receipts.get(unit_id) or (None, None, "")
     return {
         "unit_id": unit_id,
-        "shown_time": None if heard is None else to_text(heard.shown_ms),
-        "acknowledged_time": to_text(heard.acknowledged_ms) if known and heard and heard.acknowledged_ms else None,
-        "by": heard.by if heard is not None else "",
+        "shown_time": None if shown_ms is None else to_text(shown_ms),
+        "acknowledged_time": None if acknowledged_ms is None else to_text(acknowledged_ms),
+        "by": by,
     }
