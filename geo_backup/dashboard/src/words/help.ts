@@ -30,8 +30,6 @@ export const help = {
     ["Units", [
       ["q", "the list of units: type to filter, ↓ ↑ choose, Enter stays with the unit"],
       ["m", "status of the chosen unit: then its letter"],
-      ["/ msg p17 …", "a message to units, to all on an incident (msg #2 …) or to all in service (msg all …)"],
-      ["/ urgent p17 …", "an urgent message: it alarms here until all have acknowledged it"],
       ["h", "the last hour of the chosen unit, on the map"],
     ]],
     ["Roads and cover", [
