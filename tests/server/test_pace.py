@@ -4,6 +4,7 @@ are those of the profile where a rule says so; records of it stand every test th
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from geo_backup.backup.view import view
 from geo_backup.eventlog import open_log
 from geo_backup.events import DriveMeasured, Event, PaceLearned
 from geo_backup.live_map import LiveMap, apply
+from geo_backup.node.clock import Clock
 from geo_backup.roads.pace import Lesson, Level, node_of
 from geo_backup.roads.profile import RESPONSE
 from geo_backup.rules import PaceRules
@@ -83,7 +85,9 @@ def ask(http: httpx.Client, calls: tuple[str, str], unit_id: str) -> Asked:
 
 
 def test_times_are_as_drives_have_taught(tmp_path: Path) -> None:
-    server = ServerInThread(tmp_path / "log.sqlite").start()
+    now_ms = time.time_ns() // 1_000_000
+    stopped = Clock("live", wall_ms=lambda: now_ms, steady_ms=lambda: 0)  # with each minute it would learn something
+    server = ServerInThread(tmp_path / "log.sqlite", clock=stopped).start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         Told.of(http)
         units = [new_unit(http, NORTH), new_unit(http, [11.94, 57.69])]
