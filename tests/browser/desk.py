@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.server.test_backup import PLACE
+from tests.running import eventually
+from tests.server.test_backup import PLACE, fleet
 
 WHERE = f"{PLACE[1]}, {PLACE[0]}"
 """The place of incidents as somebody types it."""
@@ -59,3 +60,32 @@ def standing(desk: httpx.Client) -> list[Any]:
 def sent(desk: httpx.Client, incident_id: str) -> dict[str, str]:
     """The units of an incident, and how far each has come."""
     return {row["unit_id"]: row["state"] for row in incident(desk, incident_id)["assignments"]}
+
+
+def sends(page: Any, shows: str) -> None:
+    """Ctrl+Enter, once what is recommended has stood long enough to have been read."""
+
+    def sent() -> bool:
+        page.keyboard.press("Control+Enter")
+        return bool(page.locator(shows).count())
+
+    eventually(sent, shows)
+
+
+def declare(url: str, unit_id: str, emergency_id: str, **more: Any) -> None:
+    body = {"unit_id": unit_id, "emergency_id": emergency_id, "source": "device", **more}
+    assert httpx.post(f"{url}/v1/emergencies", json=body).status_code == 201
+
+
+def patrols(http: httpx.Client, count: int) -> None:
+    """Units U0, U1 ... ever further from where incidents are."""
+    fleet(http, *[(f"U{n}", 0.002 + 0.004 * n, ("patrol",)) for n in range(count)])
+
+
+def call(page: Any, lon: float, lat: float, kind: str = "") -> None:
+    """A new incident by the call card: where it is, and what."""
+    page.keyboard.press("n")
+    page.locator("[data-testid=card-where]").fill(f"{lat}, {lon}")
+    page.locator("[data-testid=card-kind]").fill(kind)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-testid=card]", state="detached")

@@ -3,13 +3,16 @@ and the real server."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.browser.desk import chosen, sent, standing
-from tests.running import eventually
+from tests.browser.chromium import shot
+from tests.browser.desk import call, chosen, sent, standing
+from tests.browser.serving import serve
+from tests.running import GOTHENBURG, ROOT, eventually
 from tests.server.test_backup import PLACE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -144,3 +147,63 @@ def test_a_slider_that_is_dragged_asks_one_question_at_a_time_and_ends_at_the_ne
     )
     assert max(most) == 1
     assert len(most) < 30
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("replay") / "log"
+    yield from serve(
+        "replay",
+        str(ROOT / "examples" / "tracks" / "simulated.csv"),
+        "--map",
+        str(GOTHENBURG),
+        "--speed",
+        "60",
+        log=log,
+    )
+
+
+def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., Any]) -> None:
+    page = window(replay)
+    assert page.locator("[data-testid=mode-banner]").inner_text() == "REPLAY"
+    view = [float(edge) for edge in page.locator("[data-testid=map]").get_attribute("data-view").split(",")]
+    west, south, east, north = httpx.get(f"{replay}/v1/replay").json()["extent"]
+    assert view[0] <= west < east <= view[2]
+    assert view[1] <= south < north <= view[3]
+    assert (east - west > 0.5 * (view[2] - view[0])) or (north - south > 0.5 * (view[3] - view[1])), (
+        "not the whole area"
+    )
+    page.wait_for_selector("[data-testid=replay-bar][data-playing]")
+    seek = page.locator("[data-testid=replay-seek]")
+    start, end = float(seek.get_attribute("min")), float(seek.get_attribute("max"))
+    middle = start + (end - start) / 2
+
+    def now() -> float:
+        return float(page.locator("[data-testid=replay-bar]").get_attribute("data-now"))
+
+    page.locator("[data-testid=replay-speed]").select_option("10")
+    page.wait_for_selector("[data-testid=replay-bar][data-speed='10']")
+    if page.locator("[data-testid=replay-bar]").get_attribute("data-playing") == "true":
+        page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("[data-testid=replay-bar][data-playing=false]")
+    seek.evaluate(
+        "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('change', { bubbles: true })) }", middle
+    )
+    page.wait_for_function(
+        "at => Math.abs(Number(document.querySelector('[data-testid=replay-bar]').dataset.now) - at) < 20000",
+        arg=middle,
+    )
+    page.wait_for_timeout(1500)
+    stood = now()
+    page.wait_for_timeout(1000)
+    assert now() == stood
+
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_selector("[data-testid=replay-bar][data-playing=true]")
+    page.wait_for_timeout(1500)
+    assert now() > stood + 5000
+    page.wait_for_function("Number(document.querySelector('[data-testid=unit-count]').dataset.count) > 0")
+
+    call(page, (west + east) / 2, (south + north) / 2)
+    page.wait_for_selector("[data-testid=ranking-row]")
+    shot(page, "replay")
