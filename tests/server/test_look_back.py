@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from geo_backup.custody import Looked
-from geo_backup.people import Roster
 from tests.asking import NORTH, at, new_incident, new_unit, problem, report
 from tests.running import CENTRE, ServerInThread, events_in, eventually
 from tests.server.test_access import speaks
@@ -125,15 +124,6 @@ def test_other_questions_that_cannot_be_answered(http: httpx.Client) -> None:
     assert closed(http, q='"; DROP TABLE words; -- \x00 * ^ NEAR(') == []
     far = http.get(f"/v1/units/{unit_id}/track?from=2099-01-01T00:00:00%2B02:00&to=2099-01-01T01:00:00Z").json()
     assert (far["fixes"], far["from_time"]) == ([], "2098-12-31T22:00:00.000Z")
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
-    folder = tmp_path_factory.mktemp("look-back")
-    server = ServerInThread(folder / "log.sqlite", roster=Roster(folder / "people.sqlite")).start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.said()
 
 
 @pytest.fixture(scope="module")

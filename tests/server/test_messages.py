@@ -11,7 +11,6 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from geo_backup.people import Roster
 from geo_backup.wire.times import to_text
 from tests.asking import SOUTH, names, new_unit, problem
 from tests.running import ServerInThread, eventually
@@ -20,12 +19,8 @@ from tests.stories import T0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
-    folder = tmp_path_factory.mktemp("messages")
-    server = ServerInThread(folder / "log.sqlite", roster=Roster(folder / "people.sqlite")).start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.said()
+def server(guarded: ServerInThread) -> ServerInThread:
+    return guarded
 
 
 @pytest.fixture(scope="module")

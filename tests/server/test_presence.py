@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from geo_backup.live_map import LiveMap, apply
-from geo_backup.people import ROLES, Principal, Roster
+from geo_backup.people import ROLES, Principal
 from geo_backup.server.presence import NAMES_MAX, Presence, Seat
 from tests.asking import new_incident
 from tests.running import CENTRE, Server, ServerInThread, events_in
@@ -58,15 +58,6 @@ def desk(url: str, token: str | None = None) -> Iterator[Desk]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with connect(url, additional_headers=headers, proxy=None, max_size=None) as feed:
         yield Desk(feed)
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
-    folder = tmp_path_factory.mktemp("presence")
-    server = ServerInThread(folder / "log.sqlite", roster=Roster(folder / "people.sqlite")).start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.said()
 
 
 @pytest.fixture(scope="module")

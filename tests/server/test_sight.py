@@ -9,7 +9,6 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from geo_backup.people import Roster
 from tests.asking import at
 from tests.running import CENTRE, ServerInThread, eventually
 from tests.server.test_access import speaks
@@ -27,12 +26,8 @@ SPEAKERS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
-    folder = tmp_path_factory.mktemp("sight")
-    server = ServerInThread(folder / "log.sqlite", roster=Roster(folder / "people.sqlite")).start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.said()
+def server(guarded: ServerInThread) -> ServerInThread:
+    return guarded
 
 
 @pytest.fixture(scope="module")
