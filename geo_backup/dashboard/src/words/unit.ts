@@ -98,7 +98,7 @@ export const words = {
   others: {
     title: "Also there",
     none: "Nobody else is sent.",
-    eta: (seconds: number) => `in ${minutesSeconds(seconds)}`,
+    eta: (seconds: number) => `${minutesSeconds(seconds)} away`,
     state,
   },
   backup: {
