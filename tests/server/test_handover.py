@@ -11,9 +11,6 @@ import httpx
 
 from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem
 from tests.running import ROOT, Server, ServerInThread, eventually
-from tests.server.test_look_back import guarded, of
-
-__all__ = ["guarded", "of"]
 
 
 def handover(http: httpx.Client, **asked: str) -> dict[str, Any]:

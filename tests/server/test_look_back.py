@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,17 +10,6 @@ import pytest
 from geo_backup.custody import Looked
 from tests.asking import NORTH, at, new_incident, new_unit, problem, report
 from tests.running import CENTRE, ServerInThread, events_in, eventually
-from tests.server.test_access import speaks
-
-SPEAKERS = {
-    "police": ("police", ("dispatcher",), ()),
-    "police-chief": ("police", ("supervisor",), ()),
-    "fire": ("fire", ("dispatcher",), ()),
-    "viewer": ("*", ("viewer",), ()),
-    "auditor": ("*", ("auditor",), ()),
-    "admin": ("*", ("admin",), ()),
-    "pol1": ("police", ("field_unit",), ("POL1",)),
-}
 
 
 def moments(http: httpx.Client, incident_id: str) -> list[dict[str, Any]]:
@@ -124,34 +112,6 @@ def test_other_questions_that_cannot_be_answered(http: httpx.Client) -> None:
     assert closed(http, q='"; DROP TABLE words; -- \x00 * ^ NEAR(') == []
     far = http.get(f"/v1/units/{unit_id}/track?from=2099-01-01T00:00:00%2B02:00&to=2099-01-01T01:00:00Z").json()
     assert (far["fixes"], far["from_time"]) == ([], "2098-12-31T22:00:00.000Z")
-
-
-@pytest.fixture(scope="module")
-def of(guarded: ServerInThread) -> Iterator[dict[str, httpx.Client]]:
-    assert guarded.roster is not None
-    tokens = {
-        name: guarded.roster.tokens.issue(name, "program", agency=agency, roles=roles, units=units, by="test")  # type: ignore[arg-type]
-        for name, (agency, roles, units) in SPEAKERS.items()
-    }
-    tokens["centre"] = guarded.roster.tokens.issue("centre", "program", agency="*", roles=("supervisor",), by="test")
-    clients = {name: speaks(guarded, token) for name, token in tokens.items()}
-    centre = clients["centre"]
-    for unit_id, agency in (("POL1", "police"), ("POL2", "police"), ("FIRE1", "fire"), ("UC9", "police")):
-        body = {"callsign": f"{unit_id} call", "agency": agency, "kind": agency, "capabilities": []}
-        assert centre.put(f"/v1/units/{unit_id}", json={**body, "hidden": unit_id == "UC9"}).status_code == 201
-        row = {"unit_id": unit_id, "fix_time": at(), "lon": CENTRE[0], "lat": CENTRE[1]}
-        assert centre.post("/v1/positions", json={"positions": [row]}).json()["accepted"] == 1
-    for incident_id, agency, sent in (("pol", "police", ("POL1", "UC9")), ("fir", "fire", ("FIRE1",))):
-        place = {"lon": CENTRE[0], "lat": CENTRE[1]}
-        body = {**place, "priority": 2, "incident_id": incident_id, "agency": agency, "kind": "watch"}
-        assert centre.post("/v1/incidents", json=body).status_code == 201
-        for unit_id in sent:
-            answer = centre.post(f"/v1/incidents/{incident_id}/assignments", json={"unit_id": unit_id})
-            assert answer.status_code == 201, answer.text
-        assert centre.post(f"/v1/incidents/{incident_id}/close").status_code == 200
-    yield clients
-    for client in clients.values():
-        client.close()
 
 
 def test_tracks_are_for_the_unit_and_its_agencys_desks(of: dict[str, httpx.Client]) -> None:

@@ -14,9 +14,6 @@ from websockets.sync.client import connect
 from geo_backup.feed import TOPICS
 from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, report
 from tests.running import Server, ServerInThread
-from tests.server.test_look_back import guarded, of
-
-__all__ = ["guarded", "of"]
 
 
 def told_live(server: Server) -> dict[str, Any]:
