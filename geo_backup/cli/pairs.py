@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from geo_backup.cli import words
-from geo_backup.cli.servers import fetch_kernels, run, serve_live
+from geo_backup.cli.servers import fetch_kernels, serve_paired
 from geo_backup.cli.terminal import (
     LOG_HELP,
     AsynchronousOption,
@@ -65,7 +65,7 @@ def follow(
     """
     fetch_kernels()
     from geo_backup.eventlog import file_of
-    from geo_backup.pair.begin import copy_from, set_apart
+    from geo_backup.pair.begin import set_apart
     from geo_backup.pair.call import checked
     from geo_backup.pair.file import Memory
     from geo_backup.settings import Settings
@@ -74,14 +74,34 @@ def follow(
     if apart and path.exists():
         say.print(words.set_apart(set_apart(path)))
     if not path.exists():
-        with progress_bar() as progress:
-            bar = progress.add_task(words.copying(leader), total=None)
-            told = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
-            asyncio.run(copy_from(leader, calls(), path, told))
+        _copy(leader, path)
     elif not Memory.of(path).other_url:
         Memory.of(path).keep(other_url=leader)
     settings = Settings.of(map_folder, log, host=host, port=port, config=config)
-    run(serve_live(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).paired(own_url, not asynchronous, witness)))
+    settings = settings.sealed(tls_cert, tls_key, trusted_proxy or ())
+    serve_paired(settings.paired(own_url, not asynchronous, witness))
+
+
+def copy_anew(settings: Settings, why: str) -> None:
+    """Set the log aside, and begin with a copy of the other machine's."""
+    from geo_backup.eventlog import file_of
+    from geo_backup.pair.begin import set_apart
+    from geo_backup.pair.file import Memory
+
+    path = file_of(settings.log)
+    leader = Memory.of(path).other_url
+    say.print(words.unacknowledged(why), soft_wrap=True)
+    say.print(words.set_apart(set_apart(path)), soft_wrap=True)
+    _copy(leader, path)
+
+
+def _copy(leader: str, path: Path) -> None:
+    from geo_backup.pair.begin import copy_from
+
+    with progress_bar() as progress:
+        bar = progress.add_task(words.copying(leader), total=None)
+        told = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
+        asyncio.run(copy_from(leader, calls(), path, told))
 
 
 @app.command()

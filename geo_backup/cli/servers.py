@@ -119,7 +119,7 @@ def serve(
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
     settings = settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt, tak)
-    run(serve_live(settings.paired(own_url, not asynchronous, witness)))
+    serve_paired(settings.paired(own_url, not asynchronous, witness))
 
 
 @app.command()
@@ -315,6 +315,20 @@ async def _recording(settings: Any, recording: Any, speed: float, browser: bool)
         return session, (session.run,)
 
     await _compose(settings, compose, browser, words.played(recording.path, speed), playback=True)
+
+
+def serve_paired(settings: Any) -> None:
+    """Serve a log that another machine may have too; where that one is ahead of what nobody was told is recorded here,
+    begin anew with its copy."""
+    from geo_backup.cli.pairs import copy_anew
+    from geo_backup.pair.follower import UnacknowledgedError
+
+    while True:
+        try:
+            run(serve_live(settings))
+            return
+        except UnacknowledgedError as error:
+            copy_anew(settings, str(error))
 
 
 async def serve_live(settings: Any) -> None:

@@ -523,3 +523,7 @@ def leads(found: Mapping[str, Any]) -> str:
 
 def witnesses(url: str) -> str:
     return f"Witness at {url}. Both machines take --witness {url}. Ctrl-C ends it."
+
+
+def unacknowledged(why: str) -> str:
+    return f"{why}; nobody was told that they are recorded."

@@ -32,6 +32,11 @@ WITHIN_S = 10.0
 ASKED_MAX = 4_096
 
 
+class UnacknowledgedError(Exception):
+    """This log has events that the one which leads now does not have, and that nobody was told are recorded: they
+    were on their way to the standby when this machine fell silent. The log is to be copied anew."""
+
+
 class _AgainError(Exception):
     """What was passed on was not recorded, since who leads was being settled."""
 
@@ -87,6 +92,8 @@ class Follower:
                 pass
             except LogError as error:
                 self._say(str(error))
+            except UnacknowledgedError:
+                raise
             except Exception:
                 log_.exception("following %s failed; it is tried again", log.memory.other_url)
             finally:
@@ -131,6 +138,8 @@ class Follower:
         if reason == "not_leading" and answer.get("url") not in ("", None, self.log.url, self.log.memory.other_url):
             self.log.memory = self.log.memory.keep(other_url=str(answer["url"]))
         elif reason == "apart":
+            if self.log.synchronous and answer.get("how") != "forced":
+                raise UnacknowledgedError(words)
             why = (
                 f"{words}: they stand in {self.log.path.name}, and this machine follows nobody before somebody has "
                 f"looked. `geo-backup follow {self.log.memory.other_url}` with --apart sets that file aside and begins "

@@ -171,8 +171,8 @@ class Leader:
         else:
             at = fork(log.terms, term, seq, log.last_seq)
             if at is not None:
-                words = f"{so_many(seq - at, 'event')} after {at} of that log never came here"
-                refused = {"reason": "apart", "words": words, "seq": at}
+                words = f"{so_many(seq - at.common, 'event')} after {at.common} of that log never came here"
+                refused = {"reason": "apart", "words": words, "how": at.how}
         if refused is not None:
             await line.send({"type": "refused", **refused})
             return None

@@ -325,5 +325,5 @@ def _terms_in(connection: sqlite3.Connection) -> list[Term]:
     find = "SELECT seq, body FROM facts WHERE event_id = ?"
     while row := connection.execute(find, (f"term:{len(terms) + 1}",)).fetchone():
         said = orjson.loads(row[1])
-        terms.append(Term(said["term"], said["leader"], said.get("url", ""), row[0]))
+        terms.append(Term(said["term"], said["leader"], said.get("url", ""), row[0], said.get("how", "first")))
     return terms

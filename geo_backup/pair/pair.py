@@ -52,11 +52,14 @@ class Pair:
             self._tasks.append(asyncio.create_task(self._witness.run()))
 
     async def run(self) -> None:
-        """As long as the server runs."""
-        self._tasks.append(asyncio.create_task(self.follower.run()))
+        """As long as the server runs. Raises UnacknowledgedError when the log is to be copied anew."""
+        following = asyncio.create_task(self.follower.run())
+        self._tasks.append(following)
         try:
             while True:
-                await asyncio.sleep(ASK_EVERY_S)
+                await asyncio.wait((following,), timeout=ASK_EVERY_S)
+                if following.done():
+                    following.result()
                 if self.log.leads and self.leader.standby is None and self.log.memory.other_url:
                     await self._ask_other()
         finally:

@@ -16,6 +16,8 @@ class Term(NamedTuple):
     url: str
     began: int
     """The seq of the fact by which it began."""
+    how: str = "first"
+    """As `TermBegan` says it."""
 
     @property
     def name(self) -> tuple[int, str]:
@@ -28,7 +30,7 @@ NO_TERM = Term(0, "", "", 0)
 
 def term_of(seq: int, fact: TermBegan) -> Term:
     """The term that a fact of the log begins."""
-    return Term(fact.term, fact.leader, fact.url, seq)
+    return Term(fact.term, fact.leader, fact.url, seq, fact.how)
 
 
 def term_at(terms: list[Term], seq: int) -> Term:
@@ -36,9 +38,18 @@ def term_at(terms: list[Term], seq: int) -> Term:
     return next((term for term in reversed(terms) if term.began <= seq), NO_TERM)
 
 
-def fork(terms: list[Term], theirs: tuple[int, str], their_seq: int, last: int) -> int | None:
+class Fork(NamedTuple):
+    """Where two logs went apart."""
+
+    common: int
+    """The last seq that both have."""
+    how: str
+    """How the term began that the other machine took no part in."""
+
+
+def fork(terms: list[Term], theirs: tuple[int, str], their_seq: int, last: int) -> Fork | None:
     """Where a log with these terms, which ends at `last`, and another that ends at `their_seq` in a term of that name
-    went apart: the last seq that both have. None: they did not, the other is a beginning of this one.
+    went apart. None: they did not, the other is a beginning of this one.
 
     Within a term one machine alone writes, so logs whose ends are of one term agree as far as both go (Ongaro and
     Ousterhout, In search of an understandable consensus algorithm, 2014: the log matching property).
@@ -46,8 +57,7 @@ def fork(terms: list[Term], theirs: tuple[int, str], their_seq: int, last: int) 
     if their_seq <= last and term_at(terms, their_seq).name == theirs:
         return None
     number, _ = theirs
-    after = next(
-        (term for term in terms if term.number > number or (term.number == number and term.name != theirs)), None
-    )
-    common = last if after is None else after.began - 1
-    return min(common, their_seq)
+    for term in terms:
+        if term.number > number or (term.number == number and term.name != theirs):
+            return Fork(min(term.began - 1, their_seq), term.how)
+    return Fork(min(last, their_seq), "forced")

@@ -15,8 +15,10 @@ import pytest
 from geo_backup.errors import LogError
 from geo_backup.eventlog import open_log
 from geo_backup.eventlog.proof import prove
+from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Event
 from geo_backup.pair.begin import copy_from, set_apart
+from geo_backup.pair.follower import UnacknowledgedError
 from geo_backup.pair.line import Frames, LineLostError, Message, frames
 from geo_backup.pair.log import PairedLog
 from geo_backup.pair.pair import Pair
@@ -114,20 +116,20 @@ class Net:
 
 
 @asynccontextmanager
-async def two(folder: Path) -> AsyncIterator[tuple[Net, Pair, Pair]]:
+async def two(folder: Path, net: Net) -> AsyncIterator[tuple[Pair, Pair]]:
     """A leads, B follows and is in step."""
-    net = Net()
     async with net.machine(A, folder / "a.sqlite") as a:
         await a.log.append([registered("P1")])
         await copy_from(A, net.call, folder / "b.sqlite", lambda done, total: None)
         async with net.machine(B, folder / "b.sqlite") as b:
             await in_time(lambda: a.log.in_step, "the standby in step")
-            yield net, a, b
+            yield a, b
 
 
 def story(tell: Callable[[Net, Pair, Pair], Awaitable[None]], folder: Path) -> None:
     async def whole() -> None:
-        async with two(folder) as (net, a, b):
+        net = Net()
+        async with two(folder, net) as (a, b):
             await asyncio.wait_for(tell(net, a, b), 30)
 
     asyncio.run(whole())
@@ -263,6 +265,28 @@ def test_what_the_other_machine_never_had_is_set_apart_and_told(tmp_path: Path) 
 
     asyncio.run(again())
     same(tmp_path)
+
+
+def test_what_nobody_was_told_is_set_aside_by_itself(tmp_path: Path) -> None:
+    """A leader dies with events on their way to its standby: nobody was told that they are recorded."""
+
+    async def whole() -> None:
+        net = Net()
+        async with two(tmp_path, net) as (a, b):
+            await net.cut()
+            await SqliteLog.append(a.log, [fact(1, "on its way")])
+            await b.follower.take_over(2, "witnessed")
+        net.broken = False
+        async with net.machine(B, tmp_path / "b.sqlite") as b:
+            log = PairedLog.open(tmp_path / "a.sqlite", reserve_bytes=0)
+            a = Pair(log, net.call, now_ms)
+            await a.settle()
+            with pytest.raises(UnacknowledgedError, match="1 event after"):
+                await asyncio.wait_for(a.run(), 20)
+            log.close()
+            assert b.log.leads
+
+    asyncio.run(whole())
 
 
 def test_after_a_restart_whoever_led_last_leads_and_a_former_leader_follows(tmp_path: Path) -> None:
