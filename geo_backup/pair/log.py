@@ -37,6 +37,8 @@ PATIENCE_S = 1.0
 hang on it."""
 
 
+SURE_WITHIN_S = 3.0
+"""A process that was held up for a while asks its witness again, and is answered within this."""
 UNSURE = "neither the standby nor the witness answers, so the other machine may lead by now"
 
 
@@ -185,8 +187,8 @@ class PairedLog(SqliteLog):
         return seqs
 
     async def _sure(self) -> None:
-        """Nobody else leads: known at once, or within `PATIENCE_S`. Raises LogError where it is not."""
-        until_s = time.monotonic() + PATIENCE_S
+        """Nobody else leads: known at once, or within `SURE_WITHIN_S`. Raises LogError where it is not."""
+        until_s = time.monotonic() + SURE_WITHIN_S
         while self.role in ("leading", "turning") and not self.may_write():
             if time.monotonic() > until_s:
                 raise LogError(f"{UNSURE}: nothing is recorded here until one of them is back")

@@ -22,6 +22,7 @@ log_ = logging.getLogger("geo_backup.pair")
 
 RENEW_S = 1.0
 ANSWER_S = 1.0
+AGAIN_S = 0.2
 ALONE_WITHIN_S = 2.0
 FIRST_WITHIN_S = 10.0
 
@@ -63,9 +64,8 @@ class Witnessed:
     async def run(self) -> None:
         """Say that this machine leads, each second that it does."""
         while True:
-            if self.log.leads:
-                await self._renew()
-            await asyncio.sleep(RENEW_S)
+            known = not self.log.leads or await self._renew()
+            await asyncio.sleep(RENEW_S if known else AGAIN_S)
 
     async def before_alone(self) -> None:
         """Have the witness know that the standby lacks something from now on. Raises LogError where it does not answer:

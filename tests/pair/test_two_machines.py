@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -15,13 +16,17 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from geo_backup.errors import LogError
 from geo_backup.eventlog.proof import prove
 from geo_backup.feed import TOPICS
-from geo_backup.people import Roster, roster_beside
+from geo_backup.pair.begin import copy_from
+from geo_backup.pair.call import WebsocketCalls
+from geo_backup.people import Role, Roster, roster_beside
 from tests.asking import at, new_incident, new_unit
-from tests.running import CENTRE, Failed, Server, events_in, eventually, free_port
+from tests.running import CENTRE, Failed, Server, ServerInThread, events_in, eventually, free_port
 
 
 @contextmanager
@@ -71,6 +76,7 @@ class Writers(threading.Thread):
             time.sleep(0.005)
 
 
+@pytest.mark.long
 def test_the_leader_is_killed_and_the_standby_goes_on(tmp_path: Path, run: Any) -> None:
     with pair_of(tmp_path) as (a, b):
         with httpx.Client(base_url=a.url, trust_env=False) as http:
@@ -186,33 +192,47 @@ def _post(url: str, text: str) -> int:
 
 
 def test_people_are_the_same_on_both_machines(tmp_path: Path) -> None:
-    with_roster = Roster(roster_beside(tmp_path / "a.sqlite"))
-    standby = with_roster.tokens.issue("b", "program", agency="*", roles=("standby",), by="test")
-    desk = with_roster.tokens.issue("desk", "program", agency="*", roles=("dispatcher",), by="test")
-    admin = with_roster.tokens.issue("admin", "program", agency="*", roles=("admin",), by="test")
-    with pair_of(tmp_path, env={"GEO_BACKUP_PAIR_TOKEN": standby}) as (a, b):
-        headers = {"Authorization": f"Bearer {desk}"}
-        assert httpx.get(f"{b.url}/v1/units", trust_env=False).status_code == 401
-        assert httpx.get(f"{b.url}/v1/units", trust_env=False, headers=headers).status_code == 200
-        later = with_roster.tokens.issue("later", "program", agency="*", roles=("viewer",), by="test")
-        eventually(
-            lambda: (
-                httpx.get(
-                    f"{b.url}/v1/units", trust_env=False, headers={"Authorization": f"Bearer {later}"}
-                ).status_code
-                == 200
-            ),
-            "who may come in is told to the standby",
-        )
-        told = httpx.post(f"{b.url}/v1/pair/promote", json={}, trust_env=False, headers=headers)
-        assert told.status_code == 403
-        chief = {"Authorization": f"Bearer {admin}"}
-        told = httpx.post(f"{b.url}/v1/pair/promote", json={}, trust_env=False, headers=chief, timeout=20)
-        assert told.status_code == 200, told.text
-        eventually(lambda: stands(a, chief)["role"] == "following", "handed over")
+    roster = Roster(roster_beside(tmp_path / "a.sqlite"))
+
+    def issued(name: str, role: Role) -> dict[str, str]:
+        token = roster.tokens.issue(name, "program", agency="*", roles=(role,), by="test")
+        return {"Authorization": f"Bearer {token}"}
+
+    desk, admin, standby = issued("desk", "dispatcher"), issued("admin", "admin"), issued("b", "standby")
+    env = {"GEO_BACKUP_PAIR_TOKEN": standby["Authorization"].removeprefix("Bearer ")}
+    a = ServerInThread(tmp_path / "a.sqlite", roster=roster, paired=True, env=env).start()
+    calls = WebsocketCalls(env["GEO_BACKUP_PAIR_TOKEN"])
+    asyncio.run(copy_from(a.url, calls, tmp_path / "b.sqlite", lambda done, total: None))
+    there = Roster(roster_beside(tmp_path / "b.sqlite"))
+    b = ServerInThread(tmp_path / "b.sqlite", roster=there, paired=True, env=env).start()
+
+    def units(server: Server, headers: dict[str, str] | None = None) -> int:
+        return httpx.get(f"{server.url}/v1/units", trust_env=False, headers=headers).status_code
+
+    def promoted(headers: dict[str, str]) -> httpx.Response:
+        return httpx.post(f"{b.url}/v1/pair/promote", json={}, trust_env=False, headers=headers, timeout=20)
+
+    try:
+        assert (units(b), units(b, desk)) == (401, 200)
+        later = issued("later", "viewer")
+        eventually(lambda: units(b, later) == 200, "who may come in is told to the standby")
+        assert promoted(desk).status_code == 403
         with (
-            pytest.raises(Exception, match=r"4403"),
-            connect(b.url.replace("http", "ws") + "/v1/pair/line", additional_headers=headers, proxy=None) as line,
+            pytest.raises(ConnectionClosed, match="4403"),
+            connect(f"{b.url.replace('http', 'ws')}/v1/pair/line", additional_headers=desk, proxy=None) as line,
         ):
             line.recv(timeout=5)
-    with_roster.close()
+        with pytest.raises(LogError, match="not let"):
+            asyncio.run(copy_from(a.url, WebsocketCalls("wrong"), tmp_path / "c.sqlite", lambda done, total: None))
+        eventually(lambda: stands(a, admin)["in_step"], "in step")
+        told = promoted(admin)
+        assert told.status_code == 200, told.text
+        assert told.json()["term"] == 2
+        eventually(lambda: stands(a, admin)["role"] == "following", "handed over")
+        eventually(lambda: stands(b, admin)["in_step"], "in step the other way round")
+    finally:
+        a.stop()
+        b.stop()
+    assert "Traceback" not in a.said() + b.said()
+    roster.close()
+    there.close()
