@@ -42,6 +42,7 @@ RETRY_S = 2.0
 KEEPALIVE_S = 30
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 ENCRYPTED = "it is encrypted: take the encryption key out of the app's settings, and let TLS protect what it sends"
+URL = "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)"
 
 
 class Mqtt:
@@ -56,11 +57,10 @@ class Mqtt:
             self.host, self.port = at.hostname or "", at.port or PORTS.get(at.scheme, 0)
         except ValueError:
             self.host, self.port = "", 0
-        if not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
-            raise section.wrong(
-                "url",
-                "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)",
-            )
+        if not url:
+            section.lacks("url", URL)
+        elif not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
+            raise section.wrong("url", URL)
         self.topics = section.texts("topics", ("owntracks/+/+",))
         if not self.topics or not all(0 < len(topic) <= 1_000 for topic in self.topics):
             raise section.wrong("topics", 'is a list of topics, such as ["owntracks/+/+"]')

@@ -44,11 +44,9 @@ class Tak:
         every_s = section.whole("every_s", EVERY_S, 1, EVERY_MAX_S) or EVERY_S
         self._manner = Manner(protobuf=not section.flag("xml_only"), every_s=every_s)
         self._connect = [Connect(one) for one in section.tables("connect", CONNECTIONS_MAX)]
-        section.done()
         if self.port is None and not self._connect:
-            raise section.wrong(
-                "port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"
-            )
+            section.lacks("port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to")
+        section.done()
         self._section = section
         self._listener: socket.socket | None = None
         self._peers: dict[asyncio.Task[None], str] = {}
