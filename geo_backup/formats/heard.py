@@ -15,6 +15,7 @@ SOS = "sos"
 """The alarm that is an officer's call for help."""
 SINCE_MS = 1_104_537_600_000
 """2005: a receiver that says an earlier time has lost count of the weeks, or its battery."""
+NO_JSON = "it is no JSON ({}): something on its way cut it off or changed it, or no tracker's app sends it"
 
 
 class Heard(NamedTuple):

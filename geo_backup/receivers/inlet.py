@@ -42,6 +42,8 @@ class Message(NamedTuple):
     """Where it came from, by a way that says nothing else of its sender."""
     then: Callable[[bool], None] | None = None
     """Told whether it is in the log, or rightly nowhere: then it may be acknowledged."""
+    device: str = ""
+    """Who sent it, where the message itself cannot be read."""
 
 
 class Inlet:
@@ -99,7 +101,7 @@ class Inlet:
         for (way, sure), messages in groups.items():
             hearing = Hearing(self.intake, way, ANYONE, way, pinned=sure)
             for message in messages:
-                hearing.read(partial(_said, message.heard), message.text, message.address)
+                hearing.read(partial(_said, message.heard), message.text, message.address, device=message.device)
             kept = True
             try:
                 await hearing.finish()

@@ -22,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from geo_backup.errors import BadValueError
 from geo_backup.formats import owntracks
-from geo_backup.formats.heard import Heard
+from geo_backup.formats.heard import NO_JSON, Heard
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
 from geo_backup.wire.body import parse
@@ -41,7 +41,6 @@ AGAIN_S = (1, 60)
 RETRY_S = 2.0
 KEEPALIVE_S = 30
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-ENCRYPTED = "it is encrypted: take the encryption key out of the app's settings, and let TLS protect what it sends"
 URL = "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)"
 
 
@@ -183,7 +182,7 @@ class Mqtt:
             elif message.qos:
                 loop.call_later(RETRY_S, self._take, loop, inlet, message)
 
-        if not inlet.take(Message(self.way, heard, text, then=then)):
+        if not inlet.take(Message(self.way, heard, text, then=then, device="/".join(_sender(message.topic)))):
             self.overflow += not message.qos
             then(False)
 
@@ -213,12 +212,14 @@ def said(topic: str, payload: bytes) -> Heard | None:
     try:
         document = parse(payload)
     except (json.JSONDecodeError, BadValueError) as error:
-        raise BadValueError("/", "no_json", f"it is no JSON: {error}") from None
+        raise BadValueError("/", "no_json", NO_JSON.format(error)) from None
     kind = document.get("_type") if isinstance(document, dict) else None
-    if kind == "encrypted":
-        raise BadValueError("/", "encrypted", ENCRYPTED)
-    if isinstance(document, dict) and kind != "location":
+    if isinstance(kind, str) and kind not in ("location", "encrypted"):
         return None
+    return owntracks.read(document, *_sender(topic))
+
+
+def _sender(topic: str) -> tuple[str, ...]:
+    """User and device, as a topic names them."""
     names = topic.split("/")
-    user, device = (names[-2], names[-1]) if len(names) >= 3 else ("", "")
-    return owntracks.read(document, user, device)
+    return tuple(names[-2:]) if len(names) >= 3 else ()

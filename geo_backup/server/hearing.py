@@ -82,14 +82,14 @@ class Hearing:
         self.unrecorded: LogError | None = None
         """Why the fixes are not in the log, where somebody was heard all the same."""
 
-    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> str | None:
+    def read(self, parse: Callable[[], Heard], message: object, address: str = "", *, device: str = "") -> str | None:
         """One message, and whom it is of; None: nobody here is called so. `address` is where it came from, by a way
-        that says nothing else of its sender."""
+        that says nothing else of its sender; `device` is who sent it, where the message cannot be read."""
         self.quarantine.heard[self.way] += 1
         try:
             heard = parse()
         except BadValueError as error:
-            self._set_aside("", error.reason, f"{error.field}: {error}", message)
+            self._set_aside(device, error.reason, f"{error.field}: {error}", message)
             return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
