@@ -97,6 +97,8 @@ class Hearing:
         known = owner.address if owner is not None else ""
         twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, known, self.now_ms, fix_ms)
         sure = not twin and (self.pinned or (bool(known) and address == known))
+        if self._source == "tak" and unit_id is not None and owner is None and sure:
+            self.sources.spoke_for(device, unit_id)
         # whatever is wrong with the rest, whoever calls is heard
         caller = self._press(heard, unit_id, verified=sure) if heard.pressed else None
         if twin:
@@ -216,7 +218,8 @@ class Hearing:
         return None if unit is None else unit.emergency_id
 
     def named(self, names: tuple[str, ...]) -> str | None:
-        """The unit whose tracker it is, or that is called so: its id, or else its callsign."""
+        """The unit whose tracker it is, or that is called so: its id, or else its callsign. A TAK client whose callsign
+        is nobody's stays with the unit that it spoke for."""
         live_map = self.node.live_map
         for name in names:
             if (owner := live_map.devices.get(name)) is not None:
@@ -227,6 +230,9 @@ class Hearing:
                 self._called = {unit.callsign: unit.unit_id for unit in reversed(live_map.units.values())}
             if name in self._called:
                 return self._called[name]
+        if self._source == "tak" and names:  # a uid is one client's for good, whatever that calls itself by now
+            unit_id = self.sources.unit_of(names[0])
+            return unit_id if unit_id in live_map.units else None
         return None
 
     def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:

@@ -43,6 +43,8 @@ class Source:
     address: str = ""
     heard_ms: int = 0
     messages: int = 0
+    unit_id: str = ""
+    """Of a TAK client: the unit that it last spoke for, by its callsign."""
     moved_ms: int | None = None
     """When it began to speak from this address, which is not its first."""
     twin_ms: int | None = None
@@ -81,6 +83,17 @@ class Sources:
 
     def __init__(self) -> None:
         self.by_device: OrderedDict[str, Source] = OrderedDict()
+
+    def unit_of(self, device: str) -> str:
+        """The unit that a TAK client last spoke for; empty where nobody knows."""
+        source = self.by_device.get(device[:64])
+        return "" if source is None else source.unit_id
+
+    def spoke_for(self, device: str, unit_id: str) -> None:
+        """A TAK client spoke for a unit; or for none any more, where that is empty."""
+        source = self.by_device.get(device[:64])
+        if source is not None:
+            source.unit_id = unit_id
 
     def speaks(self, device: str, way: str, address: str, known: str, now_ms: int, fix_ms: int | None) -> bool:
         """A device said something; whether it is believed. `address` is where it came from, empty where the way itself

@@ -71,6 +71,22 @@ def test_a_panic_alarms_within_a_second_and_its_cancel_ends_nothing(http: httpx.
     assert "<__forcedelete/>" in other.hears('type="t-x-d-d"')
 
 
+def test_a_client_that_takes_another_callsign_stays_its_units(http: httpx.Client, tak: Tak) -> None:
+    unit_id = new_unit(http, callsign="Adam 79")
+    Client(tak.port or 0).send(event("a-f-G-U-C", "ANDROID-79", detail='<contact callsign="Adam 79"/>'))
+    eventually(lambda: place(http, unit_id), "the unit's place")
+    again = Client(tak.port or 0)
+    again.send(event("a-f-G-U-C", "ANDROID-79", lon=11.9701, detail='<contact callsign="Kalle"/>', s=1))
+    eventually(lambda: place(http, unit_id) == [11.9701, 57.7], "the unit at its new place")
+    said = '<emergency type="911 Alert">Kalle</emergency><contact callsign="Kalle-Alert"/>'
+    again.send(event("b-a-o-tbl", "ANDROID-79-9-1-1", detail=said))
+    (standing,) = eventually(lambda: http.get("/v1/emergencies").json()["emergencies"], "the emergency")
+    assert (standing["for_unit_id"], standing["emergency"]["verified"]) == (unit_id, True)
+    end = {"by": "supervisor", "who": "Sgt", "reason": "a test"}
+    assert http.post(f"/v1/emergencies/{standing['incident_id']}/clear", json=end).is_success
+    http.post(f"/v1/incidents/{standing['incident_id']}/close")
+
+
 def test_an_incident_tells_who_reaches_it_and_goes_when_it_is_closed(http: httpx.Client, tak: Tak) -> None:
     unit_id = new_unit(http, [11.968, 57.7062], callsign="Adam 73")
     client = Client(tak.port or 0)
