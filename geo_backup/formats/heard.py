@@ -34,6 +34,8 @@ class Heard(NamedTuple):
     """What of it cannot be, as a reason; empty: it just says no place."""
     cancelled: bool = False
     """It takes its officer's call back: that goes on record, and ends nothing."""
+    report: str = ""
+    """Its number and time, where it has a number: what is sent again until it is acknowledged has the same."""
 
 
 def named(*names: object) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats.heard import Heard
 from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for, units_of
-from geo_backup.server.emergencies import Pressed, Source, declare_all, refuse_clear
+from geo_backup.server.emergencies import Press, Pressed, Source, declare_all, refuse_clear
 from geo_backup.server.intake import Intake
 from geo_backup.server.speaker import said_by
 from geo_backup.server.writes import adoption_of
@@ -67,9 +67,8 @@ class Hearing:
         self._events: list[Event] = []
         self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
-        self._pressed: dict[str, tuple[float, float] | None] = {}
-        self._unverified: set[str] = set()
-        """Of those, who may be somebody else."""
+        self._pressed: dict[tuple[str, str], Press] = {}
+        """By who calls, and by what names the report."""
         self._cancelled: dict[str, None] = {}
         self._called: dict[str, str] | None = None
         """Units by callsign, once one is asked for."""
@@ -135,9 +134,11 @@ class Hearing:
                 return None
             if caller in self.node.live_map.units:
                 caller = f"{self.way}:{caller}"[:64]
-            self._unverified.add(caller)
+        report = f"{heard.names[0]} {heard.report}" if heard.names and heard.report else ""
+        before = self._pressed.get((caller, report))
         place = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
-        self._pressed[caller] = place or self._pressed.get(caller)
+        place = place or (None if before is None else before.place)
+        self._pressed[caller, report] = Press(caller, place, verified and caller == unit_id, report)
         return caller
 
     def _caller(self, heard: Heard) -> str | None:
@@ -156,12 +157,11 @@ class Hearing:
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
         called, _ = await declare_all(
             self.node,
-            self._pressed,
+            self._pressed.values(),
             writing,
             self.adoption,
             self._client,
             source=self._source,
-            unverified=self._unverified,
         )
         for unit_id in self._cancelled:
             emergency_id = self.emergency_of(unit_id)
