@@ -42,6 +42,7 @@ class Message(NamedTuple):
     """Where it came from, by a way that says nothing else of its sender."""
     then: Callable[[bool], None] | None = None
     """Told whether it is in the log, or rightly nowhere: then it may be acknowledged."""
+    port: int = 0
     device: str = ""
     """Who sent it, where the message itself cannot be read."""
 
@@ -101,7 +102,9 @@ class Inlet:
         for (way, sure), messages in groups.items():
             hearing = Hearing(self.intake, way, ANYONE, way, pinned=sure)
             for message in messages:
-                hearing.read(partial(_said, message.heard), message.text, message.address, device=message.device)
+                hearing.read(
+                    partial(_said, message.heard), message.text, message.address, message.port, device=message.device
+                )
             kept = True
             try:
                 await hearing.finish()

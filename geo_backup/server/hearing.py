@@ -81,9 +81,11 @@ class Hearing:
         self.unrecorded: LogError | None = None
         """Why the fixes are not in the log, where somebody was heard all the same."""
 
-    def read(self, parse: Callable[[], Heard], message: object, address: str = "", *, device: str = "") -> str | None:
-        """One message, and whom it is of; None: nobody here is called so. `address` is where it came from, by a way
-        that says nothing else of its sender; `device` is who sent it, where the message cannot be read."""
+    def read(
+        self, parse: Callable[[], Heard], message: object, address: str = "", port: int = 0, *, device: str = ""
+    ) -> str | None:
+        """One message, and whom it is of; None: nobody here is called so. `address` and `port` are where it came from,
+        by a way that says nothing else of its sender; `device` is who sent it, where the message cannot be read."""
         self.quarantine.heard[self.way] += 1
         try:
             heard = parse()
@@ -94,7 +96,9 @@ class Hearing:
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
         owner = self.node.live_map.devices.get(device)
         known = owner.address if owner is not None else ""
-        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, known, self.now_ms, fix_ms)
+        twin = bool(device) and not self.sources.speaks(
+            device[:64], self.way, address, known, self.now_ms, fix_ms, port
+        )
         sure = not twin and (self.pinned or (bool(known) and address == known))
         if self._source == "tak" and unit_id is not None and owner is None and sure:
             self.sources.spoke_for(device, unit_id)

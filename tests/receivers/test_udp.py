@@ -75,6 +75,25 @@ def test_a_panic_that_is_sent_again_counts_once_whatever_way_it_comes(
     eventually(lambda: _calls(http, unit_id), within_s=1.0)
 
 
+def test_two_modems_with_one_name_are_told_apart(http: httpx.Client, receivers: Any, modem: socket.socket) -> None:
+    unit_id = new_unit(http)
+
+    def flags() -> list[str]:
+        (one,) = http.get("/v1/devices", params={"unit_id": unit_id}).json()["devices"]
+        return list(one["flags"])
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.settimeout(10)
+        other.connect(("127.0.0.1", receivers["udp"].port))
+        for n, sender in enumerate((modem, other)):
+            sender.send(rpv(unit_id, NORTH, time.time() + n, more=f"#{n:04d};"))
+            sender.recv(100)
+        assert flags() == []
+        modem.send(rpv(unit_id, NORTH, time.time() + 2, more="#0002;"))
+        modem.recv(100)
+        assert flags() == ["twin"]
+
+
 def test_the_try_of_the_paper(http: httpx.Client, modem: socket.socket) -> None:
     paper = (ROOT / "geo_backup/receivers/README.md").read_text(encoding="utf-8")
     frame = re.search(r"printf '(>RPV.*?<)'", paper)
