@@ -20,7 +20,7 @@ from geo_backup.formats.tak_stream import Splitter, framed
 from geo_backup.receivers import tak_peer
 from geo_backup.receivers.tak import Tak
 from tests.asking import BRIDGE, new_incident, new_unit, report
-from tests.receivers.talking import Client, event
+from tests.receivers.talking import Client, event, unsent
 from tests.running import ServerInThread, eventually, in_time
 from tests.server.test_backup import fleet
 
@@ -227,3 +227,25 @@ def test_a_peer_that_does_not_read_is_let_go(
             return "it took nothing for 0.2 s" in server.said()
 
         eventually(ended, "the end of it")
+
+
+@pytest.mark.parametrize("how", ["closes", "stops sending", "closes unread"])
+def test_what_a_peer_sent_before_it_hung_up_is_read(http: httpx.Client, tak: Tak, how: str) -> None:
+    """ATAK sends what it has and goes: what is shown to it meanwhile reaches nobody, and that is no reason to read no
+    more of it."""
+    unit_id, other_id = new_unit(http), new_unit(http, [11.97, 57.71], callsign="Adam 77")
+    before = tak.counts["position"]
+    client = Client(tak.port or 0)
+    client.hears(f'uid="geo-backup.{other_id}"')
+    client.send(*(event("a-f-G-U-C", unit_id, s=-60 + m / 100) for m in range(5_000)))
+    eventually(lambda: not unsent(client.line), "all of it on its way")
+    if how == "stops sending":
+        client.line.shutdown(socket.SHUT_WR)
+    else:
+        if how == "closes":
+            client.read()
+        client.line.close()
+    for _ in range(3):  # which it would be shown at once
+        http.post(f"/v1/incidents/{new_incident(http)}/close")
+    assert tak.counts["position"] < before + 5_000, "there was nothing left to read"
+    eventually(lambda: tak.counts["position"] == before + 5_000, "all that it sent")
