@@ -105,15 +105,16 @@ class Inlet:
                 hearing.read(
                     partial(_said, message.heard), message.text, message.address, message.port, device=message.device
                 )
-            kept = True
             try:
-                await hearing.finish()
+                # a call that the disk has no room for alarms all the same, but what is acknowledged is on record
+                kept = all(one.recorded for one in await hearing.finish())
             except LogError as error:
                 kept = False
                 log_.warning("%d messages by %s are not in the log: %s", len(messages), way, error)
                 for message in messages:
                     self.set_aside(way, "", "not_recorded", NOT_RECORDED, message.text)
             except Exception:  # a fault of ours: this message must not end the server, nor come again for ever
+                kept = True
                 log_.exception("messages by %s could not be recorded", way)
                 for message in messages:
                     self.set_aside(way, "", "fault", FAULT, message.text)

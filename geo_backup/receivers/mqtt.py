@@ -159,7 +159,9 @@ class Mqtt:
         while self._held:
             self._take(loop, inlet, self._held.popleft())
 
-    def _take(self, loop: asyncio.AbstractEventLoop, inlet: Inlet, message: paho.MQTTMessage) -> None:
+    def _take(
+        self, loop: asyncio.AbstractEventLoop, inlet: Inlet, message: paho.MQTTMessage, again: bool = False
+    ) -> None:
         if message.retain:  # where it was, said once more because somebody asks; it is not where it is
             self.retained += 1
             self._acknowledge(message)
@@ -172,15 +174,16 @@ class Mqtt:
             self.other += 1
             self._acknowledge(message)
             return
-        self.unacknowledged += 1
+        self.unacknowledged += not again
         text = message.payload[:BYTES_MAX].decode("utf-8", "replace")
 
         def then(kept: bool) -> None:
+            if message.qos and not kept:
+                loop.call_later(RETRY_S, self._take, loop, inlet, message, True)
+                return
             self.unacknowledged -= 1
             if kept:
                 self._acknowledge(message)
-            elif message.qos:
-                loop.call_later(RETRY_S, self._take, loop, inlet, message)
 
         if not inlet.take(Message(self.way, heard, text, then=then, device="/".join(_sender(message.topic)))):
             self.overflow += not message.qos
