@@ -131,5 +131,7 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
+        # a worker of the officer's page is kept with that where its address begins alike
+        app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
     return app

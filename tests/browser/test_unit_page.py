@@ -325,6 +325,7 @@ def test_what_is_pressed_without_a_link_is_kept(phone: Any, desk: httpx.Client) 
     phone.reload()  # the page itself was kept, and what waits in it
     phone.wait_for_selector("[data-testid=unit-page] [data-testid=unheard]")
     phone.get_by_test_id("hold").wait_for()
+    phone.locator("[data-testid=map][data-tiles][data-drawn=true]").wait_for()  # and what the map has shown
     shot(phone, "unit-reloaded")
     phone.context.set_offline(False)
     eventually(lambda: emergencies(desk), "the emergency")
