@@ -96,6 +96,8 @@ class Server:
     port: int = 0
     map_folder: Path = GOTHENBURG
     process: subprocess.Popen[bytes] | None = None
+    verb: tuple[str, ...] = ("serve",)
+    """`serve`, or `follow` with its leader."""
     descriptors: int | None = None
     """So many files and sockets at most; None: as many as these tests may have."""
 
@@ -109,7 +111,8 @@ class Server:
 
     def start(self) -> Server:
         self.port = self.port or free_port()
-        command = [sys.executable, "-m", "geo_backup", "serve", "--map", str(self.map_folder), "--log", str(self.log)]
+        named = ["--map", str(self.map_folder), "--log", str(self.log)]
+        command = [sys.executable, "-m", "geo_backup", *self.verb, *named]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]
         with self.log.with_suffix(".err").open("ab") as said:

@@ -147,7 +147,7 @@ class Node:
         await self._restore()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "ranker": self.ranker.run,
-            **({} if self.playback else {"decider": self.decider.run, "learner": self.learner.run}),
+            **({} if self.playback else {"lead": self._lead}),
             "timers": self.timers.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
@@ -155,6 +155,27 @@ class Node:
             "timekeeper": partial(keep_time, self),
         }
         self._tasks = [asyncio.create_task(_forever(name, job)) for name, job in jobs.items()]
+
+    async def _lead(self) -> None:
+        """Decide and learn for as long as this process is the one that does so for its log."""
+        while True:
+            if not self.log.leads:
+                await self.log.turned()
+                if self.log.leads:
+                    await self._adopt()
+                    self.decider.reset()
+                    self.learner.reset()
+                continue
+            jobs = [
+                asyncio.create_task(_forever(*one))
+                for one in (("decider", self.decider.run), ("learner", self.learner.run))
+            ]
+            try:
+                await self.log.turned()
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await asyncio.gather(*jobs, return_exceptions=True)
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log.
@@ -233,8 +254,12 @@ class Node:
         self.learner.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
-        if self.playback:  # what was adopted is in the recording
-            return
+        if not self.playback and self.log.leads:  # else what was adopted is in the recording, or comes from the leader
+            await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Say on which map the log goes on, and what is known of its roads beforehand."""
+        adopted = self.live_map.network_id
         if not adopted or self.live_map.extent is None or self.live_map.generation < GENERATION:
             await self.submit(
                 NetworkAdopted(
@@ -327,7 +352,7 @@ class Node:
         self.alarms.folded(seq, event, delta)
         self.ranker.folded(event, delta)
         self.timers.folded(delta)
-        if not self.playback:
+        if not self.playback and self.log.leads:
             self.learner.folded(event, delta)
         if isinstance(event, PositionReported):
             self.clock.hear(event.unit_id, event.fix.fix_ms)
