@@ -150,3 +150,9 @@ _.on_disconnect
 _.on_message
 _.SessionExpiryInterval
 _.ReceiveMaximum
+
+# the OwnTracks app reads these of its friends
+_.tst
+_.acc
+_.vel
+_.cog

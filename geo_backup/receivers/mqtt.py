@@ -22,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from geo_backup.errors import BadValueError
 from geo_backup.formats import owntracks
-from geo_backup.formats.heard import Heard
+from geo_backup.formats.heard import NO_JSON, Heard
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
 from geo_backup.wire.body import parse
@@ -41,7 +41,7 @@ AGAIN_S = (1, 60)
 RETRY_S = 2.0
 KEEPALIVE_S = 30
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-ENCRYPTED = "it is encrypted: take the encryption key out of the app's settings, and let TLS protect what it sends"
+URL = "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)"
 
 
 class Mqtt:
@@ -56,11 +56,10 @@ class Mqtt:
             self.host, self.port = at.hostname or "", at.port or PORTS.get(at.scheme, 0)
         except ValueError:
             self.host, self.port = "", 0
-        if not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
-            raise section.wrong(
-                "url",
-                "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)",
-            )
+        if not url:
+            section.lacks("url", URL)
+        elif not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
+            raise section.wrong("url", URL)
         self.topics = section.texts("topics", ("owntracks/+/+",))
         if not self.topics or not all(0 < len(topic) <= 1_000 for topic in self.topics):
             raise section.wrong("topics", 'is a list of topics, such as ["owntracks/+/+"]')
@@ -160,7 +159,9 @@ class Mqtt:
         while self._held:
             self._take(loop, inlet, self._held.popleft())
 
-    def _take(self, loop: asyncio.AbstractEventLoop, inlet: Inlet, message: paho.MQTTMessage) -> None:
+    def _take(
+        self, loop: asyncio.AbstractEventLoop, inlet: Inlet, message: paho.MQTTMessage, again: bool = False
+    ) -> None:
         if message.retain:  # where it was, said once more because somebody asks; it is not where it is
             self.retained += 1
             self._acknowledge(message)
@@ -173,17 +174,18 @@ class Mqtt:
             self.other += 1
             self._acknowledge(message)
             return
-        self.unacknowledged += 1
+        self.unacknowledged += not again
         text = message.payload[:BYTES_MAX].decode("utf-8", "replace")
 
         def then(kept: bool) -> None:
+            if message.qos and not kept:
+                loop.call_later(RETRY_S, self._take, loop, inlet, message, True)
+                return
             self.unacknowledged -= 1
             if kept:
                 self._acknowledge(message)
-            elif message.qos:
-                loop.call_later(RETRY_S, self._take, loop, inlet, message)
 
-        if not inlet.take(Message(self.way, heard, text, then=then)):
+        if not inlet.take(Message(self.way, heard, text, then=then, device="/".join(_sender(message.topic)))):
             self.overflow += not message.qos
             then(False)
 
@@ -213,12 +215,14 @@ def said(topic: str, payload: bytes) -> Heard | None:
     try:
         document = parse(payload)
     except (json.JSONDecodeError, BadValueError) as error:
-        raise BadValueError("/", "no_json", f"it is no JSON: {error}") from None
+        raise BadValueError("/", "no_json", NO_JSON.format(error)) from None
     kind = document.get("_type") if isinstance(document, dict) else None
-    if kind == "encrypted":
-        raise BadValueError("/", "encrypted", ENCRYPTED)
-    if isinstance(document, dict) and kind != "location":
+    if isinstance(kind, str) and kind not in ("location", "encrypted"):
         return None
+    return owntracks.read(document, *_sender(topic))
+
+
+def _sender(topic: str) -> tuple[str, ...]:
+    """User and device, as a topic names them."""
     names = topic.split("/")
-    user, device = (names[-2], names[-1]) if len(names) >= 3 else ("", "")
-    return owntracks.read(document, user, device)
+    return tuple(names[-2:]) if len(names) >= 3 else ()

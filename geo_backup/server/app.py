@@ -64,6 +64,7 @@ from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
@@ -118,7 +119,7 @@ def create_app(
     app.state.pair = one_of
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.gazetteer, app.state.presence, app.state.quarantine = Gazetteer(node.network), Presence(), Quarantine()
-    app.state.phones = Phones(speakers)
+    app.state.phones, app.state.screens = Phones(speakers), Screens(node, speakers)
     app.state.sources = Sources()
     app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
@@ -134,5 +135,7 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
+        # a worker of the officer's page is kept with that where its address begins alike
+        app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
     return app

@@ -20,6 +20,7 @@ from geo_backup.server.intake import Intake
 from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
@@ -45,6 +46,7 @@ TheTries = Annotated[Tries, Kept("tries")]
 TheWriter = Annotated[FrameWriter, Kept("writer")]
 TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
 ThePresence = Annotated[Presence, Kept("presence")]
+TheScreens = Annotated[Screens, Kept("screens")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
 TheIntake = Annotated[Intake, Kept("intake")]
 TheSources = Annotated[Sources, Kept("sources")]
