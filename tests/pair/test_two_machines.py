@@ -225,6 +225,9 @@ def test_people_are_the_same_on_both_machines(tmp_path: Path) -> None:
         with pytest.raises(LogError, match="not let"):
             asyncio.run(copy_from(a.url, WebsocketCalls("wrong"), tmp_path / "c.sqlite", lambda done, total: None))
         eventually(lambda: stands(a, admin)["in_step"], "in step")
+        figures = httpx.get(f"{a.url}/metrics", trust_env=False, headers=admin).text
+        for figure in ("geo_backup_leads 1.0", "geo_backup_standby 1.0", "geo_backup_standby_behind 0.0"):
+            assert figure in figures
         told = promoted(admin)
         assert told.status_code == 200, told.text
         assert told.json()["term"] == 2
