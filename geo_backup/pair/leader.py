@@ -164,6 +164,9 @@ class Leader:
             refused = {"reason": "itself", "words": "a machine cannot follow itself"}
         elif epoch != log.epoch:
             refused = {"reason": "another_log", "words": "its log is another one: it begins with a copy of this one"}
+        elif self.standby is not None and self.standby.name != name:
+            words = f"{self.standby.name} follows already: a pair is two machines"
+            refused = {"reason": "taken", "words": words}
         elif term[0] > log.term.number:
             words = f"{name} knows of term {term[0]}, led by {term[1]}; this machine leads term {log.term.number}"
             refused = {"reason": "later_term", "words": words}
@@ -230,6 +233,8 @@ class Leader:
             message = await standby.line.receive()
             standby.heard_s = time.monotonic()
             kind = message.get("type")
+            if self.standby is not standby:  # it has called anew
+                raise LineLostError
             if kind == "have":
                 self.log.heard(int(message["seq"]))
             elif kind == "beat":

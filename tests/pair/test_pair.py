@@ -310,6 +310,16 @@ def test_after_a_restart_whoever_led_last_leads_and_a_former_leader_follows(tmp_
     same(tmp_path)
 
 
+def test_a_third_machine_is_told_that_a_pair_is_two(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        await copy_from(A, net.call, tmp_path / "c.sqlite", lambda done, total: None)
+        async with net.machine("http://c:1", tmp_path / "c.sqlite") as c:
+            await in_time(lambda: "a pair is two" in c.follower.refused, "the refusal")
+            assert (await a.log.append([fact(1)])) == [b.log.last_seq]
+
+    story(tell, tmp_path)
+
+
 def test_a_standby_of_another_log_is_not_let_in(tmp_path: Path) -> None:
     async def tell(net: Net, a: Pair, b: Pair) -> None:
         c_url = "http://c:1"
