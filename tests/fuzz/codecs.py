@@ -19,6 +19,8 @@ import atheris
 with atheris.instrument_imports(include=["geo_backup.formats", "geo_backup.receivers"]):
     from geo_backup.errors import BadValueError
     from geo_backup.formats import cot, osmand, owntracks, traccar
+    from geo_backup.formats.tak_proto import event_of
+    from geo_backup.formats.tak_stream import Splitter
     from geo_backup.receivers.avl import Avl, Modem
     from geo_backup.receivers.mqtt import said
     from geo_backup.receivers.section import Section
@@ -40,9 +42,25 @@ def posted(data: bytes) -> None:
             read(document)
 
 
+def streamed(data: bytes) -> None:
+    """A TAK stream of either version, in two parts."""
+    splitter = Splitter(1_000)
+    splitter.version = 1 if data[:1] == b"\xbf" else 0
+    for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+        for message in splitter.feed(part):
+            if message.kind == "proto":
+                with suppress(BadValueError):
+                    event_of(message.data)
+            elif message.kind == "event":
+                with suppress(BadValueError):
+                    cot.parse(message.data)
+    assert len(splitter) < 20_000, "it holds more than a message"
+
+
 CODECS = (
     modems,
     posted,
+    streamed,
     lambda data: said("owntracks/anna/phone", data),
     lambda data: osmand.read(parse_qsl(data.decode(errors="replace")), NOW_MS),
     cot.parse,
