@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -49,6 +49,8 @@ SILENT_S = 90.0
 """A server that answers no ping for so long is called anew."""
 ANSWER_S = 60.0
 """Whoever asked for version 1 waits so long for the answer."""
+STEERS = (b"takp", b"&")
+"""One of these is in an event that may change how the stream goes on: what follows is cut up once it is understood."""
 HOLDS_S = 2.5
 """So often it is asked whether a peer is still who it was."""
 UNNAMED = Principal("device", "tak", CENTRE, frozenset({"dispatcher"}), name="tak")
@@ -140,33 +142,54 @@ class Peer:
             first = False
             who, named = self._who or UNNAMED, self._who is not None
             hearing = Hearing(inlet.intake, WAY, who, self._client, pinned=named, source="tak")
+            together: list[Message] = []
             for message in self._splitter.feed(data):
-                try:
-                    self._take(message, hearing)
-                except BadValueError as error:
-                    shown = message.data[:400].decode(errors="replace")
-                    inlet.set_aside(WAY, self._client, error.reason, str(error), shown)
+                if message.kind == "event" and not any(mark in message.data for mark in STEERS):
+                    together.append(message)
+                    continue
+                self._take_events(together, hearing)
+                together.clear()
+                self._take(message, hearing)
                 if self.refused:
                     return
+            self._take_events(together, hearing)
             try:
                 await hearing.finish()
             except LogError as error:  # what these peers sent they do not send again: it is at least said
                 inlet.set_aside(WAY, self._client, "not_recorded", str(error), "")
 
     def _take(self, message: Message, hearing: Hearing) -> None:
-        """One message. Raises `BadValueError` for one that nobody can use."""
-        counts = self._counts
-        if message.kind == "refused":
-            raise BadValueError("/", message.why, f"{message.why}: no CoT event, or one beyond 256 KiB")
-        if message.kind == "auth":
-            self._sign_in(message.data)
+        """One message."""
+        if message.kind == "event":
+            self._take_events([message], hearing)
             return
-        if message.kind == "proto":
-            event = tak_proto.event_of(message.data)
-            if event is None:  # it tells of the protocol alone
-                return
-        else:
-            event = cot.element_of(message.data)
+        try:
+            if message.kind == "refused":
+                raise BadValueError("/", message.why, f"{message.why}: no CoT event, or one beyond 256 KiB")
+            if message.kind == "auth":
+                self._sign_in(message.data)
+            elif (event := tak_proto.event_of(message.data)) is not None:  # else it tells of the protocol alone
+                self._take_event(event, message, hearing)
+        except BadValueError as error:
+            self._set_aside(error, message)
+
+    def _take_events(self, messages: Sequence[Message], hearing: Hearing) -> None:
+        """Events in XML that came together."""
+        for message, event in zip(messages, cot.elements_of([one.data for one in messages]), strict=True):
+            try:
+                if isinstance(event, BadValueError):
+                    raise event
+                self._take_event(event, message, hearing)
+            except BadValueError as error:
+                self._set_aside(error, message)
+
+    def _set_aside(self, error: BadValueError, message: Message) -> None:
+        """A message that nobody can use."""
+        self._inlet.set_aside(WAY, self._client, error.reason, str(error), message.data[:400])
+
+    def _take_event(self, event: ElementTree.Element, message: Message, hearing: Hearing) -> None:
+        """One event. Raises `BadValueError` for one that nobody can use."""
+        counts = self._counts
         kind, uid = event.get("type", ""), event.get("uid", "")
         if kind.startswith("t-x-"):
             counts["control"] += 1
@@ -182,7 +205,7 @@ class Peer:
         counts[said.kind] += 1
         if self._who is None and not self._manner.calling and not self._is_its_own(said):
             raise BadValueError("/uid", "not_yours", "it shows no token or certificate: it speaks for one thing alone")
-        shown = message.data.decode(errors="replace") if message.kind == "event" else f"{kind} of {uid}"
+        shown = message.data if message.kind == "event" else f"{kind} of {uid}"
         address = self._address if self._who is None else ""
         server_cot.take(hearing, said, shown, self._who or UNNAMED, address)
 
