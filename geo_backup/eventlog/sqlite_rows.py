@@ -69,8 +69,8 @@ def _row(event: Event) -> Row:
 
 
 def _is_plain(event: PositionReported) -> bool:
-    """Whether a position is beyond doubt one that can be written. Nearly all are; to look at each field of the others by
-    itself takes four times as long, and says which one is wrong."""
+    """Whether a position is beyond doubt one that can be written. Nearly all are; to look at each field of the others
+    by itself takes four times as long, and says which one is wrong."""
     if type(event.fix) is not Fix:
         return False
     fix_ms, lon, lat, speed, course, accuracy = event.fix

@@ -116,7 +116,7 @@ def parse_element(event: ElementTree.Element) -> CotEvent:
     detail = ElementTree.Element("detail") if detail is None else detail
     if kind == ALERT or kind.startswith(ALERT + "-"):
         return _alert(event, detail, kind, uid)
-    named = tuple(dict.fromkeys(name for name in (uid.removeprefix("geo-backup."), _callsign(detail)) if name))
+    named = tuple(dict.fromkeys([name for name in (uid.removeprefix("geo-backup."), _callsign(detail)) if name]))
     if not kind.startswith(OWN):
         return CotEvent("other", named, None, nothing="not_a_position")
     if not _is_own(event, detail, uid):

@@ -1,5 +1,5 @@
-"""MQTT 3.1.1 and 5 as a program speaks it that only subscribes: what it sends as bytes, and what a broker sends cut into
-packets, wherever it was cut on its way.
+"""MQTT 3.1.1 and 5 as a program speaks it that only subscribes: what it sends as bytes, and what a broker sends cut
+into packets, wherever it was cut on its way.
 
 Messages come at QoS 0 or 1, since no other is asked for. Properties of version 5 that a broker adds are passed over.
 """
@@ -19,20 +19,21 @@ CONNECTED, PUBLISH, SUBSCRIBED, DISCONNECTED = 2, 3, 9, 14
 """Kinds of packets that a broker sends and that say something."""
 PING, GOODBYE = b"\xc0\x00", b"\xe0\x00"
 PACKET_BYTES = 131_072
-"""Of a larger packet the beginning is read and the rest let go; its topic is whole. A broker of version 5 is told to send
-none."""
+"""Of a larger packet the beginning is read and the rest let go; its topic is whole. A broker of version 5 is told to
+send none."""
 REFUSED_FROM = 0x80
 REASONS: Mapping[Version, Mapping[int, str]] = MappingProxyType(
     {
         3: MappingProxyType(
-            {1: "unacceptable protocol version", 2: "client id rejected", 3: "unavailable", 4: "bad user or password",
-             5: "not authorized", 0x80: "failure"}
+            {1: "unacceptable protocol version", 2: "client id rejected", 3: "unavailable",
+             4: "bad user or password", 5: "not authorized", 0x80: "failure"}
         ),
         5: MappingProxyType(
-            {0x80: "unspecified", 0x81: "malformed packet", 0x82: "protocol error", 0x84: "unsupported protocol version",
-             0x85: "client id rejected", 0x86: "bad user or password", 0x87: "not authorized", 0x88: "unavailable",
-             0x89: "busy", 0x8A: "banned", 0x8B: "shutting down", 0x8C: "bad authentication method",
-             0x8D: "keep-alive timeout", 0x8E: "another client came with the same client id", 0x8F: "topic filter invalid",
+            {0x80: "unspecified", 0x81: "malformed packet", 0x82: "protocol error",
+             0x84: "unsupported protocol version", 0x85: "client id rejected", 0x86: "bad user or password",
+             0x87: "not authorized", 0x88: "unavailable", 0x89: "busy", 0x8A: "banned", 0x8B: "shutting down",
+             0x8C: "bad authentication method", 0x8D: "keep-alive timeout",
+             0x8E: "another client came with the same client id", 0x8F: "topic filter invalid",
              0x93: "more messages unacknowledged than it was told to send", 0x95: "packet too large",
              0x97: "quota exceeded", 0x9C: "use another server", 0x9D: "server moved"}
         ),

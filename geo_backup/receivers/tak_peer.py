@@ -19,14 +19,15 @@ from xml.etree import ElementTree
 from geo_backup.errors import BadValueError, LogError, TokenError
 from geo_backup.feed import Frame
 from geo_backup.formats import cot, cot_items, tak_proto
-from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
+from geo_backup.formats.tak_stream import MAGIC, Message, Splitter
 from geo_backup.node import rung
 from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
 from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.tak_made import Made, Thing
 from geo_backup.receivers.tak_settings import EVERY_S
-from geo_backup.receivers.tak_show import TOPICS, Show, Thing
+from geo_backup.receivers.tak_show import TOPICS, Show
 from geo_backup.server import cot as server_cot
 from geo_backup.server.access import reach, topics_of
 from geo_backup.server.hearing import Hearing
@@ -78,6 +79,7 @@ class Peer:
     def __init__(
         self,
         inlet: Inlet,
+        made: Made,
         counts: Counter[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -86,7 +88,7 @@ class Peer:
         client: str,
         address: str = "",
     ) -> None:
-        self._inlet, self._counts, self._manner = inlet, counts, manner
+        self._inlet, self._made, self._counts, self._manner = inlet, made, counts, manner
         self._reader, self._writer = reader, writer
         self._who: Principal | None = ANYONE if inlet.speakers.open else who
         self._client, self._address = client, address or client
@@ -269,7 +271,7 @@ class Peer:
         if who.kind != "anyone":
             await audit(node, looked(node, who, "feed", tuple(sorted(viewer.outbox.topics)), self._client))
         try:
-            await self._show(viewer.bell, viewer.outbox.take, Show(node, Sight.of(who)))
+            await self._show(viewer.bell, viewer.outbox.take, Show(self._made, Sight.of(who)))
         finally:
             node.viewers.unwatch(viewer)
             if who.kind != "anyone":
@@ -285,7 +287,7 @@ class Peer:
             urgent, others = show.changed(frames())
             moving.update(dict.fromkeys(others))
             if now_s >= round_s:
-                round_s = now_s + self._manner.every_s
+                round_s = now_s - now_s % self._manner.every_s + self._manner.every_s  # peers are shown it in step
                 moving.update(dict.fromkeys(show.due(now_s)))
                 urgent, moving = urgent.union(moving), {}
             for thing in sorted(urgent, key=_urgency):
@@ -293,6 +295,7 @@ class Peer:
                     self._keep(event)
                 if self._kept_bytes > SENT_BYTES:
                     await self._flush()
+                    await asyncio.sleep(0)
             await self._flush()
             await rung(bell, max(round_s - loop.time(), 0.0))
             bell.clear()
@@ -328,18 +331,14 @@ class Peer:
         kept, self._kept, self._kept_bytes = self._kept, [], 0
         if not kept:
             return
-        self._write_raw(b"".join(map(self._encoded, kept)))
+        self._write_raw(b"".join([self._made.encoded(event, self._version) for event in kept]))
         self._counts["sent"] += len(kept)
         async with asyncio.timeout(DRAIN_S):
             await self._writer.drain()
 
     def _control(self, kind: str, detail: str = "", uid: str = "") -> None:
-        self._write_raw(self._encoded(cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail)))
-
-    def _encoded(self, event: bytes) -> bytes:
-        if self._version == 1:
-            return framed(tak_proto.message_of(ElementTree.fromstring(event)))
-        return cot_items.HEADER + event
+        event = cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail)
+        self._write_raw(self._made.encoded(event, self._version))
 
     def _write_raw(self, data: bytes) -> None:
         self._sent_s = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""MQTT as a subscriber speaks it: packets are the same however a broker's bytes were cut, and what is none is refused."""
+"""MQTT as a subscriber speaks it: packets are the same however they were cut, and what is none is refused."""
 
 from __future__ import annotations
 
