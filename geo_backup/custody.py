@@ -145,6 +145,22 @@ class DoubtAcknowledged(Event):
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermBegan(Event):
+    """From here on another machine of a pair (or the same one again) decides what stands in the log: it leads. A
+    machine that hears of a later term than its own writes no more; see `pair`."""
+
+    term: int
+    """Counts from 1."""
+    leader: str
+    """The machine's name."""
+    url: str = ""
+    """Where the others find it."""
+    how: Literal["first", "handed", "forced", "witnessed"] = "first"
+    """Its first standby came; the one before handed over; or, since that one was silent, somebody said so, or the
+    witness."""
+
+
 KINDS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -158,6 +174,7 @@ KINDS: Mapping[str, type[Event]] = {
         RecordsPurged,
         LogRepaired,
         DoubtAcknowledged,
+        TermBegan,
     )
 }
 """Every kind of them by the name it has in the log."""

@@ -92,6 +92,12 @@ class Settings:
     tls: tuple[Path, Path] | None = None
     """A certificate and its key; None: no TLS."""
     proxies: Proxies = field(default_factory=Proxies)
+    own_url: str = ""
+    """Where the other machine of a pair finds this one, where it is not `url`."""
+    synchronous: bool = True
+    """What is written is acknowledged when the standby has it."""
+    witness: str = ""
+    """The URL of what says which machine of a pair may lead; empty: somebody says it."""
 
     @classmethod
     def of(
@@ -161,6 +167,13 @@ class Settings:
             )
         named = Proxies(tuple(network_of(proxy) for proxy in proxies), alone=beyond and tls is None)
         return replace(self, tls=tls, proxies=named)
+
+    def paired(self, own_url: str, synchronous: bool, witness: str) -> Settings:
+        """These settings of one machine of a pair. Raises `BadValueError` for an address that is none."""
+        from geo_backup.pair.call import checked
+
+        named, seen = (checked(url) if url else "" for url in (own_url, witness))
+        return replace(self, own_url=named, synchronous=synchronous, witness=seen)
 
     def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None, tak: int | None = None) -> Settings:
         """These settings with receivers that flags ask for. Raises `BadValueError` for one that the file has too, and

@@ -31,6 +31,9 @@ from geo_backup.eventlog import open_log
 from geo_backup.events import Event
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock, Mode
+from geo_backup.pair.call import WebsocketCalls
+from geo_backup.pair.log import PairedLog
+from geo_backup.pair.pair import Pair
 from geo_backup.people import Roster
 from geo_backup.people.provider import Provider
 from geo_backup.receivers.config import Receiver
@@ -39,6 +42,7 @@ from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.server.intake import Intake
+from geo_backup.server.pair import keep_pair
 from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
 from geo_backup.server.speaker import Speakers
@@ -96,6 +100,8 @@ class Server:
     port: int = 0
     map_folder: Path = GOTHENBURG
     process: subprocess.Popen[bytes] | None = None
+    verb: tuple[str, ...] = ("serve",)
+    """`serve`, or `follow` with its leader."""
     descriptors: int | None = None
     """So many files and sockets at most; None: as many as these tests may have."""
 
@@ -109,7 +115,8 @@ class Server:
 
     def start(self) -> Server:
         self.port = self.port or free_port()
-        command = [sys.executable, "-m", "geo_backup", "serve", "--map", str(self.map_folder), "--log", str(self.log)]
+        named = ["--map", str(self.map_folder), "--log", str(self.log)]
+        command = [sys.executable, "-m", "geo_backup", *self.verb, *named]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]
         with self.log.with_suffix(".err").open("ab") as said:
@@ -176,6 +183,8 @@ class ServerInThread(Server):
     certificate: Certificate | None = None
     proxies: Proxies = field(default_factory=Proxies)
     receivers: tuple[Receiver, ...] = ()
+    paired: bool = False
+    """It may have a second machine, or be one; `env` has its token."""
     speakers: Speakers | None = None
     intake: Intake | None = None
     node: Node | None = None
@@ -249,8 +258,12 @@ class ServerInThread(Server):
         listener = bind("127.0.0.1", self.port)
         mode: Mode = "replay" if "replay" in self.more else "live"
         network = network_of(self.map_folder) if self.map_folder == GOTHENBURG else RoadNetwork.load(self.map_folder)
-        node = Node(network, open_log(self.log), self.clock or Clock(mode, 0 if mode == "replay" else None))
+        one_of = self._one_of() if self.paired else None
+        log = open_log(self.log) if one_of is None else one_of.log
+        node = Node(network, log, self.clock or Clock(mode, 0 if mode == "replay" else None))
         try:
+            if one_of is not None:
+                await one_of.settle()
             await node.start()
             steering = ReplaySession(node, None) if mode == "replay" else None
         except BaseException:
@@ -265,11 +278,20 @@ class ServerInThread(Server):
             provider=self.provider,
             steering=steering,
             proxies=self.proxies,
+            one_of=one_of,
         )
         self.speakers, self.intake = app.state.speakers, app.state.intake
         watch = partial(keep_watch, node, app.state.speakers)
         beside = (until_told, watch, *(beside_of(self.receivers, app.state) if self.receivers else ()))
+        if one_of is not None:
+            beside = (*beside, partial(keep_pair, node, one_of))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
+
+    def _one_of(self) -> Pair:
+        log = PairedLog.open(self.log)
+        log.url = self.url
+        calls = WebsocketCalls(self.env.get("GEO_BACKUP_PAIR_TOKEN"))
+        return Pair(log, calls, lambda: time.time_ns() // 1_000_000, roster=self.roster)
 
 
 def events_in(log: Path) -> list[Event]:

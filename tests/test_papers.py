@@ -77,3 +77,12 @@ def test_the_readme_speaks_of_files_that_exist() -> None:
 def test_modules_load() -> None:
     for name in ("cli", "node", "client", "server.app", "settings"):
         import_module(f"geo_backup.{name}")
+
+
+def test_every_promise_names_tests_that_are_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "geo_backup" / "node" / "PROMISES.md").read_text()))
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    conformance = (ROOT / "tests" / "conformance" / "event_log.py").read_text()
+    assert named - there - set(re.findall(r"def (test_\w+)", conformance)) == set()

@@ -143,3 +143,9 @@ _.__class__
 
 # who learns from drives reads which turns were made
 _.part_turn
+
+# the OwnTracks app reads these of its friends
+_.tst
+_.acc
+_.vel
+_.cog

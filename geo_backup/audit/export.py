@@ -10,8 +10,10 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -21,6 +23,7 @@ import orjson
 from geo_backup.errors import BadValueError
 from geo_backup.eventlog.reading import Exported, Reader
 from geo_backup.events import AssignmentChanged, IncidentClosed, IncidentOpened
+from geo_backup.formats.gpx import ALONE
 from geo_backup.live_map import OPEN_STATES
 from geo_backup.wire.times import to_text
 
@@ -119,36 +122,57 @@ def _geojson(path: Path, rows: Iterator[Exported]) -> int:
 
 
 def _gpx(path: Path, rows: Iterator[Exported]) -> int:
-    """A track a unit (GPX 1.1, speed and course as in Garmin's TrackPointExtension 2)."""
+    """A track a unit (GPX 1.1, speed and course as in Garmin's TrackPointExtension 2). A fix that is alone between two
+    silences is a waypoint of its unit's name: a line of one point is none to GDAL, and it would refuse all tracks."""
     total = 0
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file, TemporaryFile("w+", encoding="utf-8", dir=path.parent) as tracks:
         file.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<gpx version="1.1" creator="geo_backup" '
             'xmlns="http://www.topografix.com/GPX/1/1" '
             'xmlns:tpx="http://www.garmin.com/xmlschemas/TrackPointExtension/v2">\n'
         )
         for unit_id, fixes in groupby(rows, key=lambda row: row.unit_id):
-            file.write(f"<trk><name>{escape(unit_id)}</name><trkseg>\n")
-            last_ms = None
-            for row in fixes:
-                if last_ms is not None and row.fix_ms - last_ms > BREAK_MS:
-                    file.write("</trkseg><trkseg>\n")
-                last_ms = row.fix_ms
+            name = f"<name>{escape(unit_id)}</name>"
+            begun = False
+            for _, stretch in groupby(_stretches(fixes), key=lambda one: one[0]):
+                run = (row for _, row in stretch)
+                first, second = next(run), next(run, None)
                 total += 1
-                file.write(_point(row))
-            file.write("</trkseg></trk>\n")
+                if second is None:  # the waypoints come first
+                    file.write(_point("wpt", first, f"{name}<type>{ALONE}</type>"))
+                    continue
+                tracks.write("</trkseg><trkseg>\n" if begun else f"<trk>{name}<trkseg>\n")
+                tracks.write(_point("trkpt", first))
+                begun = True
+                for row in chain((second,), run):
+                    tracks.write(_point("trkpt", row))
+                    total += 1
+            if begun:
+                tracks.write("</trkseg></trk>\n")
+        tracks.seek(0)
+        copyfileobj(tracks, file)
         file.write("</gpx>\n")
     return total
 
 
-def _point(row: Exported) -> str:
+def _stretches(fixes: Iterator[Exported]) -> Iterator[tuple[int, Exported]]:
+    """The fixes of one unit, and which stretch without a long silence each is of."""
+    n, last_ms = 0, None
+    for row in fixes:
+        n += last_ms is not None and row.fix_ms - last_ms > BREAK_MS
+        last_ms = row.fix_ms
+        yield n, row
+
+
+def _point(tag: str, row: Exported, about: str = "") -> str:
     said = "".join(
         f"<tpx:{name}>{value:g}</tpx:{name}>"
         for name, value in (("speed", row.speed_mps), ("course", row.course_deg))
         if value is not None
     )
     more = f"<extensions><tpx:TrackPointExtension>{said}</tpx:TrackPointExtension></extensions>" if said else ""
-    return f'<trkpt lat="{row.lat!r}" lon="{row.lon!r}"><time>{to_text(row.fix_ms)}</time>{more}</trkpt>\n'
+    when = f"<time>{to_text(row.fix_ms)}</time>"
+    return f'<{tag} lat="{row.lat!r}" lon="{row.lon!r}">{when}{about}{more}</{tag}>\n'
 
 
 def _parquet(path: Path, rows: Iterator[Exported]) -> int:

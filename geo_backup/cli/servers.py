@@ -28,12 +28,18 @@ from geo_backup.cli import words
 from geo_backup.cli.errands import looks
 from geo_backup.cli.terminal import (
     LOG_HELP,
+    AsynchronousOption,
+    CertificateOption,
     ColumnsOption,
     JsonOption,
+    KeyOption,
     MapOption,
     NoBrowserOption,
     PortOption,
+    ProxyOption,
     TimezoneOption,
+    UrlOption,
+    WitnessOption,
     app,
     contents,
     demo_map,
@@ -61,12 +67,12 @@ def demo(
 
     Example: geo-backup demo --units 200
     """
-    _fetch_kernels()
+    fetch_kernels()
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_demo_") as folder:
         settings = Settings.of(map_folder or demo_map(), f"{folder}/demo.sqlite", port=port, mode="simulated")
-        _run(_demo(settings, units, seed, not no_browser))
+        run(_demo(settings, units, seed, not no_browser))
 
 
 @app.command()
@@ -94,24 +100,26 @@ def serve(
     tcp: Annotated[int | None, typer.Option(min=1, max=65_535, help="The same by TCP.")] = None,
     mqtt: Annotated[str | None, typer.Option(help="Broker of OwnTracks phones, such as mqtt://127.0.0.1:1883.")] = None,
     tak: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port that ATAK and WinTAK call, as 8087.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
-    trusted_proxy: Annotated[
-        list[str] | None, typer.Option(help="Address or network of a proxy whose X-Forwarded-For and -Proto hold.")
-    ] = None,
+    tls_cert: CertificateOption = None,
+    tls_key: KeyOption = None,
+    trusted_proxy: ProxyOption = None,
+    own_url: UrlOption = "",
+    asynchronous: AsynchronousOption = False,
+    witness: WitnessOption = "",
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
-    _fetch_kernels()
+    fetch_kernels()
     from geo_backup.settings import Settings
 
     if clock not in ("live", "replay"):
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
     settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
-    _run(_serve(settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt, tak)))
+    settings = settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt, tak)
+    serve_paired(settings.paired(own_url, not asynchronous, witness))
 
 
 @app.command()
@@ -145,12 +153,12 @@ def replay(
         return
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map with --map DIR, or a server with --to URL")
-    _fetch_kernels()
+    fetch_kernels()
     from geo_backup.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
         settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
-        _run(_replay(settings, tracks, speed, not no_browser))
+        run(_replay(settings, tracks, speed, not no_browser))
 
 
 @app.command()
@@ -207,7 +215,7 @@ def traffic(
         show(words.traffic(loaded))
 
 
-def _fetch_kernels() -> None:
+def fetch_kernels() -> None:
     """A start begins with what takes it longest: kernels are fetched in a thread, beside all that is imported here.
 
     Where they have to be compiled first, that waits until it is known that this server can start (see `_compiled`).
@@ -222,7 +230,7 @@ def _fetch_kernels() -> None:
         threading.Thread(target=warm_up, name="kernels").start()
 
 
-def _run(main_task: Coroutine[Any, Any, None]) -> None:
+def run(main_task: Coroutine[Any, Any, None]) -> None:
     """Run a server to its end; a search that is under way in a thread then is not waited for (see `cli.main`)."""
     new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with suppress(ImportError):  # on Windows
@@ -278,7 +286,7 @@ def _play_log(path: Path, map_folder: Path | None, speed: float, port: int, brow
     """Play all of a log; who looks at it is on record in it."""
     if map_folder is None:
         raise BadValueError("--map", "missing", "name the map that the log was recorded on with --map DIR")
-    _fetch_kernels()
+    fetch_kernels()
     from geo_backup.replay.recording import Recording
     from geo_backup.settings import Settings
 
@@ -286,7 +294,7 @@ def _play_log(path: Path, map_folder: Path | None, speed: float, port: int, brow
     looks(path, "replay", "log")
     with tempfile.TemporaryDirectory(prefix="geo_backup_replay_") as folder:
         settings = Settings.of(map_folder, f"{folder}/0.sqlite", port=port, mode="replay")
-        _run(_recording(settings, recording, speed, browser))
+        run(_recording(settings, recording, speed, browser))
 
 
 async def _recording(settings: Any, recording: Any, speed: float, browser: bool) -> None:
@@ -309,7 +317,21 @@ async def _recording(settings: Any, recording: Any, speed: float, browser: bool)
     await _compose(settings, compose, browser, words.played(recording.path, speed), playback=True)
 
 
-async def _serve(settings: Any) -> None:
+def serve_paired(settings: Any) -> None:
+    """Serve a log that another machine may have too; where that one is ahead of what nobody was told is recorded here,
+    begin anew with its copy."""
+    from geo_backup.cli.pairs import copy_anew
+    from geo_backup.pair.follower import UnacknowledgedError
+
+    while True:
+        try:
+            run(serve_live(settings))
+            return
+        except UnacknowledgedError as error:
+            copy_anew(settings, str(error))
+
+
+async def serve_live(settings: Any) -> None:
     from geo_backup.replay.session import ReplaySession
 
     async def compose(node: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -355,7 +377,16 @@ async def _compose(
     network.verify()  # nobody is sent by a map that was damaged on its way
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     reserve_bytes = RESERVE_BYTES if settings.mode == "live" else 0
-    log = open_log(settings.log, reserve_bytes=reserve_bytes, key_file=settings.key_file)
+    log: Any
+    one_of = None
+    if settings.mode == "live":
+        from geo_backup.cli.pairs import pair_of
+
+        one_of = pair_of(settings, reserve_bytes)
+        log = one_of.log
+        await one_of.settle()
+    else:
+        log = open_log(settings.log, reserve_bytes=reserve_bytes, key_file=settings.key_file)
     clock = Clock(settings.mode, 0 if settings.mode == "replay" else None)
     node = Node(network, log, clock, playback=playback, learned=_learned(network) if settings.mode == "live" else {})
     say.print(words.making_ready(network.area.name, network.edges))
@@ -383,6 +414,7 @@ async def _compose(
         hosts=hosts,
         steering=steering,
         proxies=settings.proxies,
+        one_of=one_of,
     )
     speakers = server.state.speakers
     gc.freeze()
@@ -392,6 +424,11 @@ async def _compose(
         from geo_backup.server.retention import keep_terms
 
         beside = (*beside, partial(keep_terms, node, settings.config.retention))
+    if one_of is not None:
+        from geo_backup.server.pair import keep_pair
+
+        one_of.of(roster)
+        beside = (*beside, partial(keep_pair, node, one_of))
     if settings.config.receivers:
         from geo_backup.receivers.start import beside_of
 

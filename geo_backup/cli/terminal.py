@@ -42,6 +42,20 @@ ColumnsOption = Annotated[
     str | None, typer.Option(help="CSV columns, such as unit_id=vehicle,time=ts,lon=x,lat=y,speed_mps=v")
 ]
 TimezoneOption = Annotated[str | None, typer.Option(help="IANA zone of CSV times without offset.")]
+CertificateOption = Annotated[Path | None, typer.Option(help="Certificate in PEM; taken again when it changes.")]
+KeyOption = Annotated[Path | None, typer.Option(help="Its key.")]
+ProxyOption = Annotated[
+    list[str] | None, typer.Option(help="Address or network of a proxy whose X-Forwarded-For and -Proto hold.")
+]
+UrlOption = Annotated[
+    str, typer.Option("--url", help="Where the other machine of a pair finds this one (pair/README.md).")
+]
+AsynchronousOption = Annotated[
+    bool, typer.Option("--asynchronous", help="Acknowledge what is written before the standby has it.")
+]
+WitnessOption = Annotated[
+    str, typer.Option("--witness", help="URL of the `geo-backup witness` that says who leads, by itself.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 

@@ -507,3 +507,23 @@ def learned_before(profile: str, seconds: float, drives: int) -> str:
         f"Recorded drives have taught times by {profile} ({seconds / 3600:,.1f} hours of driving, "
         f"{so_many(drives, 'drive')}): a log that knows nothing of it begins with that."
     )
+
+
+def copying(url: str) -> str:
+    return f"Copying the log of {url}"
+
+
+def set_apart(path: Path) -> str:
+    return f"The former log lies in {path}; `geo-backup export` and `geo-backup log` read it."
+
+
+def leads(found: Mapping[str, Any]) -> str:
+    return f"{found['name']} leads, term {found['term']}, from event {found['seq']:,} on."
+
+
+def witnesses(url: str) -> str:
+    return f"Witness at {url}. Both machines take --witness {url}. Ctrl-C ends it."
+
+
+def unacknowledged(why: str) -> str:
+    return f"{why}; nobody was told that they are recorded."

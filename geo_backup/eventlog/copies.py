@@ -47,6 +47,12 @@ def backup(path: Path, out: Path, progress: Progress | None = None) -> int:
     return last
 
 
+def remove(copy: Path) -> None:
+    """Take a copy away with what lies beside it, where there is one."""
+    for path in (copy, end_path(copy), wal_path(copy), copy.with_name(copy.name + "-shm")):
+        path.unlink(missing_ok=True)
+
+
 def _copy(source: sqlite3.Connection, out: Path, progress: Progress | None) -> None:
     make_private(out)
     with closing(connect(out, "rw")) as target:
@@ -57,6 +63,18 @@ def _copy(source: sqlite3.Connection, out: Path, progress: Progress | None) -> N
                 progress(pages - left, pages)
 
         source.backup(target, pages=PAGES_AT_ONCE, progress=told)
+
+
+def sign_from_here(path: Path, key_file: Path | None = None) -> None:
+    """Have a copy's chain go on under this installation's own key."""
+    with closing(hold(path)), explained(path), closing(connect(path, "rw")) as connection:
+        prepare(path, connection, writing=True)
+        chain = SqliteChain(path, connection, key_file)
+        connection.execute("BEGIN IMMEDIATE")
+        chain.begin_link()
+        connection.execute("COMMIT")
+        chain.committed((), (), 0)
+        chain.close()
 
 
 @dataclass

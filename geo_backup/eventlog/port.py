@@ -11,10 +11,13 @@ from geo_backup.events import Event
 class LogState(NamedTuple):
     """How well a log takes what it is given; `words` say what is wrong and what to do about it."""
 
-    name: Literal["ok", "slow", "full", "failing"]
+    name: Literal["ok", "slow", "full", "failing", "cut_off"]
+    """cut_off: whoever writes it is elsewhere, and out of reach."""
     words: str = ""
     doubt: str = ""
     """What it says against itself, until somebody has acknowledged it: that it lost events, above all."""
+    alone: str = ""
+    """Why no other machine has what is recorded, where one should."""
 
 
 class Limits(NamedTuple):
@@ -40,6 +43,15 @@ class EventLog(Protocol):
     """
 
     epoch: str
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides what stands in the log; of one process alone always."""
+        ...
+
+    async def turned(self) -> None:
+        """Wait until `leads` is another."""
+        ...
 
     @property
     def state(self) -> LogState:

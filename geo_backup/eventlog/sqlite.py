@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, Self, TypeVar, cast
 
 from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError, LogFullError
@@ -69,11 +69,19 @@ ROOM_BYTES = 1 << 20
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("asked_s", "events", "future", "loop", "rows", "seqs", "weight")
+    __slots__ = ("asked_s", "events", "future", "given", "loop", "rows", "seqs", "weight")
 
-    def __init__(self, events: Sequence[Event], rows: list[Row], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        events: Sequence[Event],
+        rows: list[Row],
+        loop: asyncio.AbstractEventLoop,
+        given: Sequence[int] | None = None,
+    ) -> None:
         self.events = tuple(events)
         self.rows = rows
+        self.given = given
+        """The seqs that they have in the log that this one is a copy of; None: the next ones."""
         self.asked_s = time.monotonic()
         self.weight = sum(map(weight_of, rows))
         self.seqs: list[int] = []
@@ -155,15 +163,16 @@ class SqliteLog:
             self._writer = threading.Thread(target=self._write, name="log-writer", daemon=True)
             self._writer.start()
 
-    @staticmethod
+    @classmethod
     def open(
+        cls,
         path: Path,
         *,
         read_only: bool = False,
         reserve_bytes: int = RESERVE_BYTES,
         key_file: Path | None = None,
         limits: Limits = Limits(),
-    ) -> SqliteLog:
+    ) -> Self:
         """Open the log at `path`, made anew if there is none; see `open_log`."""
         if read_only and not path.exists():
             raise LogError(f"there is no log at {path}")
@@ -181,7 +190,7 @@ class SqliteLog:
                 try:
                     prepare(path, connection, writing=not read_only)
                     reserve = 0 if read_only else reserve_bytes
-                    return SqliteLog(path, connection, lock, reserve, key_file, limits)
+                    return cls(path, connection, lock, reserve, key_file, limits)
                 except BaseException:
                     connection.close()
                     raise
@@ -197,6 +206,15 @@ class SqliteLog:
             with explained(self.path):
                 return last_seq(self._connection)
         return self._last
+
+    @property
+    def leads(self) -> bool:
+        """One process writes this file."""
+        return True
+
+    async def turned(self) -> None:
+        """Never."""
+        await asyncio.get_running_loop().create_future()
 
     # ---- how it is
 
@@ -238,16 +256,20 @@ class SqliteLog:
             item = _Append(events, encoded(events), loop)
             self._enqueue(item, urgent=True)
             return await item.future
-        if any(isinstance(event, BULKY) for event in events):
-            rows = await asyncio.to_thread(encoded, events)
-        else:
-            rows = encoded(events)
-        item = _Append(events, rows, loop)
+        item = _Append(events, await _encoded(events), loop)
         if self._slots is None or self._slots[0] is not loop:
             self._slots = (loop, asyncio.Semaphore(WAITING_APPENDS))
         async with self._slots[1]:
             self._enqueue(item)
             return await item.future
+
+    async def copy(self, batch: Batch) -> None:
+        """Record events under the seqs that they have in the log that this one is a copy of, all past its end. Raises
+        LogError where they do not fit what stands here."""
+        events = [event for _, event in batch]
+        item = _Append(events, await _encoded(events), asyncio.get_running_loop(), [seq for seq, _ in batch])
+        self._enqueue(item)
+        await item.future
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
         """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
@@ -423,14 +445,19 @@ class SqliteLog:
             self._chain.seal_segment()
         for item in group:
             item.seqs = []
-            for event, row in zip(item.events, item.rows, strict=True):
+            for n, (event, row) in enumerate(zip(item.events, item.rows, strict=True)):
+                due = seq + 1 if item.given is None else item.given[n]
                 if event.event_id:
                     standing = new_ids.get(event.event_id) or standing_seq(connection, event.event_id)
-                    if standing:
+                    if standing and item.given is None:
                         item.seqs.append(standing)
                         continue
-                    new_ids[event.event_id] = seq + 1
-                seq += 1
+                    if standing:
+                        raise LogError(f"event {due} stands in this copy at {standing}: it is of another log")
+                    new_ids[event.event_id] = due
+                if due <= seq:
+                    raise LogError(f"event {due} comes after {seq}: this is no copy of that log")
+                seq = due
                 (new_fixes if isinstance(event, PositionReported) else new_facts).append((seq, *row))
                 item.seqs.append(seq)
                 batch.append((seq, event))
@@ -571,6 +598,12 @@ class SqliteLog:
             raise LogError(f"{self.path} is closed")
         with explained(self.path), contextlib.closing(connect(self.path, "ro")) as connection:
             yield connection
+
+
+async def _encoded(events: Sequence[Event]) -> list[Row]:
+    if any(isinstance(event, BULKY) for event in events):
+        return await asyncio.to_thread(encoded, events)
+    return encoded(events)
 
 
 def _run_all(calls: list[Callable[[], None]]) -> None:

@@ -26,6 +26,9 @@ DEEPEST = 100
 WANTED = frozenset(("time", "speed", "course", "hdop"))
 ANYWHERE = frozenset(("speed", "course"))
 """What Garmin's TrackPointExtension and others like it say, wherever it is nested in a point."""
+ALONE = "fix"
+"""The type of a waypoint that is a fix, alone between two silences; its name is its track's."""
+OF_WAYPOINTS = frozenset(("name", "type"))
 
 _NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});)")
@@ -53,10 +56,12 @@ def read(text: str, name: str = "track.gpx", hints: Hints = NO_HINTS) -> Recordi
     try:
         parser.Parse(text.encode("utf-8", errors="replace"), True)
     except expat.ExpatError as error:
-        if not any(fixes for _, fixes in reader.tracks):
+        if not reader.alone and not any(fixes for _, fixes in reader.tracks):
             raise TrackError(f"{name} is no GPX that can be read: {error}") from None
         found.skip(f"line {error.lineno}", f"the file is garbled or cut off here ({error}), and what follows is lost")
     stem = name.rsplit(".", 1)[0]
+    for n, (title, fix, where) in enumerate(reader.alone, 1):
+        found.add(title.strip() or stem, (0, n), fix, where)
     for n, (title, fixes) in enumerate(reader.tracks, 1):
         unit_id = title.strip() or (stem if len(reader.tracks) == 1 else f"{stem}-{n}")
         for segment, fix, where in fixes:
@@ -65,13 +70,16 @@ def read(text: str, name: str = "track.gpx", hints: Hints = NO_HINTS) -> Recordi
 
 
 class _Reader:
-    """What the parser calls. `tracks` holds the name of each and its fixes as (segment, fix, where)."""
+    """What the parser calls. `tracks` holds the name of each and its fixes as (segment, fix, where); `alone` fixes that
+    are waypoints, as (name, fix, where)."""
 
     def __init__(self, found: Collector) -> None:
         self.found = found
         self.tracks: list[tuple[str, list[tuple[int, Fix, str]]]] = []
+        self.alone: list[tuple[str, Fix, str]] = []
         self._path: list[str] = []
-        self._segment = self._point_no = 0
+        self._segment = self._point_no = self._waypoint_no = 0
+        self._wanted = WANTED
         self._point: dict[str, str] | None = None
         self._point_depth, self._prefix = 0, ""
         self._text: list[str] | None = None
@@ -88,10 +96,15 @@ class _Reader:
             self._segment = self._point_no = 0
         elif local == "trkseg" and self._point is None:
             self._segment, self._point_no = self._segment + 1, 0
-        elif local == "trkpt" and self._point is None and self.tracks:
+        elif self._point is None and (local == "wpt" or (local == "trkpt" and self.tracks)):
             self._point = {key.rpartition(":")[2]: value for key, value in attributes.items()}
-            self._point_no, self._point_depth, self._prefix = self._point_no + 1, len(self._path), prefix
-        elif (self._point is not None and local in WANTED) or self._path[-2:] == ["trk", "name"]:
+            self._wanted = WANTED if local == "trkpt" else WANTED | OF_WAYPOINTS
+            self._point_no, self._waypoint_no = (
+                self._point_no + (local == "trkpt"),
+                self._waypoint_no + (local == "wpt"),
+            )
+            self._point_depth, self._prefix = len(self._path), prefix
+        elif (self._point is not None and local in self._wanted) or self._path[-2:] == ["trk", "name"]:
             self._text = []
 
     def characters(self, text: str) -> None:
@@ -103,9 +116,9 @@ class _Reader:
         said, self._text = "".join(self._text or ()).strip(), None
         depth = len(self._path)
         if self._point is not None and depth == self._point_depth:
-            self._place(self._point)
+            self._place(self._point, local)
             self._point = None
-        elif self._point is not None and local in WANTED:
+        elif self._point is not None and local in self._wanted:
             if depth == self._point_depth + 1 and prefix == self._prefix:
                 self._point[local] = said
             elif depth == self._point_depth + 1 or local in ANYWHERE:
@@ -114,9 +127,17 @@ class _Reader:
             self.tracks[-1] = (said, self.tracks[-1][1])
         self._path.pop()
 
-    def _place(self, point: dict[str, str]) -> None:
-        where = f"track {len(self.tracks)} segment {self._segment} point {self._point_no}"
+    def _place(self, point: dict[str, str], tag: str) -> None:
+        if tag == "trkpt":
+            where = f"track {len(self.tracks)} segment {self._segment} point {self._point_no}"
+            if (fix := self._fix(point, where)) is not None:
+                self.tracks[-1][1].append((self._segment, fix, where))
+        elif point.get("type") == ALONE:  # any other waypoint is a place that somebody marked
+            where = f"waypoint {self._waypoint_no}"
+            if (fix := self._fix(point, where)) is not None:
+                self.alone.append((point.get("name", ""), fix, where))
 
+    def _fix(self, point: dict[str, str], where: str) -> Fix | None:
         def said(field: str) -> str | None:
             return point.get(field) or point.get(f"{field} of another")
 
@@ -124,8 +145,7 @@ class _Reader:
             lon, lat = degrees(point.get("lon"), "longitude"), degrees(point.get("lat"), "latitude")
             at_ms = time_ms(said("time"), UTC)
         except ValueError as error:
-            return self.found.skip(where, str(error))
+            self.found.skip(where, str(error))
+            return None
         speed, course, hdop = (self.found.value(said(field), field, where) for field in ("speed", "course", "hdop"))
-        fix = Fix(at_ms, lon, lat, speed, course, None if hdop is None else hdop * HDOP_M)
-        self.tracks[-1][1].append((self._segment, fix, where))
-        return None
+        return Fix(at_ms, lon, lat, speed, course, None if hdop is None else hdop * HDOP_M)

@@ -15,6 +15,7 @@ SOS = "sos"
 """The alarm that is an officer's call for help."""
 SINCE_MS = 1_104_537_600_000
 """2005: a receiver that says an earlier time has lost count of the weeks, or its battery."""
+NO_JSON = "it is no JSON ({}): something on its way cut it off or changed it, or no tracker's app sends it"
 
 
 class Heard(NamedTuple):
@@ -33,6 +34,8 @@ class Heard(NamedTuple):
     """What of it cannot be, as a reason; empty: it just says no place."""
     cancelled: bool = False
     """It takes its officer's call back: that goes on record, and ends nothing."""
+    report: str = ""
+    """Its number and time, where it has a number: what is sent again until it is acknowledged has the same."""
 
 
 def named(*names: object) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from geo_backup.formats.tracks import DAY_MS, MPH, NO_HINTS, Collector, Hints, R
 
 GPS_EPOCH_MS = 315_964_800_000
 NO_SOURCE, NO_AGE = "9", "0"
+EVENT_CHARS = len("EAWWWWDSSSSS")
+"""Of a REV its event, and when that was."""
 NO_DATE = " ({!r} is none that is known here)"
 REMEDY = "put the time of reception before the report"
 NO_EVENTS: frozenset[int] = frozenset()
@@ -64,19 +66,25 @@ def hear(
     if kind not in ("RPV", "REV"):
         return None, answer
     pressed = kind == "REV" and data[:2].isdigit() and int(data[:2]) in panic_events
-    return heard(names, pressed, lambda: _heard_fix(kind, data, received_ms, leap_s)), answer
+    said, number = heard(names, pressed, lambda: _heard_fix(kind, data, received_ms, leap_s)), _number_of(options)
+    return said._replace(report=f"{number} {data[:EVENT_CHARS]}" if number and pressed else ""), answer
 
 
 def _answer(unit_id: str, options: list[str]) -> str:
     """What acknowledges a report that carries a number (`;#0012`): modems that keep reports send them again until it
     comes."""
-    index = next((option for option in options if option.startswith("#")), "")
+    index = _number_of(options)
     if not index or not unit_id:
         return ""
     if index.startswith("#IP"):
         return f">SAK;ID={unit_id};{index}<"
     said = f">ACK;ID={unit_id};{index};*"
     return f"{said}{reduce(lambda total, letter: total ^ ord(letter), said, 0):02X}<"
+
+
+def _number_of(options: list[str]) -> str:
+    """The number of a report that is to be acknowledged; empty where it has none."""
+    return next((option for option in options if option.startswith("#")), "")
 
 
 def _heard_fix(kind: str, data: str, received_ms: int, leap_s: int) -> Fix | None:
@@ -109,7 +117,7 @@ def _fix(kind: str, data: str, received_ms: int, leap_s: int) -> Fix:
     if kind == "RPV":
         head, rest = data[:5], data[5:]
     elif kind == "REV":
-        head, rest = data[:12], data[12:]
+        head, rest = data[:EVENT_CHARS], data[EVENT_CHARS:]
     else:
         raise ValueError(f"a {kind} report has no position that is read here")
     place = _PLACE.fullmatch(rest)
@@ -121,7 +129,7 @@ def _fix(kind: str, data: str, received_ms: int, leap_s: int) -> Fix:
     if kind == "RPV":
         at_ms = nearest_day_ms(int(head) * 1000 - leap_s * 1000, received_ms)
     else:
-        if len(head) < len("EAWWWWDSSSSS"):
+        if len(head) < EVENT_CHARS:
             raise ValueError("the REV report is cut short or garbled")
         week, day, second = int(head[2:6]), int(head[6]), int(head[7:])
         at_ms = GPS_EPOCH_MS + (week * 7 + day) * DAY_MS + (second - leap_s) * 1000

@@ -114,6 +114,11 @@ class Unit:
 _of_unit = attrgetter(*(one.name for one in fields(Unit)))
 
 
+def copy_of(unit: Unit) -> Unit:
+    """A unit that no later event changes; five times as fast as `copy`."""
+    return Unit(*_of_unit(unit))
+
+
 @dataclass(slots=True)
 class Assignment:
     """One unit's part in one incident; `history` holds (state, at_ms, said_by), oldest first."""
@@ -380,22 +385,6 @@ class LiveMap:
     """Messages that stand, oldest first."""
     fences: Any = field(default=None, compare=False, repr=False, metadata=DERIVED)
     """Beats and closures as `fences` looks at them; None: not looked at since they changed. No part of the truth."""
-
-    def frozen(self) -> LiveMap:
-        """A copy that no later event changes, for another thread; what is never changed in place is shared."""
-        return replace(
-            self,
-            # the one line whose time grows with the fleet: five times as fast as `copy`
-            units={name: Unit(*_of_unit(unit)) for name, unit in self.units.items()},
-            incidents={name: incident.frozen() for name, incident in self.incidents.items()},
-            closures=dict(self.closures),
-            agreements=dict(self.agreements),
-            plans={name: copy(plan) for name, plan in self.plans.items()},
-            decisions=dict(self.decisions),
-            devices=dict(self.devices),
-            timers=dict(self.timers),
-            messages=dict(self.messages),
-        )
 
     def open_incidents(self) -> list[Incident]:
         """In the order in which they were opened."""

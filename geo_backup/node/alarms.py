@@ -48,21 +48,23 @@ class Alarms:
     async def take(self, unit_id: str, event: Event) -> Outcome:
         """Log a fact of a unit's emergency; one that the log does not take in time alarms all the same.
 
-        It is answered within `ALARM_WITHIN_S`. What may not be is not held, and its outcome says why. Raises
-        `LogFullError` only when `HELD_MAX` such facts wait.
+        It is answered within `ALARM_WITHIN_S`. What may not be is not held, and its outcome says why; what is held
+        already is held once. Raises `LogFullError` only when `HELD_MAX` such facts wait.
         """
         if self._node.playback:
             raise PlaybackError("a recording of a log is played here: an emergency is to be declared where it is live")
         refused = self._unrecorded.refusal(self._node.live_map, unit_id, event)
         if refused is not None:
             return Outcome(0, Delta(ignored=refused), recorded=False)
-        if not self._unrecorded.has_room(unit_id):
-            return Outcome(0, self._show(unit_id), recorded=False)
-        folded: asyncio.Future[tuple[int, Delta]] = asyncio.get_running_loop().create_future()
-        self._unrecorded.hold(unit_id, event, folded)
-        self._offered.set()
+        held = self._unrecorded.held(event.event_id)
+        if held is None:
+            if not self._unrecorded.has_room(unit_id):
+                return Outcome(0, self._show(unit_id), recorded=False)
+            held = self._unrecorded.hold(unit_id, event, asyncio.get_running_loop().create_future())
+            self._offered.set()
+        folded, unit_id = held.folded, held.unit_id
         await asyncio.wait([folded], timeout=max(ALARM_AT_LEAST_S, ALARM_WITHIN_S - self._node.log.waiting_s))
-        if folded.done():
+        if folded.done() and not folded.cancelled():
             return Outcome(*folded.result())
         folded.cancel()  # nobody waits any more: what it does when it is folded is told to the viewers alone
         return Outcome(0, self._show(unit_id), recorded=False)

@@ -11,13 +11,17 @@ The median of that is compared with both times, the wall clock's and the node's 
 a clock that was wrong from the start and is then set right is followed, and one that is set wrong is not. Where a node
 starts and its log ends in the future of the wall clock, the node's time goes on from the log's end; where the units are
 ahead of both, they are believed themselves.
+
+Devices have wrong clocks, too: local time for UTC, a wrong week. A few that were always off say nothing of the server's
+clock. Where nothing else speaks against that, many must, and most of those that were heard; and the few that were off
+before the wall clock stepped are asked only where the wall clock now says what they say.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -33,6 +37,8 @@ JUDGES = 3
 """So many units are believed at once ..."""
 PATIENCE_MS = 60_000
 """... and fewer when no more were heard of for so long."""
+MANY = 5
+"""So many units whose clocks are off at once are not all wrong."""
 HEARD_FOR_MS = 120_000
 """How long a unit's word of the time counts."""
 UNITS_HEARD = 1_000
@@ -97,6 +103,8 @@ class Clock:
         """The last time that this clock leapt, until somebody has taken note and sets it to None."""
         self._heard: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """By unit its time less the monotonic clock's, and when on the latter that was heard; the last heard last."""
+        self._off: frozenset[str] = frozenset()
+        """While the wall clock is not believed: the few units that were off before."""
 
     def now_ms(self) -> int:
         """The node's time."""
@@ -149,27 +157,34 @@ class Clock:
         now_ms, steady_ms = self.now_ms(), self._steady_ms()
         if self._stepped is not None:
             return Doubt(self._stepped[0], self._wall_ms() - now_ms)
-        count, units_ms = self._units(steady_ms)
-        ahead_ms = units_ms + steady_ms - now_ms
-        return Doubt("units", -ahead_ms) if count >= JUDGES and not -LATE_MS < ahead_ms < AHEAD_MS else None
+        said, own_ms = self._said(steady_ms), now_ms - steady_ms
+        if len(said) < MANY or _agree(units_ms := _middle(said), own_ms):
+            return None
+        others = sum(not _agree(one, own_ms) and (one > own_ms) == (units_ms > own_ms) for one in said.values())
+        return Doubt("units", own_ms - units_ms) if others >= MANY else None
 
     def _look(self, steady_ms: int) -> None:
         """Follow the wall clock, unless it was set."""
         own_ms, wall_ms = self._from_ms + steady_ms - self._since_ms, self._wall_ms()
         if abs(wall_ms - own_ms) < STEP_MS:
             self._from_ms, self._since_ms, self._stepped = wall_ms, steady_ms, None
+            self._off = frozenset()
         elif self._stepped is None:
-            self._stepped = ("step", steady_ms)
+            said = self._said(steady_ms)
+            off = [unit for unit, unit_ms in said.items() if not _agree(unit_ms, own_ms - steady_ms)]
+            self._stepped, self._off = ("step", steady_ms), frozenset(off if len(off) < MANY else ())
             self._judge(steady_ms)
 
     def _judge(self, steady_ms: int) -> None:
         """Let the units say which time is right, once there are enough of them."""
-        count, units_ms = self._units(steady_ms)
-        if count == 0 or (count < JUDGES and self._stepped and steady_ms - self._stepped[1] < PATIENCE_MS):
-            return
         own_ms, wall_ms = self._from_ms - self._since_ms, self._wall_ms() - steady_ms
+        said = self._said(steady_ms)
+        said = {unit: unit_ms for unit, unit_ms in said.items() if unit not in self._off or _agree(unit_ms, wall_ms)}
+        if not said or (len(said) < JUDGES and self._stepped and steady_ms - self._stepped[1] < PATIENCE_MS):
+            return
+        units_ms = _middle(said)
         if abs(wall_ms - units_ms) < abs(own_ms - units_ms):
-            self._stepped, right_ms = None, wall_ms
+            self._stepped, right_ms, self._off = None, wall_ms, frozenset()
         elif units_ms - own_ms > AHEAD_MS:
             right_ms = units_ms
         else:
@@ -178,7 +193,16 @@ class Clock:
         self.turn = Turn(was_ms, right_ms + steady_ms)
         self._from_ms, self._since_ms = self.turn.now_ms, steady_ms
 
-    def _units(self, steady_ms: int) -> tuple[int, int]:
-        """How many units were heard of lately, and the median of their time less the monotonic clock's."""
-        said = [ahead_ms for ahead_ms, at_ms in self._heard.values() if steady_ms - at_ms <= HEARD_FOR_MS]
-        return len(said), int(median(said)) if said else 0
+    def _said(self, steady_ms: int) -> dict[str, int]:
+        """By unit that was heard of lately its time less the monotonic clock's."""
+        heard = self._heard.items()
+        return {unit: ahead_ms for unit, (ahead_ms, at_ms) in heard if steady_ms - at_ms <= HEARD_FOR_MS}
+
+
+def _middle(said: Mapping[str, int]) -> int:
+    return int(median(said.values()))
+
+
+def _agree(unit_ms: int, clock_ms: int) -> bool:
+    """Whether a unit's time may be a clock's, which it is a little late by."""
+    return -LATE_MS < unit_ms - clock_ms < AHEAD_MS

@@ -17,12 +17,22 @@ from geo_backup.wire.times import to_text
 
 log_ = logging.getLogger("geo_backup.health")
 
-Name = Literal["log_full", "log_slow", "log_failing", "log_doubtful", "emergency_unrecorded", "clock"]
+Name = Literal[
+    "log_full",
+    "log_slow",
+    "log_failing",
+    "log_cut_off",
+    "log_doubtful",
+    "log_alone",
+    "emergency_unrecorded",
+    "clock",
+    "clocks_apart",
+]
 """Everything that may be wrong; a metric tells of each."""
 NAMES: tuple[str, ...] = get_args(Name)
-BYGONE: frozenset[str] = frozenset({"log_doubtful"})
-"""What went wrong once and is to be known: it keeps nothing from being recorded and ranked now."""
-LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing")
+BYGONE: frozenset[str] = frozenset({"log_doubtful", "log_alone", "clocks_apart"})
+"""What is to be known, and keeps nothing from being recorded and ranked now."""
+LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing", "log_cut_off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +77,12 @@ class Health:
                 self.say(name, log.words)
             else:
                 self.clear(name)
-        if log.doubt:
-            self.say("log_doubtful", log.doubt)
-        else:
-            self.clear("log_doubtful")
+        beside: tuple[tuple[Name, str], ...] = (("log_doubtful", log.doubt), ("log_alone", log.alone))
+        for name, words in beside:
+            if words:
+                self.say(name, words)
+            else:
+                self.clear(name)
 
     def document(self) -> list[ConditionTold]:
         """The conditions as the feed and `/healthz` tell them."""

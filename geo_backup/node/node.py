@@ -36,6 +36,7 @@ from geo_backup.feed import TOPICS, Frame
 from geo_backup.history.historian import Historian
 from geo_backup.history.past import Past
 from geo_backup.live_map import GENERATION, NOTHING, Delta, LiveMap, apply, refusals
+from geo_backup.live_map.freezing import Freezing
 from geo_backup.node.alarms import Alarms
 from geo_backup.node.bell import rung
 from geo_backup.node.clock import Clock
@@ -64,6 +65,8 @@ CHECKPOINT_EVERY = 100_000
 CHECKPOINT_EVERY_S = 3_600.0
 CHECKPOINT_LEAST = 2_000
 """Events between two checkpoints: at most so many, or what an hour brings if that is worth one."""
+COPIED_AT_ONCE = 500
+"""Units that are copied for a checkpoint between two turns of the loop."""
 RECORDING = "a recording of a log is played here: what was is not changed"
 JUMPED = "the replay jumped meanwhile; send it again"
 
@@ -131,6 +134,8 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._follower: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._freezing: Freezing | None = None
+        """The copy that a checkpoint is being made of."""
         self._checkpoint_seq = 0
         """Where the newest checkpoint stands, or the one that is being written ..."""
         self._checkpoint_s = 0.0
@@ -147,7 +152,7 @@ class Node:
         await self._restore()
         jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "ranker": self.ranker.run,
-            **({} if self.playback else {"decider": self.decider.run, "learner": self.learner.run}),
+            **({} if self.playback else {"lead": self._lead}),
             "timers": self.timers.run,
             "pulse": self._pulse,
             "alarms": self.alarms.run,
@@ -155,6 +160,27 @@ class Node:
             "timekeeper": partial(keep_time, self),
         }
         self._tasks = [asyncio.create_task(_forever(name, job)) for name, job in jobs.items()]
+
+    async def _lead(self) -> None:
+        """Decide and learn for as long as this process is the one that does so for its log."""
+        while True:
+            if not self.log.leads:
+                await self.log.turned()
+                if self.log.leads:
+                    await self._adopt()
+                    self.decider.reset()
+                    self.learner.reset()
+                continue
+            jobs = [
+                asyncio.create_task(_forever(*one))
+                for one in (("decider", self.decider.run), ("learner", self.learner.run))
+            ]
+            try:
+                await self.log.turned()
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await asyncio.gather(*jobs, return_exceptions=True)
 
     async def stop(self) -> None:
         """End the tasks, write a checkpoint, close the log.
@@ -233,8 +259,12 @@ class Node:
         self.learner.reset()
         self.viewers.begin(self.live_map.seq)
         self._follower = asyncio.create_task(_forever("fold", self._follow))
-        if self.playback:  # what was adopted is in the recording
-            return
+        if not self.playback and self.log.leads:  # else what was adopted is in the recording, or comes from the leader
+            await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Say on which map the log goes on, and what is known of its roads beforehand."""
+        adopted = self.live_map.network_id
         if not adopted or self.live_map.extent is None or self.live_map.generation < GENERATION:
             await self.submit(
                 NetworkAdopted(
@@ -311,7 +341,17 @@ class Node:
                 self.viewers.urgent.set()
             if (self._saving is None or self._saving.done()) and self._checkpoint_due():
                 self._checkpoint_seq, self._checkpoint_s = self.live_map.seq, asyncio.get_running_loop().time()
-                self._saving = asyncio.create_task(asyncio.to_thread(_save, self.log, self.live_map.frozen()))
+                self._freezing = Freezing(self.live_map)
+                self._saving = asyncio.create_task(self._save_as_it_was(self._freezing))
+
+    async def _save_as_it_was(self, freezing: Freezing) -> None:
+        """Write a checkpoint of a moment that is past, while the fold goes on."""
+        try:
+            while not freezing.some(COPIED_AT_ONCE):
+                await asyncio.sleep(0)
+        finally:
+            self._freezing = None
+        await asyncio.to_thread(_save, self.log, freezing.whole())
 
     def _checkpoint_due(self) -> bool:
         events, now_s = self.live_map.seq - self._checkpoint_seq, asyncio.get_running_loop().time()
@@ -321,13 +361,15 @@ class Node:
 
     def _fold(self, seq: int, event: Event) -> bool:
         """Fold an event and let every part know; whether viewers are to be told at once."""
+        if self._freezing is not None:
+            self._freezing.before(event)
         delta = self._deltas[seq] = apply(self.live_map, seq, event)
         if len(self._deltas) > DELTAS_KEPT:
             self._deltas.popitem(last=False)
         self.alarms.folded(seq, event, delta)
         self.ranker.folded(event, delta)
         self.timers.folded(delta)
-        if not self.playback:
+        if not self.playback and self.log.leads:
             self.learner.folded(event, delta)
         if isinstance(event, PositionReported):
             self.clock.hear(event.unit_id, event.fix.fix_ms)

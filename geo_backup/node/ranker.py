@@ -76,7 +76,7 @@ class Ranker:
         news = [first for document, first in ranked if self._is_first(document, first)]
         if due.urgent:
             self._viewers.urgent.set()
-        if news and not node.playback:
+        if news and not node.playback and log.leads:
             try:
                 await log.append(news)
             except LogError as error:

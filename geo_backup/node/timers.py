@@ -60,7 +60,7 @@ class TimerWatch:
         if news is None:
             return
         self._viewers.mark("timers", news.changed)
-        if not news.raise_now or node.playback:
+        if not news.raise_now or node.playback or not node.log.leads:
             return
         now_ms = node.clock.now_ms()
         try:

@@ -68,6 +68,10 @@ class Unrecorded:
             raise LogFullError(f"{HELD_MAX} facts of emergencies wait to be recorded: no more can be held")
         return False
 
+    def held(self, event_id: str) -> Held | None:
+        """A fact that is held, by its name."""
+        return self._held.get(event_id)
+
     def hold(self, unit_id: str, event: Event, folded: Future[tuple[int, Delta]]) -> Held:
         """Keep a fact until `release`."""
         held = self._held[event.event_id] = Held(unit_id, event, folded)

@@ -48,6 +48,8 @@ CREATE TABLE IF NOT EXISTS errands (number INTEGER PRIMARY KEY AUTOINCREMENT, at
     answer BLOB);
 """
 """What rosters that were made before do not have yet."""
+COPIED = ("people", "tokens", "locks", "secrets", "acts")
+"""What is the same on both machines of a pair; sessions begin on either."""
 WHOSE = "CASE WHEN local THEN principal ELSE json_extract(principal, '$.id') END"
 """Whose a row of `sessions` is: a person of this roster, or somebody whom a provider vouched for."""
 ENDED = "session_ended"
@@ -134,6 +136,32 @@ class RosterFile:
         with self.writing() as sql:
             sql.execute(f"PRAGMA user_version={int(number)}")
 
+    # ---- for the other machine of a pair
+
+    def packed(self) -> bytes:
+        """The whole file."""
+        with self._guard:
+            image = bytearray(self.sql.serialize())
+        image[18:20] = b"\x01\x01"  # an image in memory has no write-ahead log
+        return bytes(image)
+
+    def take(self, image: bytes) -> None:
+        """Hold what another file of the same installation holds, and the sessions that began here besides."""
+        with contextlib.closing(sqlite3.connect(":memory:")) as theirs:
+            theirs.deserialize(image)
+            rows = {table: theirs.execute(f"SELECT * FROM {table}").fetchall() for table in (*COPIED, "sessions")}
+            (logged,) = theirs.execute("PRAGMA user_version").fetchone()
+        with self.writing() as sql:
+            for table in COPIED:
+                sql.execute(f"DELETE FROM {table}")
+                _insert(sql, "INSERT", table, rows[table])
+            _insert(sql, "INSERT OR IGNORE", "sessions", rows["sessions"])
+            sql.executemany(
+                "UPDATE sessions SET until_ms = ?, ended_ms = coalesce(ended_ms, ?) WHERE session_id = ?",
+                [(until_ms, ended_ms, session_id) for session_id, *_, until_ms, ended_ms in rows["sessions"]],
+            )
+            sql.execute(f"PRAGMA user_version={int(logged)}")
+
     def secret(self) -> bytes:
         """A random secret of this installation, made when it is first asked for: names that stand for others hang on
         it."""
@@ -141,6 +169,11 @@ class RosterFile:
             sql.execute("INSERT OR IGNORE INTO secrets VALUES ('names', ?)", (secrets.token_bytes(32),))
             (value,) = sql.execute("SELECT value FROM secrets WHERE name = 'names'").fetchone()
         return bytes(value)
+
+
+def _insert(sql: sqlite3.Connection, verb: str, table: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        sql.executemany(f"{verb} INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
 
 
 def check_named(name: str, roles: Collection[str]) -> None:

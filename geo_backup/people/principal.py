@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Role = Literal[
-    "device", "field_unit", "viewer", "dispatcher", "supervisor", "aid_partner", "analyst", "auditor", "admin"
+    "device",
+    "field_unit",
+    "viewer",
+    "dispatcher",
+    "supervisor",
+    "aid_partner",
+    "analyst",
+    "auditor",
+    "admin",
+    "standby",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 CENTRE = "*"

@@ -61,6 +61,19 @@ class Roster:
         """Let go of the file."""
         self.file.sql.close()
 
+    def version(self) -> tuple[int, int]:
+        """Another one after each change, whoever made it."""
+        ((version,),) = self.file.rows("PRAGMA data_version")
+        return version, self.file.changes
+
+    def packed(self) -> bytes:
+        """All of it, for the other machine of a pair. It holds what opens the server: only for who has `stand_in`."""
+        return self.file.packed()
+
+    def take(self, data: bytes) -> None:
+        """Be as the other machine's is; whoever signed in here stays signed in."""
+        self.file.take(data)
+
     def empty(self) -> bool:
         """Whether nobody at all is configured."""
         self._refresh()

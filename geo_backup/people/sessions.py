@@ -95,16 +95,15 @@ class Sessions:
         """A session of an officer's phone, which is named by its own id: until `who.until_ms`."""
         return self._begin(_kept(who), who, source, local=False, session_id=who.id)
 
-    def phones_of(self, unit_id: str) -> list[Principal]:
-        """The phones that speak for a unit now, the oldest first."""
+    def phones(self) -> list[Principal]:
+        """The phones that are in now, the oldest first."""
         rows = self._file.rows(
             "SELECT session_id, principal, until_ms FROM sessions WHERE NOT local AND ended_ms IS NULL AND until_ms > ?"
             " AND session_id GLOB ? ORDER BY made_ms, session_id",
             self._file.now_ms(),
             f"{PHONE}*",
         )
-        found = [replace(_told(kept), session=session_id, until_ms=until_ms) for session_id, kept, until_ms in rows]
-        return [one for one in found if unit_id in one.units]
+        return [replace(_told(kept), session=session_id, until_ms=until_ms) for session_id, kept, until_ms in rows]
 
     def end(self, session_id: str) -> None:
         """End a session; its cookie is worth nothing from now on."""

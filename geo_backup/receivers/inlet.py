@@ -41,6 +41,9 @@ class Message(NamedTuple):
     """Where it came from, by a way that says nothing else of its sender."""
     then: Callable[[bool], None] | None = None
     """Told whether it is in the log, or rightly nowhere: then it may be acknowledged."""
+    port: int = 0
+    device: str = ""
+    """Who sent it, where the message itself cannot be read."""
 
 
 class Inlet:
@@ -99,16 +102,17 @@ class Inlet:
         for (way, sure), messages in groups.items():
             hearing = Hearing(self.intake, way, ANYONE, way, pinned=sure)
             for message in messages:
-                hearing.hear(message.heard, message.text, message.address)
-            kept = True
+                hearing.hear(message.heard, message.text, message.address, message.port, device=message.device)
             try:
-                await hearing.finish()
+                # a call that the disk has no room for alarms all the same, but what is acknowledged is on record
+                kept = all(one.recorded for one in await hearing.finish())
             except LogError as error:
                 kept = False
                 log_.warning("%d messages by %s are not in the log: %s", len(messages), way, error)
                 for message in messages:
                     self.set_aside(way, "", "not_recorded", NOT_RECORDED, message.text)
             except Exception:  # a fault of ours: this message must not end the server, nor come again for ever
+                kept = True
                 log_.exception("messages by %s could not be recorded", way)
                 for message in messages:
                     self.set_aside(way, "", "fault", FAULT, message.text)

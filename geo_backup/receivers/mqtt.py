@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from geo_backup.errors import BadValueError
 from geo_backup.formats import mqtt, owntracks
-from geo_backup.formats.heard import Heard
+from geo_backup.formats.heard import NO_JSON, Heard
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
 from geo_backup.wire.body import parse
@@ -41,7 +41,7 @@ SILENT = 4
 """... and one that has said nothing for so many times as long is gone."""
 DIAL_S = 10.0
 PORTS = {"mqtt": 1883, "mqtts": 8883}
-ENCRYPTED = "it is encrypted: take the encryption key out of the app's settings, and let TLS protect what it sends"
+URL = "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)"
 
 
 class Mqtt:
@@ -56,11 +56,10 @@ class Mqtt:
             self.host, self.port = at.hostname or "", at.port or PORTS.get(at.scheme, 0)
         except ValueError:
             self.host, self.port = "", 0
-        if not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
-            raise section.wrong(
-                "url",
-                "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)",
-            )
+        if not url:
+            section.lacks("url", URL)
+        elif not self.host or at.scheme not in PORTS or at.path.strip("/") or at.username is not None:
+            raise section.wrong("url", URL)
         self.topics = section.texts("topics", ("owntracks/+/+",))
         if not self.topics or not all(0 < len(topic) <= 1_000 for topic in self.topics):
             raise section.wrong("topics", 'is a list of topics, such as ["owntracks/+/+"]')
@@ -191,9 +190,10 @@ class _Connection:
             return mqtt.refusal_of(packet, of.version) or "it hung up"
         return ""
 
-    def _take(self, message: mqtt.Message) -> None:
+    def _take(self, message: mqtt.Message, again: bool = False) -> None:
         of, number = self._of, message.number
         if self._over:  # the broker sends it again
+            of.unacknowledged -= again
             return
         if message.retained:  # where it was, said once more because somebody asks; it is not where it is
             of.retained += 1
@@ -207,16 +207,18 @@ class _Connection:
             of.other += 1
             self._acknowledge(number)
             return
-        of.unacknowledged += 1
+        of.unacknowledged += not again
 
         def then(kept: bool) -> None:
+            if number and not kept:
+                self._loop.call_later(RETRY_S, self._take, message, True)
+                return
             of.unacknowledged -= 1
             if kept:
                 self._acknowledge(number)
-            elif number:
-                self._loop.call_later(RETRY_S, self._take, message)
 
-        if not self._inlet.take(Message(of.way, heard, message.payload[:BYTES_MAX], then=then)):
+        device = "/".join(_sender(message.topic)) if isinstance(heard, BadValueError) else ""
+        if not self._inlet.take(Message(of.way, heard, message.payload[:BYTES_MAX], then=then, device=device)):
             of.overflow += not number
             then(False)
 
@@ -244,12 +246,14 @@ def said(topic: str, payload: bytes) -> Heard | None:
     try:
         document = parse(payload)
     except (json.JSONDecodeError, BadValueError) as error:
-        raise BadValueError("/", "no_json", f"it is no JSON: {error}") from None
+        raise BadValueError("/", "no_json", NO_JSON.format(error)) from None
     kind = document.get("_type") if isinstance(document, dict) else None
-    if kind == "encrypted":
-        raise BadValueError("/", "encrypted", ENCRYPTED)
-    if isinstance(document, dict) and kind != "location":
+    if isinstance(kind, str) and kind not in ("location", "encrypted"):
         return None
+    return owntracks.read(document, *_sender(topic))
+
+
+def _sender(topic: str) -> tuple[str, ...]:
+    """User and device, as a topic names them."""
     names = topic.split("/")
-    user, device = (names[-2], names[-1]) if len(names) >= 3 else ("", "")
-    return owntracks.read(document, user, device)
+    return tuple(names[-2:]) if len(names) >= 3 else ()

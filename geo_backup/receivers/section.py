@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ class Section:
             raise self.wrong(name, "is a section with keys of its own")
         self._said: dict[str, Any] = dict(said)
         self._asked: list[str] = []
+        self._missing: list[BadValueError] = []
 
     def wrong(self, key: str, words: str) -> BadValueError:
         """The error of one key; `words` go on after its name."""
         return BadValueError("--config", self.name, f"[{self.name}] {key} {words}")
+
+    def lacks(self, key: str, words: str) -> None:
+        """A key is missing: `done` says so, unless another is misspelled. `words` go on after its name."""
+        self._missing.append(self.wrong(key, words))
 
     def _take(self, key: str, default: Any) -> Any:
         self._asked.append(key)
@@ -36,8 +42,8 @@ class Section:
         """`port`, which every receiver that listens needs; 0: any free one."""
         value = self.whole("port", None, 0, 65_535)
         if value is None:
-            raise self.wrong("port", "is missing: say where to listen, such as port = 5005")
-        return value
+            self.lacks("port", "is missing: say where to listen, such as port = 5005")
+        return value or 0
 
     def whole(self, key: str, default: int | None, least: int, most: int) -> int | None:
         """A whole number within bounds."""
@@ -110,7 +116,12 @@ class Section:
         return self._folder / name if name else None
 
     def done(self) -> None:
-        """All keys have been asked for; another one is a mistake."""
+        """All keys have been asked for; another one is a mistake, and may be why one is missing."""
         if self._said:
-            known = ", ".join(dict.fromkeys(self._asked))
-            raise self.wrong(sorted(self._said)[0], f"is no key here; those are {known}")
+            key, known = min(self._said), list(dict.fromkeys(self._asked))
+            close = next(iter(get_close_matches(key, known, 1)), "")
+            meant = f"did you mean `{close}`? " if close else ""
+            words = f"[{self.name}] unknown key `{key}`: {meant}Those here are {', '.join(known)}"
+            raise BadValueError("--config", self.name, words)
+        if self._missing:
+            raise self._missing[0]

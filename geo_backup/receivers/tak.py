@@ -8,15 +8,16 @@ import random
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from geo_backup.people import Principal
 from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.section import Section
 from geo_backup.receivers.tak_made import Made
-from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer
+from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer, Reader
 from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, EVERY_MAX_S, EVERY_S, Connect, Files
 from geo_backup.receivers.visitors import Visitors, bound
 from geo_backup.server.adoption import client_at
@@ -24,6 +25,7 @@ from geo_backup.server.sources import plain
 
 log_ = logging.getLogger("geo_backup.tak")
 
+TLS_UNREAD_BYTES = 1_048_576
 PEERS_MAX = 200
 FROM_ONE_MAX = 50
 """Peers at one address."""
@@ -45,11 +47,9 @@ class Tak:
         every_s = section.whole("every_s", EVERY_S, 1, EVERY_MAX_S) or EVERY_S
         self._manner = Manner(protobuf=not section.flag("xml_only"), every_s=every_s)
         self._connect = [Connect(one) for one in section.tables("connect", CONNECTIONS_MAX)]
-        section.done()
         if self.port is None and not self._connect:
-            raise section.wrong(
-                "port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to"
-            )
+            section.lacks("port", "is missing: say where ATAK calls, such as port = 8087, or whom to `connect` to")
+        section.done()
         self._section = section
         self._listener: socket.socket | None = None
         self._peers: dict[asyncio.Task[None], str] = {}
@@ -78,9 +78,12 @@ class Tak:
         def arrives(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._arrives(inlet, made, reader, writer)
 
-        timeout_s = None if self._tls is None else HANDSHAKE_S
-        server = await asyncio.start_server(
-            arrives, sock=listener, ssl=self._tls, ssl_handshake_timeout=timeout_s, limit=READ_BYTES
+        loop, timeout_s = asyncio.get_running_loop(), None if self._tls is None else HANDSHAKE_S
+        server = await loop.create_server(
+            partial(_protocol, arrives, _unread_max(self._tls)),
+            sock=listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=timeout_s,
         )
         try:
             async with server:
@@ -123,9 +126,11 @@ class Tak:
             began_s, why = loop.time(), ""
             try:
                 async with asyncio.timeout(HANDSHAKE_S):
-                    reader, writer = await asyncio.open_connection(
-                        connect.host, connect.port, ssl=connect.tls, limit=READ_BYTES
+                    reader = Reader(_unread_max(connect.tls), loop)
+                    transport, protocol = await loop.create_connection(
+                        partial(asyncio.StreamReaderProtocol, reader), connect.host, connect.port, ssl=connect.tls
                     )
+                    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             except (OSError, TimeoutError) as error:
                 why = str(error) or "it does not answer"
             else:
@@ -140,6 +145,18 @@ class Tak:
             wait_s = AGAIN_S[0] if loop.time() - began_s > STOOD_S else min(2 * wait_s, AGAIN_S[1])
             log_.warning("the TAK server %s: %s; it is called again", where, why)
             await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
+
+
+def _protocol(
+    arrives: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], unread_max: int
+) -> asyncio.StreamReaderProtocol:
+    return asyncio.StreamReaderProtocol(Reader(unread_max), arrives)
+
+
+def _unread_max(tls: ssl.SSLContext | None) -> int:
+    """Bytes after which a peer waits to be read, about half of them. TLS lets go of what it has not handed over when
+    the other side hangs up; what waits without it is the system's to keep."""
+    return READ_BYTES if tls is None else TLS_UNREAD_BYTES
 
 
 def _by_certificate(inlet: Inlet, writer: asyncio.StreamWriter) -> Principal | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -54,6 +55,8 @@ STEERS = (b"takp", b"&")
 """One of these is in an event that may change how the stream goes on: what follows is cut up once it is understood."""
 HOLDS_S = 2.5
 """So often it is asked whether a peer is still who it was."""
+ESTABLISHED = 1
+"""The state of a connection, as Linux tells it, that both sides hold."""
 UNNAMED = Principal("device", "tak", CENTRE, frozenset({"dispatcher"}), name="tak")
 """A peer of whom nothing is known: what it says of its own thing is taken. It is never shown anything."""
 
@@ -71,6 +74,14 @@ class Manner:
     username: str = ""
     password: str = ""
     uid: str = "geo-backup.server"
+
+
+class Reader(asyncio.StreamReader):
+    """A stream that is read to its end, also where the line broke: what had come before is no less true."""
+
+    def set_exception(self, exc: Exception) -> None:
+        """The line broke."""
+        self.feed_eof()
 
 
 class Peer:
@@ -119,6 +130,8 @@ class Peer:
         tasks = [asyncio.create_task(job()) for job in (self._hear, self._tell, self._mind)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if any(isinstance(task.exception(), ConnectionError) for task in done):
+                await asyncio.wait(tasks[:1], timeout=DRAIN_S)  # what came before the line broke
             for task in done:
                 if isinstance(error := task.exception(), OSError | asyncio.IncompleteReadError | TimeoutError):
                     self.refused = self.refused or str(error) or f"it took nothing for {DRAIN_S:g} s"
@@ -341,8 +354,21 @@ class Peer:
         self._write_raw(self._made.encoded(event, self._version))
 
     def _write_raw(self, data: bytes) -> None:
+        """Send something; nothing to who has hung up: that would break the line, and with it goes what is unread."""
         self._sent_s = asyncio.get_running_loop().time()
-        self._writer.write(data)
+        if not _has_hung_up(self._writer):
+            self._writer.write(data)
+
+
+def _has_hung_up(writer: asyncio.StreamWriter) -> bool:
+    """Whether a peer sends nothing more, though there may be more of it to read; where the system can tell."""
+    line = writer.get_extra_info("socket")
+    if line is None or not hasattr(socket, "TCP_INFO"):
+        return False
+    try:
+        return bool(line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != ESTABLISHED)
+    except OSError:
+        return False
 
 
 def _urgency(thing: Thing) -> int:

@@ -41,10 +41,10 @@ class Files:
 
     @classmethod
     def of(cls, section: Section, authority: str) -> Files:
-        """Raises BadValueError for half of a pair."""
+        """Half of a pair is refused once all keys have been asked for."""
         found = cls(section.file("certificate"), section.file("key"), section.file(authority))
         if (found.certificate is None) != (found.key is None):
-            raise section.wrong("key", "is the key of `certificate`: name both, or neither")
+            section.lacks("key", "is the key of `certificate`: name both, or neither")
         return found
 
     def server(self, section: Section) -> ssl.SSLContext | None:
@@ -69,7 +69,7 @@ class Files:
 
     def _load(self, context: ssl.SSLContext, section: Section) -> None:
         try:
-            if self.certificate is not None:
+            if self.certificate is not None and self.key is not None:
                 context.load_cert_chain(self.certificate, self.key, password="")
             if self.authority is not None:
                 context.load_verify_locations(self.authority)
@@ -84,7 +84,7 @@ class Connect:
         files = Files.of(section, "ca")
         self.host = section.text("host")
         if not self.host:
-            raise section.wrong("host", 'is missing: name the server, such as host = "tak.example.org"')
+            section.lacks("host", 'is missing: name the server, such as host = "tak.example.org"')
         encrypts = section.flag("tls") or files != Files(None, None, None)
         self.tls = files.client(section) if encrypts else None
         self.port = section.whole("port", TLS_PORT if encrypts else PORT, 1, 65_535) or PORT

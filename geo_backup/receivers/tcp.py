@@ -93,13 +93,14 @@ class Tcp:
         self, inlet: Inlet, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
     ) -> None:
         modem, rest = Modem(address), b""
+        port = int((writer.get_extra_info("peername") or ("", 0))[1])
         try:
             while True:
                 async with asyncio.timeout(self.idle_s):
                     more = await reader.read(4_096)
                 *lines, rest = _ENDS.split(rest + more)
                 for line in lines if more else [*lines, rest]:
-                    await self._take(inlet, line, modem, writer, address)
+                    await self._take(inlet, line, modem, writer, (address, port))
                 if len(rest) > LINE_MAX:
                     words = f"no line ends within {LINE_MAX:,} bytes, so that the connection was closed"
                     inlet.set_aside(self.way, address, "too_long", words, rest[:LINE_MAX].decode("ascii", "replace"))
@@ -115,7 +116,10 @@ class Tcp:
             with suppress(OSError, ssl.SSLError):
                 writer.transport.abort()
 
-    async def _take(self, inlet: Inlet, line: bytes, modem: Modem, writer: asyncio.StreamWriter, address: str) -> None:
+    async def _take(
+        self, inlet: Inlet, line: bytes, modem: Modem, writer: asyncio.StreamWriter, sender: tuple[str, int]
+    ) -> None:
+        address, port = sender
         for heard, text, answer in self.avl.read(line[:LINE_MAX], modem, inlet.node.clock.now_ms()):
 
             def answered(kept: bool, answer: str = answer) -> None:
@@ -124,7 +128,7 @@ class Tcp:
                     if writer.transport.get_write_buffer_size() > UNREAD_MAX:
                         writer.transport.abort()
 
-            message = Message(self.way, heard, text, address, answered if answer else None)
+            message = Message(self.way, heard, text, address, answered if answer else None, port)
             while not inlet.take(message):
                 await inlet.room()
 

@@ -98,7 +98,7 @@ class Udp:
         modem = self.avl.modem(address, port)
         for heard, text, answer in self.avl.read(datagram.data, modem, datagram.received_ms):
             then = partial(_answer, taken, answer, datagram.sender) if answer else None
-            if not inlet.take(Message(self.way, heard, text, address, then)):
+            if not inlet.take(Message(self.way, heard, text, address, then, port)):
                 self.overflow += 1
 
     def figures(self) -> dict[str, float]:

@@ -32,7 +32,7 @@ class Visitors:
         except ValueError:
             raise section.wrong("host", f"is an address of this machine, not {self.host!r}") from None
         if beyond and not networks:
-            raise section.wrong(
+            section.lacks(
                 "allow", f'is missing: host {self.host} is open to other machines; say which, as ["10.8.0.0/16"]'
             )
         self._minute, self._told = 0, set[str]()

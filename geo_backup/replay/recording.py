@@ -18,6 +18,7 @@ from geo_backup.eventlog.reading import Reader
 from geo_backup.events import NetworkAdopted
 from geo_backup.history.folding import Folding
 from geo_backup.live_map import LiveMap
+from geo_backup.live_map.freezing import Freezing
 from geo_backup.node import Node
 from geo_backup.wire.documents import ReplayState
 
@@ -46,7 +47,7 @@ class Recording:
     def at(self, time_ms: int) -> tuple[int, LiveMap]:
         """The position in the log at a time, and the live map as it was then."""
         live_map = self._folding.at(self.path, time_ms).live_map
-        return live_map.seq, live_map.frozen()
+        return live_map.seq, Freezing(live_map).whole()
 
     def until(self, time_ms: int) -> int:
         """The position that the log had come to at a time."""

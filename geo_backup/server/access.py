@@ -41,12 +41,16 @@ Right = Literal[
     "steer",
     "read_log",
     "measure",
+    "promote",
+    "stand_in",
 ]
 Reach = Literal["all", "own"]
 IN_BODIES: Mapping[str, str] = MappingProxyType(
     {"clear": "`clear_emergency` as a supervisor", "empty_beat": "`assign_unit` of such a unit"}
 )
 """What rights open that depends on what a request says."""
+ON_LINES: Mapping[str, str] = MappingProxyType({"stand_in": "the websocket `/v1/pair/line`"})
+"""What rights open that is no operation."""
 Refused = tuple[int, str, list[dict[str, str]]]
 """Status, words, and errors as problem documents have them."""
 NOT_SIGNED_IN = (
@@ -88,6 +92,8 @@ RIGHTS: Mapping[Right, Words] = MappingProxyType(
         "steer": Words("play, pause and seek a replay"),
         "read_log": Words("read the log: without tracks; for an analyst late, and under other names"),
         "measure": Words("read the metrics"),
+        "promote": Words("have the other machine of a pair lead"),
+        "stand_in": Words("copy the whole log, who may speak here included, and stand in for this server"),
     }
 )
 
@@ -116,12 +122,13 @@ GRANTS: Mapping[Role, Mapping[Right, Reach]] = MappingProxyType(
         "dispatcher": _DESK,
         "supervisor": {
             **_DESK,
-            **dict.fromkeys(("clear", "empty_beat", "lead", "fleet", "setup", "measure"), "all"),
+            **dict.fromkeys(("clear", "empty_beat", "lead", "fleet", "setup", "measure", "promote"), "all"),
         },
         "aid_partner": {"look": "all", "look_around": "all", "drive_times": "all"},
         "analyst": {"look_around": "all", "drive_times": "all", "read_log": "all"},
         "auditor": {"look_around": "all", "read_log": "all"},
-        "admin": {"measure": "all"},
+        "admin": {"measure": "all", "promote": "all"},
+        "standby": {"stand_in": "all"},
     }
 )
 
@@ -239,12 +246,23 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         # what is kept
         "read_log": "read_log",
         "get_metrics": "measure",
+        "get_pair": "measure",
+        "promote": "promote",
     }
 )
 """What each operation asks for; None: nothing."""
 
 FOR_ALL_AGENCIES = frozenset(
-    {"adopt_beats", "adopt_demand", "adopt_traffic", "clear_traffic", "steer_replay", "read_log", "get_metrics"}
+    {
+        "adopt_beats",
+        "adopt_demand",
+        "adopt_traffic",
+        "clear_traffic",
+        "steer_replay",
+        "read_log",
+        "get_metrics",
+        "promote",
+    }
 )
 """What they change or tell is of every agency: they are for those who serve the whole centre."""
 BY_AGENCY = frozenset({"get_cover", "list_moves"})
@@ -346,6 +364,6 @@ def operations() -> str:
     for right, words in RIGHTS.items():
         names = [f"`{name}`" for name, asked in OPERATIONS.items() if asked == right]
         names += [f"the feed's `{topic}`" for topic, asked in TOPICS.items() if asked == right]
-        rows.append(f"| {words.what} | {', '.join(names) or IN_BODIES[right]} |")
+        rows.append(f"| {words.what} | {', '.join(names) or {**IN_BODIES, **ON_LINES}[right]} |")
     free = ", ".join(f"`{name}`" for name, asked in OPERATIONS.items() if asked is None)
     return "\n".join([*rows, f"| for everybody | {free} |"])

@@ -6,6 +6,7 @@ An answer that grows with the fleet is made once for all who ask the same, and s
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import orjson
 
@@ -13,15 +14,15 @@ from geo_backup.backup.standing import Standing
 from geo_backup.node import Node, in_steps
 from geo_backup.wire.told import Document, Told
 
+Listed = TypeVar("Listed", bound=Mapping[str, object])
+
 
 def told(document: Document, status: int = 200) -> Told[Document]:
     """A document as the answer."""
     return Told(orjson.dumps(document), status)
 
 
-async def listed(
-    node: Node, question: Hashable, empty: Document, rows: Callable[[], Iterable[object]]
-) -> Told[Document]:
+async def listed(node: Node, question: Hashable, empty: Listed, rows: Callable[[], Iterable[object]]) -> Told[Listed]:
     """A document whose last field is a long list, `empty` without its rows. They are made one by one beside everything
     else that the event loop does."""
     return Told(await node.lists.ask(question, lambda: in_steps(_parts(empty, rows()))))

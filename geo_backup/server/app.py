@@ -13,6 +13,7 @@ from geo_backup.dashboard import DIST
 from geo_backup.node import Node
 from geo_backup.osrm import routes as osrm
 from geo_backup.osrm.questions import Refusal
+from geo_backup.pair.pair import Pair
 from geo_backup.people import Roster
 from geo_backup.places import Gazetteer
 from geo_backup.server import (
@@ -38,6 +39,7 @@ from geo_backup.server import (
     openapi,
     pace,
     page,
+    pair,
     past,
     places,
     plans,
@@ -62,6 +64,7 @@ from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
@@ -74,7 +77,7 @@ if TYPE_CHECKING:
 ROOMS = (
     *(positions, units, incidents, assignments, readings, backup, emergencies, timers, messages, cot, aid, plans),
     *(trackers, devices, closures, traffic, cover, cards, rules, places, etas, pace, osrm, replay, health),
-    *(session, oidc, unit_page, history, look_back, past, handover, feed, page),
+    *(session, oidc, unit_page, history, look_back, past, handover, pair, feed, page),
 )
 
 
@@ -88,12 +91,13 @@ def create_app(
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
     proxies: Proxies = NO_PROXY,
+    one_of: Pair | None = None,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
     `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
     vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
-    only. `proxies` are believed what they say of who sent a request.
+    only. `proxies` are believed what they say of who sent a request. `one_of`: the pair that this machine is one of.
     """
 
     def carried(device_id: str) -> str | None:
@@ -112,9 +116,10 @@ def create_app(
         title="geo_backup", version=__version__, lifespan=life, redoc_url=None, docs_url=None, telemetry=quiet
     )
     app.state.node, app.state.steering, app.state.speakers = node, steering, speakers
+    app.state.pair = one_of
     app.state.adoption = Adoption(lambda: node.live_map.rules.limit.units) if adopt_unknown else None
     app.state.gazetteer, app.state.presence, app.state.quarantine = Gazetteer(node.network), Presence(), Quarantine()
-    app.state.phones = Phones(speakers)
+    app.state.phones, app.state.screens = Phones(speakers), Screens(node, speakers)
     app.state.sources = Sources()
     app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
@@ -130,5 +135,7 @@ def create_app(
     # not mounted at "/": there it would answer for every path that no route has, and for every wrong method
     if (DIST / "assets").exists():
         app.mount("/assets", page.Files(directory=DIST / "assets"), name="page")
+        # a worker of the officer's page is kept with that where its address begins alike
+        app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
     return app

@@ -47,9 +47,10 @@ async def assign_device(
 
 
 @routes.delete("/devices/{device_id}", status_code=204, responses=may(404))
-async def forget_device(node: TheNode, device_id: DeviceId) -> None:
+async def forget_device(node: TheNode, sources: TheSources, device_id: DeviceId) -> None:
     """Nobody knows this tracker any more: what it says goes into quarantine, and its calls for help are unverified."""
     await _assign(node, device_id, None)
+    sources.spoke_for(device_id, "")
 
 
 async def _assign(node: Node, device_id: str, unit_id: str | None, address: str = "") -> None:

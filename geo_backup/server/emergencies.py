@@ -13,7 +13,7 @@ import json
 import logging
 import secrets
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -92,6 +92,7 @@ async def declare_emergency(
         adoption=adoption,
         client=address_of(request),
     )
+    assert pressed is not None, "it is no report with a number"
     lost = any(said[name] is not None and getattr(call, name, None) is None for name in said)
     if lost or (call.lon is None) != (call.lat is None):
         pressed = pressed._replace(warnings=(*pressed.warnings, "FIELDS_UNKNOWN"))
@@ -205,40 +206,51 @@ class Pressed(NamedTuple):
         return {**documents.incident(self.incident, self.recorded), "warnings": list(self.warnings)}
 
 
+class Press(NamedTuple):
+    """A call for help of a unit's device, and where it says that it is."""
+
+    unit_id: str
+    place: Place | None = None
+    verified: bool = True
+    """Whether it is sure who presses."""
+    report: str = ""
+    """What names the very report, so that one that is sent again is no other press; empty: nothing does."""
+
+
 async def declare_all(
     node: Node,
-    pressed: Mapping[str, Place | None],
+    presses: Collection[Press],
     writing: asyncio.Future[list[Outcome]],
     adoption: Adoption | None,
     client: str,
     *,
     source: Source = "device",
-    unverified: Container[str] = (),
 ) -> tuple[list[Pressed], list[documents.NotDeclared]]:
     """The emergencies of those whose devices were pressed, once the positions that came with it are folded, but never
-    later than it may alarm; and why some are not declared. Who presses is not sure of those `unverified`."""
+    later than it may alarm; and why some are not declared."""
     called: list[Pressed] = []
     not_called: list[documents.NotDeclared] = []
-    if not pressed:
+    if not presses:
         return called, not_called
     await asyncio.wait([writing], timeout=ALARM_WITHIN_S)
-    presses = (
+    declaring = (
         declare(
             node,
-            unit_id,
-            place,
+            one.unit_id,
+            one.place,
             source=source,
             adoption=adoption,
             client=client,
-            verified=unit_id not in unverified,
+            verified=one.verified,
+            report=one.report,
         )
-        for unit_id, place in pressed.items()
+        for one in presses
     )
-    for unit_id, one in zip(pressed, await asyncio.gather(*presses, return_exceptions=True), strict=True):
+    for press, one in zip(presses, await asyncio.gather(*declaring, return_exceptions=True), strict=True):
         if isinstance(one, BaseException):
-            log_.error("the emergency of %s is not declared: %s", unit_id, one)
-            not_called.append({"unit_id": unit_id, "reason": str(one)})
-        else:
+            log_.error("the emergency of %s is not declared: %s", press.unit_id, one)
+            not_called.append({"unit_id": press.unit_id, "reason": str(one)})
+        elif one is not None:
             called.append(one)
     return called, not_called
 
@@ -254,11 +266,14 @@ async def declare(
     adoption: Adoption | None = None,
     client: str = "",
     verified: bool = True,
-) -> Pressed:
-    """A press: it alarms, whatever is full, slow or taken.
+    report: str = "",
+) -> Pressed | None:
+    """A press: it alarms, whatever is full, slow or taken. None: its `report` was heard before, and what it called for
+    is long over.
 
     `place` (lon, lat) is what the alert says of it: taken when the unit's own fix is not a live one. A unit that nobody
     registered is heard too; it is registered only where such are adopted. Nor is it `verified`, unless a desk says it.
+    A `report` that is sent again is one fact, since its name is the fact's; what may be another's counts apart.
     """
     if place is not None and null_island(node.live_map.extent, *place):
         place = None  # the device does not know where it is: its unit's last fix does
@@ -268,11 +283,13 @@ async def declare(
     off_road_m = _off_road_m(node, lon, lat)
     if off_road_m is None:
         warnings.append("OFF_ROAD_UNKNOWN")
+    once = hashlib.sha256(f"{verified} {report}".encode()).hexdigest()[:24] if report else ""
+    free = emergency_id and node.alarms.incident(emergency_id) is None
     event = EmergencyDeclared(
-        event_id=new_id("pressed"),
+        event_id=f"pressed-{once}" if once else new_id("pressed"),
         received_ms=now_ms,
         said_by=said_by("desk" if source == "desk" else "unit"),
-        emergency_id=emergency_id if emergency_id and node.alarms.incident(emergency_id) is None else new_id("e"),
+        emergency_id=emergency_id if emergency_id and free else f"e-{once}" if once else new_id("e"),
         unit_id=unit_id,
         lon=lon,
         lat=lat,
@@ -284,10 +301,14 @@ async def declare(
         verified=verified and (unit is not None or source == "desk"),
     )
     outcome = await node.alarms.take(unit_id, event)
+    if once and (outcome.delta.ignored == "id_taken" or not outcome.delta.incidents):
+        return _heard_before(node, unit, event.emergency_id)
     if outcome.delta.ignored == "id_taken":  # by another that came at the same moment
         event = replace(event, event_id=new_id("pressed"), emergency_id=new_id("e"))
         outcome = await node.alarms.take(unit_id, event)
     (incident_id,) = settled([outcome]).delta.incidents
+    if once and node.alarms.incident(incident_id) is None:
+        return None
     incident, recorded = _emergency_of(node, incident_id)
     new = incident.opened.event_id == event.event_id
     if new and emergency_id is not None and incident_id != emergency_id:
@@ -295,6 +316,14 @@ async def declare(
     if unit is None and not (adoption is not None and await _adopt(node, unit_id, adoption, client)):
         warnings.append("UNIT_NOT_LISTED")
     return Pressed(incident, new, recorded, tuple(warnings))
+
+
+def _heard_before(node: Node, unit: Unit | None, emergency_id: str) -> Pressed | None:
+    """What a report called for that is sent again: an emergency of its own, or the one of its unit that stands."""
+    seen = node.alarms.incident(emergency_id)
+    if seen is None and unit is not None and unit.emergency_id is not None:
+        seen = node.alarms.incident(unit.emergency_id)
+    return None if seen is None else Pressed(seen[0], False, seen[1])
 
 
 async def refuse_clear(node: Node, emergency_id: str, *, by: str, who: str = "") -> None:

@@ -22,10 +22,11 @@ from geo_backup.people import Principal
 from geo_backup.people.sight import Sight
 from geo_backup.server.access import topics_of
 from geo_backup.server.adoption import address_of
-from geo_backup.server.given import Steering, TheNode, ThePresence, TheSpeakers, TheSteering, TheWriter
+from geo_backup.server.given import Steering, TheNode, ThePresence, TheScreens, TheSpeakers, TheSteering, TheWriter
 from geo_backup.server.looks import audit, looked
 from geo_backup.server.presence import Presence, Seat
 from geo_backup.server.problems import pointer
+from geo_backup.server.screens import Screens
 from geo_backup.server.speaker import speaker_of
 from geo_backup.server.window import Window
 from geo_backup.wire import documents
@@ -72,6 +73,7 @@ async def feed(
     steering: TheSteering,
     speakers: TheSpeakers,
     presence: ThePresence,
+    screens: TheScreens,
 ) -> None:
     await socket.accept()
     hello = await _hello(socket)
@@ -96,13 +98,17 @@ async def feed(
     window = Window(node, writer, Sight.of(who), topics)
     if who.kind != "anyone":
         await audit(node, _looked(node, socket, who, window))
-    company = Company(presence, Seat(who), node) if "incidents" in topics else None
+    company = Company(presence, Seat(who), node, screens) if "incidents" in topics else None
+    if "messages" in topics:
+        screens.enter(who)
     sender = asyncio.create_task(_send(node, socket, viewer, hello, window, steering, company, lambda: now() == who))
     reader = asyncio.create_task(_until_left(socket, company))
     try:
         await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
     finally:
         node.viewers.unwatch(viewer)
+        if "messages" in topics:
+            screens.leave(who)
         sender.cancel()
         reader.cancel()
         ends = await asyncio.gather(sender, reader, return_exceptions=True)
@@ -124,17 +130,18 @@ def _looked(node: Node, socket: WebSocket, who: Principal, window: Window) -> Lo
 
 
 class Company:
-    """The other desks, as one viewer is told of them."""
+    """The other desks, and which units have nothing to show a message, as one viewer is told of them."""
 
-    def __init__(self, presence: Presence, seat: Seat, node: Node) -> None:
-        self.presence, self.seat, self._node = presence, seat, node
+    def __init__(self, presence: Presence, seat: Seat, node: Node, screens: Screens) -> None:
+        self.presence, self.seat, self._node, self._screens = presence, seat, node, screens
         self._told: dict[str, list[str]] = {}
+        self._without: frozenset[str] = frozenset()
         self._version = -1
         self._wrong = ""
 
     def forget(self) -> None:
         """The viewer begins anew: it has been told of nobody."""
-        self._told, self._version = {}, -1
+        self._told, self._version, self._without = {}, -1, frozenset()
 
     def hear(self, text: str | None) -> None:
         """The viewer says something."""
@@ -145,8 +152,12 @@ class Company:
         if self._wrong:
             wrong, self._wrong = self._wrong, ""
             yield {"type": "error", "message": wrong}
-        live_map = self._node.live_map
-        if self._version == self.presence.version and Sight.of(self.seat.who).whole(live_map):
+        live_map, sight = self._node.live_map, Sight.of(self.seat.who)
+        without = self._screens.without(sight) if sight.desk else frozenset()
+        if without != self._without:
+            self._without = without
+            yield {"type": "no_phone", "units": sorted(without)}
+        if self._version == self.presence.version and sight.whole(live_map):
             return
         self._version, others = self.presence.version, self.presence.others(self.seat, live_map)
         if others != self._told:

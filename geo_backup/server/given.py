@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
+from geo_backup.pair.pair import Pair
 from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
@@ -19,6 +20,7 @@ from geo_backup.server.intake import Intake
 from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
 from geo_backup.server.tries import Tries
@@ -44,11 +46,13 @@ TheTries = Annotated[Tries, Kept("tries")]
 TheWriter = Annotated[FrameWriter, Kept("writer")]
 TheGazetteer = Annotated[Gazetteer, Kept("gazetteer")]
 ThePresence = Annotated[Presence, Kept("presence")]
+TheScreens = Annotated[Screens, Kept("screens")]
 TheSteering = Annotated[Steering | None, Kept("steering")]
 TheIntake = Annotated[Intake, Kept("intake")]
 TheSources = Annotated[Sources, Kept("sources")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
+ThePair = Annotated[Pair | None, Kept("pair")]
 ThePhones = Annotated[Phones, Kept("phones")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]

@@ -13,8 +13,9 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.node import Node
 from geo_backup.node.health import BYGONE, NAMES
+from geo_backup.pair.pair import Pair
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheNode, TheQuarantine, TheSpeakers, routes_of
+from geo_backup.server.given import TheNode, ThePair, TheQuarantine, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.wire import documents
@@ -55,18 +56,18 @@ async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
 
 
 @routes.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(node: TheNode, quarantine: TheQuarantine) -> Response:
+async def get_metrics(node: TheNode, quarantine: TheQuarantine, pair: ThePair) -> Response:
     """The node's figures for Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Figures(node, quarantine))
+    registry.register(_Figures(node, quarantine, pair))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Figures(Collector):
     """The node's figures, read when they are asked for."""
 
-    def __init__(self, node: Node, quarantine: Quarantine) -> None:
-        self.node, self.quarantine = node, quarantine
+    def __init__(self, node: Node, quarantine: Quarantine, pair: Pair | None) -> None:
+        self.node, self.quarantine, self.pair = node, quarantine, pair
 
     def collect(self) -> Iterable[Metric]:
         node, live_map = self.node, self.node.live_map
@@ -91,6 +92,13 @@ class _Figures(Collector):
         for name in NAMES:
             wrong.add_metric([name], any(one.name == name for one in node.health.conditions))
         yield wrong
+        if self.pair is not None:
+            log, standby = self.pair.log, self.pair.leader.standby
+            behind = log.last_seq - log.standby_has if standby is not None else 0
+            yield GaugeMetricFamily("geo_backup_leads", "1 on the machine that writes the log", value=log.leads)
+            yield GaugeMetricFamily("geo_backup_term", "which time at the head of the log it is", value=log.term.number)
+            yield GaugeMetricFamily("geo_backup_standby", "1 while a standby follows", value=standby is not None)
+            yield GaugeMetricFamily("geo_backup_standby_behind", "events the standby does not have", value=behind)
         yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
         yield GaugeMetricFamily("geo_backup_units", "units", value=len(live_map.units))
         yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))

@@ -16,7 +16,7 @@ from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats.heard import Heard
 from geo_backup.people import Principal
 from geo_backup.server.access import speaks_for, speaks_for_all, units_of
-from geo_backup.server.emergencies import Pressed, Source, declare_all, refuse_clear
+from geo_backup.server.emergencies import Press, Pressed, Source, declare_all, refuse_clear
 from geo_backup.server.intake import Intake
 from geo_backup.server.speaker import said_by
 from geo_backup.server.writes import adoption_of
@@ -69,9 +69,8 @@ class Hearing:
         self._events: list[Event] = []
         self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
-        self._pressed: dict[str, tuple[float, float] | None] = {}
-        self._unverified: set[str] = set()
-        """Of those, who may be somebody else."""
+        self._pressed: dict[tuple[str, str], Press] = {}
+        """By who calls, and by what names the report."""
         self._cancelled: dict[str, None] = {}
         self._called: dict[str, str] | None = None
         """Units by callsign, once one is asked for."""
@@ -84,27 +83,36 @@ class Hearing:
         self.unrecorded: LogError | None = None
         """Why the fixes are not in the log, where somebody was heard all the same."""
 
-    def read(self, parse: Callable[[], Heard], message: object, address: str = "") -> str | None:
+    def read(
+        self, parse: Callable[[], Heard], message: object, address: str = "", port: int = 0, *, device: str = ""
+    ) -> str | None:
         """One message that `parse` makes of what came; see `hear`."""
         try:
             heard: Heard | BadValueError = parse()
         except BadValueError as error:
             heard = error
-        return self.hear(heard, message, address)
+        return self.hear(heard, message, address, port, device=device)
 
-    def hear(self, heard: Heard | BadValueError, message: object, address: str = "") -> str | None:
-        """One message, and whom it is of; None: nobody here is called so. `address` is where it came from, by a way
-        that says nothing else of its sender; `message` is what came, text, JSON or bytes, for the quarantine."""
+    def hear(
+        self, heard: Heard | BadValueError, message: object, address: str = "", port: int = 0, *, device: str = ""
+    ) -> str | None:
+        """One message, and whom it is of; None: nobody here is called so. `address` and `port` are where it came from,
+        by a way that says nothing else of its sender; `device` is who sent it, where the message cannot be read;
+        `message` is what came, text, JSON or bytes, for the quarantine."""
         self.quarantine.heard[self.way] += 1
         if isinstance(heard, BadValueError):
-            self._set_aside("", heard.reason, f"{heard.field}: {heard}", message)
+            self._set_aside(device, heard.reason, f"{heard.field}: {heard}", message)
             return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
         owner = self.node.live_map.devices.get(device)
         known = owner.address if owner is not None else ""
-        twin = bool(device) and not self.sources.speaks(device[:64], self.way, address, known, self.now_ms, fix_ms)
+        twin = bool(device) and not self.sources.speaks(
+            device[:64], self.way, address, known, self.now_ms, fix_ms, port
+        )
         sure = not twin and (self.pinned or (bool(known) and address == known))
+        if self._source == "tak" and unit_id is not None and owner is None and sure:
+            self.sources.spoke_for(device, unit_id)
         # whatever is wrong with the rest, whoever calls is heard
         caller = self._press(heard, unit_id, verified=sure) if heard.pressed else None
         if twin:
@@ -141,9 +149,11 @@ class Hearing:
                 return None
             if caller in self.node.live_map.units:
                 caller = f"{self.way}:{caller}"[:64]
-            self._unverified.add(caller)
+        report = f"{heard.names[0]} {heard.report}" if heard.names and heard.report else ""
+        before = self._pressed.get((caller, report))
         place = None if heard.fix is None else (heard.fix.lon, heard.fix.lat)
-        self._pressed[caller] = place or self._pressed.get(caller)
+        place = place or (None if before is None else before.place)
+        self._pressed[caller, report] = Press(caller, place, verified and caller == unit_id, report)
         return caller
 
     def _caller(self, heard: Heard) -> str | None:
@@ -162,12 +172,11 @@ class Hearing:
         writing = asyncio.ensure_future(self.node.record(*self._events, apart=True))
         called, _ = await declare_all(
             self.node,
-            self._pressed,
+            self._pressed.values(),
             writing,
             self.adoption,
             self._client,
             source=self._source,
-            unverified=self._unverified,
         )
         for unit_id in self._cancelled:
             emergency_id = self.emergency_of(unit_id)
@@ -224,7 +233,8 @@ class Hearing:
         return None if unit is None else unit.emergency_id
 
     def named(self, names: tuple[str, ...]) -> str | None:
-        """The unit whose tracker it is, or that is called so: its id, or else its callsign."""
+        """The unit whose tracker it is, or that is called so: its id, or else its callsign. A TAK client whose callsign
+        is nobody's stays with the unit that it spoke for."""
         live_map = self.node.live_map
         for name in names:
             if (owner := live_map.devices.get(name)) is not None:
@@ -235,6 +245,9 @@ class Hearing:
                 self._called = {unit.callsign: unit.unit_id for unit in reversed(live_map.units.values())}
             if name in self._called:
                 return self._called[name]
+        if self._source == "tak" and names:  # a uid is one client's for good, whatever that calls itself by now
+            unit_id = self.sources.unit_of(names[0])
+            return unit_id if unit_id in live_map.units else None
         return None
 
     def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:

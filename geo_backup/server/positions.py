@@ -16,7 +16,7 @@ from geo_backup.node import Node, Outcome
 from geo_backup.server.access import speaks_for, speaks_for_all, units_of
 from geo_backup.server.adoption import REFUSED, Adoption, address_of
 from geo_backup.server.answers import told
-from geo_backup.server.emergencies import Place, Pressed, declare_all
+from geo_backup.server.emergencies import Place, Press, Pressed, declare_all
 from geo_backup.server.given import TheAdoption, TheNode, routes_of
 from geo_backup.server.problems import Problem, bad_value, may, not_json, pointer
 from geo_backup.server.speaker import said_by, speaking
@@ -49,7 +49,8 @@ async def report_positions(
             await asyncio.sleep(0)
         report.read(index, row)
     writing = asyncio.ensure_future(node.record(*report.events, apart=True))
-    called, not_called = await declare_all(node, report.pressed, writing, adoption, report.client)
+    presses = [Press(unit_id, place) for unit_id, place in report.pressed.items()]
+    called, not_called = await declare_all(node, presses, writing, adoption, report.client)
     try:
         outcomes = await writing
     except LogError as error:

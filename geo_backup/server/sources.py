@@ -43,10 +43,16 @@ class Source:
     address: str = ""
     heard_ms: int = 0
     messages: int = 0
+    unit_id: str = ""
+    """Of a TAK client: the unit that it last spoke for, by its callsign."""
     moved_ms: int | None = None
     """When it began to speak from this address, which is not its first."""
     twin_ms: int | None = None
-    """When two addresses last spoke as this device at the same time."""
+    """When two addresses, or two ports of one, last spoke as this device at the same time."""
+    port: int = 0
+    former_port: int = 0
+    former_ms: int = 0
+    """From which port it spoke before it spoke from this one, and when it last did."""
     delays_ms: deque[int] = field(default_factory=lambda: deque(maxlen=WINDOW))
     """Reception less time of the fix, of those that came by themselves."""
 
@@ -82,10 +88,24 @@ class Sources:
     def __init__(self) -> None:
         self.by_device: OrderedDict[str, Source] = OrderedDict()
 
-    def speaks(self, device: str, way: str, address: str, known: str, now_ms: int, fix_ms: int | None) -> bool:
+    def unit_of(self, device: str) -> str:
+        """The unit that a TAK client last spoke for; empty where nobody knows."""
+        source = self.by_device.get(device[:64])
+        return "" if source is None else source.unit_id
+
+    def spoke_for(self, device: str, unit_id: str) -> None:
+        """A TAK client spoke for a unit; or for none any more, where that is empty."""
+        source = self.by_device.get(device[:64])
+        if source is not None:
+            source.unit_id = unit_id
+
+    def speaks(
+        self, device: str, way: str, address: str, known: str, now_ms: int, fix_ms: int | None, port: int = 0
+    ) -> bool:
         """A device said something; whether it is believed. `address` is where it came from, empty where the way itself
         says who speaks; `known` is where it was said to speak from: then no other address is believed, and where nobody
-        said so, none while the former one still speaks."""
+        said so, none while the former one still speaks. Another `port` is believed: a modem that dials in again has
+        one, but it does not go back to the one before."""
         source = self.by_device.get(device)
         if address and known and address != known:
             if source is not None:
@@ -100,6 +120,12 @@ class Sources:
                 source.twin_ms = now_ms
                 return False
             source.moved_ms = now_ms
+        if (way, address) != (source.way, source.address):
+            source.port, source.former_port = port, 0
+        elif port != source.port:
+            if port == source.former_port and now_ms - source.former_ms < STILL_SPEAKS_MS:
+                source.twin_ms = now_ms
+            source.port, source.former_port, source.former_ms = port, source.port, source.heard_ms
         self.by_device.move_to_end(device)
         source.way, source.address, source.heard_ms = way, address or source.address, now_ms
         source.messages += 1

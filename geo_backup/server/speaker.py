@@ -304,10 +304,16 @@ class Speakers:
 
     def phones_of(self, unit_id: str) -> list[Principal]:
         """The phones that speak for a unit now, the oldest first."""
+        return [one for one in self._phones() if unit_id in one.units]
+
+    def units_with_phones(self) -> set[str]:
+        """Units for which a phone speaks now."""
+        return {unit_id for one in self._phones() for unit_id in one.units}
+
+    def _phones(self) -> list[Principal]:
         now_s = self._now_s()
         here = [one for until_s, one, _ in self._links.values() if now_s < until_s and one.id.startswith(PHONE)]
-        kept = self.roster.sessions.phones_of(unit_id) if self.roster is not None else []
-        return [*(one for one in here if unit_id in one.units), *kept]
+        return [*here, *(self.roster.sessions.phones() if self.roster is not None else [])]
 
     def end_phone(self, who: Principal) -> None:
         """End the session of an officer's phone."""

@@ -10,15 +10,20 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse
 
+from geo_backup.errors import BadValueError
 from geo_backup.formats import osmand, owntracks, traccar
+from geo_backup.formats.heard import NO_JSON, Heard
 from geo_backup.server.adoption import address_of
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheIntake, TheQuarantine, routes_of
+from geo_backup.server.friends import friends_of
+from geo_backup.server.given import TheIntake, TheQuarantine, TheSpeakers, routes_of
 from geo_backup.server.hearing import Hearing
 from geo_backup.server.problems import Problem, may, not_json
+from geo_backup.server.quarantine import SHOWN
 from geo_backup.server.speaker import TOKEN_IN_URL, speaking
 from geo_backup.wire import documents
 from geo_backup.wire.body import parse
@@ -50,7 +55,7 @@ async def take_osmand(intake: TheIntake, request: Request) -> Response:
         return await take_osmand_query(intake, request)
     hearing = Hearing(intake, "osmand", speaking(), address_of(request))
     if body.lstrip()[:1] == b"{":
-        document = _json(body)
+        document = _json(body, hearing)
         said = dict(request.query_params)
         hearing.read(lambda: osmand.read_json(document, hearing.now_ms, said), document)
     else:
@@ -59,24 +64,32 @@ async def take_osmand(intake: TheIntake, request: Request) -> Response:
     return await _answer(hearing)
 
 
-@routes.post("/owntracks", response_class=PlainTextResponse, responses=may(400, 404, 413))
+@routes.post("/owntracks", responses=may(400, 404, 413))
 async def take_owntracks(
     intake: TheIntake,
+    speakers: TheSpeakers,
     request: Request,
     u: str = "",
     d: str = "",
-) -> Response:
+) -> Told[list[owntracks.FriendPlace | owntracks.FriendCard]]:
     """One message of an OwnTracks app in HTTP mode, or a list of at most 1,000. User and device stand in `u` and `d`,
-    or in the headers `X-Limit-U` and `X-Limit-D`; the app's password is the device's token. Answered by a list."""
-    hearing = Hearing(intake, "owntracks", speaking(), address_of(request))
+    or in the headers `X-Limit-U` and `X-Limit-D`; the app's password is the device's token. Answered by the friends
+    that the app shows: places and cards of the 50 nearest units that its bearer may see, none for a mere device."""
+    who, source = speaking(), address_of(request)
+    hearing = Hearing(intake, "owntracks", who, source)
     user, device = u or request.headers.get("x-limit-u", ""), d or request.headers.get("x-limit-d", "")
-    document = _json(await request.body())
+    body = await request.body()
+    called = device or user
+    document = _json(body, hearing, called) if body else []  # nothing at all: somebody takes away a friend
     messages = document if isinstance(document, list) else [document]
     if len(messages) > AT_ONCE:
         raise Problem(413, f"at most {AT_ONCE} messages a request, here are {len(messages)}; send them in parts")
-    for message in messages:
-        hearing.read(partial(owntracks.read, message, user, device), message)
-    return await _answer(hearing, "[]")
+    own = {hearing.read(partial(owntracks.read, one, user, device), one, device=called) for one in messages}
+    await _finish(hearing)
+    friends = friends_of(hearing.node, who, who.units.union(one for one in own if one is not None))
+    if friends and who.kind != "anyone":
+        speakers.notes(who, "look", source)
+    return Told(orjson.dumps(friends))
 
 
 @routes.post("/traccar", response_class=PlainTextResponse, responses=may(400, 404))
@@ -84,7 +97,7 @@ async def take_traccar(intake: TheIntake, request: Request) -> Response:
     """A position or an event that a Traccar server forwards as JSON; its token goes into the header that
     `forward.header` and `event.forward.header` name."""
     hearing = Hearing(intake, "traccar", speaking(), address_of(request))
-    document = _json(await request.body())
+    document = _json(await request.body(), hearing)
     hearing.read(lambda: traccar.read(document), document)
     return await _answer(hearing)
 
@@ -109,17 +122,28 @@ async def list_quarantine(quarantine: TheQuarantine) -> Told[documents.Quarantin
     )
 
 
-async def _answer(hearing: Hearing, body: str = "") -> Response:
+async def _answer(hearing: Hearing) -> Response:
+    await _finish(hearing)
+    return PlainTextResponse("")
+
+
+async def _finish(hearing: Hearing) -> None:
     """Raises `Problem` 404 where all came from devices that nobody knows: such an app is set up wrongly, and is to say
     so."""
     await hearing.finish()
     if hearing.nobody:
         raise Problem(404, hearing.nobody)
-    return PlainTextResponse(body)
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes, hearing: Hearing, device: str = "") -> Any:
+    """A body as JSON. One that is none is set aside too: an app that takes any answer as delivered says nothing."""
     try:
         return parse(body)
     except json.JSONDecodeError as error:
-        raise not_json(body, error) from None
+        problem, broken = not_json(body, error), BadValueError("/", "no_json", NO_JSON.format(error))
+
+    def unreadable() -> Heard:
+        raise broken
+
+    hearing.read(unreadable, body[:SHOWN].decode(errors="replace"), device=device)
+    raise problem

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterator
 from typing import Any, cast
 
 import orjson
@@ -17,17 +18,36 @@ from geo_backup.live_map import LiveMap
 from geo_backup.wire.strict import codec
 
 FORMAT = 1
+PIECE = 500
 _CODEC = codec(LiveMap)
 
 
 def dump(live_map: LiveMap) -> bytes:
     """The map as compact JSON (UTF-8); values at their default are left out."""
-    return orjson.dumps({"format": FORMAT, **_CODEC.encode(live_map, "")})
+    return b"".join(_pieces(live_map))
 
 
 def pack(live_map: LiveMap) -> bytes:
     """The same in a fifth of the room, as a log keeps it."""
-    return zlib.compress(dump(live_map), 1)
+    packer = zlib.compressobj(1)
+    return b"".join([*(packer.compress(piece) for piece in _pieces(live_map)), packer.flush()])
+
+
+def _pieces(live_map: LiveMap) -> Iterator[bytes]:
+    """The JSON in pieces: one call for all of a large fleet would keep every other thread waiting."""
+    before = b"{"
+    for name, value in {"format": FORMAT, **_CODEC.encode(live_map, "")}.items():
+        yield b"%b%b:" % (before, orjson.dumps(name))
+        before = b","
+        if type(value) is not dict or not value:
+            yield orjson.dumps(value)
+            continue
+        items, start = list(value.items()), b"{"
+        for at in range(0, len(items), PIECE):
+            yield start + orjson.dumps(dict(items[at : at + PIECE]))[1:-1]
+            start = b","
+        yield b"}"
+    yield b"}"
 
 
 def unpacked(data: bytes) -> bytes:

@@ -57,8 +57,8 @@ class Guarded(APIRoute):
 
 
 def _asks_only(handler: Handler) -> tuple[str, ...]:
-    """The names by which a handler is given the request (`connection` is none of its own), where that is all it is given
-    beside what is handed in, and it makes its own response; else nothing."""
+    """The names by which a handler is given the request (`connection` is none of its own), where that is all that it is
+    given beside what is handed in, and it makes its own response; else nothing."""
     signature = inspect.signature(handler, eval_str=True)
     made = get_origin(signature.return_annotation) or signature.return_annotation
     if not (isinstance(made, type) and issubclass(made, Response)):

@@ -5,12 +5,12 @@ A handler says them in its own signature, where mypy holds it to them and `/open
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from starlette.responses import Response
 
-Document = TypeVar("Document", bound=Mapping[str, object])
+Document = TypeVar("Document", bound=Mapping[str, object] | Sequence[object])
 
 
 class Told(Response, Generic[Document]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -77,3 +78,24 @@ def test_of_an_incident(reader: Reader) -> None:
 def test_another_ending_is_refused(reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(BadValueError, match=r"ends with \.gpx, \.geojson, \.csv, \.parquet"):
         export(reader, ALWAYS, tmp_path / "all.shp")
+
+
+@pytest.mark.parametrize("seconds", [[0], [0, 60, 1_000], [0, 1_000, 1_060, 2_000]], ids=str)
+def test_a_fix_that_is_alone_does_not_spoil_the_tracks(tmp_path: Path, seconds: list[int]) -> None:
+    async def told() -> None:
+        with closing(open_log(tmp_path / "log.sqlite", reserve_bytes=0)) as log:
+            await log.append([unit("P&1"), *(said("P&1", s, s // 10) for s in seconds)])
+
+    asyncio.run(told())
+    out = tmp_path / "few.gpx"
+    with closing(Reader(tmp_path / "log.sqlite")) as opened_:
+        assert export(opened_, ALWAYS, out) == len(seconds)
+    lines, points, alone = (geopandas.read_file(out, layer=layer) for layer in ("tracks", "track_points", "waypoints"))
+    pairs = 2 if len(seconds) > 1 else 0
+    assert (len(lines), len(points), len(alone)) == (pairs // 2, pairs, len(seconds) - pairs)
+    assert all(line.is_valid and not line.is_empty for line in lines.geometry)
+    assert set(alone["name"]) == {"P&1"}
+    (track,) = recordings.read(out.read_text(), out.name, NO_HINTS)
+    assert [fix.fix_ms for part in track.segments for fix in part] == [ms(s) for s in seconds], "nor is it lost"
+    order = ["wpt"] * (len(seconds) - pairs) + ["trk"] * (pairs // 2)
+    assert re.findall("<(wpt|trk)[ >]", out.read_text()) == order, "as the schema has it"

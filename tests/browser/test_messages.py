@@ -40,6 +40,10 @@ def test_a_message_is_written_in_the_card_of_a_unit_and_stands_until_it_is_ackno
     message = standing(desk, "Use the gate in the north")
     assert (message["to"], message["urgent"]) == ("units", False)
     row = page.locator(f"[data-testid=unheard-row][data-message={message['message_id']}]")
+    row.get_by_text("has no phone: call by radio").wait_for()
+    code = desk.post(f"/v1/units/{PATROLS[0]}/page_code").json()["code"]
+    with httpx.Client(base_url=desk.base_url, trust_env=False) as phone:
+        assert phone.post("/v1/session/unit", json={"code": code}).status_code == 201
     row.get_by_text("not shown yet").wait_for()
     says(desk, message, PATROLS[0], "shown")
     row.get_by_text("no answer").wait_for()

@@ -141,9 +141,26 @@ def sound(page: Any, state: str) -> None:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     assert page.evaluate(FOUND, {}) == [], state
-    small = "[...document.querySelectorAll('button')].filter(one => one.offsetHeight < 48).map(one => one.textContent)"
-    assert page.evaluate(small) == [], state
+    shown = "[...document.querySelectorAll('button')].filter(one => one.checkVisibility())"
+    assert page.evaluate(f"{shown}.filter(one => one.offsetHeight < 48).map(one => one.textContent)") == [], state
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+
+BROKEN = """() => {
+  const found = [], walker = document.createTreeWalker(document.getElementById("app"), NodeFilter.SHOW_TEXT);
+  for (let text; (text = walker.nextNode());) {
+    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".unseen")) continue;
+    for (const { 0: word, index } of text.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const boxes = [...range.getClientRects()];
+      if (boxes.some(({ top, right }) => top !== boxes[0].top || right > innerWidth)) found.push(word);
+    }
+  }
+  return found;
+}"""
+"""Words that are broken over two lines, or that the edge cuts."""
 
 
 def place(desk: httpx.Client) -> list[float]:
@@ -241,8 +258,25 @@ def test_a_held_button_alarms_the_desk(phone: Any, desk: httpx.Client) -> None:
     phone.get_by_test_id("stay").tap()
     assert desk.post(f"/v1/incidents/{cry['incident_id']}/assignments", json={"unit_id": "U0"}).is_success
     phone.locator("[data-testid=heard]", has_text=re.compile("U0 is sent, in")).wait_for()
-    phone.set_viewport_size({"width": 360, "height": 740})
+    phone.get_by_test_id("ask-backup").tap()
+    form = phone.get_by_test_id("backup")
+    calls_top = "document.querySelector('.calls').getBoundingClientRect().top"
+    box, alert = form.bounding_box(), phone.get_by_test_id("heard").bounding_box()
+    assert alert["y"] + alert["height"] <= box["y"], "the form is beneath the emergency"
+    assert box["y"] + box["height"] <= phone.evaluate(calls_top), "and whole above the buttons"
+    shot(phone, "unit-emergency-backup")
+    sound(phone, "backup amid an emergency")
+    phone.get_by_test_id("ask-backup").tap()
     phone.evaluate("document.documentElement.style.fontSize = '32px'")
+    assert phone.evaluate(BROKEN) == [], "words in twice as large letters"
+    phone.get_by_test_id("ask-backup").tap()
+    assert phone.evaluate(BROKEN) == []
+    lowest = form.get_by_test_id("delayed").bounding_box()
+    assert 0 <= lowest["y"] <= phone.evaluate(calls_top) - lowest["height"], "what was asked for is where the eye is"
+    shot(phone, "unit-large-backup")
+    phone.get_by_test_id("ask-backup").tap()
+    phone.evaluate("document.getElementById('app').scrollTop = 0")
+    phone.set_viewport_size({"width": 360, "height": 740})
     phone.get_by_test_id("heard").wait_for()
     shot(phone, "unit-large")
     sound(phone, "large")
@@ -291,6 +325,7 @@ def test_what_is_pressed_without_a_link_is_kept(phone: Any, desk: httpx.Client) 
     phone.reload()  # the page itself was kept, and what waits in it
     phone.wait_for_selector("[data-testid=unit-page] [data-testid=unheard]")
     phone.get_by_test_id("hold").wait_for()
+    phone.locator("[data-testid=map][data-tiles][data-drawn=true]").wait_for()  # and what the map has shown
     shot(phone, "unit-reloaded")
     phone.context.set_offline(False)
     eventually(lambda: emergencies(desk), "the emergency")

@@ -410,16 +410,6 @@ def test_a_fault_leaves_the_map_as_it_was() -> None:
 # ---- what holds of every story
 
 
-@given(any_story() | desk_story(), st.integers(0, 45))
-@settings(max_examples=120, deadline=None)
-def test_a_frozen_map_stays_as_it_was(story: list[Event], at: int) -> None:
-    live_map = fold(story[:at])
-    frozen, before = live_map.frozen(), checkpoint.dump(live_map)
-    for seq, event in enumerate(story[at:], at + 1):
-        apply(live_map, seq, event)
-    assert checkpoint.dump(frozen) == before
-
-
 @given(any_story() | desk_story())
 @settings(max_examples=120, deadline=None)
 def test_a_story_has_one_outcome_live_read_again_or_from_a_checkpoint(story: list[Event]) -> None:

@@ -351,3 +351,30 @@ def test_a_registration_may_follow_the_emergency() -> None:
     named = UnitRegistered(received_ms=2, unit_id="X", callsign="X", agency="police", kind="patrol")
     assert apply(live_map, 3, named).units == ("X",)
     assert live_map.units["X"].emergency_id == "e"
+
+
+def test_a_report_with_a_number_is_one_press_beyond_a_restart(tmp_path: Path) -> None:
+    """A server records a panic and dies before it acknowledges it: the modem sends it again."""
+
+    async def pressed(node: Node, http: httpx.AsyncClient) -> None:
+        await node.record(unit("P1"))
+        twice = [emergencies.declare(node, "P1", report="m7 #0012 481599462982") for _ in range(2)]
+        first, second = await asyncio.gather(*twice)
+        assert first is not None
+        assert second is not None
+        assert first.incident.incident_id == second.incident.incident_id
+        assert node.health.conditions == ()
+        other = await emergencies.declare(node, "P1", report="m7 #0013 481599462999")
+        assert other is not None
+        assert other.incident.emergency is not None
+        assert other.incident.emergency.presses == 2
+
+    async def pressed_again(node: Node, http: httpx.AsyncClient) -> None:
+        before = await emergencies.declare(node, "P1", report="m7 #0013 481599462999")
+        assert before is not None
+        assert before.incident.emergency is not None
+        assert (before.new, before.incident.emergency.presses) == (False, 2)
+
+    served(pressed, tmp_path / "log.sqlite")
+    served(pressed_again, tmp_path / "log.sqlite")
+    assert len(facts(tmp_path / "log.sqlite", EmergencyDeclared)) == 2

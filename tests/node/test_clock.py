@@ -23,13 +23,13 @@ class Hands:
         self.clock.begin_after(newest_ms)
         return self.clock
 
-    def run(self, ms: int, units: int = 0, off_ms: int = 0) -> None:
+    def run(self, ms: int, units: int = 0, off_ms: int = 0, named: str = "P") -> None:
         """Time passes; so many units report each second, 1 s late, perhaps with clocks that are off."""
         for _ in range(0, ms, 1_000):
             self.true_ms += 1_000
             self.steady_ms += 1_000
             for unit in range(units):
-                self.clock.hear(f"P{unit}", self.true_ms - 1_000 + off_ms)
+                self.clock.hear(f"{named}{unit}", self.true_ms - 1_000 + off_ms)
             self.clock.now_ms()
 
     @property
@@ -106,6 +106,42 @@ def test_a_few_units_with_wrong_clocks_turn_nothing() -> None:
     world.off_ms = HOUR
     world.run(1_000)
     assert (world.error_ms, world.doubt) == (0, ("step", HOUR))
+
+
+@pytest.mark.parametrize("right", [0, 2, 6])
+def test_three_devices_an_hour_ahead_are_no_witnesses(right: int) -> None:
+    world = Hands()
+    for _ in range(30):
+        world.run(1_000, units=3, off_ms=HOUR, named="wrong")
+        world.run(1_000, units=right)
+        assert (world.error_ms, world.doubt) == (0, None)
+    for step_ms in (-HOUR, 40 * 60_000, 5 * HOUR):  # nearer to theirs, or so that they are ahead of both
+        world.off_ms = step_ms
+        for _ in range(PATIENCE_MS // 1_000):
+            world.run(1_000, units=3, off_ms=HOUR, named="wrong")
+            world.run(1_000, units=right)
+        assert (world.error_ms, world.doubt) == (0, ("step", step_ms))
+        world.off_ms = 0
+        world.run(1_000)
+        assert (world.error_ms, world.doubt) == (0, None)
+
+
+def test_a_few_units_that_were_right_all_the_while_bear_out_a_clock_that_is_set_right() -> None:
+    world = Hands(-HOUR)
+    world.run(30_000, units=3)
+    assert world.doubt is None, "three may all be wrong"
+    world.off_ms = 0
+    assert (world.error_ms, world.doubt) == (0, None), "but not by as much as the clock was set"
+
+
+def test_most_of_many_must_speak_against_the_server() -> None:
+    world = Hands()
+    for _ in range(10):
+        world.run(1_000, units=5, off_ms=HOUR, named="wrong")
+        world.run(1_000, units=6)
+    assert world.doubt is None
+    world.run(130_000, units=5, off_ms=HOUR, named="wrong")
+    assert world.doubt == ("units", 1_000 - HOUR)
 
 
 def test_a_clock_that_is_slewed_or_set_by_a_little_is_followed() -> None:

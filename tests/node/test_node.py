@@ -433,14 +433,14 @@ def test_what_is_folded_while_a_checkpoint_is_written_is_not_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geo_backup.node.node.CHECKPOINT_EVERY", 3)
-    dump, at_it, go_on = checkpoint.dump, threading.Event(), threading.Event()
+    pack, at_it, go_on = checkpoint.pack, threading.Event(), threading.Event()
 
     def slow(live_map: LiveMap) -> bytes:
         at_it.set()
         assert go_on.wait(20)
-        return dump(live_map)
+        return pack(live_map)
 
-    monkeypatch.setattr(checkpoint, "dump", slow)
+    monkeypatch.setattr(checkpoint, "pack", slow)
 
     async def story(node: Node) -> None:
         await node.submit(unit("P1"), ping("P1", 0))

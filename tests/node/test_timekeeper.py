@@ -20,11 +20,12 @@ from tests.node.test_clock import HOUR, Hands
 from tests.node.test_node import asking, folded, running
 from tests.roads.tiny import place
 
-UNITS = ("P1", "P2", "P3")
+UNITS = ("P1", "P2", "P3", "P4", "P5")
+"""As many as a clock that is wrong from the start takes to be doubted."""
 
 
 class Town:
-    """Three units and a desk on one node, and the hands of its clocks."""
+    """Five units and a desk on one node, and the hands of its clocks."""
 
     def __init__(self, hands: Hands, node: Node, http: httpx.AsyncClient) -> None:
         self.hands, self.node, self.http = hands, node, http
@@ -113,14 +114,14 @@ def test_a_server_that_was_an_hour_ahead_is_set_right_and_all_go_on(tmp_path: Pa
     async def story(town: Town) -> None:
         lon, lat = place(500, 0)
         for n in range(3):
-            # P1 to P3 take their time from the server's network: they are wrong as it is
+            # all of them take their time from the server's network: they are wrong as it is
             assert await town.report(100 + 8 * n, HOUR) == []
         assert await town.status("busy") == 200
         body = {"incident_id": "i1", "lon": lon, "lat": lat, "priority": 2}
         assert (await town.http.post("/v1/incidents", json=body)).status_code == 201
         assert (await town.http.post("/v1/incidents/i1/assignments", json={"unit_id": "P2"})).status_code == 201
         hands.off_ms = 0
-        assert await town.report(150) == ["older_fix"] * 3, "what they said before still counts"
+        assert await town.report(150) == ["older_fix"] * len(UNITS), "what they said before still counts"
         hands.true_ms += HEARD_FOR_MS
         hands.steady_ms += HEARD_FOR_MS
         await town.report(150)
@@ -171,7 +172,7 @@ def test_a_turn_is_on_record(tmp_path: Path) -> None:
     hands, path = Hands(-HOUR), tmp_path / "log.sqlite"
 
     async def story(town: Town) -> None:
-        assert await town.report(100) == ["future"] * 3
+        assert await town.report(100) == ["future"] * len(UNITS)
         await town.said(True)
         assert "units' clocks" in town.node.health.conditions[0].words
         hands.off_ms = 0

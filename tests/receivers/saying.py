@@ -26,11 +26,11 @@ def rpv(unit_id: str, place: list[float], at_s: float | None = None, more: str =
     return _summed(f">RPV{seconds:05d}{_place(place)}02808412;ID={unit_id};{more}*")
 
 
-def rev(unit_id: str, place: list[float], event: int) -> bytes:
+def rev(unit_id: str, place: list[float], event: int, more: str = "") -> bytes:
     """A TAIP report of something that happened."""
     days, second = divmod(int(time.time()) - 315_964_800, 86_400)
     week, day = divmod(days, 7)
-    return _summed(f">REV{event:02d}{week:04d}{day}{second:05d}{_place(place)}02808412;ID={unit_id};*")
+    return _summed(f">REV{event:02d}{week:04d}{day}{second:05d}{_place(place)}02808412;ID={unit_id};{more}*")
 
 
 def _place(place: list[float]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import socket
 import ssl
+import struct
+import termios
 import time
 
 from tests.running import eventually
@@ -61,3 +64,8 @@ class Client:
     def hears(self, pattern: str, within_s: float = 10.0) -> str:
         """The newest event that has this in it, once there is one."""
         return eventually(lambda: self.events(pattern), pattern, within_s)[-1]
+
+
+def unsent(line: socket.socket) -> int:
+    """Bytes that the other side's system has not taken yet."""
+    return int(struct.unpack("i", fcntl.ioctl(line, termios.TIOCOUTQ, b"\0" * 4))[0])

@@ -20,7 +20,7 @@ from geo_backup.formats.tak_stream import Splitter, framed
 from geo_backup.receivers import tak_peer
 from geo_backup.receivers.tak import Tak
 from tests.asking import BRIDGE, new_incident, new_unit, report
-from tests.receivers.talking import Client, at, event
+from tests.receivers.talking import Client, at, event, unsent
 from tests.running import ServerInThread, eventually, in_time
 from tests.server.test_backup import fleet
 
@@ -78,6 +78,22 @@ def test_a_panic_alarms_within_a_second_and_its_cancel_ends_nothing(http: httpx.
     assert 'cancel="true"' in other.hears(f'uid="geo-backup.{unit_id}-9-1-1" type="b-a-o-can"')
     http.post(f"/v1/incidents/{standing['incident_id']}/close")
     assert "<__forcedelete/>" in other.hears('type="t-x-d-d"')
+
+
+def test_a_client_that_takes_another_callsign_stays_its_units(http: httpx.Client, tak: Tak) -> None:
+    unit_id = new_unit(http, callsign="Adam 79")
+    Client(tak.port or 0).send(event("a-f-G-U-C", "ANDROID-79", detail='<contact callsign="Adam 79"/>'))
+    eventually(lambda: place(http, unit_id), "the unit's place")
+    again = Client(tak.port or 0)
+    again.send(event("a-f-G-U-C", "ANDROID-79", lon=11.9701, detail='<contact callsign="Kalle"/>', s=1))
+    eventually(lambda: place(http, unit_id) == [11.9701, 57.7], "the unit at its new place")
+    said = '<emergency type="911 Alert">Kalle</emergency><contact callsign="Kalle-Alert"/>'
+    again.send(event("b-a-o-tbl", "ANDROID-79-9-1-1", detail=said))
+    (standing,) = eventually(lambda: http.get("/v1/emergencies").json()["emergencies"], "the emergency")
+    assert (standing["for_unit_id"], standing["emergency"]["verified"]) == (unit_id, True)
+    end = {"by": "supervisor", "who": "Sgt", "reason": "a test"}
+    assert http.post(f"/v1/emergencies/{standing['incident_id']}/clear", json=end).is_success
+    http.post(f"/v1/incidents/{standing['incident_id']}/close")
 
 
 def test_an_incident_tells_who_reaches_it_and_goes_when_it_is_closed(http: httpx.Client, tak: Tak) -> None:
@@ -220,3 +236,25 @@ def test_a_peer_that_does_not_read_is_let_go(
             return "it took nothing for 0.2 s" in server.said()
 
         eventually(ended, "the end of it")
+
+
+@pytest.mark.parametrize("how", ["closes", "stops sending", "closes unread"])
+def test_what_a_peer_sent_before_it_hung_up_is_read(http: httpx.Client, tak: Tak, how: str) -> None:
+    """ATAK sends what it has and goes: what is shown to it meanwhile reaches nobody, and that is no reason to read no
+    more of it."""
+    unit_id, other_id = new_unit(http), new_unit(http, [11.97, 57.71], callsign="Adam 77")
+    before = tak.counts["position"]
+    client = Client(tak.port or 0)
+    client.hears(f'uid="geo-backup.{other_id}"')
+    client.send(*(event("a-f-G-U-C", unit_id, s=-60 + m / 100) for m in range(5_000)))
+    eventually(lambda: not unsent(client.line), "all of it on its way")
+    if how == "stops sending":
+        client.line.shutdown(socket.SHUT_WR)
+    else:
+        if how == "closes":
+            client.read()
+        client.line.close()
+    for _ in range(3):  # which it would be shown at once
+        http.post(f"/v1/incidents/{new_incident(http)}/close")
+    assert tak.counts["position"] < before + 5_000, "there was nothing left to read"
+    eventually(lambda: tak.counts["position"] == before + 5_000, "all that it sent")

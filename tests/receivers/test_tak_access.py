@@ -20,7 +20,7 @@ from geo_backup.receivers.config import receivers_of
 from geo_backup.receivers.tak import Tak
 from tests.asking import new_incident, new_unit
 from tests.receivers.saying import lon_lat
-from tests.receivers.talking import Client, event
+from tests.receivers.talking import Client, event, unsent
 from tests.running import ServerInThread, eventually
 from tests.server.test_access import speaks
 
@@ -179,3 +179,18 @@ def test_a_wrong_token_ends_it_and_so_does_one_that_is_revoked(
     client.hears('uid="geo-backup.TAK')
     guarded.roster.tokens.revoke("lost", by="test")
     eventually(lambda: client.read() is not None and client.ended, "the end")
+
+
+def test_what_came_by_tls_before_a_peer_hung_up_is_read(
+    http: httpx.Client, tak: Tak, authority: Authority, tokens: dict[str, str]
+) -> None:
+    unit_id, before = new_unit(http, [11.97, 57.7]), tak.counts["position"]
+    client = Client(tak.port or 0, authority.client())
+    client.send(signing_in("anybody", tokens["desk"], "ANDROID-1"))
+    client.hears(f'uid="geo-backup.{unit_id}"')
+    client.send(*(event("a-f-G-U-C", unit_id, s=-30 + m / 100) for m in range(3_000)))
+    eventually(lambda: not unsent(client.line), "all of it on its way")
+    client.line.close()
+    for _ in range(3):
+        http.post(f"/v1/incidents/{new_incident(http, agency='police')}/close")
+    eventually(lambda: tak.counts["position"] == before + 3_000, "all that it sent")

@@ -192,7 +192,7 @@ def test_roles_and_rights_are_all_used() -> None:
     asked = {*OPERATIONS.values(), *TOPIC_RIGHTS.values()} - {None}
     assert asked <= set(RIGHTS)
     assert granted == set(RIGHTS)
-    assert set(RIGHTS) - asked == set(access.IN_BODIES), "a right that nothing asks for"
+    assert set(RIGHTS) - asked == {*access.IN_BODIES, *access.ON_LINES}, "a right that nothing asks for"
 
 
 def test_facts_name_who_said_them(guarded: ServerInThread, tokens: dict[str, str]) -> None:

@@ -139,6 +139,25 @@ def test_an_address_is_given_up_after_a_minute() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "flags"),
+    [
+        ([("udp", 1, 0), ("udp", 2, 1_000), ("udp", 1, 2_000)], ["twin"]),
+        ([("tcp", 1, 0), ("tcp", 2, 1_000), ("tcp", 1, 2_000)], ["twin"]),
+        ([("udp", 1, 0), ("udp", 1, 1_000), ("udp", 2, 2_000), ("udp", 2, 3_000)], []),
+        ([("udp", port, port * 1_000) for port in range(1, 9)], []),
+        ([("udp", 1, 0), ("udp", 2, 1_000), ("udp", 2, 62_000), ("udp", 1, 63_000)], []),
+        ([("udp", 1, 0), ("tcp", 2, 1_000), ("udp", 1, 2_000), ("tcp", 2, 3_000)], []),
+    ],
+    ids=["in turns", "in turns by tcp", "dials in again", "a port a datagram", "a port comes round", "by two ways"],
+)
+def test_two_at_one_address_speak_in_turns_from_two_ports(said: list[tuple[str, int, int]], flags: list[str]) -> None:
+    sources = Sources()
+    for way, port, now_ms in said:
+        assert sources.speaks("d", way, "a", "", now_ms, None, port), "nobody can tell which of them is the right one"
+    assert sources.by_device["d"].flags(said[-1][2]) == flags
+
+
+@pytest.mark.parametrize(
     ("delays_ms", "flags"),
     [
         ([200, 900, 350, 400, 8_000], []),

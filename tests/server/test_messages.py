@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
+from geo_backup.server import feed, screens
 from geo_backup.wire.times import to_text
 from tests.asking import SOUTH, names, new_unit, problem
 from tests.running import ServerInThread, eventually
@@ -130,6 +131,55 @@ def test_who_sees_none_of_its_units_knows_of_no_message(of: dict[str, httpx.Clie
     assert "secret" in ids(of["centre"])
     for name in ("police", "fire", "p1"):
         assert "secret" not in of[name].get("/v1/messages").text
+
+
+def test_a_desk_is_told_which_units_have_nothing_to_show_it(
+    of: dict[str, httpx.Client], server: ServerInThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(screens, "LOOKS_S", 0.0)
+    assert server.roster is not None
+    for unit_id, agency in (("N1", "police"), ("N2", "fire")):
+        body = {"callsign": unit_id, "agency": agency, "kind": agency, "capabilities": []}
+        assert of["centre"].put(f"/v1/units/{unit_id}", json=body).status_code == 201
+        said = {"message_id": f"to-{unit_id}", "text": "come in", "to": "units", "unit_ids": [unit_id]}
+        assert of["centre"].post("/v1/messages", json=said).status_code == 201
+    token = server.roster.tokens.issue(
+        "n1", "program", agency="police", roles=("field_unit",), units=("N1",), by="test"
+    )
+    with (
+        follows(of["police"], server, "incidents") as desk,
+        httpx.Client(base_url=server.url, trust_env=False) as phone,
+    ):
+
+        def told() -> bool:
+            """Whether the desk is told of N1; of N2 it never is."""
+            while (message := json.loads(desk.recv(timeout=10)))["type"] != "no_phone":
+                pass
+            assert "N2" not in message["units"]
+            return "N1" in message["units"]
+
+        assert told()
+        code = of["police"].post("/v1/units/N1/page_code").json()["code"]
+        assert phone.post("/v1/session/unit", json={"code": code}).status_code == 201
+        assert not told()
+        assert of["police"].delete("/v1/units/N1/phones").is_success
+        assert told()
+        with speaks(server, token) as program, follows(program, server, "messages"):
+            assert not told()
+        assert told()
+        with speaks(server, token) as program:
+            shown = {"unit_id": "N1", "state": "shown"}
+            assert program.post("/v1/messages/to-N1/acknowledge", json=shown).is_success
+        assert not told()
+
+
+def follows(client: httpx.Client, server: ServerInThread, topic: str) -> ClientConnection:
+    """The feed of who has this client's token."""
+    headers = {"Authorization": client.headers["Authorization"]}
+    line = connect(server.feed, additional_headers=headers, proxy=None, max_size=None)
+    line.send(json.dumps({"type": "hello", "topics": [topic]}))
+    return line
 
 
 def test_the_feed_tells_it_and_an_urgent_one_is_loud_until_it_is_answered(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -86,6 +87,35 @@ def test_an_agency_sees_its_own_and_what_agreements_show(of: dict[str, httpx.Cli
     assert incidents(of["police"]) == {"pol", "all"}
     assert incidents(of["fire-partner"]) == {"fir"}
     assert incidents(of["centre"]) == {"pol", "fir", "all"}
+
+
+def test_an_owntracks_phone_is_told_of_the_friends_that_its_bearer_may_see(of: dict[str, httpx.Client]) -> None:
+    def friends(who: str, unit_id: str = "POL1") -> dict[str, dict[str, object]]:
+        said = {"_type": "location", "lat": LAT, "lon": LON, "tst": int(time.time())}
+        answer = of[who].post("/v1/owntracks", params={"u": "anna", "d": unit_id}, json=said)
+        assert answer.status_code == 200
+        found: dict[str, dict[str, object]] = {}
+        for one in answer.json():
+            found.setdefault(one["topic"].removeprefix("owntracks/geo-backup/"), {}).update(one)
+        return found
+
+    police = friends("police")
+    assert set(police) == {"POL2", "FIRE1", "FIRE2"}
+    assert (police["POL2"]["name"], police["POL2"]["lon"], police["POL2"]["vel"]) == ("POL2 call", LON + 0.0012345, 11)
+    assert police["POL2"]["tid"] == "ll"
+    assert (police["FIRE1"]["lon"], police["FIRE1"]["acc"]) == (round(LON + 2 * 0.0012345, 2), 1_000)
+    assert "vel" not in police["FIRE1"]
+    assert set(friends("centre")) == {*AGENCIES} - {"POL1"}
+    assert friends("pol1") == {}, "it is on nothing with anybody"
+    body = {**PLACE, "priority": 2, "incident_id": "together", "agency": "police"}
+    assert of["centre"].post("/v1/incidents", json=body).status_code == 201
+    for unit_id in ("POL1", "POL2"):
+        assert of["centre"].post("/v1/incidents/together/assignments", json={"unit_id": unit_id}).status_code == 201
+    assert set(friends("pol1")) == {"POL2"}
+    for unit_id in ("POL1", "POL2"):
+        path = f"/v1/incidents/together/assignments/{unit_id}"
+        assert of["centre"].patch(path, json={"state": "cancelled"}).is_success
+    assert of["centre"].post("/v1/incidents/together/close").is_success
 
 
 def test_a_ranking_names_nobody_who_may_not_be_seen(of: dict[str, httpx.Client]) -> None:

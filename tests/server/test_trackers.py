@@ -50,7 +50,8 @@ def test_an_owntracks_phone_sends_what_it_kept(http: httpx.Client) -> None:
         for n in range(3)
     ]
     answer = http.post("/v1/owntracks", params={"u": "anna", "d": unit_id}, json=[*kept, {"_type": "lwt", "tst": now}])
-    assert (answer.status_code, answer.json()) == (200, [])
+    assert answer.status_code == 200
+    assert unit_id not in answer.text, "nobody is their own friend"
     assert place_of(http, unit_id)["coordinates"] == [pytest.approx(NORTH[0] + 0.0002), NORTH[1]]
     again = http.post("/v1/owntracks", headers={"X-Limit-U": "anna", "X-Limit-D": unit_id}, json=kept[2])
     assert again.status_code == 200
@@ -79,6 +80,27 @@ def test_a_bad_fix_holds_up_nothing_and_is_set_aside(http: httpx.Client) -> None
     assert listed["quarantine"][1]["reason"].startswith("/lat: lat is -90 to 90")
     assert unit_id in listed["quarantine"][1]["message"]
     assert 'geo_backup_quarantined_total{reason="out_of_range",way="osmand"}' in http.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "reason"),
+    [
+        ({"json": {"_type": "encrypted", "data": "b2g="}}, 200, "take the encryption key out of the app's settings"),
+        ({"content": b'{"_type": "loc'}, 400, "something on its way cut it off"),
+        ({"json": {"lat": 57.7, "lon": 11.97, "tst": 1}}, 200, "it has no _type"),
+        ({"json": {"_type": "location", "lat": 57.7, "tst": 1}}, 200, "lon is missing"),
+        ({"content": b""}, 200, ""),
+        ({"json": {"_type": "waypoint", "desc": "home"}}, 200, ""),
+    ],
+    ids=["encrypted", "cut off", "of no type", "of no place", "nothing", "of another thing"],
+)
+def test_what_owntracks_says_and_nobody_can_read_is_set_aside_with_its_remedy(
+    http: httpx.Client, sent: Any, status: int, reason: str
+) -> None:
+    unit_id = new_unit(http)
+    assert http.post("/v1/owntracks", params={"u": "anna", "d": unit_id}, **sent).status_code == status
+    assert reason in " ".join(one["reason"] for one in aside(http) if one["device"] == unit_id)
+    assert bool(reason) == any(one["device"] == unit_id for one in aside(http))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ const SHELL = "unit-page";
 const PAGE = "/unit";
 const WAIT_MS = 4000;
 
-const ours = (url) => url.origin === location.origin && (url.pathname.startsWith("/assets/") || url.pathname === "/unit.webmanifest");
+const ours = (url) => url.origin === location.origin && (/^\/(unit-)?assets\//.test(url.pathname) || url.pathname === "/unit.webmanifest");
 
 /** Reads the page and what it names, where it is another one than before; the old one's files go. */
 async function renew(answer) {

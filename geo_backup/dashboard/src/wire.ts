@@ -588,5 +588,7 @@ export type Message =
   | ({ type: "clock" } & ReplayClock)
   /** Who else has which incident open; a name is empty where nobody is signed in. */
   | { type: "present"; incidents: Record<string, string[]> }
+  /** Units that a message waits for and nothing could show it to. */
+  | { type: "no_phone"; units: string[] }
   | { type: "health"; conditions: Condition[] }
   | { type: "error"; message: string };

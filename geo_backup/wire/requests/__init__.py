@@ -15,6 +15,7 @@ from geo_backup.wire.requests.incidents import (
     NewNote,
 )
 from geo_backup.wire.requests.messages import MessageAnswer, NewMessage
+from geo_backup.wire.requests.pair import Promotion
 from geo_backup.wire.requests.people import PageCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
@@ -31,6 +32,7 @@ from geo_backup.wire.requests.units import (
 )
 
 __all__ = [
+    "Promotion",
     "PageCode",
     "SignIn",
     "AidApproval",

@@ -16,3 +16,11 @@ export function keep(name: string, value: unknown): void {
     // full or forbidden: what is in memory is still sent
   }
 }
+
+/** The store of the basemap's pieces. */
+export const TILES = "unit-tiles";
+
+/** The phone is another's from now on. */
+export async function forgetTiles(): Promise<void> {
+  if ("caches" in self) await caches.delete(TILES);
+}

@@ -7,16 +7,27 @@ import { FetchSource, PMTiles, Protocol } from "pmtiles";
 import { page } from "../api";
 import { ARROW, arrow, basemap } from "../map/basemap";
 import type { Area, LonLat, Route } from "../wire";
+import { KeptTiles } from "./tiles";
 
-setWorkerUrl(workerUrl);
+/** Under an address of this page, so that what keeps the page keeps it too. */
+const WORKER = workerUrl.replace("/assets/", "/unit-assets/");
+setWorkerUrl(WORKER);
 const TILES = new URL("/tiles/basemap.pmtiles", location.href).href;
 const tiles = new Protocol();
-tiles.add(new PMTiles(new FetchSource(TILES, new Headers(page.headers))));
+tiles.add(new PMTiles(new KeptTiles(new FetchSource(TILES, new Headers(page.headers)))));
 addProtocol("pmtiles", tiles.tile);
 
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 const ZOOM = 15;
 const escape = (text: string) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+/** What the page does not know to have loaded, and needs without a link. */
+export const MORE = [new URL(WORKER, location.href).href];
+
+/** Whether the map can be drawn without a link. */
+export async function drawable(): Promise<boolean> {
+  return "caches" in self && (await caches.match(MORE[0]!)) !== undefined;
+}
 
 export interface Sign {
   id: string;
@@ -48,6 +59,10 @@ export class UnitMap {
     this.#map.once("idle", () => {
       box.dataset.drawn = "true";
       onDrawn();
+    });
+    let shown = 0;
+    this.#map.on("sourcedata", ({ sourceId, tile }) => {
+      if (sourceId === "basemap" && tile) box.dataset.tiles = String((shown += 1));
     });
     // A tile that does not come without a link is nothing wrong.
     this.#map.on("error", () => undefined);

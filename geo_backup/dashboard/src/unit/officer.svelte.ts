@@ -6,7 +6,7 @@ import { world } from "../world/world.svelte";
 import { nothing, type Told } from "../world/merge";
 import { words } from "../words/unit";
 import type { DeskMessage, Incident, LonLat, Ranking, Route, Session, Unit } from "../wire";
-import { keep, kept } from "./kept";
+import { forgetTiles, keep, kept } from "./kept";
 import { knownOf } from "./known";
 import { Outbox, type Fix, type Held, type Parcel, type Pressed } from "./outbox";
 import { share } from "./sharing.svelte";
@@ -208,6 +208,7 @@ class Officer {
     }
     share.stop();
     for (const name of ["who", "held", "told", "way"]) keep(name, null);
+    await forgetTiles().catch(() => undefined);
     location.reload();
   }
 

@@ -58,9 +58,12 @@ const CONDITIONS: Record<string, string> = {
   log_full: "The server's disk is full. Write down what you do; emergencies still sound.",
   log_slow: "The server's disk is slow. What you send may take long to hold.",
   log_failing: "The server records nothing any more. Write down what you do; emergencies still sound.",
+  log_cut_off: "The server that leads does not answer: nothing is recorded. Write down what you do; emergencies still sound.",
+  log_alone: "What you do stands on one machine only: the standby is missing. Tell whoever looks after the server.",
   log_doubtful: "The server's record has lost something, or somebody changed it. Tell whoever looks after it.",
   emergency_unrecorded: "An officer's emergency is not on record yet. Write it down.",
   clock: "The server's clock is wrong. Times and ages on this page may be too.",
+  clocks_apart: "The clocks of the two servers differ. Tell whoever looks after them.",
 };
 
 

@@ -24,10 +24,11 @@ export const messages = {
   quoted: (text: string) => `\u201c${text}\u201d`,
   everybody: "all in service",
   allOn: (incident: string) => `all on ${incident}`,
-  /** "R-12 not shown yet, 2 min", "shown to R-12, no answer, 2 min", "R-12 acknowledged 14:03". */
-  state: (callsign: string, { shown_time, acknowledged_time }: Recipient, { sent_time }: DeskMessage, nowMs: number, zone: Zone): string => {
+  /** "R-12 not shown yet, 2 min", "R-12 has no phone: call by radio, 2 min", "shown to R-12, no answer, 2 min", "R-12 acknowledged 14:03". */
+  state: (callsign: string, { shown_time, acknowledged_time }: Recipient, { sent_time }: DeskMessage, noPhone: boolean, nowMs: number, zone: Zone): string => {
     if (acknowledged_time) return `${callsign} acknowledged ${minute(Date.parse(acknowledged_time), zone)}`;
-    return `${shown_time ? `shown to ${callsign}, no answer` : `${callsign} not shown yet`}, ${age(sent_time, nowMs)}`;
+    const unseen = noPhone ? `${callsign} has no phone: call by radio` : `${callsign} not shown yet`;
+    return `${shown_time ? `shown to ${callsign}, no answer` : unseen}, ${age(sent_time, nowMs)}`;
   },
   sign: ({ urgent }: DeskMessage): string => (urgent ? "URGENT" : ""),
   few,

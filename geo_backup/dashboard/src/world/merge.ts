@@ -16,12 +16,14 @@ export interface Told {
   messages: Record<string, DeskMessage>;
   /** Who else has which incident open, as this link says it. */
   present: Record<string, string[]>;
+  /** Units that a message waits for and nothing could show it to, as this link says it. */
+  noPhone: readonly string[];
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, messages: {}, present: {}, wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, messages: {}, present: {}, noPhone: [], wrong: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -30,11 +32,13 @@ export function merge(told: Told, message: Message): Told {
     case "snapshot":
       return whole(message);
     case "resumed":
-      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, wrong: [] };
+      return { ...told, epoch: message.epoch, seq: message.seq, freshness: message.freshness, present: {}, noPhone: [], wrong: [] };
     case "freshness":
       return { ...told, freshness: message.freshness };
     case "present":
       return { ...told, present: message.incidents };
+    case "no_phone":
+      return { ...told, noPhone: message.units };
     case "health":
       return { ...told, wrong: message.conditions };
     case "frame":

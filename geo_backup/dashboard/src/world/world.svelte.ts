@@ -63,6 +63,7 @@ class World {
   timers = $derived(this.told.timers);
   messages = $derived(this.told.messages);
   present = $derived(this.live.present);
+  noPhone = $derived(new Set(this.live.noPhone));
   wrong = $derived(this.live.wrong);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));
   #openNow = $derived(this.live.incidents);

@@ -1,0 +1,78 @@
+"""How a standby begins: with a copy of the leader's log, its end, and who may speak there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from geo_backup.errors import LogError
+from geo_backup.eventlog.copies import remove, sign_from_here
+from geo_backup.eventlog.end import end_path
+from geo_backup.pair.file import Memory
+from geo_backup.pair.follower import Calls
+from geo_backup.pair.line import LineLostError, data_of
+from geo_backup.people import Roster, roster_beside
+
+
+async def copy_from(
+    url: str, call: Calls, log: Path, progress: Callable[[int, int], None], key_file: Path | None = None
+) -> None:
+    """Copy the log of the server at `url` to `log`, where there is none; `progress` is told (bytes so far, in all).
+
+    Raises LogError where nobody answers, or this machine is not let in.
+    """
+    if log.exists():
+        raise LogError(f"{log} exists: a standby begins where there is no log")
+    draft = log.with_name(log.name + ".copying")
+    remove(draft)
+    try:
+        line = await call(url)
+        try:
+            with ExitStack() as files:
+                to = {"log": files.enter_context(_made(draft)), "end": files.enter_context(_made(end_path(draft)))}
+                await line.send({"type": "copy"})
+                so_far = 0
+                while (message := await line.receive()).get("type") != "whole":
+                    if message.get("type") == "people":
+                        with closing(Roster(roster_beside(log))) as roster:
+                            roster.take(data_of(message["data"]))
+                    elif message.get("type") == "part":
+                        data = data_of(message["data"])
+                        to[message["file"]].write(data)
+                        so_far += len(data)
+                        progress(so_far, so_far + int(message["left"]))
+                    else:
+                        raise LogError(f"{url} gives no copy of its log: {message.get('words')}")
+        finally:
+            await line.close()
+        with closing(sqlite3.connect(draft)) as copy:
+            if copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise LogError(f"the copy of {url}'s log is damaged: try again")
+        end_path(draft).replace(end_path(log))
+        draft.replace(log)
+        sign_from_here(log, key_file)
+        Memory.of(log).keep(other_url=url)
+    except LineLostError:
+        raise LogError(f"{url} does not answer, or hung up: is its server running?") from None
+    finally:
+        remove(draft)
+
+
+def set_apart(log: Path) -> Path:
+    """Put a log aside whose last events the other machine never had; where it lies now. Its key stays."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = log.with_name(f"{log.stem}.apart-{stamp}{log.suffix}")
+    for suffix in ("", ".end", "-wal", "-shm"):
+        beside = log.with_name(log.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _made(path: Path) -> IO[bytes]:
+    path.touch(mode=0o600)
+    return path.open("wb")

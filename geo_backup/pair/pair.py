@@ -1,0 +1,89 @@
+"""This machine's part of a pair as a whole: what it serves to the other one, how it follows it, and who leads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from geo_backup.errors import LogError
+from geo_backup.pair.follower import Calls, Follower
+from geo_backup.pair.leader import Leader
+from geo_backup.pair.line import Line, LineLostError
+from geo_backup.pair.log import PairedLog
+from geo_backup.pair.witness import Witnessed
+from geo_backup.people import Roster
+
+log_ = logging.getLogger("geo_backup.pair")
+
+ASK_EVERY_S = 1.0
+ASK_WITHIN_S = 2.0
+
+
+class Pair:
+    """See the module. `now_ms` is the wall clock (UTC epoch)."""
+
+    def __init__(self, log: PairedLog, call: Calls, now_ms: Callable[[], int], *, roster: Roster | None = None) -> None:
+        self.log, self._call = log, call
+        self.leader = Leader(log, roster, now_ms)
+        self.follower = Follower(log, call, roster, now_ms)
+        self._witness: Witnessed | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def witnessed(self, url: str, token: str | None) -> None:
+        """A witness says whether this machine may lead."""
+        self._witness = Witnessed(url, token, self.log, self.leader, self.follower)
+
+    def of(self, roster: Roster | None) -> None:
+        """Who may speak here is known by now."""
+        self.leader.roster = self.follower.roster = roster
+
+    async def settle(self) -> None:
+        """At the start: who leads. Whoever led last leads on, unless the other answers and has begun a later term.
+        Raises LogError where a witness is to say it and does not answer."""
+        log = self.log
+        led = log.term.leader == log.memory.name if log.terms else not log.memory.other_url  # a copy is there to follow
+        log.become("leading" if led and not log.memory.given else "following")
+        await self._ask_other()
+        if self._witness is not None:
+            if log.leads:
+                await self._witness.first()
+            self._tasks.append(asyncio.create_task(self._witness.run()))
+
+    async def run(self) -> None:
+        """As long as the server runs. Raises UnacknowledgedError when the log is to be copied anew."""
+        following = asyncio.create_task(self.follower.run())
+        self._tasks.append(following)
+        try:
+            while True:
+                await asyncio.wait((following,), timeout=ASK_EVERY_S)
+                if following.done():
+                    following.result()
+                if self.log.leads and self.leader.standby is None and self.log.memory.other_url:
+                    await self._ask_other()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def serve(self, line: Line) -> None:
+        """Serve the other machine, which has called."""
+        await self.leader.serve(line)
+
+    async def promote(self, *, force: bool) -> None:
+        """Have this machine lead. Raises LogError with why it could not be."""
+        await self.follower.promote(force=force)
+
+    async def _ask_other(self) -> None:
+        """Tell the other machine what this one is, and hear what it is: whoever leads a later term leads."""
+        log = self.log
+        if not log.memory.other_url:
+            return
+        with suppress(LineLostError, LogError, TimeoutError):
+            async with asyncio.timeout(ASK_WITHIN_S):
+                line = await self._call(log.memory.other_url)
+                try:
+                    await line.send({"type": "who", **log.who()})
+                    log.learn(await line.receive())
+                finally:
+                    await line.close()
