@@ -144,13 +144,6 @@ _.__class__
 # who learns from drives reads which turns were made
 _.part_turn
 
-# paho reads what it is to call, and the properties of MQTT 5
-_.on_connect
-_.on_disconnect
-_.on_message
-_.SessionExpiryInterval
-_.ReceiveMaximum
-
 # the OwnTracks app reads these of its friends
 _.tst
 _.acc

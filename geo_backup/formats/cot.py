@@ -10,7 +10,8 @@ An `<event>` is read alone; between those of a stream stands nothing but their o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
@@ -82,6 +83,26 @@ def element_of(data: bytes) -> ElementTree.Element:
         raise BadValueError("/", "xml", f"not a CoT event: {error}") from None
 
 
+def elements_of(messages: Sequence[bytes]) -> list[ElementTree.Element | BadValueError]:
+    """Events that a stream was cut into, each taken apart, or why it cannot be; just as each alone, but for half the
+    price: what a parser costs before it reads anything is paid once for all."""
+    together = b"<all>%b</all>" % b"".join(messages)
+    # without these each `<` begins a tag, so that no event reaches into another: what is whole together is whole alone
+    if len(messages) > 1 and not any(mark in together for mark in (b"<!", b"<?", b"\0")):
+        with suppress(ElementTree.ParseError, ValueError, LookupError):
+            found = list(ElementTree.fromstring(together))
+            if len(found) == len(messages):
+                return found  # type: ignore[return-value]
+    return [_element_or_error(one) for one in messages]
+
+
+def _element_or_error(data: bytes) -> ElementTree.Element | BadValueError:
+    try:
+        return element_of(data)
+    except BadValueError as error:
+        return error
+
+
 def parse_element(event: ElementTree.Element) -> CotEvent:
     """The same of an `<event>` that is taken apart already."""
     if event.tag != "event":
@@ -95,7 +116,7 @@ def parse_element(event: ElementTree.Element) -> CotEvent:
     detail = ElementTree.Element("detail") if detail is None else detail
     if kind == ALERT or kind.startswith(ALERT + "-"):
         return _alert(event, detail, kind, uid)
-    named = tuple(dict.fromkeys(name for name in (uid.removeprefix("geo-backup."), _callsign(detail)) if name))
+    named = tuple(dict.fromkeys([name for name in (uid.removeprefix("geo-backup."), _callsign(detail)) if name]))
     if not kind.startswith(OWN):
         return CotEvent("other", named, None, nothing="not_a_position")
     if not _is_own(event, detail, uid):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ NAMED = 5
 """Of those who could go so many are named, and of those on their way."""
 NOTE_CHARS = 300
 CORNERS = 500
+CACHED = 16_384
+"""Names and remarks that are told again and again, as XML."""
 HEADER = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 UNKNOWN = "9999999.0"
 
@@ -206,12 +209,14 @@ def _event(
 
 
 def _remarks(*lines: str) -> str:
-    return f"<remarks>{_text(chr(10).join(line for line in lines if line))}</remarks>"
+    return f"<remarks>{_text(chr(10).join([line for line in lines if line]))}</remarks>"
 
 
+@lru_cache(CACHED)
 def _text(text: str) -> str:
     return escape(_wrong.sub("", text))
 
 
+@lru_cache(CACHED)
 def _quoted(text: str) -> str:
     return quoteattr(_wrong.sub("", text))

@@ -40,7 +40,7 @@ class Heard(NamedTuple):
 
 def named(*names: object) -> tuple[str, ...]:
     """Those of some names that are any."""
-    return tuple(dict.fromkeys(str(name).strip() for name in names if name is not None and str(name).strip()))
+    return tuple(dict.fromkeys([text for name in names if name is not None and (text := str(name).strip())]))
 
 
 def heard(names: tuple[str, ...], pressed: bool, fix_of: Callable[[], Fix | None]) -> Heard:
@@ -69,14 +69,28 @@ def fix_at(
 ) -> Fix:
     """A fix of what was said; `time` is seconds, milliseconds or ISO 8601, `speed` in units of so many m/s. Raises
     `BadValueError` that names what cannot be."""
-    x, y, said = _number("lon", lon, LON_DEG), _number("lat", lat, LAT_DEG), stated(speed)
+    x, y, said = stated(lon), stated(lat), stated(speed)
+    if x is None or y is None:
+        field = "lon" if x is None else "lat"
+        raise BadValueError(f"/{field}", "missing", f"{field} is missing")
     try:
         fix_ms = time_ms(time, UTC)
     except ValueError as error:
         raise BadValueError("/time", "no_time", str(error)) from None
+    said = None if said is None else said * speed_mps
+    return checked(Fix(fix_ms, x, y, said, stated(course), stated(accuracy)))
+
+
+def checked(fix: Fix) -> Fix:
+    """A fix whose place and time can be. Raises `BadValueError` for another one."""
+    fix_ms, lon, lat, _, _, _ = fix
+    if not LON_DEG[0] <= lon <= LON_DEG[1]:
+        raise BadValueError("/lon", "out_of_range", "lon is -180 to 180 degrees")
+    if not LAT_DEG[0] <= lat <= LAT_DEG[1]:
+        raise BadValueError("/lat", "out_of_range", "lat is -90 to 90 degrees")
     if not SINCE_MS <= fix_ms <= TIME_MS[1]:
         raise BadValueError("/time", "out_of_range", "the time of a fix lies between 2005 and 2100")
-    return Fix(fix_ms, x, y, None if said is None else said * speed_mps, stated(course), stated(accuracy))
+    return fix
 
 
 def once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -87,12 +101,3 @@ def once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             raise BadValueError(f"/{name}"[:64], "twice", f"{name[:40]!r} stands twice")
         found[name] = value
     return found
-
-
-def _number(field: str, value: object, within: tuple[float, float]) -> float:
-    number = stated(value)
-    if number is None:
-        raise BadValueError(f"/{field}", "missing", f"{field} is missing")
-    if not within[0] <= number <= within[1]:
-        raise BadValueError(f"/{field}", "out_of_range", f"{field} is {within[0]:g} to {within[1]:g} degrees")
-    return number

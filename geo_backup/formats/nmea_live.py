@@ -8,22 +8,27 @@ Who sends it is the `s:` of a tag block, or what stands before `$`; where nothin
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import xor
 
 from geo_backup.errors import BadValueError
 from geo_backup.events import Fix
-from geo_backup.formats.heard import Heard, fix_at, heard, named
+from geo_backup.formats.heard import Heard, checked, heard, named
 from geo_backup.formats.nmea import BEFORE_MAX, HDOP_M, ROLLOVER_MS, said_before
 from geo_backup.formats.taip import nearest_day_ms
 from geo_backup.formats.tracks import DAY_MS, KNOTS, number
+from geo_backup.wire.unknown import stated
 
 RMC_HOLDS_MS = 60_000
 """A sender that sent an RMC so lately sends more of them: its GGA say nothing new but the accuracy."""
 
 _SENTENCE = re.compile(r"\$([A-Z]{2})([A-Z]{3}),([^*$]*)(?:\*([0-9A-Fa-f]{2}))?")
-_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d)(\.\d{1,6})?", re.ASCII)
-_PLACE = re.compile(r"(\d{1,3})(\d\d(?:\.\d{1,12})?)", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d)", re.ASCII).fullmatch
+_PART = re.compile(r"\.\d{1,6}", re.ASCII).fullmatch
+"""Of a second."""
+_PLACE = re.compile(r"(\d{1,3})([0-5]\d(?:\.\d{1,12})?)", re.ASCII).fullmatch
 
 
 class Stream:
@@ -50,10 +55,10 @@ class Stream:
         near_ms = received_ms
         if before := line[: mark.start()][-BEFORE_MAX:].strip():
             try:
-                name, said_ms = _before(before)
+                names, said_ms = _before(before, names)
             except ValueError as error:
                 raise BadValueError("/sentence", "checksum", str(error)) from None
-            names, near_ms = named(name, *names), received_ms if said_ms is None else said_ms
+            near_ms = received_ms if said_ms is None else said_ms
         fields = body.split(",")
         if kind == "RMC":
             self._rmc_ms = received_ms
@@ -67,21 +72,15 @@ class Stream:
         of_day_ms = _of_day_ms(fields[0])
         at_ms = _moment_ms(of_day_ms, fields[8], received_ms, near_ms)
         accuracy_m = self._gga[1] if self._gga[0] == of_day_ms else None
-        return fix_at(
-            at_ms,
-            _degrees("lon", fields[4], fields[5], "EW"),
-            _degrees("lat", fields[2], fields[3], "NS"),
-            speed=fields[6],
-            speed_mps=KNOTS,
-            course=fields[7],
-            accuracy=accuracy_m,
-        )
+        lon, lat = _degrees("lon", fields[4], fields[5], "EW"), _degrees("lat", fields[2], fields[3], "NS")
+        knots = stated(fields[6])
+        return checked(Fix(at_ms, lon, lat, None if knots is None else knots * KNOTS, stated(fields[7]), accuracy_m))
 
     def _gga_of(self, fields: list[str], received_ms: int, near_ms: int, names: tuple[str, ...]) -> Heard | None:
         fields += [""] * (8 - len(fields))
         hdop = number(fields[7])
         accuracy_m = None if hdop is None else hdop * HDOP_M
-        if fields[0] and _TIME.fullmatch(fields[0]):
+        with suppress(BadValueError):
             self._gga = (_of_day_ms(fields[0]), accuracy_m)
         if self._rmc_ms is not None and received_ms - self._rmc_ms < RMC_HOLDS_MS:
             return None
@@ -89,40 +88,41 @@ class Stream:
         def fix() -> Fix | None:
             if fields[5] not in ("1", "2", "3", "4", "5", "6", "7", "9"):
                 return None
-            return fix_at(
-                nearest_day_ms(_of_day_ms(fields[0]), near_ms),
-                _degrees("lon", fields[3], fields[4], "EW"),
-                _degrees("lat", fields[1], fields[2], "NS"),
-                accuracy=accuracy_m,
-            )
+            at_ms = nearest_day_ms(_of_day_ms(fields[0]), near_ms)
+            lon, lat = _degrees("lon", fields[3], fields[4], "EW"), _degrees("lat", fields[1], fields[2], "NS")
+            return checked(Fix(at_ms, lon, lat, accuracy_m=accuracy_m))
 
         return heard(names, False, fix)
 
 
 @lru_cache(4_096)
-def _before(text: str) -> tuple[str, int | None]:
+def _before(text: str, names: tuple[str, ...]) -> tuple[tuple[str, ...], int | None]:
     """Who sent a sentence and when, by what stands before it: for most modems always the same."""
     source, said_ms = said_before(text, {})
-    return source.name, said_ms
+    return named(source.name, *names), said_ms
 
 
 def _xor(data: bytes) -> int:
     """All bytes in one, by halves: a loop over each would be most of what a sentence costs."""
-    bits, total = 8, int.from_bytes(data, "big")
-    while bits < 4 * len(data):
-        bits *= 2
-    while bits >= 8:
+    if len(data) > 128:
+        return reduce(xor, data)
+    total = int.from_bytes(data, "big")
+    for bits in (512, 256, 128, 64, 32, 16, 8):
         total ^= total >> bits
-        bits //= 2
     return total & 0xFF
 
 
 def _of_day_ms(text: str) -> int:
-    match = _TIME.fullmatch(text)
-    if match is None:
+    whole_ms, part = _second_ms(text[:6]), text[6:]
+    if whole_ms is None or (part and _PART(part) is None):
         raise BadValueError("/time", "no_time", f"{text[:20]!r} is no time of day (hhmmss)")
-    hour, minute, second, rest = match.groups()
-    return ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1000 + int(float(rest or 0) * 1000 + 0.5)
+    return whole_ms + int(float(part or 0) * 1000 + 0.5)
+
+
+@lru_cache(1_024)  # all say the same few
+def _second_ms(text: str) -> int | None:
+    match = _TIME(text)
+    return None if match is None else ((int(match[1]) * 60 + int(match[2])) * 60 + int(match[3])) * 1000
 
 
 def _moment_ms(of_day_ms: int, day: str, received_ms: int, near_ms: int) -> int:
@@ -147,10 +147,12 @@ def _midnight_ms(day: str) -> int:
 
 
 def _degrees(field: str, text: str, side: str, sides: str) -> float:
-    match = _PLACE.fullmatch(text)
-    if match is None or float(match[2]) >= 60.0:
+    match = _PLACE(text)
+    if match is None:
         raise BadValueError(f"/{field}", "garbled", f"{text[:20]!r} is no {field} (degrees and minutes as ddmm.mmm)")
-    if len(side) != 1 or side not in sides:
-        raise BadValueError(f"/{field}", "garbled", f"{side[:20]!r} is neither {sides[0]} nor {sides[1]}")
     degrees = int(match[1]) + float(match[2]) / 60.0
-    return degrees if side == sides[0] else -degrees
+    if side == sides[0]:
+        return degrees
+    if side != sides[1]:
+        raise BadValueError(f"/{field}", "garbled", f"{side[:20]!r} is neither {sides[0]} nor {sides[1]}")
+    return -degrees

@@ -134,9 +134,10 @@ def apply(live_map: LiveMap, seq: int, event: Event) -> Delta:
 
     An event that is refused (or breaks a rule: `fault`) leaves the map as it was, the same on every node.
     """
-    reason = _refusal(live_map, event)
+    refusing, changing = _FOLD.get(type(event), _UNKNOWN)
     try:
-        delta = _FOLD[type(event)][1](live_map, event) if reason is None else Delta(ignored=reason)
+        reason = refusing(live_map, event)
+        delta = changing(live_map, event) if reason is None else Delta(ignored=reason)
     except _FAULTS:
         delta = Delta(ignored="fault")
     live_map.seq = seq
@@ -144,8 +145,14 @@ def apply(live_map: LiveMap, seq: int, event: Event) -> Delta:
 
 
 def _refusal(live_map: LiveMap, event: Event) -> str | None:
-    row = _FOLD.get(type(event))
     try:
-        return "unknown_kind" if row is None else row[0](live_map, event)
+        return _FOLD.get(type(event), _UNKNOWN)[0](live_map, event)
     except _FAULTS:
         return "fault"
+
+
+def _refuse_kind(live_map: LiveMap, event: Event) -> str:
+    return "unknown_kind"
+
+
+_UNKNOWN = (_refuse_kind, changes_nothing)

@@ -47,7 +47,7 @@ def position(live_map: LiveMap, event: PositionReported) -> Delta:
         if incident.emergency is not None and live_map.generation >= 1:
             incident.emergency.placed_by = "fix"
         incidents = (*incidents, incident_id)
-    return Delta(positions=(unit.unit_id,), incidents=incidents, units=units)
+    return Delta(units, (unit.unit_id,), incidents)
 
 
 def _moves_nothing(live_map: LiveMap, unit: Unit, event: PositionReported) -> str | None:

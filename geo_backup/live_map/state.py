@@ -396,8 +396,7 @@ class LiveMap:
         return min((t for t in times if t is not None and t > now_ms), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """Ids of what an event touched, or the reason why it touched nothing.
 
     `positions` are units that moved; `units` those of which anything else changed; `speeds` are those of all roads.

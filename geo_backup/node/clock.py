@@ -20,6 +20,7 @@ before the wall clock stepped are asked only where the wall clock now says what 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -100,7 +101,7 @@ class Clock:
         """Why the wall clock is not believed, and since when on the monotonic clock."""
         self.turn: Turn | None = None
         """The last time that this clock leapt, until somebody has taken note and sets it to None."""
-        self._heard: dict[str, tuple[int, int]] = {}
+        self._heard: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """By unit its time less the monotonic clock's, and when on the latter that was heard; the last heard last."""
         self._off: frozenset[str] = frozenset()
         """While the wall clock is not believed: the few units that were off before."""
@@ -142,10 +143,10 @@ class Clock:
         ahead_ms, known = fix_ms - steady_ms, self._heard.get(unit_id)
         # the least late of its fixes says most
         if known is None or ahead_ms >= known[0] or steady_ms - known[1] > HEARD_FOR_MS:
-            self._heard.pop(unit_id, None)
-            if len(self._heard) >= UNITS_HEARD:
-                del self._heard[next(iter(self._heard))]
             self._heard[unit_id] = (ahead_ms, steady_ms)
+            self._heard.move_to_end(unit_id)
+            if len(self._heard) > UNITS_HEARD:
+                self._heard.popitem(last=False)
             if self._stepped is not None:
                 self._judge(steady_ms)
 

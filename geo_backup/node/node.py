@@ -379,9 +379,12 @@ class Node:
             self.ignored[delta.ignored] = self.ignored.get(delta.ignored, 0) + 1
             return False
         self._fields.touch((*delta.units, *delta.positions))
-        for topic in ("units", "positions", "incidents", "closures", "messages"):
-            if things := getattr(delta, topic):  # nearly all events move one unit, and nothing else
-                self.viewers.mark(topic, things)
+        units, positions, incidents, closures, _, _, messages, *_ = delta
+        if positions:  # nearly all events move one unit, and nothing else
+            self.viewers.mark("positions", positions)
+        if units or incidents or closures or messages:
+            for topic in ("units", "incidents", "closures", "messages"):
+                self.viewers.mark(topic, getattr(delta, topic))
         for closure_id in delta.closures:
             self.cuts.pop(closure_id, None)
         if delta.closures and isinstance(event, ClosureAdded):

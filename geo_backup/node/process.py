@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from geo_backup.backup.standing import Standing
 from geo_backup.eventlog import EventLog
@@ -16,8 +15,7 @@ from geo_backup.node.health import Health
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Where an event stands in the log, and what it changed on this node."""
 
     seq: int

@@ -23,6 +23,8 @@ class Viewers:
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, set[str]] = {name: set() for name in TOPICS}
         self._index = ChangeIndex(0)
+        self.flushed = 0
+        """How often viewers were told of changes."""
         self.urgent = asyncio.Event()
         """Rung when what is marked cannot wait for the next frame."""
 
@@ -54,6 +56,7 @@ class Viewers:
             return
         frame = Frame(**{name: frozenset(ids) for name, ids in self._marked.items()})
         self._marked = {name: set() for name in TOPICS}
+        self.flushed += 1
         self._index.touch(frame, seq)
         self._index.forget(3 * standing)
         for viewer in self._viewers:
@@ -68,6 +71,7 @@ class Viewers:
         """Another log, or the first one, is told from this position on: what viewers know is void."""
         self._marked = {name: set() for name in TOPICS}
         self._index = ChangeIndex(seq)
+        self.flushed += 1
         for viewer in self._viewers:
             viewer.outbox.reset()
             viewer.bell.set()

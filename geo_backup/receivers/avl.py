@@ -73,7 +73,9 @@ class Avl:
                 for frame in frames:
                     yield from self._frame(frame, modem, received_ms)
             elif "$" in line:
-                yield from self._sentence(line, modem, received_ms)
+                report = self._sentence(line, modem, received_ms)
+                if report is not None:
+                    yield report
             elif line and _NAME.fullmatch(line) is None:
                 wrong = BadValueError("/line", "garbled", "it is neither NMEA ($...) nor TAIP (>...<)")
                 yield Report(wrong, line)
@@ -95,13 +97,12 @@ class Avl:
             heard = Heard(modem.names, None)
         yield Report(heard, frame, answer)
 
-    def _sentence(self, line: str, modem: Modem, received_ms: int) -> Iterator[Report]:
+    def _sentence(self, line: str, modem: Modem, received_ms: int) -> Report | None:
         try:
             heard = modem.stream.hear(line, received_ms, modem.names)
         except BadValueError as error:
-            yield Report(error, line)
-            return
+            return Report(error, line)
         if heard is None:
             self.kept_alive += 1
-        else:
-            yield Report(heard, line)
+            return None
+        return Report(heard, line)

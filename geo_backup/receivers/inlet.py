@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from geo_backup.errors import BadValueError, LogError
@@ -36,7 +35,7 @@ class Message(NamedTuple):
 
     way: str
     heard: Heard | BadValueError
-    text: str
+    text: str | bytes
     """As it came, for who looks into the quarantine."""
     address: str = ""
     """Where it came from, by a way that says nothing else of its sender."""
@@ -77,8 +76,9 @@ class Inlet:
         """Wait until messages are taken again."""
         await self._room.wait()
 
-    def set_aside(self, way: str, device: str, reason: str, words: str, message: str) -> None:
+    def set_aside(self, way: str, device: str, reason: str, words: str, message: str | bytes) -> None:
         """Put what a receiver itself refuses into quarantine."""
+        message = message if isinstance(message, str) else message.decode(errors="replace")
         self.quarantine.add(self.node.clock.now_ms(), way, device, reason, words, message)
 
     async def run(self) -> None:
@@ -102,9 +102,7 @@ class Inlet:
         for (way, sure), messages in groups.items():
             hearing = Hearing(self.intake, way, ANYONE, way, pinned=sure)
             for message in messages:
-                hearing.read(
-                    partial(_said, message.heard), message.text, message.address, message.port, device=message.device
-                )
+                hearing.hear(message.heard, message.text, message.address, message.port, device=message.device)
             try:
                 # a call that the disk has no room for alarms all the same, but what is acknowledged is on record
                 kept = all(one.recorded for one in await hearing.finish())
@@ -121,9 +119,3 @@ class Inlet:
             for message in messages:
                 if message.then is not None:
                     message.then(kept)
-
-
-def _said(heard: Heard | BadValueError) -> Heard:
-    if isinstance(heard, BadValueError):
-        raise heard
-    return heard

@@ -7,21 +7,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import ssl
-from collections import deque
 from contextlib import suppress
-from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
-
 from geo_backup.errors import BadValueError
-from geo_backup.formats import owntracks
+from geo_backup.formats import mqtt, owntracks
 from geo_backup.formats.heard import NO_JSON, Heard
 from geo_backup.receivers.inlet import Inlet, Message
 from geo_backup.receivers.section import Section
@@ -30,16 +22,24 @@ from geo_backup.wire.body import parse
 log_ = logging.getLogger("geo_backup.receivers")
 
 UNACKNOWLEDGED_MAX = 2_000
-"""Messages that a broker hands over ahead of their acknowledgement."""
-HELD_MAX = 20_000
-"""Messages that wait for the event loop; those without acknowledgement are dropped beyond it, and counted."""
+"""Messages that a broker of version 5 hands over ahead of their acknowledgement."""
 SESSION_S = 7 * 24 * 3600
 """So long the broker keeps what this server has not acknowledged."""
 BYTES_MAX = 8_192
-AGAIN_S = (1, 60)
+READ_BYTES = 16_384
+"""So much is read and understood, a hundred messages, before others have their turn."""
+UNSENT_BYTES = 262_144
+"""Of acknowledgements that a broker does not read, before it is let go."""
+AGAIN_S = (1.0, 60.0)
 """First and longest wait before a broker that went away is dialled again; it doubles each time."""
 RETRY_S = 2.0
 KEEPALIVE_S = 30
+"""A broker may let go of whoever says nothing for half as long again."""
+PING_S = 10.0
+"""So often it is told that this server is there, which also suits a broker that wants to be told more often ..."""
+SILENT = 4
+"""... and one that has said nothing for so many times as long is gone."""
+DIAL_S = 10.0
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 URL = "names the broker, such as mqtt://127.0.0.1:1883 or mqtts://mqtt.example.org (username has a key)"
 
@@ -64,31 +64,31 @@ class Mqtt:
         if not self.topics or not all(0 < len(topic) <= 1_000 for topic in self.topics):
             raise section.wrong("topics", 'is a list of topics, such as ["owntracks/+/+"]')
         username, password = section.text("username"), section.secret("password_env")
-        # 3.1.1 is spoken by all brokers, and paho spends half as much on a message of it
+        # 3.1.1 is spoken by all brokers
         version = section.whole("version", 3, 3, 5)
         self.client_id = section.text("client_id", "geo-backup")
         ca = section.file("ca")
         section.done()
         if version == 4:
             raise section.wrong("version", "is 3 (MQTT 3.1.1) or 5")
-        self.is_v5 = version == 5
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            self.client_id,
-            clean_session=None if self.is_v5 else False,
-            protocol=paho.MQTTv5 if self.is_v5 else paho.MQTTv311,
-            manual_ack=True,
-        )
-        self._client.reconnect_delay_set(*AGAIN_S)
-        if username:
-            self._client.username_pw_set(username, password)
+        self.version: mqtt.Version = 5 if version == 5 else 3
+        self._tls: ssl.SSLContext | None = None
         if at.scheme == "mqtts":
             try:
-                self._client.tls_set_context(ssl.create_default_context(cafile=ca))
+                self._tls = ssl.create_default_context(cafile=ca)
             except (OSError, ValueError) as error:
                 raise section.wrong("ca", f"is no certificate authority in PEM: {error}") from None
-        self._held: deque[paho.MQTTMessage] = deque()
-        self._awake = self._missed = False
+        self.hello = mqtt.connecting(
+            self.client_id,
+            self.version,
+            KEEPALIVE_S,
+            username=username,
+            password=password,
+            session_s=SESSION_S,
+            unacknowledged=UNACKNOWLEDGED_MAX,
+        )
+        self._missed = ""
+        """Why the broker could not be had the last time."""
         self.connected = self.connections = self.retained = self.other = self.overflow = self.unacknowledged = 0
 
     def bind(self, tls: ssl.SSLContext | None = None) -> None:
@@ -96,102 +96,27 @@ class Mqtt:
 
     async def run(self, inlet: Inlet) -> None:
         """Receive until cancelled. The broker need not be there yet."""
-        loop, client = asyncio.get_running_loop(), self._client
-        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_message = partial(self._on_message, loop, inlet)
-        properties = None
-        if self.is_v5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_S
-            properties.ReceiveMaximum = UNACKNOWLEDGED_MAX
-        more: dict[str, Any] = {"clean_start": False, "properties": properties} if self.is_v5 else {}
-        client.connect_async(self.host, self.port, KEEPALIVE_S, **more)
-        client.loop_start()
-        try:
-            await loop.create_future()
-        finally:
-            client.on_message = None
-            client.disconnect()
-            await asyncio.to_thread(client.loop_stop)
-
-    # ---- in the thread of the client
-
-    def _on_connect(self, client: paho.Client, _: object, flags: object, reason: Any, properties: object) -> None:
-        if reason.is_failure:
-            log_.warning("the MQTT broker %s:%d refuses this server: %s", self.host, self.port, reason)
-            return
-        self.connected, self.connections, self._missed = 1, self.connections + 1, False
-        for topic in self.topics:
-            if self.is_v5:  # a message that the broker kept is no news: it is not asked for
-                client.subscribe(
-                    topic, options=SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-                )
-            else:
-                client.subscribe(topic, 1)
-
-    def _on_connect_fail(self, client: paho.Client, _: object) -> None:
-        if not self._missed:
-            log_.warning("the MQTT broker %s:%d does not answer; it is called again and again", self.host, self.port)
-        self._missed = True
-
-    def _on_disconnect(self, client: paho.Client, _: object, flags: object, reason: Any, properties: object) -> None:
-        if self.connected:
-            log_.warning("the MQTT broker %s:%d is gone: %s", self.host, self.port, reason)
-        self.connected = 0
-
-    def _on_message(
-        self, loop: asyncio.AbstractEventLoop, inlet: Inlet, client: paho.Client, _: object, message: paho.MQTTMessage
-    ) -> None:
-        if len(self._held) >= HELD_MAX and message.qos == 0:
-            self.overflow += 1
-            return
-        self._held.append(message)
-        if not self._awake:
-            self._awake = True
-            with suppress(RuntimeError):  # the server stops
-                loop.call_soon_threadsafe(self._take_all, loop, inlet)
-
-    # ---- in the event loop
-
-    def _take_all(self, loop: asyncio.AbstractEventLoop, inlet: Inlet) -> None:
-        self._awake = False
-        while self._held:
-            self._take(loop, inlet, self._held.popleft())
-
-    def _take(
-        self, loop: asyncio.AbstractEventLoop, inlet: Inlet, message: paho.MQTTMessage, again: bool = False
-    ) -> None:
-        if message.retain:  # where it was, said once more because somebody asks; it is not where it is
-            self.retained += 1
-            self._acknowledge(message)
-            return
-        try:
-            heard: Heard | BadValueError | None = said(message.topic, bytes(message.payload))
-        except BadValueError as error:
-            heard = error
-        if heard is None:
-            self.other += 1
-            self._acknowledge(message)
-            return
-        self.unacknowledged += not again
-        text = message.payload[:BYTES_MAX].decode("utf-8", "replace")
-
-        def then(kept: bool) -> None:
-            if message.qos and not kept:
-                loop.call_later(RETRY_S, self._take, loop, inlet, message, True)
-                return
-            self.unacknowledged -= 1
-            if kept:
-                self._acknowledge(message)
-
-        if not inlet.take(Message(self.way, heard, text, then=then, device="/".join(_sender(message.topic)))):
-            self.overflow += not message.qos
-            then(False)
-
-    def _acknowledge(self, message: paho.MQTTMessage) -> None:
-        if message.qos:
-            self._client.ack(message.mid, message.qos)
+        where, wait_s = f"the MQTT broker {self.host}:{self.port}", AGAIN_S[0]
+        while True:
+            before = self.connections
+            try:
+                async with asyncio.timeout(DIAL_S):
+                    reader, writer = await asyncio.open_connection(
+                        self.host, self.port, ssl=self._tls, limit=READ_BYTES
+                    )
+                why = await _Connection(self, inlet, writer).stands(reader)
+            except (OSError, TimeoutError) as error:
+                why = str(error) or "it does not answer"
+            except BadValueError as error:
+                why = str(error)
+            if self.connections > before:
+                wait_s, self._missed = AGAIN_S[0], ""
+                log_.warning("%s is gone: %s", where, why)
+            elif why != self._missed:
+                self._missed = why
+                log_.warning("%s cannot be had (%s); it is called again and again", where, why)
+            await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))
+            wait_s = min(2 * wait_s, AGAIN_S[1])
 
     def figures(self) -> dict[str, float]:
         """What only the receiver knows."""
@@ -203,6 +128,112 @@ class Mqtt:
             "overflow": self.overflow,
             "unacknowledged": self.unacknowledged,
         }
+
+
+class _Connection:
+    """One connection to the broker, from its first packet to its end."""
+
+    def __init__(self, of: Mqtt, inlet: Inlet, writer: asyncio.StreamWriter) -> None:
+        self._of, self._inlet, self._writer = of, inlet, writer
+        self._loop = asyncio.get_running_loop()
+        self._taken: list[int] = []
+        """Numbers of messages that are acknowledged with the next turn of the loop."""
+        self._over = False
+
+    async def stands(self, reader: asyncio.StreamReader) -> str:
+        """Hear what the broker sends until the connection is over; why it is. Raises `OSError`, and `BadValueError`
+        where it breaks the protocol."""
+        of, packets, writer = self._of, mqtt.Packets(), self._writer
+        pinged_s, silent = self._loop.time(), 0
+        try:
+            writer.write(of.hello)
+            while silent < SILENT:
+                try:
+                    async with asyncio.timeout(PING_S):
+                        data = await reader.read(READ_BYTES)
+                except TimeoutError:
+                    silent += 1
+                else:
+                    if not data:
+                        return "it hung up"
+                    silent = 0
+                    for packet in packets.feed(data):
+                        if packet.kind == mqtt.PUBLISH:
+                            self._take(mqtt.message_of(packet, of.version))
+                        elif over := self._answered(packet):
+                            return over
+                    await self._inlet.room()
+                if (now_s := self._loop.time()) - pinged_s >= PING_S:
+                    pinged_s = now_s
+                    writer.write(mqtt.PING)
+            return "it says nothing any more"
+        finally:
+            self._over, of.connected = True, 0
+            writer.write(mqtt.GOODBYE)
+            writer.close()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await writer.wait_closed()
+
+    def _answered(self, packet: mqtt.Packet) -> str:
+        """An answer of the broker; why the connection is over, if it is."""
+        of = self._of
+        if packet.kind == mqtt.CONNECTED:
+            if refused := mqtt.refusal_of(packet, of.version):
+                return f"it refuses this server: {refused}"
+            of.connected, of.connections = 1, of.connections + 1
+            self._writer.write(mqtt.subscribing(1, of.topics, of.version))
+        elif packet.kind == mqtt.SUBSCRIBED:
+            if refused := mqtt.refusal_of(packet, of.version):
+                log_.warning("the MQTT broker %s:%d refuses a topic: %s", of.host, of.port, refused)
+        elif packet.kind == mqtt.DISCONNECTED:
+            return mqtt.refusal_of(packet, of.version) or "it hung up"
+        return ""
+
+    def _take(self, message: mqtt.Message, again: bool = False) -> None:
+        of, number = self._of, message.number
+        if self._over:  # the broker sends it again
+            of.unacknowledged -= again
+            return
+        if message.retained:  # where it was, said once more because somebody asks; it is not where it is
+            of.retained += 1
+            self._acknowledge(number)
+            return
+        try:
+            heard: Heard | BadValueError | None = said(message.topic, message.payload)
+        except BadValueError as error:
+            heard = error
+        if heard is None:
+            of.other += 1
+            self._acknowledge(number)
+            return
+        of.unacknowledged += not again
+
+        def then(kept: bool) -> None:
+            if number and not kept:
+                self._loop.call_later(RETRY_S, self._take, message, True)
+                return
+            of.unacknowledged -= 1
+            if kept:
+                self._acknowledge(number)
+
+        device = "/".join(_sender(message.topic)) if isinstance(heard, BadValueError) else ""
+        if not self._inlet.take(Message(of.way, heard, message.payload[:BYTES_MAX], then=then, device=device)):
+            of.overflow += not number
+            then(False)
+
+    def _acknowledge(self, number: int) -> None:
+        if number and not self._over:
+            if not self._taken:
+                self._loop.call_soon(self._acknowledge_all)
+            self._taken.append(number)
+
+    def _acknowledge_all(self) -> None:
+        taken, self._taken = self._taken, []
+        if not self._over:
+            self._writer.write(mqtt.acknowledging(taken))
+            if self._writer.transport.get_write_buffer_size() > UNSENT_BYTES:
+                self._writer.transport.abort()
 
 
 def said(topic: str, payload: bytes) -> Heard | None:

@@ -16,6 +16,7 @@ from typing import Any
 from geo_backup.people import Principal
 from geo_backup.receivers.inlet import Inlet
 from geo_backup.receivers.section import Section
+from geo_backup.receivers.tak_made import Made
 from geo_backup.receivers.tak_peer import READ_BYTES, WAY, Manner, Peer, Reader
 from geo_backup.receivers.tak_settings import CONNECTIONS_MAX, EVERY_MAX_S, EVERY_S, Connect, Files
 from geo_backup.receivers.visitors import Visitors, bound
@@ -63,18 +64,19 @@ class Tak:
 
     async def run(self, inlet: Inlet) -> None:
         """Listen and call, until cancelled."""
-        jobs: list[Coroutine[Any, Any, None]] = [self._call(inlet, one) for one in self._connect]
+        made = Made(inlet.node)
+        jobs: list[Coroutine[Any, Any, None]] = [self._call(inlet, made, one) for one in self._connect]
         if self._listener is not None:
-            jobs.append(self._listen(inlet, self._listener))
+            jobs.append(self._listen(inlet, made, self._listener))
         await asyncio.gather(*jobs)
 
     def figures(self) -> dict[str, float]:
         """What only the receiver knows."""
         return {"peers": len(self._peers), **self.counts}
 
-    async def _listen(self, inlet: Inlet, listener: socket.socket) -> None:
+    async def _listen(self, inlet: Inlet, made: Made, listener: socket.socket) -> None:
         def arrives(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._arrives(inlet, reader, writer)
+            self._arrives(inlet, made, reader, writer)
 
         loop, timeout_s = asyncio.get_running_loop(), None if self._tls is None else HANDSHAKE_S
         server = await loop.create_server(
@@ -92,7 +94,7 @@ class Tak:
                 task.cancel()
             await asyncio.gather(*peers, return_exceptions=True)
 
-    def _arrives(self, inlet: Inlet, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _arrives(self, inlet: Inlet, made: Made, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = str((writer.get_extra_info("peername") or ("",))[0])
         client = client_at(address)
         if not self._visitors.allowed(address):
@@ -104,9 +106,8 @@ class Tak:
             writer.close()
             return
         _keep_alive(writer)
-        peer = Peer(
-            inlet, self.counts, reader, writer, self._manner, _by_certificate(inlet, writer), client, plain(address)
-        )
+        who = _by_certificate(inlet, writer)
+        peer = Peer(inlet, made, self.counts, reader, writer, self._manner, who, client, plain(address))
         task = asyncio.create_task(peer.run())
         self._peers[task] = client
 
@@ -117,7 +118,7 @@ class Tak:
 
         task.add_done_callback(leaves)
 
-    async def _call(self, inlet: Inlet, connect: Connect) -> None:
+    async def _call(self, inlet: Inlet, made: Made, connect: Connect) -> None:
         """Call one server, again and again."""
         loop, wait_s, protobuf = asyncio.get_running_loop(), AGAIN_S[0], connect.protobuf
         where = f"{connect.host}:{connect.port}"
@@ -135,7 +136,8 @@ class Tak:
             else:
                 _keep_alive(writer)
                 manner = Manner(True, protobuf, connect.every_s, connect.username, connect.password)
-                peer = Peer(inlet, self.counts, reader, writer, manner, _by_token(inlet, connect.sees), where)
+                who = _by_token(inlet, connect.sees)
+                peer = Peer(inlet, made, self.counts, reader, writer, manner, who, where)
                 self.counts["connected"] += 1
                 await peer.run()
                 why = peer.refused or "it hung up"

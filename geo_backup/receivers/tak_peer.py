@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,14 +20,15 @@ from xml.etree import ElementTree
 from geo_backup.errors import BadValueError, LogError, TokenError
 from geo_backup.feed import Frame
 from geo_backup.formats import cot, cot_items, tak_proto
-from geo_backup.formats.tak_stream import MAGIC, Message, Splitter, framed
+from geo_backup.formats.tak_stream import MAGIC, Message, Splitter
 from geo_backup.node import rung
 from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
 from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.tak_made import Made, Thing
 from geo_backup.receivers.tak_settings import EVERY_S
-from geo_backup.receivers.tak_show import TOPICS, Show, Thing
+from geo_backup.receivers.tak_show import TOPICS, Show
 from geo_backup.server import cot as server_cot
 from geo_backup.server.access import reach, topics_of
 from geo_backup.server.hearing import Hearing
@@ -50,6 +51,8 @@ SILENT_S = 90.0
 """A server that answers no ping for so long is called anew."""
 ANSWER_S = 60.0
 """Whoever asked for version 1 waits so long for the answer."""
+STEERS = (b"takp", b"&")
+"""One of these is in an event that may change how the stream goes on: what follows is cut up once it is understood."""
 HOLDS_S = 2.5
 """So often it is asked whether a peer is still who it was."""
 ESTABLISHED = 1
@@ -87,6 +90,7 @@ class Peer:
     def __init__(
         self,
         inlet: Inlet,
+        made: Made,
         counts: Counter[str],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -95,7 +99,7 @@ class Peer:
         client: str,
         address: str = "",
     ) -> None:
-        self._inlet, self._counts, self._manner = inlet, counts, manner
+        self._inlet, self._made, self._counts, self._manner = inlet, made, counts, manner
         self._reader, self._writer = reader, writer
         self._who: Principal | None = ANYONE if inlet.speakers.open else who
         self._client, self._address = client, address or client
@@ -153,33 +157,54 @@ class Peer:
             first = False
             who, named = self._who or UNNAMED, self._who is not None
             hearing = Hearing(inlet.intake, WAY, who, self._client, pinned=named, source="tak")
+            together: list[Message] = []
             for message in self._splitter.feed(data):
-                try:
-                    self._take(message, hearing)
-                except BadValueError as error:
-                    shown = message.data[:400].decode(errors="replace")
-                    inlet.set_aside(WAY, self._client, error.reason, str(error), shown)
+                if message.kind == "event" and not any(mark in message.data for mark in STEERS):
+                    together.append(message)
+                    continue
+                self._take_events(together, hearing)
+                together.clear()
+                self._take(message, hearing)
                 if self.refused:
                     return
+            self._take_events(together, hearing)
             try:
                 await hearing.finish()
             except LogError as error:  # what these peers sent they do not send again: it is at least said
                 inlet.set_aside(WAY, self._client, "not_recorded", str(error), "")
 
     def _take(self, message: Message, hearing: Hearing) -> None:
-        """One message. Raises `BadValueError` for one that nobody can use."""
-        counts = self._counts
-        if message.kind == "refused":
-            raise BadValueError("/", message.why, f"{message.why}: no CoT event, or one beyond 256 KiB")
-        if message.kind == "auth":
-            self._sign_in(message.data)
+        """One message."""
+        if message.kind == "event":
+            self._take_events([message], hearing)
             return
-        if message.kind == "proto":
-            event = tak_proto.event_of(message.data)
-            if event is None:  # it tells of the protocol alone
-                return
-        else:
-            event = cot.element_of(message.data)
+        try:
+            if message.kind == "refused":
+                raise BadValueError("/", message.why, f"{message.why}: no CoT event, or one beyond 256 KiB")
+            if message.kind == "auth":
+                self._sign_in(message.data)
+            elif (event := tak_proto.event_of(message.data)) is not None:  # else it tells of the protocol alone
+                self._take_event(event, message, hearing)
+        except BadValueError as error:
+            self._set_aside(error, message)
+
+    def _take_events(self, messages: Sequence[Message], hearing: Hearing) -> None:
+        """Events in XML that came together."""
+        for message, event in zip(messages, cot.elements_of([one.data for one in messages]), strict=True):
+            try:
+                if isinstance(event, BadValueError):
+                    raise event
+                self._take_event(event, message, hearing)
+            except BadValueError as error:
+                self._set_aside(error, message)
+
+    def _set_aside(self, error: BadValueError, message: Message) -> None:
+        """A message that nobody can use."""
+        self._inlet.set_aside(WAY, self._client, error.reason, str(error), message.data[:400])
+
+    def _take_event(self, event: ElementTree.Element, message: Message, hearing: Hearing) -> None:
+        """One event. Raises `BadValueError` for one that nobody can use."""
+        counts = self._counts
         kind, uid = event.get("type", ""), event.get("uid", "")
         if kind.startswith("t-x-"):
             counts["control"] += 1
@@ -195,7 +220,7 @@ class Peer:
         counts[said.kind] += 1
         if self._who is None and not self._manner.calling and not self._is_its_own(said):
             raise BadValueError("/uid", "not_yours", "it shows no token or certificate: it speaks for one thing alone")
-        shown = message.data.decode(errors="replace") if message.kind == "event" else f"{kind} of {uid}"
+        shown = message.data if message.kind == "event" else f"{kind} of {uid}"
         address = self._address if self._who is None else ""
         server_cot.take(hearing, said, shown, self._who or UNNAMED, address)
 
@@ -259,7 +284,7 @@ class Peer:
         if who.kind != "anyone":
             await audit(node, looked(node, who, "feed", tuple(sorted(viewer.outbox.topics)), self._client))
         try:
-            await self._show(viewer.bell, viewer.outbox.take, Show(node, Sight.of(who)))
+            await self._show(viewer.bell, viewer.outbox.take, Show(self._made, Sight.of(who)))
         finally:
             node.viewers.unwatch(viewer)
             if who.kind != "anyone":
@@ -275,7 +300,7 @@ class Peer:
             urgent, others = show.changed(frames())
             moving.update(dict.fromkeys(others))
             if now_s >= round_s:
-                round_s = now_s + self._manner.every_s
+                round_s = now_s - now_s % self._manner.every_s + self._manner.every_s  # peers are shown it in step
                 moving.update(dict.fromkeys(show.due(now_s)))
                 urgent, moving = urgent.union(moving), {}
             for thing in sorted(urgent, key=_urgency):
@@ -283,6 +308,7 @@ class Peer:
                     self._keep(event)
                 if self._kept_bytes > SENT_BYTES:
                     await self._flush()
+                    await asyncio.sleep(0)
             await self._flush()
             await rung(bell, max(round_s - loop.time(), 0.0))
             bell.clear()
@@ -318,18 +344,14 @@ class Peer:
         kept, self._kept, self._kept_bytes = self._kept, [], 0
         if not kept:
             return
-        self._write_raw(b"".join(map(self._encoded, kept)))
+        self._write_raw(b"".join([self._made.encoded(event, self._version) for event in kept]))
         self._counts["sent"] += len(kept)
         async with asyncio.timeout(DRAIN_S):
             await self._writer.drain()
 
     def _control(self, kind: str, detail: str = "", uid: str = "") -> None:
-        self._write_raw(self._encoded(cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail)))
-
-    def _encoded(self, event: bytes) -> bytes:
-        if self._version == 1:
-            return framed(tak_proto.message_of(ElementTree.fromstring(event)))
-        return cot_items.HEADER + event
+        event = cot_items.control(uid, kind, self._inlet.node.clock.now_ms(), detail)
+        self._write_raw(self._made.encoded(event, self._version))
 
     def _write_raw(self, data: bytes) -> None:
         """Send something; nothing to who has hung up: that would break the line, and with it goes what is unread."""

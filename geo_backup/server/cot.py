@@ -30,7 +30,7 @@ def take(hearing: Hearing, event: cot.CotEvent, message: object, who: Principal,
     named = hearing.named(event.names)
     if named is not None and not speaks_for(who, "report", hearing.node.live_map, named):
         raise BadValueError("/uid", "not_yours", NOT_YOURS)
-    return hearing.read(lambda: event.heard, message, address)
+    return hearing.hear(event.heard, message, address)
 
 
 @routes.post("/cot", status_code=202, responses=may(404, 429))
@@ -53,7 +53,7 @@ async def take_cot_event(
         unit_id = hearing.named(event.names)
         return told({"kind": "other", "unit_id": unit_id, "ignored": event.nothing, "done": done}, 202)
     try:
-        unit_id = take(hearing, event, body.decode(errors="replace"), who)
+        unit_id = take(hearing, event, body, who)
     except BadValueError:
         if units_of(who, "report") is not None:
             raise Problem(403, NOT_YOURS) from None

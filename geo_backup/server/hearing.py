@@ -15,7 +15,7 @@ from geo_backup.errors import BadValueError, LogError
 from geo_backup.events import Event, PositionReported, is_id
 from geo_backup.formats.heard import Heard
 from geo_backup.people import Principal
-from geo_backup.server.access import speaks_for, units_of
+from geo_backup.server.access import speaks_for, speaks_for_all, units_of
 from geo_backup.server.emergencies import Press, Pressed, Source, declare_all, refuse_clear
 from geo_backup.server.intake import Intake
 from geo_backup.server.speaker import said_by
@@ -64,6 +64,8 @@ class Hearing:
         self.way, self.pinned = way, pinned
         self.now_ms = self.node.clock.now_ms()
         self._client, self._who, self._source = client, who, source
+        self._mine, self._said_by = units_of(who, "report"), said_by("unit")
+        self._for_all = speaks_for_all(who, "report", self.node.live_map)
         self._events: list[Event] = []
         self._sent: list[tuple[str, object]] = []
         """Of each position its device and message; the registration of an adopted unit has none."""
@@ -84,13 +86,22 @@ class Hearing:
     def read(
         self, parse: Callable[[], Heard], message: object, address: str = "", port: int = 0, *, device: str = ""
     ) -> str | None:
-        """One message, and whom it is of; None: nobody here is called so. `address` and `port` are where it came from,
-        by a way that says nothing else of its sender; `device` is who sent it, where the message cannot be read."""
-        self.quarantine.heard[self.way] += 1
+        """One message that `parse` makes of what came; see `hear`."""
         try:
-            heard = parse()
+            heard: Heard | BadValueError = parse()
         except BadValueError as error:
-            self._set_aside(device, error.reason, f"{error.field}: {error}", message)
+            heard = error
+        return self.hear(heard, message, address, port, device=device)
+
+    def hear(
+        self, heard: Heard | BadValueError, message: object, address: str = "", port: int = 0, *, device: str = ""
+    ) -> str | None:
+        """One message, and whom it is of; None: nobody here is called so. `address` and `port` are where it came from,
+        by a way that says nothing else of its sender; `device` is who sent it, where the message cannot be read;
+        `message` is what came, text, JSON or bytes, for the quarantine."""
+        self.quarantine.heard[self.way] += 1
+        if isinstance(heard, BadValueError):
+            self._set_aside(device, heard.reason, f"{heard.field}: {heard}", message)
             return None
         device, unit_id = heard.names[0] if heard.names else "", self._unit(heard)
         fix_ms = None if heard.fix is None else heard.fix.fix_ms
@@ -120,10 +131,10 @@ class Hearing:
             self._events.append(
                 PositionReported(
                     received_ms=self.now_ms,
-                    said_by=said_by("unit"),
+                    said_by=self._said_by,
                     unit_id=unit_id,
                     fix=heard.fix,
-                    device_id=device if is_id(device) else self.way,
+                    device_id=device if device == unit_id or is_id(device) else self.way,
                 )
             )
         return caller or unit_id
@@ -188,7 +199,7 @@ class Hearing:
         return called
 
     def _why_unknown(self) -> str:
-        mine = units_of(self._who, "report")
+        mine = self._mine
         if mine is None:
             return UNKNOWN
         units = " and ".join(sorted(mine)) or "no unit"
@@ -198,12 +209,12 @@ class Hearing:
 
     def _unit(self, heard: Heard) -> str | None:
         """The unit that a message is of: one of those that its token speaks for, or one of its names."""
-        units, mine = self.node.live_map.units, units_of(self._who, "report")
+        units, mine = self.node.live_map.units, self._mine
         if mine is not None and len(mine) == 1:
             (only,) = mine
             return only if only in units else None
         unit_id = self.named(heard.names)
-        if unit_id is not None and speaks_for(self._who, "report", self.node.live_map, unit_id):
+        if unit_id is not None and (self._for_all or speaks_for(self._who, "report", self.node.live_map, unit_id)):
             return unit_id
         fit = next((name for name in heard.names if is_id(name)), None)
         if fit in self._new:
@@ -240,4 +251,6 @@ class Hearing:
         return None
 
     def _set_aside(self, device: str, reason: str, words: str, message: object) -> None:
+        if isinstance(message, bytes):
+            message = message.decode(errors="replace")
         self.quarantine.add(self.now_ms, self.way, device, reason, words, json.dumps(message))

@@ -2,7 +2,8 @@
 the application keeps.
 
 A handler says in its own signature what it is handed: `Annotated[Node, Kept("node")]`, or its body as it came, `Taken`.
-FastAPI would solve each of these as a dependency, anew with every request, which takes longer than most handlers.
+FastAPI would solve each of these as a dependency, anew with every request, which takes longer than most handlers. Where
+a handler asks for nothing else and makes its own response, FastAPI is not asked at all when it is called.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geo_backup.wire.told import Taken
 
@@ -36,8 +38,11 @@ class Guarded(APIRoute):
     """A route of an application that has its guard at `app.state.guard`."""
 
     def __init__(self, path: str, endpoint: Handler, **given: Any) -> None:
-        super().__init__(path, handed(endpoint), **given)
+        hands = handed(endpoint)
+        super().__init__(path, hands, **given)
         self._begins = path.partition("{")[0]
+        if requests := _asks_only(endpoint):
+            self.app = _answering(hands, requests)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Nearly every route is passed over on the way to the one that is asked for."""
@@ -49,6 +54,33 @@ class Guarded(APIRoute):
         """Ask the guard, which asks the handler."""
         guard: Guard = scope["app"].state.guard
         await guard(self.name, super().handle, scope, receive, send)
+
+
+def _asks_only(handler: Handler) -> tuple[str, ...]:
+    """The names by which a handler is given the request (`connection` is none of its own), where that is all that it is
+    given beside what is handed in, and it makes its own response; else nothing."""
+    signature = inspect.signature(handler, eval_str=True)
+    made = get_origin(signature.return_annotation) or signature.return_annotation
+    if not (isinstance(made, type) and issubclass(made, Response)):
+        return ()
+    names = []
+    for name, parameter in signature.parameters.items():
+        marks = getattr(parameter.annotation, "__metadata__", ())
+        if parameter.annotation is Request:
+            names.append(name)
+        elif not any(isinstance(mark, (Kept, Taken)) for mark in marks):
+            return ()
+    return ("connection", *names)
+
+
+def _answering(hands: Handler, requests: tuple[str, ...]) -> ASGIApp:
+    """A handler that is given nothing but the request as an application of its own."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await hands(**dict.fromkeys(requests, Request(scope, receive, send)))
+        await response(scope, receive, send)
+
+    return app
 
 
 def handed(handler: Handler) -> Handler:

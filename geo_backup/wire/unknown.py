@@ -14,6 +14,13 @@ from geo_backup.events import ACCURACY_M, COURSE_DEG, SPEED_MPS, Fix
 
 def known(fix: Fix) -> tuple[Fix, tuple[str, ...]]:
     """The fix without what it does not know, and the names of the fields that were said and are unknown."""
+    _, _, _, mps, degrees, metres = fix
+    if (
+        (mps is None or SPEED_MPS[0] <= mps <= SPEED_MPS[1])
+        and (degrees is None or COURSE_DEG[0] <= degrees < COURSE_DEG[1])
+        and (metres is None or ACCURACY_M[0] < metres <= ACCURACY_M[1])
+    ):
+        return fix, ()
     speed = _within(fix.speed_mps, SPEED_MPS)
     course = _within(fix.course_deg, COURSE_DEG)
     accuracy = _within(fix.accuracy_m, ACCURACY_M) or None  # no receiver is right to the last digit: 0 is unknown
@@ -27,14 +34,14 @@ def known(fix: Fix) -> tuple[Fix, tuple[str, ...]]:
 
 def stated(text: object) -> float | None:
     """The number of an optional value: None where nothing is said, NaN (which is unknown) where it is no number."""
-    if text is None or (isinstance(text, str) and not text.strip()):
+    if text is None:
         return None
     if isinstance(text, bool) or not isinstance(text, (int, float, str)):
         return math.nan
     try:
         return float(text)
     except (ValueError, OverflowError):
-        return math.nan
+        return None if isinstance(text, str) and not text.strip() else math.nan
 
 
 def _within(value: float | None, limits: tuple[float, float]) -> float | None:

@@ -1,10 +1,12 @@
 """How many fixes a second come in by a receiver, what the server spends on them, and what is lost?
 
-    python tests/benchmarks/receivers.py [--way udp|tcp|mqtt|tak] [--rate 5000] [--seconds 60] [--units 2000]
+    python tests/benchmarks/receivers.py [--way udp|tcp|mqtt|tak|http|osmand] [--rate 5000] [--seconds 60]
 
 One server process as a user runs it (`geo-backup serve`, log on disk with synchronous=FULL), on one core. The sender is
 a process of its own on another one; so is Mosquitto. Units drive in straight lines, and each fix is a new one. Told
-are: fixes sent, heard and in the log, seconds of processor that the server spent on them, and its memory.
+are: fixes sent, heard and in the log, seconds of processor that the server spent on them, and its memory each ten
+seconds. `http` is a request of one position (`POST /v1/positions`), `osmand` one in a URL, over 64 connections that are
+kept; a connection waits for its answer, so that at a rate that is too high as many are sent as are answered.
 """
 
 from __future__ import annotations
@@ -14,19 +16,25 @@ import atexit
 import json
 import os
 import random
+import re
+import selectors
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 
 import httpx
 
+from geo_backup.formats import mqtt
+
 TICK_S = 0.01
+CLIENTS = 64
 
 
 def rmc(unit: int, at_s: float, lon: float, lat: float) -> bytes:
@@ -41,13 +49,14 @@ def rmc(unit: int, at_s: float, lon: float, lat: float) -> bytes:
 
 def send(way: str, port: int, rate: int, seconds: float, units: int) -> int:
     """Send for so long; how many were sent."""
-    put = {"udp": by_udp, "tcp": by_tcp, "mqtt": by_mqtt, "tak": by_tak}[way](port, units)
+    ways = {"udp": by_udp, "tcp": by_tcp, "mqtt": by_mqtt, "tak": by_tak, "http": by_http, "osmand": by_osmand}
+    put = ways[way](port, units)
     chance = random.Random(1)
     places = [(chance.uniform(11.90, 12.00), chance.uniform(57.67, 57.74)) for _ in range(units)]
     sent, began = 0, time.perf_counter()
     while (gone := time.perf_counter() - began) < seconds:
         due = int(gone * rate)
-        while sent < due:
+        while sent < due and time.perf_counter() - began < seconds:
             unit, turn = sent % units, sent // units
             put(unit, time.time(), places[unit][0] + turn * units / rate * 1.5e-4, places[unit][1])
             sent += 1
@@ -70,18 +79,29 @@ def by_tcp(port: int, units: int) -> Put:
 
 
 def by_mqtt(port: int, units: int) -> Put:
-    from paho.mqtt import client as paho
+    """One client that publishes at QoS 1 for all phones, and waits at the end until the broker has all."""
+    line = socket.create_connection(("127.0.0.1", port))
+    line.sendall(mqtt.connecting("bench", 3, 0, session_s=0, unacknowledged=0))
+    taken, sent = [0], [0]
 
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-    client.max_inflight_messages_set(20_000)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    atexit.register(lambda: last and last[0].wait_for_publish(60))
-    last: list[paho.MQTTMessageInfo] = []
+    def drain() -> None:
+        while data := line.recv(1 << 20):
+            taken[0] += len(data)
+
+    def wait() -> None:
+        until_s = time.monotonic() + 60
+        while taken[0] < 4 * (sent[0] + 1) and time.monotonic() < until_s:  # a packet of four bytes acknowledges each
+            time.sleep(0.01)
+
+    threading.Thread(target=drain, daemon=True).start()
+    atexit.register(wait)
 
     def put(unit: int, at_s: float, lon: float, lat: float) -> None:
         said = {"_type": "location", "tid": "B", "lon": lon, "lat": lat, "tst": round(at_s, 2), "acc": 6, "vel": 36}
-        last[:] = [client.publish(f"owntracks/bench/B{unit}", json.dumps(said), 1)]
+        sent[0] += 1
+        topic, number = f"owntracks/bench/B{unit}".encode(), sent[0] % 65_535 + 1
+        body = len(topic).to_bytes(2, "big") + topic + number.to_bytes(2, "big") + json.dumps(said).encode()
+        line.sendall(bytes((0x32, len(body) & 0x7F | 0x80, len(body) >> 7)) + body)
 
     return put
 
@@ -97,10 +117,7 @@ def by_tak(port: int, units: int) -> Put:
     threading.Thread(target=drain, daemon=True).start()
 
     def put(unit: int, at_s: float, lon: float, lat: float) -> None:
-        at, stale = (
-            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(s)) + f".{int(s * 1000) % 1000:03d}Z"
-            for s in (at_s, at_s + 60)
-        )
+        at, stale = stamp(at_s), stamp(at_s + 60)
         line.sendall(
             f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<event version="2.0" uid="B{unit}"'
             f' type="a-f-G-U-C" how="m-g" time="{at}" start="{at}" stale="{stale}">'
@@ -112,6 +129,77 @@ def by_tak(port: int, units: int) -> Put:
         )
 
     return put
+
+
+def by_http(port: int, units: int) -> Put:
+    """One position a request."""
+    clients = Clients(port)
+
+    def put(unit: int, at_s: float, lon: float, lat: float) -> None:
+        said = {"unit_id": f"B{unit}", "fix_time": stamp(at_s), "lon": lon, "lat": lat, "speed_mps": 10.0}
+        body = json.dumps({"positions": [{**said, "course_deg": 90.0, "accuracy_m": 6.0}]}).encode()
+        head = f"POST /v1/positions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        clients.ask(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+
+    return put
+
+
+def by_osmand(port: int, units: int) -> Put:
+    """One position a request, as OsmAnd sends it."""
+    clients = Clients(port)
+
+    def put(unit: int, at_s: float, lon: float, lat: float) -> None:
+        query = f"id=B{unit}&timestamp={int(at_s * 1000)}&lat={lat}&lon={lon}&speed=19.4&bearing=90&accuracy=6&batt=81"
+        clients.ask(f"GET /v1/osmand?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+    return put
+
+
+class Clients:
+    """Connections that are kept, each for one request at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._all = [socket.create_connection(("127.0.0.1", port)) for _ in range(CLIENTS)]
+        self._free, self._asked_s = deque(self._all), dict[socket.socket, float]()
+        self._answers = selectors.DefaultSelector()
+        for one in self._all:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._answers.register(one, selectors.EVENT_READ, bytearray())
+        self.took_s: list[float] = []
+        atexit.register(self._say)
+
+    def ask(self, request: bytes) -> None:
+        """Send a request, as soon as a connection is free for it."""
+        while not self._free:
+            self._hear()
+        one = self._free.popleft()
+        self._asked_s[one] = time.perf_counter()
+        one.sendall(request)
+        self._hear(0.0)
+
+    def _hear(self, timeout_s: float | None = None) -> None:
+        for key, _ in self._answers.select(timeout_s):
+            line: socket.socket = key.fileobj  # type: ignore[assignment]
+            key.data.extend(line.recv(65_536))
+            head, ended, body = key.data.partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head)
+            if ended and length and len(body) >= int(length[1]):
+                assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")), bytes(key.data)
+                assert b'"refused":[{' not in body, bytes(body)
+                key.data.clear()
+                self.took_s.append(time.perf_counter() - self._asked_s.pop(line))
+                self._free.append(line)
+
+    def _say(self) -> None:
+        while self._asked_s:
+            self._hear()
+        took_ms = sorted(one * 1e3 for one in self.took_s)
+        at = {share: took_ms[int(share * (len(took_ms) - 1))] for share in (0.5, 0.99)}
+        print(f"answered after {at[0.5]:.1f} ms (median), {at[0.99]:.1f} ms (p99)", file=sys.stderr)
+
+
+def stamp(at_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s)) + f".{int(at_s * 1000) % 1000:03d}Z"
 
 
 def void(_: object) -> None:
@@ -127,16 +215,15 @@ def spent(pid: int) -> tuple[float, float]:
 
 def figures(url: str, way: str) -> tuple[float, dict[str, float]]:
     lines = httpx.get(f"{url}/metrics", trust_env=False, timeout=30).text.splitlines()
-    heard = sum(
-        float(line.split()[1]) for line in lines if line.startswith(f'geo_backup_tracker_messages_total{{way="{way}"')
-    )
+    name = "geo_backup_positions_total" if way == "http" else f'geo_backup_tracker_messages_total{{way="{way}"'
+    heard = sum(float(line.split()[1]) for line in lines if line.startswith(name))
     rest = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if f'way="{way}"' in line}
     return heard, rest
 
 
 def called(url: str, way: str, port: int) -> float | None:
     """Milliseconds until a call for help is told; None by a way that has none."""
-    if way == "mqtt":
+    if way in ("mqtt", "http", "osmand"):
         return None
     days, second = divmod(int(time.time()) - 315_964_800, 86_400)
     frame = f">REV01{days // 7:04d}{days % 7}{second:05d}+5772150+0119560000000012;ID=HELP-1<".encode()
@@ -154,11 +241,12 @@ def called(url: str, way: str, port: int) -> float | None:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--way", choices=("udp", "tcp", "mqtt", "tak"), default="udp")
+    ask.add_argument("--way", choices=("udp", "tcp", "mqtt", "tak", "http", "osmand"), default="udp")
     ask.add_argument("--rate", type=int, default=5_000)
     ask.add_argument("--seconds", type=float, default=60.0)
     ask.add_argument("--units", type=int, default=2_000)
-    ask.add_argument("--broker", default="", help="Lines for Mosquitto's configuration, with commas between them.")
+    paper = "max_inflight_messages 2000,max_queued_messages 100000"
+    ask.add_argument("--broker", default=paper, help="Lines for Mosquitto's configuration, with commas between them.")
     ask.add_argument("--send", type=int, help=argparse.SUPPRESS)
     ask.add_argument("--profile", type=Path, help="Write what py-spy sees of the server here.")
     told = ask.parse_args()
@@ -174,15 +262,17 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     from tests.receivers.broker import Broker
     from tests.running import Server, events_in, free_port
 
-    broker = Broker(free_port(), "max_queued_messages 1000000\n" + told.broker.replace(",", "\n"))
+    broker = Broker(free_port(), told.broker.replace(",", "\n"))
     port = broker.port
     if told.way == "mqtt":
         broker.start()
     config = folder / "geo.toml"
     modems = "" if told.way == "tak" else "\npanic_events = [1]"
     keys = f'url = "mqtt://127.0.0.1:{port}"' if told.way == "mqtt" else f"port = {port}{modems}"
-    config.write_text(f"[receivers.{told.way}]\n{keys}\n")
+    by_http = told.way in ("http", "osmand")
+    config.write_text("" if by_http else f"[receivers.{told.way}]\n{keys}\n")
     server = Server(folder / "log.sqlite", ("--adopt-unknown", "--config", str(config))).start()
+    port = server.port if by_http else port
     assert server.process is not None
     pid = server.process.pid
     try:
@@ -210,12 +300,16 @@ def run(told: argparse.Namespace, folder: Path) -> None:
                 ]
             )
         sender = subprocess.Popen([*command, str(told.seconds)], stdout=subprocess.PIPE)
-        alarm_ms, sizes_mb = None, list[float]()
-        for tenth in range(1, 10):
-            time.sleep(told.seconds / 10)
-            sizes_mb.append(spent(pid)[1])
-            if tenth == 7:
+        calm_s = calm = 0.0
+        alarm_ms, sizes_mb, began_s = None, list[float](), time.perf_counter()
+        moments = sorted([(0.7 * told.seconds, True), *((s, False) for s in range(10, int(told.seconds), 10))])
+        for at_s, calls in moments:
+            time.sleep(max(began_s + at_s - time.perf_counter(), 0.0))
+            if calls:
+                calm_s, calm = spent(pid)[0] - cpu_s, figures(server.url, told.way)[0] - before
                 alarm_ms = called(server.url, told.way, port)
+            else:
+                sizes_mb.append(spent(pid)[1])
         sent = int(sender.communicate()[0])
         last, heard = -1.0, figures(server.url, told.way)[0]
         while heard != last:
@@ -229,8 +323,11 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         print(
             f"server: {(after_s - cpu_s) / told.seconds:.0%} of one core, {(after_s - cpu_s) / sent * 1e6:.0f} us a fix"
         )
+        print(f"  until the call for help {calm_s / calm * 1e6:.0f} us a fix")
         grown = " ".join(f"{one:.0f}" for one in sizes_mb)
-        print(f"memory: {mb:.0f} MB before, on the way {grown}, {after_mb:.0f} MB after")
+        print(f"memory (MB): {mb:.0f} before, each 10 s {grown}, {after_mb:.0f} after")
+        kinds = re.findall(r"(Rss\w+):\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        print("  of it " + ", ".join(f"{name} {int(kb) / 1e3:.0f}" for name, kb in kinds))
         if alarm_ms is not None:
             print(f"a call for help amid them: in the list of emergencies after {alarm_ms:.0f} ms")
         for name, value in rest.items():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import os
+import re
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ import pytest
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog import Limits, LogState, is_log, open_log, sqlite, sqlite_rows
 from geo_backup.eventlog.sqlite import SqliteLog
-from geo_backup.events import PositionReported
+from geo_backup.events import Fix, PositionReported
+from geo_backup.wire import facts
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
 from tests.running import in_time
 
@@ -55,6 +59,24 @@ def test_a_follower_that_lags_past_the_memory_reads_on_from_the_file(
         log.close()
 
     asyncio.run(story())
+
+
+ODD = [None, True, 0, 1, -1, 2**61, 2**70, -0.0, 1.5, -180.5, math.nan, math.inf, 1e301, "", "P1", "\ud800", "ä", ()]
+
+
+@pytest.mark.parametrize("name", ["unit_id", "device_id", "said_by", "received_ms", "fix", *Fix._fields])
+def test_what_cannot_be_written_is_refused_however_quickly_it_is_looked_at(name: str) -> None:
+    good = ping("P1", 1)
+    for value in ODD:
+        changed = {"fix": good.fix._replace(**{name: value})} if name in Fix._fields else {name: value}
+        event = replace(good, **changed)
+        try:
+            facts.check(event)
+        except LogError as error:
+            with pytest.raises(LogError, match=re.escape(str(error))):
+                sqlite_rows.encoded([event])
+        else:
+            assert sqlite_rows.encoded([event])[0][-6:] == event.fix
 
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:

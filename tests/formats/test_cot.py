@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from geo_backup.errors import BadValueError
 from geo_backup.formats import cot
+from geo_backup.formats.tak_stream import Splitter
 
 NOW = "2026-11-27T07:00:00Z"
 LATER = "2026-11-27T07:02:00Z"
@@ -134,3 +137,22 @@ def test_any_attributes_are_read_or_refused_in_words(said: dict[str, str]) -> No
 def test_any_bytes_are_read_or_refused_in_words(data: bytes) -> None:
     with pytest.raises(BadValueError):
         cot.parse(data)
+
+
+SCRAPS = (
+    "<event ", "<event>", "<event/>", "</event>", f"</event{' ' * 50}>", "<event a='", '"', ">", "/>", "<a>", "</a>",
+    "<b:c/>", " xmlns:b='d'", "<?x ", "?>", "<!--", "-->", "<![CDATA[", "]]>", "&lt;", "&b;", "<all>", "</all>", " t ",
+    "\0", "\xff", '<event uid="A"><point lat="1"/></event>',
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=30))
+def test_events_read_together_are_what_each_is_alone(scraps: list[str]) -> None:
+    stream = Splitter().feed("".join(scraps).encode("latin-1"))
+    events = [one.data for one in stream if one.kind == "event"]
+    for data, found in zip(events, cot.elements_of(events), strict=True):
+        if isinstance(found, BadValueError):
+            with pytest.raises(BadValueError, match=re.escape(str(found))):
+                cot.element_of(data)
+        else:
+            assert ElementTree.tostring(found) == ElementTree.tostring(cot.element_of(data))

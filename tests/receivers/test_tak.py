@@ -20,7 +20,7 @@ from geo_backup.formats.tak_stream import Splitter, framed
 from geo_backup.receivers import tak_peer
 from geo_backup.receivers.tak import Tak
 from tests.asking import BRIDGE, new_incident, new_unit, report
-from tests.receivers.talking import Client, event, unsent
+from tests.receivers.talking import Client, at, event, unsent
 from tests.running import ServerInThread, eventually, in_time
 from tests.server.test_backup import fleet
 
@@ -44,6 +44,15 @@ def test_a_client_moves_its_unit_and_sees_the_others(http: httpx.Client, tak: Ta
     client.send(event("a-f-G-U-C", "ANDROID-1", lon=11.965, lat=57.701, detail='<contact callsign="Adam 71"/>'))
     eventually(lambda: place(http, unit_id) == [11.965, 57.701], "the unit at its new place")
     assert 'callsign="Adam 71"' in client.hears(f'uid="geo-backup.{unit_id}".*lon="11.965')
+
+
+def test_all_peers_are_shown_where_a_unit_is_at_last(http: httpx.Client, tak: Tak) -> None:
+    unit_id = new_unit(http)
+    clients = [Client(tak.port or 0) for _ in range(3)]
+    for step in range(40):
+        report(http, {"unit_id": unit_id, "lon": 11.9 + step * 1e-4, "lat": 57.7, "fix_time": at(step * 0.5)})
+    for client in clients:
+        client.hears(f'uid="geo-backup.{unit_id}".*lon="{11.9 + 39e-4:.7f}"')
 
 
 def test_a_panic_alarms_within_a_second_and_its_cancel_ends_nothing(http: httpx.Client, tak: Tak) -> None:
