@@ -1,7 +1,12 @@
-"""How often a property is tried. `.ci/long` tries each as often as its test says; every other run a quarter of that."""
+"""How much is tried. `.ci/long` tries a property as often as its test says and every case of a list; every other run
+tries it a quarter as often, and some cases."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 OF_ITSELF = 100
@@ -13,6 +18,12 @@ def register() -> None:
     settings.register_profile("long", settings(max_examples=OF_ITSELF))
     settings.register_profile("short", settings(max_examples=OF_ITSELF // 4))
     settings.load_profile("short")
+
+
+def cases(every: Iterable[Any], usual: Iterable[Any]) -> list[Any]:
+    """To parametrize by: the usual ones in every run, the others in `.ci/long`."""
+    usual = list(usual)
+    return [one if one in usual else pytest.param(one, marks=pytest.mark.long) for one in every]
 
 
 def rounds(whole: int) -> int:

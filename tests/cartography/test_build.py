@@ -18,6 +18,7 @@ from geo_backup.cartography.build import Credit, build_map
 from geo_backup.errors import MapError
 from geo_backup.places.store import OWN_FILE
 from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork, content_id
+from tests.rounds import cases
 
 from .drawing import Drawing
 
@@ -266,7 +267,7 @@ SIGNED: dict[str, dict[int, tuple[int, int]]] = {
 
 
 @needs_data
-@pytest.mark.parametrize("area", ["monaco", pytest.param("heidelberg", marks=pytest.mark.long)])
+@pytest.mark.parametrize("area", cases(SIGNED, ["monaco"]))
 def test_real_ways_are_read_as_they_are_signed(tmp_path: Path, area: str) -> None:
     build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / area, tiles=False)
     network = RoadNetwork.load(tmp_path / area)

@@ -30,7 +30,7 @@ from geo_backup.roads.profile import PROFILES, RESPONSE, ROUTINE
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle
-from tests.rounds import rounds
+from tests.rounds import cases, rounds
 
 from .drawing import Drawing
 
@@ -543,9 +543,6 @@ LIECHTENSTEIN = [
 ]  # fmt: skip
 
 
-MORE_PROFILES = sorted(set(PROFILES) - {"response", "foot"})
-
-
 @pytest.fixture(scope="module")
 def liechtenstein(tmp_path_factory: pytest.TempPathFactory) -> RoadNetwork:
     folder = tmp_path_factory.mktemp("maps") / "liechtenstein"
@@ -585,9 +582,7 @@ def test_no_legal_car_in_liechtenstein_drives_what_is_forbidden(liechtenstein: R
 
 
 @needs_data
-@pytest.mark.parametrize(
-    "profile", ["response", "foot", *(pytest.param(name, marks=pytest.mark.long) for name in MORE_PROFILES)]
-)
+@pytest.mark.parametrize("profile", cases(sorted(PROFILES), ("response", "foot")))
 def test_fields_over_twins_equal_the_oracle(liechtenstein: RoadNetwork, profile: str) -> None:
     network, weights = liechtenstein, weigh(liechtenstein, PROFILES[profile])
     graph, probe = oracle.expanded(weights), Probe(Metric(weights))

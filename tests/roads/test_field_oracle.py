@@ -22,7 +22,7 @@ from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle
 from tests.roads.tiny import Street, draw
-from tests.rounds import rounds
+from tests.rounds import cases, rounds
 
 HOUR = 3_600_000
 NAMES = "abcdefghij"
@@ -148,8 +148,8 @@ def gothenburg() -> RoadNetwork:
     return RoadNetwork.load(GOTHENBURG)
 
 
-@pytest.mark.parametrize("targets", [1, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("targets", cases((1, 20), [1]))
+@pytest.mark.parametrize("profile", cases(sorted(PROFILES), ("response", "foot")))
 def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str, targets: int) -> None:
     rng = np.random.default_rng(7)
     weights = weigh(gothenburg, PROFILES[profile])

@@ -20,6 +20,7 @@ from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.asking import at, problem, unit_body
 from tests.cartography.drawing import Drawing
 from tests.roads.tiny import from_local_m
+from tests.rounds import cases
 from tests.running import GOTHENBURG, Command, Server, ServerInThread, events_in, eventually
 from tests.told import Told
 
@@ -184,7 +185,7 @@ def test_the_command_line_says_what_is_missing(folder: Path, tmp_path: Path, com
 
 
 @needs_data
-@pytest.mark.parametrize("area", ["monaco", pytest.param("heidelberg", marks=pytest.mark.long)])
+@pytest.mark.parametrize("area", cases(("monaco", "heidelberg"), ["monaco"]))
 def test_etas_in_a_city_change_as_worked_out_by_hand(tmp_path: Path, area: str) -> None:
     """The nodes of the longest street between two junctions, as pyosmium reads them, at 12 km/h."""
     import osmium
