@@ -227,14 +227,14 @@ def _follow(
         # NaN compares false
         if not (abs(xs[n]) < 1e9 and abs(ys[n]) < 1e9):
             continue
-        count = weigh_states(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece[n], near[n], belief[n])
-        if count == 0 or near[n, 0, 0] > rules.off_road_m + snap.slack_m(accuracy_m[n]):
+        states = weigh_states(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece[n], near[n], belief[n])
+        if states == 0 or near[n, 0, 0] > rules.off_road_m + snap.slack_m(accuracy_m[n]):
             continue
-        found[n] = count
+        found[n] = states
         if n > 0 and found[n - 1] > 0 and not broken[n]:
             wide = max(snap.ease(accuracy_m[n], rules), snap.ease(accuracy_m[n - 1], rules))
             step(grid, roads, rules, xs[n - 1], ys[n - 1], xs[n], ys[n], wide, found[n - 1], piece[n - 1], near[n - 1],
-                 belief[n - 1], count, piece[n], near[n], belief[n], back[n], room)  # fmt: skip
+                 belief[n - 1], states, piece[n], near[n], belief[n], back[n], room)  # fmt: skip
     chosen = _choose(fix_ms, broken, found, belief, back, lag_ms)
     edge, fraction = np.full(fixes, -1, np.int32), np.zeros(fixes, np.int32)
     off_m, joined = np.full(fixes, np.nan), np.zeros(max(0, fixes - 1), np.bool_)

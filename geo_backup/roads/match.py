@@ -245,7 +245,7 @@ def step(
     loose = looseness(air_m, wide, rules)
     done = np.zeros(2 * PLACES, np.bool_)
     while True:
-        i: Number = np.int64(-1)  # the likeliest first: the search of others then ends the sooner
+        i = -1  # the likeliest first: the search of others then ends the sooner
         for k in range(2 * found0):
             if not done[k] and belief0[k] < np.inf and (i < 0 or belief0[k] < belief0[i]):
                 i = k
