@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from geo_backup import cli
-from tests.running import Failed, Server, ServerInThread
+from tests.rounds import register
+from tests.running import Command, Done, Failed, Server, ServerInThread
 from tests.told import Told
 
+register()
 COMPILE = "from geo_backup.roads import warm; warm.warm_{}()"
 
 
@@ -64,23 +67,32 @@ def _nothing_left_out(report: Report) -> Report:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command in this process: its standard output, or `Failed` with its one line."""
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process: its exit code, and what it printed. `given` is what it reads."""
 
     monkeypatch.setattr(cli, "_leave_threads", lambda code: None)  # it would end the process of all tests
 
-    def run(*args: object) -> str:
+    def command(*args: object, given: str = "") -> Done:
         monkeypatch.setattr(sys, "argv", ["geo-backup", *map(str, args)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
         capsys.readouterr()
-        try:
+        with pytest.raises(SystemExit) as end:
             cli.main()
-            code: Any = 0
-        except SystemExit as end:
-            code = end.code
         out, err = capsys.readouterr()
-        if code not in (0, None):
-            assert "Traceback" not in err
-            raise Failed(f"{err or out}")
+        assert "Traceback" not in err
+        return Done(int(end.value.code or 0), out, err)
+
+    return command
+
+
+@pytest.fixture
+def run(command: Command) -> Any:
+    """Run a command in this process: its standard output, or `Failed` with its one line."""
+
+    def run(*args: object) -> str:
+        code, out, err = command(*args)
+        if code:
+            raise Failed(err or out)
         return out
 
     return run

@@ -21,12 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx
 import scipy.optimize  # noqa: F401  as a server has it soon after its start: the first decision waits for it
 import uvloop
 
+from geo_backup.demo.scene import set_scene
 from geo_backup.eventlog import open_log
 from geo_backup.events import Event
 from geo_backup.node import Node
@@ -55,6 +56,17 @@ CENTRE = (11.9700, 57.7000)
 START_S = 300.0
 """The first start on a machine compiles the kernels."""
 T = TypeVar("T")
+
+
+class Done(NamedTuple):
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
 
 
 class Failed(Exception):
@@ -187,6 +199,8 @@ class ServerInThread(Server):
     """It may have a second machine, or be one; `env` has its token."""
     speakers: Speakers | None = None
     intake: Intake | None = None
+    vehicles: int = 0
+    """So many of the demo drive on it."""
     node: Node | None = None
 
     _ready: threading.Event = field(default_factory=threading.Event)
@@ -266,6 +280,7 @@ class ServerInThread(Server):
                 await one_of.settle()
             await node.start()
             steering = ReplaySession(node, None) if mode == "replay" else None
+            scene = (await set_scene(node, self.vehicles, 1),) if self.vehicles else ()
         except BaseException:
             node.log.close()
             raise
@@ -282,7 +297,7 @@ class ServerInThread(Server):
         )
         self.speakers, self.intake = app.state.speakers, app.state.intake
         watch = partial(keep_watch, node, app.state.speakers)
-        beside = (until_told, watch, *(beside_of(self.receivers, app.state) if self.receivers else ()))
+        beside = (until_told, watch, *scene, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         if one_of is not None:
             beside = (*beside, partial(keep_pair, node, one_of))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
@@ -292,6 +307,11 @@ class ServerInThread(Server):
         log.url = self.url
         calls = WebsocketCalls(self.env.get("GEO_BACKUP_PAIR_TOKEN"))
         return Pair(log, calls, lambda: time.time_ns() // 1_000_000, roster=self.roster)
+
+
+def hurried(times: int) -> Clock:
+    """The clock of a demo, whose time runs so many times as fast as any other."""
+    return Clock("simulated", steady_ms=lambda: times * time.monotonic_ns() // 1_000_000)
 
 
 def events_in(log: Path) -> list[Event]:

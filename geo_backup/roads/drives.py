@@ -227,20 +227,21 @@ def _follow(
         # NaN compares false
         if not (abs(xs[n]) < 1e9 and abs(ys[n]) < 1e9):
             continue
-        count = weigh_states(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece[n], near[n], belief[n])
-        if count == 0 or near[n, 0, 0] > rules.off_road_m + snap.slack_m(accuracy_m[n]):
+        states = weigh_states(grid, rules, xs[n], ys[n], course_deg[n], accuracy_m[n], piece[n], near[n], belief[n])
+        if states == 0 or near[n, 0, 0] > rules.off_road_m + snap.slack_m(accuracy_m[n]):
             continue
-        found[n] = count
+        found[n] = states
         if n > 0 and found[n - 1] > 0 and not broken[n]:
             wide = max(snap.ease(accuracy_m[n], rules), snap.ease(accuracy_m[n - 1], rules))
             step(grid, roads, rules, xs[n - 1], ys[n - 1], xs[n], ys[n], wide, found[n - 1], piece[n - 1], near[n - 1],
-                 belief[n - 1], count, piece[n], near[n], belief[n], back[n], room)  # fmt: skip
+                 belief[n - 1], states, piece[n], near[n], belief[n], back[n], room)  # fmt: skip
     chosen = _choose(fix_ms, broken, found, belief, back, lag_ms)
     edge, fraction = np.full(fixes, -1, np.int32), np.zeros(fixes, np.int32)
     off_m, joined = np.full(fixes, np.nan), np.zeros(max(0, fixes - 1), np.bool_)
     start = np.zeros(max(1, fixes), np.int64)
     parts: Number = np.empty((64 + 4 * fixes, 4), np.int64)
-    count, reached = 0, 0
+    count: Number = np.int64(0)
+    reached = 0
     for n in range(fixes):
         j = chosen[n]
         if j >= 0:
@@ -254,7 +255,9 @@ def _follow(
         if i >= 0 and j >= 0 and not broken[n]:
             if parts.shape[0] - count < room.label_m.size + 3:
                 more = np.empty((2 * parts.shape[0] + room.label_m.size + 3, 4), np.int64)
-                more[:count] = parts[:count]
+                for p in range(count):  # row by row: what checks two shapes takes as long to compile as all the rest
+                    for c in range(4):
+                        more[p, c] = parts[p, c]
                 parts = more
             if n == 1 or not joined[n - 2]:
                 reached = fraction[n - 1]
@@ -369,7 +372,8 @@ def _spread(
         if way:
             joined[b - 1] = True
             for k in range(part, end):
-                parts[count] = parts_u[k]
+                for c in range(4):
+                    parts[count, c] = parts_u[k, c]
                 if k == part:
                     parts[count, 1], parts[count, 3] = at, START
                 count += 1

@@ -26,6 +26,7 @@ from geo_backup.events import DriveMeasured, Event
 from geo_backup.roads.foretold import Foretold, figures
 from geo_backup.roads.punctuality import Kept, Punctuality
 from geo_backup.rules import PaceRules
+from tests.rounds import rounds
 from tests.stories import any_story, ms, opened, part, ping, unit
 
 CV = 0.25
@@ -66,7 +67,7 @@ def test_a_drive_is_held_against_what_was_known_when_it_began() -> None:
     assert under_way.by["trust"]["assumed"]["drives"] == 31, "the thirtieth had not ended when it began"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=rounds(25))
 @given(st.lists(st.tuples(st.integers(60, 900), st.integers(60, 1_800)), min_size=1, max_size=60))
 def test_the_figures_are_those_of_learning(drives: list[tuple[int, int]]) -> None:
     known, told = Punctuality(), []

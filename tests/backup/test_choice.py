@@ -15,6 +15,7 @@ from geo_backup.backup.greedy import greedy
 from geo_backup.backup.requirement import NOT_AT_ALL, fill, remaining
 from geo_backup.events import ANY, Need
 from geo_backup.roads.kernel import INF_MS
+from tests.rounds import rounds
 
 SKILLS = ("patrol", "k-9", "ALS", "engine")
 
@@ -130,7 +131,7 @@ def lawful(choice: Choice, requests: list[Request], fleet: Fleet) -> None:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(150), deadline=None)
 def test_exact_is_the_best_of_all_and_greedy_no_better(case: tuple[list[Request], Fleet, int]) -> None:
     requests, fleet, bucket_ms = case
     first, best = greedy(requests, fleet, bucket_ms), exact(requests, fleet, bucket_ms)
@@ -147,7 +148,7 @@ def test_exact_is_the_best_of_all_and_greedy_no_better(case: tuple[list[Request]
 
 
 @given(cases())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=rounds(50), deadline=None)
 def test_the_same_inputs_give_the_same_answer(case: tuple[list[Request], Fleet, int]) -> None:
     requests, fleet, bucket_ms = case
     assert exact(requests, fleet, bucket_ms) == exact(requests, fleet, bucket_ms)

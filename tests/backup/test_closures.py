@@ -29,6 +29,7 @@ from tests.backup.test_ranking import Scene, ids, position, rows
 from tests.roads import oracle
 from tests.roads.test_field_oracle import networks
 from tests.roads.tiny import Street, draw, edge_of, place
+from tests.rounds import rounds
 from tests.running import GOTHENBURG
 from tests.stories import ms, opened, tell, unit
 
@@ -313,7 +314,7 @@ def closures(make: st.DrawFn, network: RoadNetwork, closure_id: str, now_s: int)
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(150), deadline=None)
 @given(st.data())
 def test_opened_and_lifted_in_any_order_the_fields_are_those_of_a_new_reader(data: st.DataObject) -> None:
     network = data.draw(networks())

@@ -28,6 +28,7 @@ from geo_backup.events import (
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.roads.network import RoadNetwork, WayFlag
 from tests.roads.tiny import Street, draw, place
+from tests.rounds import rounds
 from tests.stories import ms, opened, part, status, tell
 
 XY = tuple[float, float]
@@ -350,7 +351,7 @@ HAPPENINGS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 @given(st.lists(st.lists(HAPPENINGS, min_size=1, max_size=4), max_size=12))
 def test_after_many_updates_a_standing_equals_a_new_one(story: list[list[Event]]) -> None:
     live_map, standing = LiveMap(), Standing(CITY)

@@ -13,6 +13,7 @@ from geo_backup.events import Event, NetworkAdopted, RulesAdopted
 from geo_backup.live_map.state import GENERATION
 from geo_backup.wire import decisions
 from tests.backup.test_ranking import Scene, position, river
+from tests.rounds import rounds
 from tests.stories import ms, opened, part, status
 
 NAMES = ("a", "b", "c")
@@ -53,7 +54,7 @@ def test_a_ranking_goes_by_what_crews_have_shown() -> None:
     assert turnouts(scene) == dict.fromkeys(NAMES, 60_000)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=rounds(20), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 300)), max_size=8))
 def test_what_follows_equals_what_is_begun_anew_and_what_is_on_record(taken: list[tuple[str, int]]) -> None:
     scene = scene_of()

@@ -18,6 +18,7 @@ from geo_backup.cartography.build import Credit, build_map
 from geo_backup.errors import MapError
 from geo_backup.places.store import OWN_FILE
 from geo_backup.roads.network import ARRAYS, EdgeFlag, RoadNetwork, content_id
+from tests.rounds import cases
 
 from .drawing import Drawing
 
@@ -229,13 +230,16 @@ def test_a_cut_off_extract(tmp_path: Path) -> None:
 
 
 @needs_data
-def test_a_real_city_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("area", "junctions"), [("monaco", 1_000), pytest.param("porto-centre", 2_000, marks=pytest.mark.long)]
+)
+def test_a_real_city_twice(tmp_path: Path, area: str, junctions: int) -> None:
     from pmtiles.reader import MmapSource, Reader, all_tiles
 
     for name in ("one", "two"):
-        summary = build_map(DATA / "maps" / "porto-centre.osm.pbf", tmp_path / name)
+        summary = build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / name)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    assert summary.junctions > 2_000
+    assert summary.junctions > junctions
     with (tmp_path / "one" / "basemap.pmtiles").open("rb") as file:
         source = MmapSource(file)
         metadata = Reader(source).metadata()
@@ -263,7 +267,7 @@ SIGNED: dict[str, dict[int, tuple[int, int]]] = {
 
 
 @needs_data
-@pytest.mark.parametrize("area", SIGNED)
+@pytest.mark.parametrize("area", cases(SIGNED, ["monaco"]))
 def test_real_ways_are_read_as_they_are_signed(tmp_path: Path, area: str) -> None:
     build_map(DATA / "maps" / f"{area}.osm.pbf", tmp_path / area, tiles=False)
     network = RoadNetwork.load(tmp_path / area)

@@ -10,6 +10,7 @@ from geo_backup.cartography.dissection import dissected
 from geo_backup.roads.hierarchy import Hierarchy
 from geo_backup.roads.network import RoadNetwork
 from tests.roads.test_field_oracle import GOTHENBURG
+from tests.rounds import rounds
 
 
 def test_the_one_bridge_comes_first() -> None:
@@ -29,7 +30,7 @@ def test_the_one_bridge_comes_first() -> None:
     assert {frozenset(first), frozenset(second)} == {frozenset(range(5)), frozenset(range(5, 10))}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(200), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40), st.booleans())
 def test_every_piece_has_its_place(pieces: list[tuple[int, int]], all_at_one_place: bool) -> None:
     x = np.zeros(13) if all_at_one_place else np.arange(13) * 7.0 % 13

@@ -160,10 +160,12 @@ def test_a_restriction_that_traps_leaves_the_u_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("area", "relations", "outcomes"),
     [
-        ("heidelberg", 476, {"applied": 461, "needless": 4, "unmatched": 11}),
+        pytest.param("heidelberg", 476, {"applied": 461, "needless": 4, "unmatched": 11}, marks=pytest.mark.long),
         ("liechtenstein", 85, {"applied": 76, "via_way": 7, "malformed": 1, "unmatched": 1}),
         ("monaco", 45, {"applied": 43, "unmatched": 2}),
-        ("porto", 357, {"applied": 336, "via_way": 1, "malformed": 15, "unmatched": 5}),
+        pytest.param(
+            "porto", 357, {"applied": 336, "via_way": 1, "malformed": 15, "unmatched": 5}, marks=pytest.mark.long
+        ),
     ],
 )
 def test_real_restrictions_are_all_accounted_for(

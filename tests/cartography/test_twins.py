@@ -30,6 +30,7 @@ from geo_backup.roads.profile import PROFILES, RESPONSE, ROUTINE
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle
+from tests.rounds import cases, rounds
 
 from .drawing import Drawing
 
@@ -407,7 +408,7 @@ def questions(make: st.DrawFn) -> Question:
     return tail, turn_from, turn_to, rules
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(questions(), st.data())
 def test_every_drive_finds_the_turns_that_are_forbidden_after_it(question: Question, data: st.DataObject) -> None:
     """Whatever was driven, a turn is marked exactly when some rule's path was driven last and forbids it."""
@@ -479,7 +480,7 @@ def towns(make: st.DrawFn) -> Ways:
     return ways
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(towns(), st.data())
 def test_every_drive_through_a_town_obeys_the_signs(ways: Ways, data: st.DataObject) -> None:
     assembled = assemble(ways)
@@ -581,7 +582,7 @@ def test_no_legal_car_in_liechtenstein_drives_what_is_forbidden(liechtenstein: R
 
 
 @needs_data
-@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("profile", cases(sorted(PROFILES), ("response", "foot")))
 def test_fields_over_twins_equal_the_oracle(liechtenstein: RoadNetwork, profile: str) -> None:
     network, weights = liechtenstein, weigh(liechtenstein, PROFILES[profile])
     graph, probe = oracle.expanded(weights), Probe(Metric(weights))

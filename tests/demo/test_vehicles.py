@@ -22,6 +22,7 @@ from geo_backup.roads.network import EdgeFlag, RoadNetwork
 from geo_backup.roads.profile import RESPONSE
 from geo_backup.roads.snap import snap_place, snap_units
 from geo_backup.roads.weights import Weights, weigh
+from tests.rounds import cases
 
 MAP = Path(__file__).parents[2] / "maps" / "gothenburg"
 START = 1_795_000_000_000
@@ -167,7 +168,8 @@ def send_the_first(
     return unit_id
 
 
-def test_two_hundred_etas_at_assignment_come_true_by_the_report_that_users_run(network: RoadNetwork) -> None:
+@pytest.mark.parametrize("waves", cases((3, 10), [3]))
+def test_etas_at_assignment_come_true_by_the_report_that_users_run(network: RoadNetwork, waves: int) -> None:
     """Calls at any place within 60 m of a road, so that some crews walk the last stretch; units on their beats."""
     weights = weigh(network, RESPONSE)
     fields: dict[str, ArrivalField] = {}
@@ -176,7 +178,7 @@ def test_two_hundred_etas_at_assignment_come_true_by_the_report_that_users_run(n
     random = np.random.default_rng(3)
     main = np.flatnonzero(np.asarray(network.edge_flags) & int(EdgeFlag.MAIN))
     per_lon, per_lat = network.metres_per_deg
-    for wave in range(10):
+    for wave in range(waves):
         sent = {}
         for n in range(20):
             at = network.edge_line(int(random.choice(main))).mean(axis=0)
@@ -195,7 +197,7 @@ def test_two_hundred_etas_at_assignment_come_true_by_the_report_that_users_run(n
         world.run(15)
     found = report(read_responses(world.log))
     eta = found.all.eta
-    assert eta.count == 200
+    assert eta.count == 20 * waves
     assert found.all.arrivals_by_avl == 0
     assert eta.median_abs_share is not None
     assert eta.median_abs_share < 0.05

@@ -23,6 +23,7 @@ from geo_backup.history.track import Track, track
 from geo_backup.live_map import LiveMap
 from geo_backup.rules import Rules
 from geo_backup.wire import checkpoint
+from tests.rounds import rounds
 from tests.stories import T0, any_story, fold, ms, opened, part, ping, status, unit
 
 RULES = Rules().fix
@@ -180,7 +181,7 @@ def test_the_facts_of_an_incident_are_those_that_touched_it(tmp_path: Path) -> N
         assert lookup.facts("unit P1", 2, after=1, until=8) == [6, 8]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=rounds(25))
 @given(any_story())
 def test_what_is_indexed_is_what_the_fold_makes_of_the_facts(
     tmp_path_factory: pytest.TempPathFactory, story: list[Event]

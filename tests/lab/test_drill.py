@@ -13,6 +13,7 @@ from geo_backup.events import Need
 from geo_backup.lab.drill import Score, score
 from geo_backup.lab.scenario import Scenario, read_scenario
 from geo_backup.roads.network import RoadNetwork
+from tests.rounds import cases
 from tests.running import GOTHENBURG, ROOT
 
 RIVER = Path(ROOT / "examples" / "drills" / "river.toml").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ def test_who_takes_the_only_dog_regrets_it_then_and_not_when_it_is_missed() -> N
     assert found.regret_s == pytest.approx(found.crew_s - found.best_s, abs=0.2)
 
 
-@pytest.mark.parametrize("crews", [3, pytest.param(None, marks=pytest.mark.long)])
+@pytest.mark.parametrize("crews", cases((2, 3, None), [2]))
 def test_the_best_in_hindsight_is_that_of_all_crews_there_could_be(crews: int | None) -> None:
     """Of so many units, or of all."""
     scenario = read_scenario(RIVER)

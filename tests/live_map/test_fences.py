@@ -16,6 +16,7 @@ from geo_backup.live_map.fences import EDGE_M, Near, fences_of
 from geo_backup.live_map.fences import _state as state
 from geo_backup.live_map.state import GENERATION
 from geo_backup.wire import checkpoint
+from tests.rounds import rounds
 from tests.stories import any_story, desk_story, fold, ms, ping, tell, told, unit
 
 LON, LAT = 11.97, 57.70
@@ -160,7 +161,7 @@ def test_beats_that_are_no_shapes_stop_no_ping(shape: Any) -> None:
     assert tell(live_map, at(1, 5), at(2, 6)) == [None, None]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 @given(st.one_of(any_story(), desk_story()))
 def test_any_ground_lets_positions_through(story: list[Event]) -> None:
     live_map = fold([*START, *story, unit("P1")])
@@ -172,7 +173,7 @@ COORDINATE = st.integers(-600, 600)
 SHAPE = st.lists(st.tuples(COORDINATE, COORDINATE), min_size=3, max_size=8, unique=True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=rounds(150))
 @given(SHAPE, st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=40), st.sampled_from([0.0, 25.0]))
 def test_a_place_is_inside_on_the_edge_or_outside_as_shapely_says(
     corners: list[tuple[int, int]], places: list[tuple[int, int]], wide_m: float

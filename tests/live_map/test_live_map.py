@@ -32,6 +32,7 @@ from geo_backup.events import (
 from geo_backup.live_map import NOTHING, OPEN_STATES, Delta, LiveMap, apply, freshness, incidents
 from geo_backup.rules import FreshnessRules, Rules
 from geo_backup.wire import checkpoint, facts
+from tests.rounds import rounds
 from tests.stories import any_story, desk_story, fold, ms, opened, part, ping, status, tell, told, unit
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -411,7 +412,7 @@ def test_a_fault_leaves_the_map_as_it_was() -> None:
 
 
 @given(any_story() | desk_story())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=rounds(120), deadline=None)
 def test_a_story_has_one_outcome_live_read_again_or_from_a_checkpoint(story: list[Event]) -> None:
     live = fold(story)
     data = checkpoint.dump(live)
@@ -427,7 +428,7 @@ def test_a_story_has_one_outcome_live_read_again_or_from_a_checkpoint(story: lis
 
 
 @given(any_story() | desk_story())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=rounds(120), deadline=None)
 def test_what_is_ignored_changes_nothing_and_the_parts_fit(story: list[Event]) -> None:
     live_map = LiveMap()
     for seq, event in enumerate(story, 1):
@@ -465,7 +466,7 @@ def _track(draw: st.DrawFn) -> list[PositionReported]:
 
 
 @given(_track(), st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=rounds(120), deadline=None)
 def test_positions_delivered_again_change_nothing(track: list[PositionReported], data: st.DataObject) -> None:
     start: list[Event] = [unit("P1"), opened("i1"), part("i1", "P1", "assigned", 0)]
     doubled = list(start)

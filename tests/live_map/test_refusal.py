@@ -17,6 +17,7 @@ from geo_backup.events import (
 )
 from geo_backup.live_map import LiveMap, apply, refusal, refusals
 from geo_backup.wire import checkpoint
+from tests.rounds import rounds
 from tests.stories import any_event, any_story, desk_story, fold, opened, part, ping, told, unit
 
 FIXES_THAT_MOVE_NOTHING = ("null_island", "future", "duplicate", "older_fix", "inaccurate", "jump")
@@ -24,7 +25,7 @@ FIXES_THAT_MOVE_NOTHING = ("null_island", "future", "duplicate", "older_fix", "i
 
 
 @given(any_story() | desk_story())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 def test_what_is_refused_changes_nothing_and_what_is_not_is_not_ignored(story: list[Event]) -> None:
     live_map = LiveMap()
     for seq, event in enumerate(story, 1):
@@ -44,7 +45,7 @@ def test_what_is_refused_changes_nothing_and_what_is_not_is_not_ignored(story: l
 
 
 @given(any_story(), st.lists(any_event(), min_size=2, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(200), deadline=None)
 def test_asking_for_several_changes_nothing_and_begins_with_what_stands(story: list[Event], batch: list[Event]) -> None:
     live_map = fold(story)
     before = checkpoint.dump(live_map)

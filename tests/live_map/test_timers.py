@@ -23,6 +23,7 @@ from geo_backup.live_map import LiveMap, apply
 from geo_backup.live_map.state import GENERATION
 from geo_backup.live_map.timers import Timer, due, is_loud, running
 from geo_backup.wire import checkpoint
+from tests.rounds import rounds
 from tests.stories import any_story, fold, ms, opened, part, ping, status, tell, unit
 
 START = NetworkAdopted(received_ms=ms(0), network_id="n", area="a", software_version="1", generation=GENERATION)
@@ -187,7 +188,7 @@ def test_a_drills_timers_stay_in_the_drill() -> None:
     assert missed(live_map, 1_200) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 @given(any_story())
 def test_every_map_can_be_read_and_reading_changes_nothing(story: list[Event]) -> None:
     live_map = fold([START, *story])

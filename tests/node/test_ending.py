@@ -57,7 +57,7 @@ def test_a_server_with_forty_requests_ends_at_once(tmp_path: Path) -> None:
         return {"lon": CENTRE[0] + dice.uniform(-0.06, 0.06), "lat": CENTRE[1] + dice.uniform(-0.03, 0.03)}
 
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
-        names = [f"U{n}" for n in range(300)]
+        names = [f"U{n}" for n in range(100)]
         for name in names:
             body = {"callsign": name, "agency": "police", "kind": "patrol", "capabilities": ["patrol"]}
             assert http.put(f"/v1/units/{name}", json=body).is_success

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -38,7 +36,7 @@ from geo_backup.server.app import create_app
 from geo_backup.wire import checkpoint
 from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem, unit_body
 from tests.roads.tiny import Street, draw, place
-from tests.running import GOTHENBURG, ROOT, Server, events_in, eventually, in_time, ranked
+from tests.running import GOTHENBURG, Command, Server, ServerInThread, events_in, eventually, in_time, ranked
 from tests.stories import opened, part, ping, unit
 
 
@@ -88,12 +86,6 @@ def folded(path: Path) -> tuple[LiveMap, tuple[int, bytes] | None]:
     return live_map, snapshot
 
 
-def verify(path: Path) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "geo_backup", "verify", str(path), "--map", str(GOTHENBURG), "--json"]
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
-    return done.returncode, json.loads(done.stdout)
-
-
 def everything(server: Server) -> list[Any]:
     """All that a server tells of its live map, ages aside."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
@@ -103,7 +95,11 @@ def everything(server: Server) -> list[Any]:
     return documents
 
 
-def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -> None:
+def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path, command: Command) -> None:
+    def verify(path: Path) -> tuple[int, dict[str, Any]]:
+        code, out, _ = command("verify", path, "--map", GOTHENBURG, "--json")
+        return code, json.loads(out)
+
     server = Server(tmp_path / "log.sqlite").start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as http:
         units = [new_unit(http, place) for place in (NORTH, SOUTH, [11.97, 57.70])]
@@ -118,7 +114,7 @@ def test_after_a_power_cut_the_same_live_map_and_verify_agrees(tmp_path: Path) -
     server.kill()
     live_map, _ = folded(server.log)
     cut = checkpoint.digest(live_map)
-    server.start()
+    server = ServerInThread(server.log).start()
     try:
         assert everything(server) == before
         health = httpx.get(f"{server.url}/healthz", trust_env=False).json()

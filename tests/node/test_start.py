@@ -8,23 +8,28 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.running import ROOT, Server
 
 FIRST_S = 2.0
 """50 ms on a quiet machine; what has to be imported or compiled first takes longer than this on any."""
-SIGNATURES = """
+START = """
+import asyncio, sys
 from geo_backup.roads import warm
-from geo_backup.roads.kernel import KERNELS
+from geo_backup.roads.kernel import KERNELS, without_blas
 def signatures():
     return {(kernel.py_func.__name__, str(one)) for kernel in KERNELS for one in kernel.signatures}
+without_blas()
 warm.warm_up()
-before = signatures()
 called = {name for kernel in KERNELS for name in kernel.py_func.__code__.co_names}
 cold = [kernel.py_func.__name__ for kernel in KERNELS if not kernel.signatures]
 left = set(cold) - called
 assert not left, f"not warmed, and no kernel calls them: {left}"
-import asyncio, sys
+import geo_backup.cli.servers, geo_backup.node, geo_backup.server.app, geo_backup.server.run
+late = ("scipy.linalg", "scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")
+print([name for name in late if name in sys.modules])
+before = signatures()
 from pathlib import Path
 from tests.running import GOTHENBURG, network_of
 from tests.node.test_node import asking, running
@@ -61,32 +66,20 @@ def test_ready_means_that_a_first_incident_is_ranked_at_once(tmp_path: Path) -> 
     assert "Traceback" not in server.said()
 
 
-def test_a_node_makes_ready_without_what_only_backup_needs() -> None:
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What a process that starts as a server does says of itself."""
+    command = [sys.executable, "-c", START, str(tmp_path_factory.mktemp("start") / "log.sqlite")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_node_makes_ready_without_what_only_backup_needs(said: list[str]) -> None:
     """Two fifths of what a start imported was SciPy."""
-    code = """
-import asyncio, sys
-from geo_backup.roads.kernel import without_blas
-from geo_backup.roads.warm import warm_up
-without_blas()
-import geo_backup.cli.servers, geo_backup.node, geo_backup.server.app, geo_backup.server.run
-warm_up()
-late = ("scipy.linalg", "scipy.sparse", "scipy.optimize", "scipy.ndimage", "pandas")
-print([name for name in late if name in sys.modules])
-import scipy.linalg, scipy.optimize
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    assert said[0] == "[]"
 
 
-def test_the_two_halves_are_all_that_a_running_node_compiles(tmp_path: Path) -> None:
+def test_the_two_halves_are_all_that_a_running_node_compiles(said: list[str]) -> None:
     """A kernel called with other types than those that were warmed would be compiled while somebody waits."""
-    done = subprocess.run(
-        [sys.executable, "-c", SIGNATURES, str(tmp_path / "log.sqlite")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    assert said[1:] == ["[]"]

@@ -28,6 +28,7 @@ from geo_backup.rules import SnapRules
 from geo_backup.server.app import create_app
 from tests.node.test_node import running
 from tests.roads.tiny import place
+from tests.rounds import rounds
 from tests.running import GOTHENBURG, Server, ServerInThread
 
 NORTH, SOUTH, EAST = [11.9560, 57.7215], [11.9680, 57.7060], [11.9900, 57.7000]
@@ -216,7 +217,7 @@ def test_a_table_says_what_etas_say(http: httpx.Client, profile: str) -> None:
         assert [row[column] for row in table] == http.post("/v1/etas", json=body).json()["etas_s"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["routine", "response"]))
 def test_any_route_takes_what_the_table_says(http: httpx.Client, seed: int, profile: str) -> None:
     places = places_on_roads(2, seed)

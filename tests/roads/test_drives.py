@@ -19,6 +19,7 @@ from geo_backup.roads.weights import weigh
 from geo_backup.rules import SnapRules
 from tests.roads.test_field_oracle import gothenburg, networks
 from tests.roads.tiny import Street, draw, edge_of, place
+from tests.rounds import rounds
 
 __all__ = ["gothenburg"]
 
@@ -191,7 +192,7 @@ def tracks(make: st.DrawFn) -> tuple[RoadNetwork, list[XY], int | None]:
     return network, at, make(st.sampled_from([None, 0, 10_000]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(200), deadline=None)
 @given(tracks())
 def test_any_track_on_any_map_gives_what_the_network_allows(drive: tuple[RoadNetwork, list[XY], int | None]) -> None:
     network, at, lag_ms = drive

@@ -19,14 +19,15 @@ from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle
+from tests.rounds import cases
 
 DATA = Path(os.environ.get("GEO_BACKUP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 HORIZON_MS = INF_MS >> 1
 
 
-@pytest.mark.parametrize("every_nth", [8, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every_nth", cases((1, 16), [16]))
 def test_every_pair_of_edges_in_monaco(every_nth: int, tmp_path: Path) -> None:
-    """To every edge (in CI to every eighth row of them), from all."""
+    """To every edge (in CI to every sixteenth row of them), from all."""
     source = DATA / "maps" / "monaco.osm.pbf"
     if not source.exists():
         pytest.skip(f"{source} is not here: set GEO_BACKUP_DATA")

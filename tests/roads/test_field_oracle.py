@@ -22,6 +22,7 @@ from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
 from geo_backup.roads.weights import weigh
 from tests.roads import oracle
 from tests.roads.tiny import Street, draw
+from tests.rounds import cases, rounds
 
 HOUR = 3_600_000
 NAMES = "abcdefghij"
@@ -67,7 +68,7 @@ def questions(make: st.DrawFn) -> tuple[RoadNetwork, str, Target, list[int], Roa
     return network, make(st.sampled_from(sorted(PROFILES))), target, closed, points, horizon
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(questions())
 def test_field_and_readings_equal_the_oracle(question: tuple) -> None:
     network, profile, target, closed, points, horizon = question
@@ -105,7 +106,7 @@ def beside(metric: Metric, target: Target, horizon: int, enterable: np.ndarray) 
 
 
 @pytest.mark.parametrize("share", [1, 1 << 30], ids=["mend", "pour anew"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(200), deadline=None)
 @given(question=questions(), data=st.data())
 def test_every_engine_finds_the_same_field(share: int, question: tuple, data: st.DataObject) -> None:
     network, profile, target, closed, points, horizon = question
@@ -147,8 +148,8 @@ def gothenburg() -> RoadNetwork:
     return RoadNetwork.load(GOTHENBURG)
 
 
-@pytest.mark.parametrize("targets", [1, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("targets", cases((1, 20), [1]))
+@pytest.mark.parametrize("profile", cases(sorted(PROFILES), ("response", "foot")))
 def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str, targets: int) -> None:
     rng = np.random.default_rng(7)
     weights = weigh(gothenburg, PROFILES[profile])

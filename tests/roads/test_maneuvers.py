@@ -154,7 +154,7 @@ def test_what_is_told_adds_up(profile: object) -> None:
     weights = weigh(network, profile)  # type: ignore[arg-type]
     chance = np.random.default_rng(7)
     routes = 0
-    for target in chance.integers(0, network.edges, 8).tolist():
+    for target in chance.integers(0, network.edges, 4).tolist():
         field = ArrivalField.build(weights, Target.on_edge(target, 30_000))
         for start in chance.integers(0, network.edges, 12).tolist():
             points = RoadPoints.empty(1)
@@ -180,4 +180,4 @@ def test_what_is_told_adds_up(profile: object) -> None:
                     assert len(crossing.bearings_deg) == len(crossing.entry)
                     assert list(crossing.bearings_deg) == sorted(crossing.bearings_deg)
                     assert all(0 <= bearing < 360 for bearing in crossing.bearings_deg)
-    assert routes > 40
+    assert routes > 20

@@ -29,6 +29,7 @@ from geo_backup.roads.weights import weigh
 from geo_backup.rules import SnapRules
 from tests.roads.test_field_oracle import gothenburg, networks
 from tests.roads.tiny import Street, draw, edge_of, place
+from tests.rounds import rounds
 
 __all__ = ["gothenburg"]
 
@@ -404,7 +405,7 @@ def drives_on(make: st.DrawFn) -> tuple[RoadNetwork, list[Fix]]:
     return network, out
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(drives_on())
 def test_the_belief_equals_the_oracle(drive: tuple[RoadNetwork, list[Fix]]) -> None:
     network, track = drive
@@ -534,7 +535,7 @@ def test_a_motorway_is_no_side_of_a_park_and_hides_what_lies_behind() -> None:
     assert set(ends(network, places, target)) == {"ab", "ba", "ae", "ea", "bf", "fb"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(150), deadline=None)
 @given(networks(), st.integers(-200, 1_500), st.integers(-200, 1_500))
 def test_walks_are_true_and_the_nearest_road_comes_first(network: RoadNetwork, east: int, north: int) -> None:
     lon, lat = place(east, north)

@@ -18,6 +18,7 @@ from geo_backup.roads.profile import CLOSED_MS, ROUTINE
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import Weights, weigh
 from geo_backup.rules import PaceRules
+from tests.rounds import rounds
 from tests.running import GOTHENBURG, network_of
 
 RULES = PaceRules()
@@ -146,7 +147,7 @@ def lesson_of(rows: dict[tuple[Level, int], tuple[int, int]]) -> Lesson:
     return Lesson(*(np.array([row[k] for row in nodes], np.int64) for k in range(3)))
 
 
-@settings(deadline=None, max_examples=40)  # the machine may be busy
+@settings(deadline=None, max_examples=rounds(40))  # the machine may be busy
 @given(LESSONS, LESSONS, st.integers(0, 3_000), st.integers(0, 3_000))
 def test_forgetting_in_one_step_or_in_many_is_the_same(
     first: dict[tuple[Level, int], tuple[int, int]], then: dict[tuple[Level, int], tuple[int, int]], a: int, b: int
@@ -169,7 +170,7 @@ def test_now_is_over_within_hours_and_a_class_stays() -> None:
     assert kept[Level.CLASS] > 1.4
 
 
-@settings(deadline=None, max_examples=40)  # the machine may be busy
+@settings(deadline=None, max_examples=rounds(40))  # the machine may be busy
 @given(st.lists(st.integers(0, 19), max_size=30))
 def test_intervals_are_taken_by_index(rows: list[int]) -> None:
     driven = drives(20, 1.0)

@@ -33,6 +33,7 @@ from geo_backup.roads.profile import (
 from geo_backup.roads.snap import Target
 from geo_backup.roads.weights import weigh
 from tests.roads.tiny import Street, draw, edge_of
+from tests.rounds import rounds
 from tests.running import GOTHENBURG
 
 README = (BUILT_IN / "README.md").read_text(encoding="utf-8")
@@ -247,7 +248,7 @@ def _toml(value: Any) -> str:
     return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else repr(float(value))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=files(), hour=st.none() | st.integers(0, 23))
 def test_any_valid_file_gives_finite_positive_weights(
     tables: dict[str, dict[str, Any]], hour: int | None, tmp_path: Path

@@ -30,6 +30,7 @@ from tests.cartography.drawing import Drawing
 from tests.roads import oracle
 from tests.roads.test_field_oracle import networks
 from tests.roads.tiny import Street, draw, edge_of, place
+from tests.rounds import rounds
 from tests.stories import fold, opened, tell
 
 HOUR_MS = 3_600_000
@@ -171,7 +172,7 @@ def test_whatever_was_driven_before(tmp_path: Path) -> None:
 
 
 @given(networks(), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 def test_what_is_packed_comes_back(network: RoadNetwork, data: st.DataObject) -> None:
     edge = np.array(sorted(data.draw(st.sets(st.integers(0, network.edges - 1)))), np.int32)
     share = np.array([data.draw(st.integers(1, 65536)) for _ in edge], np.int32)
@@ -259,7 +260,7 @@ def test_routine_drives_what_traffic_drives_and_the_siren_suffers_a_share() -> N
 
 
 @given(networks(), st.floats(0.5, 250), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 def test_a_siren_in_traffic_is_never_slower_than_routine(
     network: RoadNetwork, measured: float, data: st.DataObject
 ) -> None:
@@ -337,7 +338,7 @@ def scratch(
 
 
 @given(networks(), st.data())
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=rounds(120))
 def test_standing_fields_follow_hours_traffic_and_closures(network: RoadNetwork, data: st.DataObject) -> None:
     network = with_ids(network)
     profiles = data.draw(st.composite(of_timelines)())

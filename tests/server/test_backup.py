@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from geo_backup.eventlog import open_log
 from geo_backup.events import BackupRequested, DecisionMade, Need
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.wire import decisions
-from tests.running import Server, ServerInThread, eventually, ranked
+from tests.running import Command, Server, ServerInThread, eventually, ranked
 
 PLACE = (11.9746, 57.7089)
 
@@ -66,7 +64,7 @@ def decided(http: httpx.Client, incident_id: str, decision_id: str | None = None
 Desk = tuple[httpx.Client, Path, Server]
 
 
-def test_from_the_request_to_the_reason(desk: Desk) -> None:
+def test_from_the_request_to_the_reason(desk: Desk, command: Command) -> None:
     """The nearest dog, the nearest patrols; a person sends another; the log alone tells why, and reproduces it."""
     http, log, server = desk
     fleet(http, ("A", 0.004, ("patrol",)), ("B", 0.010, ("patrol",)), ("C", 0.016, ("k-9", "patrol")), ("D", 0.02, ()))
@@ -144,18 +142,13 @@ def test_from_the_request_to_the_reason(desk: Desk) -> None:
     assert decisions.told(found[0].event) == told, "byte for byte"
     assert found[1].event.first == found[0].event.chosen
     for one in (first, recommended):
-        words = explain(one["decision_id"], "--log", str(log), "--map", str(demo_map()))
-        assert words.returncode == 0, words.stderr
-        assert "Send A as patrol" in words.stdout
-        assert "the same to the last digit" in words.stdout
-    nobody = explain("decision:none", "--log", str(log))
-    assert nobody.returncode == 1
-    assert first["decision_id"] in nobody.stderr.replace("\n", ""), "names what it does hold"
-
-
-def explain(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "geo_backup", "explain", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        words = command("explain", one["decision_id"], "--log", log, "--map", demo_map())
+        assert words.code == 0, words.err
+        assert "Send A as patrol" in words.out
+        assert "the same to the last digit" in words.out
+    nobody = command("explain", "decision:none", "--log", log)
+    assert nobody.code == 1
+    assert first["decision_id"] in nobody.err.replace("\n", ""), "names what it does hold"
 
 
 def test_a_decision_that_a_stop_came_between_is_made_after_the_start(desk: Desk) -> None:

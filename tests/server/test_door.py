@@ -16,10 +16,11 @@ from websockets.sync.client import connect
 
 from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
 from tests.asking import new_unit, problem
+from tests.rounds import cases
 from tests.running import Server
 
 
-@pytest.fixture(scope="module", params=[256, pytest.param(1_024, marks=pytest.mark.long)], ids="{} descriptors".format)
+@pytest.fixture(scope="module", params=cases((256, 1_024), [256]), ids="{} descriptors".format)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("door") / "log.sqlite", descriptors=request.param).start()
     yield server

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.asking import BRIDGE, NORTH, SOUTH, at, new_incident, new_unit, problem
-from tests.running import ROOT, Server, ServerInThread, eventually
+from tests.running import Server, ServerInThread, eventually
 
 
 def handover(http: httpx.Client, **asked: str) -> dict[str, Any]:
@@ -20,7 +18,9 @@ def handover(http: httpx.Client, **asked: str) -> dict[str, Any]:
     return document
 
 
-def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Server) -> None:
+def test_whoever_takes_over_is_told_everything(
+    http: httpx.Client, server: Server, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent, free = new_unit(http, NORTH), new_unit(http)
     over, open_ = new_incident(http, SOUTH, kind="theft"), new_incident(http, SOUTH, kind="robbery")
     http.patch(f"/v1/incidents/{open_}", json={"place": "Kungsgatan 1"})
@@ -38,10 +38,9 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
     assert [(one["unit_id"], one["state"]) for one in told["promised"]] == [(sent, "assigned")]
     assert [one["closure_id"] for one in told["closures"]] == [closure["closure_id"]]
     assert handover(http, since=at(0))["finished"] == []
-    command = [sys.executable, "-m", "geo_backup", "report", "handover", server.url]
     for columns in (80, 200):
-        given = {**os.environ, "COLUMNS": str(columns)}
-        printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=given).stdout
+        monkeypatch.setenv("COLUMNS", str(columns))
+        printed = run("report", "handover", server.url)
         assert max(map(len, printed.splitlines())) <= min(columns, 100)
         said = " ".join(printed.split())
         assert "two men [2J, by car" in said
@@ -53,15 +52,14 @@ def test_whoever_takes_over_is_told_everything(http: httpx.Client, server: Serve
             assert cut not in printed, printed
 
 
-def test_an_urgent_message_that_waits_is_printed(http: httpx.Client, server: Server) -> None:
+def test_an_urgent_message_that_waits_is_printed(http: httpx.Client, server: Server, run: Any) -> None:
     unit_id = new_unit(http)
     usual = http.get("/v1/rules").json()["rules"]["timer"]["message_ms"]
     assert http.put("/v1/rules", json={"timer": {"message_ms": 1_000}}).is_success
     body = {"message_id": "late", "text": "call in", "to": "units", "unit_ids": [unit_id], "urgent": True}
     assert http.post("/v1/messages", json=body).status_code == 201
     eventually(lambda: any(one["rule"] == "message" for one in handover(http)["timers"]), "it waits")
-    command = [sys.executable, "-m", "geo_backup", "report", "handover", server.url]
-    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    printed = run("report", "handover", server.url)
     assert "has not answered an urgent message of" in " ".join(printed.split())
     http.post("/v1/messages/late/acknowledge", json={"unit_id": unit_id})
     assert http.put("/v1/rules", json={"timer": {"message_ms": usual}}).is_success

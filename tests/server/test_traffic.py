@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +20,8 @@ from geo_backup.roads.profile import ROUTINE, edge_ms
 from tests.asking import at, problem, unit_body
 from tests.cartography.drawing import Drawing
 from tests.roads.tiny import from_local_m
-from tests.running import GOTHENBURG, ROOT, Server, ServerInThread, events_in, eventually
+from tests.rounds import cases
+from tests.running import GOTHENBURG, Command, Server, ServerInThread, events_in, eventually
 from tests.told import Told
 
 pytestmark = pytest.mark.slow
@@ -52,19 +51,11 @@ def drawing() -> Drawing:
 
 
 @pytest.fixture(scope="module")
-def server(drawing: Drawing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def folder(drawing: Drawing, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where its map is."""
     folder = tmp_path_factory.mktemp("traffic")
     drawing.build(folder)
-    server = Server(folder / "log.sqlite", map_folder=folder / "map").start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.said()
-
-
-def cli(*words: str, given: bytes = b"") -> tuple[int, str, str]:
-    command = [sys.executable, "-m", "geo_backup", *words]
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, input=given, check=False)
-    return done.returncode, done.stdout.decode(), " ".join(done.stderr.decode().split())
+    return folder
 
 
 def ask(http: httpx.Client, start: list[float], target: list[float], profile: str = "routine") -> tuple[float, str]:
@@ -73,7 +64,8 @@ def ask(http: httpx.Client, start: list[float], target: list[float], profile: st
     return float(answer["etas_s"][0]), str(answer["weights_id"])
 
 
-def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) -> None:
+def test_a_traffic_file_from_morning_to_night(folder: Path, drawing: Drawing, command: Command) -> None:
+    server = Server(folder / "log.sqlite", map_folder=folder / "map").start()
     w, s, e = (drawing.node(name) for name in "wse")
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         Told.of(http)
@@ -128,7 +120,7 @@ def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) 
 
         # a new file replaces the former whole: the south is free, the north closed
         n = drawing.node("n")
-        code, said, _ = cli("traffic", "-", "--to", server.url, "--json", given=f"{w},{n},0\n{e},{n},30".encode())
+        code, said, _ = command("traffic", "-", "--to", server.url, "--json", given=f"{w},{n},0\n{e},{n},30")
         assert code == 0
         assert json.loads(said)["traffic"]["edges_closed"] == 1
         assert eta() == pytest.approx(float(before["candidates"][0]["eta_s"]), abs=0.2)
@@ -140,13 +132,13 @@ def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) 
         eventually(lambda: sum(isinstance(event, BackupRecommended) for event in events_in(server.log)) == 2)
         seen, kept = ask(http, spot(0, 0), spot(24, 0)), http.get("/v1/traffic").json()
     server.kill()
-    server.start()
+    server = ServerInThread(server.log, map_folder=server.map_folder).start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         assert http.get("/v1/traffic").json() == kept
         assert ask(http, spot(0, 0), spot(24, 0)) == seen
     # an orderly end leaves a checkpoint, in which it stands
     server.stop()
-    code, said, _ = cli("verify", str(server.log), "--map", str(server.map_folder), "--json")
+    code, said, _ = command("verify", str(server.log), "--map", str(server.map_folder), "--json")
     report = json.loads(said)
     assert (code, report["wrong"], report["checkpoints"]) == (0, [], 1)
     assert report["rankings"] == 2
@@ -154,13 +146,15 @@ def test_a_traffic_file_from_morning_to_night(server: Server, drawing: Drawing) 
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         assert http.get("/v1/traffic").json() == kept
         assert ask(http, spot(0, 0), spot(24, 0)) == seen
-        code, said, _ = cli("traffic", "--clear", "--to", server.url)
+        code, said, _ = command("traffic", "--clear", "--to", server.url)
         assert (code, said) == (0, "no measured speeds hold any more\n")
         assert http.get("/v1/traffic").json() == {"traffic": None}
         assert ask(http, spot(0, 0), spot(24, 0)) == asked
-    code, _, complaint = cli("traffic", "--clear", "--to", server.url)
+    code, _, complaint = command("traffic", "--clear", "--to", server.url)
     assert code == 1
     assert "no traffic file is loaded" in complaint
+    server.stop()
+    assert "Traceback" not in server.said()
 
 
 def test_a_map_without_node_ids_says_so(http_gothenburg: httpx.Client) -> None:
@@ -176,26 +170,27 @@ def http_gothenburg(tmp_path: Path) -> Iterator[httpx.Client]:
     server.stop()
 
 
-def test_the_command_line_says_what_is_missing(server: Server, tmp_path: Path) -> None:
+def test_the_command_line_says_what_is_missing(folder: Path, tmp_path: Path, command: Command) -> None:
     for words, complaint in (
         ((), "name a traffic file"),
         (("x.csv", "--clear"), "name a traffic file"),
         ((str(tmp_path / "x.csv"),), "cannot be read: No such file"),
     ):
-        code, _, said = cli("traffic", *words, "--to", server.url)
+        code, _, said = command("traffic", *words, "--to", "http://127.0.0.1:9")
         assert code == 1
-        assert complaint in said
-    for folder, answer in ((server.map_folder, "can be"), (GOTHENBURG, "cannot be")):
-        code, said, _ = cli("map", "info", str(folder), "--json")
+        assert complaint in " ".join(said.split())
+    for map_folder, answer in ((folder / "map", "can be"), (GOTHENBURG, "cannot be")):
+        code, said, _ = command("map", "info", map_folder, "--json")
         assert (code, json.loads(said)["traffic_files"].partition(" matched")[0]) == (0, answer)
 
 
 @needs_data
-def test_etas_in_heidelberg_change_as_worked_out_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("area", cases(("monaco", "heidelberg"), ["monaco"]))
+def test_etas_in_a_city_change_as_worked_out_by_hand(tmp_path: Path, area: str) -> None:
     """The nodes of the longest street between two junctions, as pyosmium reads them, at 12 km/h."""
     import osmium
 
-    source = DATA / "maps" / "heidelberg.osm.pbf"
+    source = DATA / "maps" / f"{area}.osm.pbf"
     build_map(source, tmp_path / "map", tiles=False)
     network = RoadNetwork.load(tmp_path / "map")
     ways = {
