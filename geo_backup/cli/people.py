@@ -30,8 +30,8 @@ app.add_typer(tokens_app, name="tokens")
 LogOption = Annotated[Path, typer.Option("--log", help="The server's log; the roster lies beside it.")]
 RoleOption = Annotated[
     list[str],
-    typer.Option("--role", help="device, field_unit, viewer, dispatcher, supervisor, aid_partner, analyst, auditor "
-                 "or admin; name several by repeating it."),
+    typer.Option("--role", help="device, field_unit, viewer, dispatcher, supervisor, aid_partner, analyst, auditor, "
+                 "admin or standby; name several by repeating it."),
 ]  # fmt: skip
 UnitOption = Annotated[list[str] | None, typer.Option("--unit", help="A unit it speaks for; may be repeated.")]
 AgencyOption = Annotated[str, typer.Option(help="The agency; * for those who serve all agencies of a centre.")]

@@ -27,10 +27,11 @@ Name = Literal[
     "emergency_unrecorded",
     "clock",
     "clocks_apart",
+    "witness_silent",
 ]
 """Everything that may be wrong; a metric tells of each."""
 NAMES: tuple[str, ...] = get_args(Name)
-BYGONE: frozenset[str] = frozenset({"log_doubtful", "log_alone", "clocks_apart"})
+BYGONE: frozenset[str] = frozenset({"log_doubtful", "log_alone", "clocks_apart", "witness_silent"})
 """What is to be known, and keeps nothing from being recorded and ranked now."""
 LOG_CONDITIONS: tuple[Name, ...] = ("log_full", "log_slow", "log_failing", "log_cut_off")
 

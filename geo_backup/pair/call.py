@@ -86,7 +86,8 @@ class WebsocketLine:
         except websockets.ConnectionClosed as error:
             closed = error.rcvd
             if closed is not None and closed.code in (4401, 4403):
-                raise LogError(f"the other machine does not let this one in: {closed.reason}") from None
+                words = "GEO_BACKUP_PAIR_TOKEN is to hold one of the role standby, issued there"
+                raise LogError(f"the other machine does not let this one in by its token: {words}") from None
             raise LineLostError from None
         return message
 

@@ -26,6 +26,8 @@ class Memory:
     """... and where it is found."""
     given: int = 0
     """The term that was handed to the other machine, until it is known that it began."""
+    alone: bool = False
+    """It has acknowledged something as the one who leads that the other machine may not have."""
 
     @staticmethod
     def of(log: Path) -> Memory:
@@ -39,9 +41,11 @@ class Memory:
             words = "which machine of the pair this is cannot be known; delete it only if no other machine has this log"
             raise LogError(f"{path} cannot be read ({error}): {words}") from None
 
-    def keep(self, **changes: str | int) -> Memory:
+    def keep(self, **changes: str | int | bool) -> Memory:
         """It with these changes, on the disk."""
         new = replace(self, **changes)  # type: ignore[arg-type]
+        if new == self:
+            return self
         draft = self.path.with_name(self.path.name + ".new")
         kept = {name: value for name, value in asdict(new).items() if name != "path"}
         with draft.open("wb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Protocol
 
@@ -63,8 +63,6 @@ class Follower:
         self._back = asyncio.Event()
         self.refused = ""
         """Why the leader does not let this machine follow."""
-        self.left_silent: Callable[[], Awaitable[None]] = _nothing
-        """Called again and again while the leader is silent."""
         log.following = self
 
     @property
@@ -77,6 +75,7 @@ class Follower:
     async def run(self) -> None:
         """For ever: follow whenever this machine is to follow."""
         log = self.log
+        self._heard_s = time.monotonic()
         while True:
             if log.role != "following":
                 await log.changed()
@@ -85,7 +84,8 @@ class Follower:
             try:
                 line = await self._call(log.memory.other_url)
                 try:
-                    await self._follow(line)
+                    if log.role == "following":  # calling takes a while
+                        await self._follow(line)
                 finally:
                     await line.close()
             except (LineLostError, TimeoutError):
@@ -99,7 +99,6 @@ class Follower:
             finally:
                 self._lose()
             if log.role == "following":
-                await self.left_silent()
                 await asyncio.sleep(AGAIN_S)
 
     async def _follow(self, line: Line) -> None:
@@ -116,6 +115,7 @@ class Follower:
             self._refuse(answer)
             return
         self.refused = ""
+        log.memory = log.memory.keep(alone=False)  # from here on nothing is acknowledged here
         self._line, self._heard_s = line, time.monotonic()
         self._back.set()
         log_.warning("%s: follows %s from %s on", log.memory.name, answer["name"], f"{seq:,}")
@@ -138,7 +138,7 @@ class Follower:
         if reason == "not_leading" and answer.get("url") not in ("", None, self.log.url, self.log.memory.other_url):
             self.log.memory = self.log.memory.keep(other_url=str(answer["url"]))
         elif reason == "apart":
-            if self.log.synchronous and answer.get("how") != "forced":
+            if self.log.synchronous and not self.log.memory.alone and answer.get("how") != "forced":
                 raise UnacknowledgedError(words)
             why = (
                 f"{words}: they stand in {self.log.path.name}, and this machine follows nobody before somebody has "
@@ -198,7 +198,7 @@ class Follower:
 
     # ---- what is said here
 
-    async def append(self, events: Sequence[Event], urgent: bool) -> list[int]:
+    async def append(self, events: Sequence[Event], urgent: bool, tries: int = 10) -> list[int]:
         """Have the leader record events; see EventLog.append."""
         if self._line is None:
             with_patience = asyncio.timeout(0.5 if urgent else 2.0)
@@ -222,6 +222,11 @@ class Follower:
                 seqs: list[int] = await future
                 return seqs
         except _AgainError:
+            if tries == 0:
+                raise LogError("who leads is not settled: say it again") from None
+            await asyncio.sleep(AGAIN_S)
+            if self.log.role == "following":
+                return await self.append(events, urgent, tries - 1)
             return await self.log.append(events, urgent=urgent)
         except LineLostError:
             raise LogError("the line to the leader broke: it may have been recorded all the same") from None
@@ -300,7 +305,3 @@ class Follower:
             log.become("following")
             raise
         log_.warning("%s leads term %d from %d on", term.leader, term.number, term.began)
-
-
-async def _nothing() -> None:
-    """Without a witness somebody has to say it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -118,8 +119,7 @@ class Leader:
                 {"type": "refused", "words": f"this machine does not lead; {log.memory.other_url or 'another'} does"}
             )
             return
-        out = log.path.with_name(log.path.name + ".copying")
-        remove(out)
+        out = log.path.with_name(f"{log.path.name}.copying-{secrets.token_hex(4)}")
         size = log.path.stat().st_size
         if shutil.disk_usage(log.path.parent).free < size + SPARE_BYTES:
             words = f"its disk has no room for a copy of {size >> 20} MB: make room, or bring one by `log backup`"
@@ -163,14 +163,18 @@ class Leader:
         elif name == log.memory.name:
             refused = {"reason": "itself", "words": "a machine cannot follow itself"}
         elif epoch != log.epoch:
-            refused = {"reason": "another_log", "words": "its log is another one: it begins with a copy of this one"}
+            refused = {
+                "reason": "another_log",
+                "words": "its log is another one: start `follow` with a --log that is not there yet, and it is copied",
+            }
         elif self.standby is not None and self.standby.name != name:
             words = f"{self.standby.name} follows already: a pair is two machines"
             refused = {"reason": "taken", "words": words}
         elif term[0] > log.term.number:
             words = f"{name} knows of term {term[0]}, led by {term[1]}; this machine leads term {log.term.number}"
             refused = {"reason": "later_term", "words": words}
-            log.become("apart", f"{words}: it writes no more. If that one leads: `geo-backup follow {url}`")
+            # who says so leads it itself, or has heard of it: this machine writes no more either way
+            log.learn({"log": epoch, "role": "leading", "name": name, "url": url, "term": term[0], "leader": term[1]})
         else:
             at = fork(log.terms, term, seq, log.last_seq)
             if at is not None:
@@ -213,7 +217,7 @@ class Leader:
             self._beats.pop(n - 100, None)
             await standby.line.send({"type": "beat", "n": n, "now_ms": self._now_ms()})
             await asyncio.sleep(BEAT_S)
-            if time.monotonic() - standby.heard_s > SILENT_S:
+            if time.monotonic() - standby.heard_s > SILENT_S or self.log.role not in ("leading", "turning"):
                 raise LineLostError
 
     async def _people(self, standby: Standby) -> None:

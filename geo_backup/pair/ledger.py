@@ -42,6 +42,8 @@ class Ledger:
 
     def __init__(self, path: Path, now_s: Callable[[], float]) -> None:
         self._path, self._now_s = path, now_s
+        if not path.parent.is_dir():
+            raise BadValueError("--file", "file", f"there is no folder {path.parent}: make it first")
         self._seats: dict[str, Seat] = {}
         if path.exists():
             try:
@@ -56,7 +58,7 @@ class Ledger:
         seat = self._seats.get(log)
         if seat is None and len(self._seats) >= LOGS_MAX:
             return {"granted": False, "words": f"this witness has {LOGS_MAX} logs already"}
-        if seat is not None and (said.term, said.leader) < (seat.term, seat.leader):
+        if seat is not None and said.term <= seat.term and (said.term, said.leader) != (seat.term, seat.leader):
             return {"granted": False, "words": f"{seat.leader} leads term {seat.term}", **_leads(seat)}
         if said != seat:
             self._keep(log, said)
@@ -76,7 +78,11 @@ class Ledger:
         if term <= seat.term:
             return {"granted": False, "words": f"{seat.leader} leads term {seat.term}", **_leads(seat)}
         if seat.standby != name:
-            words = f"{name} was not in step with {seat.leader}: what was acknowledged may be missing here"
+            words = (
+                f"{name} led last and fell silent"
+                if seat.leader == name
+                else f"{name} was not in step with {seat.leader}: what was acknowledged may be missing here"
+            )
             return {"granted": False, "words": f"{words}; if it is to lead all the same: `geo-backup promote --force`"}
         self._keep(log, Seat(term, name, url))
         self._heard_s[log] = self._now_s()

@@ -217,7 +217,7 @@ class PairedLog(SqliteLog):
     @property
     def silent(self) -> bool:
         """Whether the leader is not heard."""
-        return self.following is None or self.following.silent_s > 1.0
+        return self.following is None or self.following.silent_s > 2.0
 
     def _cut_off(self) -> str:
         leader = self.memory.other_url or "the machine that leads"
@@ -243,8 +243,14 @@ class PairedLog(SqliteLog):
         self._standby_has = seq
         if not self._in_step and seq >= self.last_seq:
             self._in_step, self._missed = True, ""
+            self.memory = self.memory.keep(alone=not self.synchronous)
             log_.warning("the standby %s is in step", self.memory.other)
         self._ring()
+
+    def wait_for_standby(self) -> None:
+        """At the start of a machine that leads and had a standby: it is not there yet."""
+        self.step_out()
+        self._missed = f"the standby {self.memory.other} is not there: what is recorded stands on this machine alone"
 
     async def miss(self, why: str) -> None:
         """The standby is not there, or too slow: what is written is acknowledged without it from now on."""
@@ -259,6 +265,8 @@ class PairedLog(SqliteLog):
     def step_out(self) -> None:
         """The standby has not all that is acknowledged, from now on."""
         self._in_step = False
+        if self.terms and not self.memory.alone:
+            self.memory = self.memory.keep(alone=True)
         self._ring()
 
     async def _shared(self, seq: int) -> None:

@@ -30,6 +30,8 @@ class Pair:
         self.follower = Follower(log, call, roster, now_ms)
         self._witness: Witnessed | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self.twin = ""
+        """That the other machine has the name of this one."""
 
     def witnessed(self, url: str, token: str | None) -> None:
         """A witness says whether this machine may lead."""
@@ -46,6 +48,12 @@ class Pair:
         led = log.term.leader == log.memory.name if log.terms else not log.memory.other_url  # a copy is there to follow
         log.become("leading" if led and not log.memory.given else "following")
         await self._ask_other()
+        if self.twin:
+            raise LogError(
+                f"{self.twin}: its folder was copied. Remove {log.memory.path.name} on one of them, and start anew"
+            )
+        if log.leads and log.terms:
+            log.wait_for_standby()
         if self._witness is not None:
             if log.leads:
                 await self._witness.first()
@@ -74,6 +82,11 @@ class Pair:
         """Have this machine lead. Raises LogError with why it could not be."""
         await self.follower.promote(force=force)
 
+    @property
+    def witness_words(self) -> str:
+        """That the witness is not heard; empty while it is, and without one."""
+        return "" if self._witness is None else self._witness.words
+
     async def _ask_other(self) -> None:
         """Tell the other machine what this one is, and hear what it is: whoever leads a later term leads."""
         log = self.log
@@ -84,6 +97,9 @@ class Pair:
                 line = await self._call(log.memory.other_url)
                 try:
                     await line.send({"type": "who", **log.who()})
-                    log.learn(await line.receive())
+                    answer = await line.receive()
+                    if answer.get("name") == log.memory.name and answer.get("url") != log.url:
+                        self.twin = f"{log.memory.other_url} has this machine's own name {log.memory.name}"
+                    log.learn(answer)
                 finally:
                     await line.close()

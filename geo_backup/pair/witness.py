@@ -25,6 +25,7 @@ ANSWER_S = 1.0
 AGAIN_S = 0.2
 ALONE_WITHIN_S = 2.0
 FIRST_WITHIN_S = 10.0
+UNHEARD_S = 5.0
 
 
 class Witnessed:
@@ -41,8 +42,8 @@ class Witnessed:
         self._going_alone = False
         self.refused = ""
         """Why this machine may not lead."""
+        self._heard_s = time.monotonic()
         log.may_write, log.before_alone = self.may_write, self.before_alone
-        follower.left_silent = self.ask_to_lead
 
     def may_write(self) -> bool:
         """Whether the witness or the standby was heard so lately that nobody else can have begun to lead."""
@@ -57,14 +58,21 @@ class Witnessed:
             if time.monotonic() > until_s:
                 raise LogError(
                     f"the witness {self.url} does not answer, so who leads cannot be known: start it first. If the "
-                    "other machine is gone or stopped for certain, start this one without --witness"
+                    "other machine is gone or stopped for certain, start this one without --witness, and remove the "
+                    "witness's file before it starts again: by that the standby would still be complete"
                 )
             await asyncio.sleep(0.2)
 
     async def run(self) -> None:
-        """Say that this machine leads, each second that it does."""
+        """Say that this machine leads, each second that it does; ask to lead when the one that does is silent."""
         while True:
-            known = not self.log.leads or await self._renew()
+            if self.log.leads:
+                known = await self._renew()
+            elif self._follower.silent_s > SILENT_S:
+                known = await self.ask_to_lead()
+            else:
+                self.refused, known = "", True
+                await self._ask("/healthz")
             await asyncio.sleep(RENEW_S if known else AGAIN_S)
 
     async def before_alone(self) -> None:
@@ -85,6 +93,8 @@ class Witnessed:
     async def _renew(self) -> bool:
         log = self.log
         async with self._one_at_a_time:
+            if not log.leads or (log.terms and log.term.leader != log.memory.name):
+                return False  # led past while it waited
             standby = log.memory.other if log.in_step and not self._going_alone else ""
             said = {"log": log.epoch, "term": log.term.number, "leader": log.memory.name, "url": log.url}
             sent_s = time.monotonic()
@@ -97,30 +107,44 @@ class Witnessed:
         log.learn({**answer, "log": log.epoch, "role": "leading", "name": answer.get("leader", "")})
         return False
 
-    async def ask_to_lead(self) -> None:
-        """The leader has been silent for a while: lead, if the witness has not heard it either."""
+    async def ask_to_lead(self) -> bool:
+        """The leader has been silent for a while: lead, if the witness has not heard it either; whether it does."""
         log = self.log
-        if self._follower.silent_s <= SILENT_S or log.role != "following" or log.memory.given:
-            return
-        number = log.term.number + 1
-        sent_s = time.monotonic()
+        if log.role != "following" or log.memory.given:
+            return False
+        number, sent_s = log.term.number + 1, time.monotonic()
         said = {"log": log.epoch, "term": number, "leader": log.memory.name, "url": log.url}
         answer = await self._ask("/v1/claim", said)
-        if answer is not None and answer.get("granted"):
+        if answer is None or log.role != "following" or self._follower.silent_s <= SILENT_S:
+            return False
+        if answer.get("granted"):
             self._until_s = sent_s + LEASE_S
             with suppress(LogError):
                 await self._follower.take_over(number, "witnessed")
-        elif answer is not None and answer.get("words") != self.refused:
+        elif not self.refused:  # once, until the leader is heard again
             self.refused = str(answer.get("words"))
             log_.warning("this machine may not lead yet: %s", self.refused)
+        return log.leads
 
-    async def _ask(self, path: str, said: dict[str, Any]) -> dict[str, Any] | None:
+    @property
+    def words(self) -> str:
+        """That the witness is not heard, and what to do; empty while it is."""
+        if time.monotonic() - self._heard_s <= UNHEARD_S:
+            return ""
+        return (
+            f"the witness {self.url} does not answer: no machine would take over by itself. Start it, or mend --witness"
+        )
+
+    async def _ask(self, path: str, said: dict[str, Any] | None = None) -> dict[str, Any] | None:
         try:
-            answer = await self._http.post(path, json=said)
+            answer = await (self._http.get(path) if said is None else self._http.post(path, json=said))
             found: dict[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError):
             return None
         if answer.status_code in (401, 403):
             log_.warning("%s does not know this machine's token: GEO_BACKUP_WITNESS_TOKEN names it", self.url)
             return None
-        return found if answer.is_success else None
+        if not answer.is_success:
+            return None
+        self._heard_s = time.monotonic()
+        return found

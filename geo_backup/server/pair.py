@@ -10,6 +10,7 @@ from fastapi.websockets import WebSocketState
 
 from geo_backup.errors import LogError
 from geo_backup.node import Node
+from geo_backup.node.health import Name
 from geo_backup.pair.line import Frames, LineLostError, Message, frames
 from geo_backup.pair.pair import Pair
 from geo_backup.server.access import refusal_of
@@ -94,11 +95,15 @@ async def keep_pair(node: Node, pair: Pair) -> None:
     try:
         while not running.done():
             await asyncio.sleep(LOOK_S)
-            words = pair.leader.clock_words
-            if words:
-                node.health.say("clocks_apart", words)
-            else:
-                node.health.clear("clocks_apart")
+            wrong: tuple[tuple[Name, str], ...] = (
+                ("clocks_apart", pair.leader.clock_words),
+                ("witness_silent", pair.witness_words),
+            )
+            for name, words in wrong:
+                if words:
+                    node.health.say(name, words)
+                else:
+                    node.health.clear(name)
         running.result()
     finally:
         running.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
@@ -18,6 +19,7 @@ from geo_backup.eventlog.proof import prove
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Event
 from geo_backup.pair.begin import copy_from, set_apart
+from geo_backup.pair.file import Memory
 from geo_backup.pair.follower import UnacknowledgedError
 from geo_backup.pair.line import Frames, LineLostError, Message, frames
 from geo_backup.pair.log import PairedLog
@@ -96,12 +98,17 @@ class Net:
             await line.close()
 
     @asynccontextmanager
-    async def machine(self, url: str, path: Path) -> AsyncIterator[Pair]:
+    async def machine(self, url: str, path: Path, other_url: str = "") -> AsyncIterator[Pair]:
         """A machine that runs for as long as this."""
         log = PairedLog.open(path, reserve_bytes=0)
         log.url = url
+        log.memory = replace(log.memory, other_url=other_url or log.memory.other_url)
         pair = self.pairs[url] = Pair(log, self.call, now_ms)
-        await pair.settle()
+        try:
+            await pair.settle()
+        except LogError:
+            log.close()
+            raise
         running = asyncio.create_task(pair.run())
         try:
             yield pair
@@ -277,6 +284,7 @@ def test_what_nobody_was_told_is_set_aside_by_itself(tmp_path: Path) -> None:
             await SqliteLog.append(a.log, [fact(1, "on its way")])
             await b.follower.take_over(2, "witnessed")
         net.broken = False
+        Memory.of(tmp_path / "a.sqlite").keep(alone=False)  # as it was when the power failed
         async with net.machine(B, tmp_path / "b.sqlite") as b:
             log = PairedLog.open(tmp_path / "a.sqlite", reserve_bytes=0)
             a = Pair(log, net.call, now_ms)
@@ -308,6 +316,33 @@ def test_after_a_restart_whoever_led_last_leads_and_a_former_leader_follows(tmp_
 
     asyncio.run(again())
     same(tmp_path)
+
+
+def test_a_leader_that_starts_without_its_standby_says_that_it_is_alone(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        """They were a pair."""
+
+    story(tell, tmp_path)
+
+    async def again() -> None:
+        async with Net().machine(A, tmp_path / "a.sqlite") as a:
+            assert a.log.leads
+            assert "is not there" in a.log.state.alone
+            assert await a.log.append([fact(1)])
+            assert a.log.memory.alone
+
+    asyncio.run(again())
+
+
+def test_a_copied_folder_is_no_second_machine(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        for name in ("a.sqlite", "a.sqlite.pair"):
+            shutil.copy(tmp_path / name, tmp_path / f"c{name[1:]}")
+        with pytest.raises(LogError, match="was copied"):
+            async with net.machine("http://c:1", tmp_path / "c.sqlite", other_url=A):
+                pass
+
+    story(tell, tmp_path)
 
 
 def test_a_third_machine_is_told_that_a_pair_is_two(tmp_path: Path) -> None:

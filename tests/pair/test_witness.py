@@ -59,6 +59,19 @@ def test_a_term_that_is_over_is_not_begun_again(ledger: Ledger, clock: Clock) ->
     assert ledger.claim("log", "b", B, 4)["granted"]
 
 
+def test_nobody_takes_a_term_by_a_later_name(ledger: Ledger, clock: Clock) -> None:
+    """A former leader that was led past says the new term under its own name: it has only heard of it."""
+    clock.now_s += 60
+    assert ledger.claim("log", "b", B, 2)["granted"]
+    assert not ledger.renew("log", Seat(2, "z", A))["granted"]
+    assert ledger.renew("log", Seat(2, "b", B))["granted"]
+
+
+def test_it_says_at_the_start_that_its_folder_is_not_there(tmp_path: Path, clock: Clock) -> None:
+    with pytest.raises(BadValueError, match="no folder"):
+        Ledger(tmp_path / "nowhere" / "witness.json", clock)
+
+
 def test_what_it_said_stands_when_it_starts_again(ledger: Ledger, clock: Clock, tmp_path: Path) -> None:
     clock.now_s += 60
     assert ledger.claim("log", "b", B, 2)["granted"]

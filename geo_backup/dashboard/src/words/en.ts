@@ -63,6 +63,7 @@ const CONDITIONS: Record<string, string> = {
   log_doubtful: "The server's record has lost something, or somebody changed it. Tell whoever looks after it.",
   emergency_unrecorded: "An officer's emergency is not on record yet. Write it down.",
   clock: "The server's clock is wrong. Times and ages on this page may be too.",
+  witness_silent: "No second server would take over by itself. Tell whoever looks after the server.",
   clocks_apart: "The clocks of the two servers differ. Tell whoever looks after them.",
 };
 
