@@ -22,7 +22,7 @@ SKIPPED = 4
 """... nor is one of so many times the most: what it is said to have would all be let go."""
 
 _begin = re.compile(rb"<(?=(?:event|auth)[\s/>])").search
-_start_tag = re.compile(rb"""<(event|auth)(?=[\s/>])(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>""").match
+_start_tag = re.compile(rb"""<(event|auth)(?=[\s/>])(?:[^<>"']++|"[^"<]*"|'[^'<]*')*+>""").match
 _END = {b"event": re.compile(rb"</event\s{0,40}>"), b"auth": re.compile(rb"</auth\s{0,40}>")}
 _TAIL = len(b"<event ") - 1
 END_BYTES = 64

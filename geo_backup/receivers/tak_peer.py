@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -25,7 +25,7 @@ from geo_backup.node import rung
 from geo_backup.people import ANYONE, Principal
 from geo_backup.people.principal import CENTRE
 from geo_backup.people.sight import Sight
-from geo_backup.receivers.inlet import Inlet
+from geo_backup.receivers.inlet import GATHER_S, Inlet
 from geo_backup.receivers.tak_made import Made, Thing
 from geo_backup.receivers.tak_settings import EVERY_S
 from geo_backup.receivers.tak_show import TOPICS, Show
@@ -157,21 +157,29 @@ class Peer:
             first = False
             who, named = self._who or UNNAMED, self._who is not None
             hearing = Hearing(inlet.intake, WAY, who, self._client, pinned=named, source="tak")
-            together: list[Message] = []
-            for message in self._splitter.feed(data):
-                if message.kind == "event" and not any(mark in message.data for mark in STEERS):
-                    together.append(message)
-                    continue
-                self._take_events(together, hearing)
-                together.clear()
-                self._take(message, hearing)
-                if self.refused:
-                    return
-            self._take_events(together, hearing)
+            self._take_all(self._splitter.feed(data), hearing)
+            if self.refused:
+                return
             try:
                 await hearing.finish()
             except LogError as error:  # what these peers sent they do not send again: it is at least said
                 inlet.set_aside(WAY, self._client, "not_recorded", str(error), "")
+            if len(data) < READ_BYTES:
+                await asyncio.sleep(GATHER_S)  # what comes meanwhile is recorded together
+
+    def _take_all(self, messages: Iterable[Message], hearing: Hearing) -> None:
+        """Messages as they are cut, until one of them ends it all."""
+        together: list[Message] = []
+        for message in messages:
+            if message.kind == "event" and not any(mark in message.data for mark in STEERS):
+                together.append(message)
+                continue
+            self._take_events(together, hearing)
+            together.clear()
+            self._take(message, hearing)
+            if self.refused:
+                return
+        self._take_events(together, hearing)
 
     def _take(self, message: Message, hearing: Hearing) -> None:
         """One message."""
