@@ -11,11 +11,12 @@ from geo_backup import Client
 from geo_backup.client import ServerError, World
 from geo_backup.errors import GeoBackupError
 from tests.asking import NORTH, SOUTH, at
-from tests.running import Server, free_port
+from tests.running import Server, ServerInThread, free_port
 
 
 def test_it_resumes_by_itself_after_the_server_was_killed(tmp_path: Path) -> None:
     server = Server(tmp_path / "log.sqlite").start()
+    again = ServerInThread(server.log, port=server.port)
 
     async def story() -> None:
         async with Client(server.url) as client:
@@ -41,7 +42,7 @@ def test_it_resumes_by_itself_after_the_server_was_killed(tmp_path: Path) -> Non
             assert world.positions["P1"][:2] == NORTH  # what is known stays
             with pytest.raises(GeoBackupError, match="does not answer"):
                 await client.ranking(incident_id)
-            starting = asyncio.create_task(asyncio.to_thread(server.start))
+            starting = asyncio.create_task(asyncio.to_thread(again.start))
             await asyncio.wait_for(wait("w.connected"), 60)
             await starting
             await client.send(incident_id, "P1")
@@ -58,6 +59,7 @@ def test_it_resumes_by_itself_after_the_server_was_killed(tmp_path: Path) -> Non
         asyncio.run(story())
     finally:
         server.stop()
+        again.stop()
 
 
 def test_an_address_that_is_none() -> None:

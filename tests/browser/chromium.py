@@ -21,6 +21,22 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+"""What Chromium needs where there is no graphics card."""
+WITHOUT = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    *("AimEnabled", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding"),
+    *("PreconnectToSearch", "ThirdPartyStoragePartitioning"),
+)
+LEAN = [
+    *FLAGS,
+    # put together without WebGL, the page costs half of it: no card is spared here
+    "--disable-gpu-compositing",
+    # each new window would load pages of its own for an address bar that nobody sees; a second list takes the place of
+    # Playwright's, so the names of that which matter here stand in it too
+    f"--disable-features={','.join(WITHOUT)}",
+]
+"""For tests: a page and a map cost a third of what they cost by `FLAGS`."""
 
 
 def absent(reason: str) -> None:

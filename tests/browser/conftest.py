@@ -3,27 +3,47 @@ forbids."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.browser.chromium import FLAGS, built, executable
-from tests.running import ServerInThread
+from tests.browser.chromium import LEAN, built, executable
+from tests.running import GOTHENBURG, UNCHANGED, ServerInThread
 from tests.server.test_backup import fleet
 
 
-@pytest.fixture(
-    scope="module"
-)  # no longer: Playwright keeps an event loop in this thread, where other tests run theirs
-def browser() -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gothenburg without tiles, which cost a page more than all else it does; with them where pictures are taken.
+    Tests of the demo and of a replay have the whole map."""
+    if os.environ.get("GEO_BACKUP_SHOTS"):
+        return GOTHENBURG
+    folder = tmp_path_factory.mktemp("bare")
+    for part in GOTHENBURG.iterdir():
+        if part.name != "basemap.pmtiles":
+            (folder / part.name).symlink_to(part)
+    UNCHANGED.add(folder)
+    return folder
+
+
+@pytest.fixture(scope="package")  # no longer: Playwright keeps an event loop in this thread, where others run theirs
+def launch() -> Iterator[Callable[..., Any]]:
+    """Starts a Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = executable()
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+        yield lambda *flags: playwright.chromium.launch(executable_path=path, args=[*LEAN, *flags])
+
+
+@pytest.fixture(scope="package")
+def browser(launch: Callable[..., Any]) -> Iterator[Any]:
+    chromium = launch()
+    yield chromium
+    chromium.close()
 
 
 OF_THE_BROWSER = ("Failed to load resource", "WebSocket connection to", "GPU stall due to ReadPixels")
@@ -80,9 +100,9 @@ PATROLS = tuple(f"U{n}" for n in range(8))
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerInThread]:
+def serving(tmp_path_factory: pytest.TempPathFactory, bare: Path) -> Iterator[ServerInThread]:
     built()
-    server = ServerInThread(tmp_path_factory.mktemp("desk") / "log.sqlite").start()
+    server = ServerInThread(tmp_path_factory.mktemp("desk") / "log.sqlite", map_folder=bare).start()
     yield server
     server.stop()
     assert "Traceback" not in server.said()

@@ -226,10 +226,15 @@ def test_what_matters_later_is_changed_where_it_stands(desk: httpx.Client, page:
 
 def test_a_pin_is_dragged_and_asks(desk: httpx.Client, page: Any) -> None:
     incident_id = chosen(desk, page)
-    pixel = projection(page)
-    x, y = pixel(*PLACE)
+    x, y = projection(page)(*PLACE)
     to = (x - 60, y + 40)
-    page.mouse.move(x, y)
+
+    def drawn() -> bool:
+        page.mouse.move(x + 1, y)
+        page.mouse.move(x, y)
+        return str(page.locator("canvas.maplibregl-canvas").evaluate("canvas => canvas.style.cursor")) == "pointer"
+
+    eventually(drawn, "the pin under the mouse")
     page.mouse.down()
     page.mouse.move(x - 30, y + 20, steps=3)
     page.mouse.move(*to, steps=3)

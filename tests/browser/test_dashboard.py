@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from geo_backup.node.clock import Clock
 from tests.browser.chromium import built, shot
 from tests.browser.desk import call, declare, patrols, projection, read
 from tests.browser.serving import serve
@@ -28,22 +29,39 @@ SOUTH_OF_IT, NORTH_OF_IT = (11.9720, 57.7075), (11.9600, 57.7201)
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def opens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the address stands that the demo opened."""
-    return tmp_path_factory.mktemp("opens") / "address"
+class Desk:
+    """The demo, and time that goes by as fast as a test wants."""
+
+    def __init__(self, log: Path, map_folder: Path) -> None:
+        built()
+        self.ahead_ms = 0
+        clock = Clock("simulated", steady_ms=lambda: time.monotonic_ns() // 1_000_000 + self.ahead_ms)
+        self.server = ServerInThread(log, map_folder=map_folder, clock=clock, vehicles=60).start()
+
+    def until(self, shown: Any) -> None:
+        """Time hurries until something is shown."""
+
+        def there() -> bool:
+            self.ahead_ms += 1_000
+            return bool(shown.count())
+
+        eventually(there, str(shown), 60)
 
 
 @pytest.fixture(scope="module")
-def driving(tmp_path_factory: pytest.TempPathFactory, opens: Path) -> Iterator[str]:
-    """One demo for all tests of this file."""
-    yield from serve("demo", log=tmp_path_factory.mktemp("demo") / "log", opens=opens)
+def driving(tmp_path_factory: pytest.TempPathFactory, bare: Path) -> Iterator[Desk]:
+    """One demo for all tests of this file that need no process of it."""
+    desk = Desk(tmp_path_factory.mktemp("demo") / "log.sqlite", bare)
+    yield desk
+    desk.server.stop()
+    assert "Traceback" not in desk.server.said()
 
 
 @pytest.fixture
-def demo(driving: str) -> str:
+def demo(driving: Desk) -> str:
     """The demo with nothing open: what a test that failed has left there is ended before the next one."""
-    with httpx.Client(base_url=driving, trust_env=False, timeout=30) as client:
+    url = driving.server.url
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
         end = {"by": "supervisor", "who": "Sgt Berg", "reason": "left by a test"}
         for row in client.get("/v1/emergencies").json()["emergencies"]:
             assert client.post(f"/v1/emergencies/{row['incident_id']}/clear", json=end).is_success
@@ -51,7 +69,7 @@ def demo(driving: str) -> str:
             assert client.post(f"/v1/incidents/{row['incident_id']}/close").is_success
         for row in client.get("/v1/closures").json()["closures"]:
             assert client.delete(f"/v1/closures/{row['closure_id']}").is_success
-    return driving
+    return url
 
 
 def click(page: Any, lon: float, lat: float) -> None:
@@ -63,44 +81,22 @@ def units_of(url: str) -> list[Any]:
     return [unit for unit in features if unit["geometry"] is not None]
 
 
-def near_a_unit(page: Any, url: str) -> tuple[float, float]:
-    """A place of the open map that some driving unit reaches soon, but not at once: best within 20 s, at most 30."""
-    units = units_of(url)
-    starts = [
-        [
-            *unit["geometry"]["coordinates"],
-            *([course] if (course := unit["properties"]["course_deg"]) is not None else []),
-        ]
-        for unit in units
-    ]
-    best: tuple[float, tuple[float, float]] | None = None
-    pixel = projection(page)
-    drawn = [pixel(*unit["geometry"]["coordinates"]) for unit in units]
-    for unit in units:
-        lon, lat = unit["geometry"]["coordinates"]
-        course = math.radians(unit["properties"]["course_deg"] or 0)
-        for ahead_m in (150, 250, 400):
-            lon_there = lon + math.sin(course) * ahead_m / (111_320 * math.cos(math.radians(lat)))
-            place = (round(lon_there, 6), round(lat + math.cos(course) * ahead_m / 111_320, 6))
-            x, y = pixel(*place)
-            # on the open map: no unit under it, no button above it
-            if min(math.dist((x, y), at) for at in drawn) < 30 or not (60 < x < 920 and 180 < y < 760):
-                continue
-            etas = httpx.post(f"{url}/v1/etas", json={"target": list(place), "starts": starts}).json().get("etas_s", [])
-            soonest = min((eta for eta in etas if eta is not None), default=math.inf)
-            if soonest > 8 and (best is None or soonest < best[0]):
-                best = (soonest, place)
-        if best is not None and best[0] < 20:
-            break
-    assert best is not None, "no unit is near any place of the map in view"
-    assert best[0] < 30, "no unit is near any place of the map in view"
-    return best[1]
+@pytest.fixture
+def opens(tmp_path: Path) -> Path:
+    """Where the address stands that the demo opened."""
+    return tmp_path / "address"
 
 
-def test_the_demo_opens_a_window_that_is_its_desk(demo: str, opens: Path, window: Callable[..., Any]) -> None:
+@pytest.fixture
+def command(tmp_path: Path, opens: Path) -> Iterator[str]:
+    """The demo as a user starts it."""
+    yield from serve("demo", log=tmp_path / "log", opens=opens)
+
+
+def test_the_demo_opens_a_window_that_is_its_desk(command: str, opens: Path, window: Callable[..., Any]) -> None:
     """Its one-time link names the desk in the log; whoever else reaches the port on this machine may do everything."""
     link = eventually(lambda: opens.exists() and opens.read_text(), "the address that the demo opens")
-    assert link.startswith(f"{demo}/?ticket=")
+    assert link.startswith(f"{command}/?ticket=")
     page = window(link)
     assert page.locator("[data-testid=who]").get_attribute("data-who") == "person:demo"
     assert page.locator("[data-testid=open]").is_visible()
@@ -109,28 +105,24 @@ def test_the_demo_opens_a_window_that_is_its_desk(demo: str, opens: Path, window
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shot(page, "phone-demo")
     page.set_viewport_size({"width": 1400, "height": 900})
-    declare(demo, units_of(demo)[0]["properties"]["unit_id"], "named")
+    declare(command, units_of(command)[0]["properties"]["unit_id"], "named")
     page.wait_for_selector("[data-testid=alarm][data-alarms=true]")
     page.keyboard.press("a")
     page.wait_for_selector("[data-testid=alarm][data-alarms=false]")
-    acknowledged = httpx.get(f"{demo}/v1/incidents/named").json()["emergency"]["acknowledged"]
+    acknowledged = httpx.get(f"{command}/v1/incidents/named").json()["emergency"]["acknowledged"]
     assert [row["by"] for row in acknowledged] == ["person:demo"]
     again = window(link)
     assert again.locator("[data-testid=who]").count() == 0, "a link opens once"
     again.locator("[data-testid=open]").click()
     assert "nobody is configured" in again.locator("[data-testid=said]").inner_text()
-    end = {"by": "supervisor", "who": "Sgt Berg", "reason": "a test"}
-    assert httpx.post(f"{demo}/v1/emergencies/named/clear", json=end).status_code == 200
-    httpx.post(f"{demo}/v1/incidents/named/close")
-    page.wait_for_selector("[data-testid=incident-row]", state="detached")
 
 
-def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:
+def test_call_rank_send_arrive(demo: str, driving: Desk, window: Callable[..., Any]) -> None:
     page = window(demo)
     assert page.locator("[data-testid=mode-banner]").inner_text() == "SIMULATED"
     assert page.locator("[data-testid=unit-count]").get_attribute("data-count") == "60"
 
-    call(page, *near_a_unit(page, demo))
+    call(page, *SOUTH_OF_IT)
     page.wait_for_selector("[data-testid=incident-row]")
     page.wait_for_selector("[data-testid=note]:focus")
     page.keyboard.press("Escape")
@@ -152,7 +144,7 @@ def test_call_rank_send_arrive(demo: str, window: Callable[..., Any]) -> None:
 
     second = window(demo)
     second.wait_for_selector(f"[data-testid=assigned-row][data-unit='{sent}']")
-    page.wait_for_selector("[data-testid=assigned-row][data-state=on_scene]", timeout=180_000)
+    driving.until(page.locator("[data-testid=assigned-row][data-state=on_scene]"))
     second.wait_for_selector("[data-testid=assigned-row][data-state=on_scene]")
     shot(page, "arrived")
 
@@ -308,10 +300,10 @@ def test_an_officers_emergency_sounds_until_one_desk_acknowledges(demo: str, win
 
 
 def test_a_full_disk_is_told_to_every_desk_and_an_emergency_still_sounds(
-    small_disk: Path, window: Callable[..., Any]
+    small_disk: Path, bare: Path, window: Callable[..., Any]
 ) -> None:
     built()
-    server = ServerInThread(small_disk / "log.sqlite").start()
+    server = ServerInThread(small_disk / "log.sqlite", map_folder=bare).start()
     try:
         with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
             patrols(client, 3)
@@ -408,7 +400,7 @@ def test_backup_is_asked_for_and_the_set_is_sent_by_keys(demo: str, window: Call
     seen = explained(page, demo, "shots")
     chosen, marks = seen["set"], seen["marks"]
     assert len(chosen) >= 3
-    assert f"Send {seen['rows'][0]} as patrol" in seen["words"]
+    assert all(f"Send {unit_id} as " in seen["words"] for unit_id in chosen)
     assert len(marks) > len(chosen), "who comes next and is not sent"
     assert all("recommended" in mark for mark in marks[: len(chosen)])
     assert "recommended" not in marks[-1]

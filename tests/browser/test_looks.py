@@ -4,6 +4,7 @@ units hides no tool."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -190,7 +191,7 @@ def test_axe_finds_nothing_in_what_is_overdue_and_handed_over(
 
 
 def test_axe_finds_nothing_at_the_door(
-    tmp_path_factory: pytest.TempPathFactory, still: Any, sound: Callable[[str], None]
+    tmp_path_factory: pytest.TempPathFactory, still: Any, sound: Callable[[str], None], bare: Path
 ) -> None:
     built()
     folder = tmp_path_factory.mktemp("door")
@@ -204,7 +205,7 @@ def test_axe_finds_nothing_at_the_door(
         with_code=False,
         by="test",
     )
-    server = ServerInThread(folder / "log.sqlite", roster=roster).start()
+    server = ServerInThread(folder / "log.sqlite", roster=roster, map_folder=bare).start()
     still.goto(server.url)
     still.locator("[data-testid=person]").fill("lind")
     still.locator("[data-testid=password]").fill("wrong")

@@ -18,14 +18,16 @@ from tests.running import ServerInThread, free_port
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_browser_comes_back_signed_in(tmp_path: Path, browser: Any) -> None:
+def test_a_browser_comes_back_signed_in(tmp_path: Path, browser: Any, bare: Path) -> None:
     """The provider is at 127.0.0.1 and the page at localhost: to a browser these are two sites."""
     port = free_port()
     page_url = f"http://localhost:{port}"
     idp = RunningProvider(f"{page_url}/v1/session/oidc/done").start()
     provider = Provider(settings_of(idp, page_url), Outbound([f"127.0.0.1:{idp.port}"]))
     roster = Roster(tmp_path / "people.sqlite")
-    server = ServerInThread(tmp_path / "log.sqlite", port=port, roster=roster, provider=provider).start()
+    server = ServerInThread(
+        tmp_path / "log.sqlite", port=port, roster=roster, provider=provider, map_folder=bare
+    ).start()
     context = browser.new_context()
     try:
         page = context.new_page()

@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from geo_backup.node.clock import Clock
 from geo_backup.wire.times import to_text
 from tests.browser.chromium import built
 from tests.browser.conftest import listen, shown
+from tests.rounds import cases
 from tests.running import GOTHENBURG, ServerInThread, network_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,10 +40,10 @@ SLACK_AT_FIRST = 1.3
 class Shift:
     """A desk whose clock runs as fast as its page can be worked at, and the units that drive meanwhile."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Path, map_folder: Path) -> None:
         self.ahead_ms = 0
         self.clock = Clock("simulated", steady_ms=lambda: time.monotonic_ns() // 1_000_000 + self.ahead_ms)
-        self.server = ServerInThread(log, clock=self.clock).start()
+        self.server = ServerInThread(log, map_folder=map_folder, clock=self.clock).start()
         self.desk = httpx.Client(base_url=self.server.url, trust_env=False, timeout=30)
         self.network = network_of(GOTHENBURG)
         self.fleet = Fleet(self.network, UNITS, 12, self.clock.now_ms(), ping_ms=STEP_MS)
@@ -171,14 +173,15 @@ class Shift:
 
 
 @pytest.fixture
-def shift(tmp_path: Any) -> Iterator[Shift]:
+def shift(tmp_path: Path, bare: Path, calls: int) -> Iterator[Shift]:
+    """A long one with all that the map has."""
     built()
-    shift = Shift(tmp_path / "log.sqlite")
+    shift = Shift(tmp_path / "log.sqlite", GOTHENBURG if calls > 10 else bare)
     yield shift
     shift.end()
 
 
-@pytest.mark.parametrize("calls", [3, pytest.param(40, marks=pytest.mark.long)], ids="{} calls".format)
+@pytest.mark.parametrize("calls", cases((2, 40), [2]), ids="{} calls".format)
 def test_a_page_holds_no_more_late_in_a_shift(browser: Any, shift: Shift, calls: int) -> None:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,9 +41,9 @@ def roster(tmp_path_factory: pytest.TempPathFactory) -> Roster:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, roster: Roster) -> Iterator[ServerInThread]:
+def server(tmp_path_factory: pytest.TempPathFactory, roster: Roster, bare: Path) -> Iterator[ServerInThread]:
     built()
-    server = ServerInThread(tmp_path_factory.mktemp("guarded") / "log.sqlite", roster=roster).start()
+    server = ServerInThread(tmp_path_factory.mktemp("guarded") / "log.sqlite", roster=roster, map_folder=bare).start()
     yield server
     server.stop()
 

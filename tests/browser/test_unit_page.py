@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from geo_backup.people import Roster
 from geo_backup.server.tls import Certificate
 from tests.asking import at
-from tests.browser.chromium import FLAGS, built, executable, shot
+from tests.browser.chromium import built, shot
 from tests.browser.conftest import listen
 from tests.browser.test_looks import AXE, FOUND
 from tests.running import ServerInThread, eventually
@@ -70,11 +70,13 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Certificate, str]:
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory, sealed: tuple[Certificate, str]) -> Iterator[ServerInThread]:
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, sealed: tuple[Certificate, str], bare: Path
+) -> Iterator[ServerInThread]:
     built()
     folder = tmp_path_factory.mktemp("phones")
     server = ServerInThread(
-        folder / "log.sqlite", roster=Roster(folder / "people.sqlite"), certificate=sealed[0]
+        folder / "log.sqlite", roster=Roster(folder / "people.sqlite"), certificate=sealed[0], map_folder=bare
     ).start()
     yield server
     server.stop()
@@ -92,14 +94,13 @@ def served(serving: ServerInThread) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def browser(sealed: tuple[Certificate, str]) -> Iterator[Any]:
+def browser(launch: Callable[..., Any], sealed: tuple[Certificate, str]) -> Iterator[Any]:
     """A Chromium that knows our authority, and where the server's name is."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = [f"--host-resolver-rules=MAP {NAME} 127.0.0.1", f"--ignore-certificate-errors-spki-list={sealed[1]}"]
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
-        yield chromium
-        chromium.close()
+    chromium = launch(
+        f"--host-resolver-rules=MAP {NAME} 127.0.0.1", f"--ignore-certificate-errors-spki-list={sealed[1]}"
+    )
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_an_exercise_beside_real_work_is_marked_wherever_it_stands(impatient: ht
     assert [row.get_attribute("data-incident") for row in rows.all()] == [real, practice]
     loud = page.locator("[data-testid=loud]")
     loud.nth(1).wait_for()
-    assert ["EXERCISE" in line.inner_text() for line in loud.all()] == [False, True]
+    eventually(lambda: ["EXERCISE" in line.inner_text() for line in loud.all()] == [False, True], "what is loud")
     page.locator("[data-testid=handover-button]").click()
     page.locator("[data-testid=handed-finished]", has_text="P1 EXERCISE Drill").wait_for()
     assert "P1 EXERCISE Fight" in page.locator("[data-testid=handed-incident]").nth(1).inner_text()

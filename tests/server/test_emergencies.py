@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from geo_backup.eventlog import open_log
 from geo_backup.events import EmergencyClearRefused, WordSet
-from tests.running import Server, eventually
+from tests.running import Server, ServerInThread, eventually
 
 pytestmark = pytest.mark.slow
 PLACE = (11.9746, 57.7089)
@@ -236,7 +236,7 @@ def test_a_drill_touches_no_real_unit(calm: httpx.Client) -> None:
 def test_the_log_keeps_refusals_and_no_word(tmp_path: Path) -> None:
     """Ended by nobody, the emergency stands after the power failed; the word is nowhere in the log."""
     log = tmp_path / "log.sqlite"
-    server = Server(log).start()
+    server: Server = Server(log).start()
     with httpx.Client(base_url=server.url, trust_env=False, timeout=30.0) as http:
         register(http, "L1")
         assert http.put("/v1/units/L1/word", json={"word": "cloudberry"}).status_code == 204
@@ -244,7 +244,7 @@ def test_the_log_keeps_refusals_and_no_word(tmp_path: Path) -> None:
         url = f"/v1/emergencies/{emergency_id}/clear"
         assert http.post(url, json={"by": "unit", "word": "raspberry"}).status_code == 403
         server.kill()
-        server.start()
+        server = ServerInThread(log, port=server.port).start()
         assert http.get("/v1/emergencies").json()["emergencies"][0]["emergency"]["alarms"]
         assert http.post(url, json={"by": "unit", "word": "Cloudberry"}).status_code == 200
     server.stop()

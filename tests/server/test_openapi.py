@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from geo_backup.server.app import ROOMS
 from geo_backup.server.given import Typed
 from geo_backup.wire.glossary import GLOSSARY
-from tests.running import ROOT, Server
+from tests.running import ROOT, Server, ServerInThread
 
 CONTRACT = ROOT / "geo_backup" / "wire" / "CONTRACT.md"
 NORTH, SOUTH = [11.9560, 57.7215], [11.9680, 57.7060]
@@ -97,6 +98,15 @@ def test_every_name_is_in_the_glossary_and_every_example_is_one(spec: Spec) -> N
                 assert wrong is None, f"{schema}.{name}: {example!r}: {wrong}"
     used |= {parameter["name"] for _, _, one in operations(spec) for parameter in one.get("parameters", ())}
     assert set(GLOSSARY) - used == set(), "words that nothing reads"
+
+
+def test_every_server_says_the_same(spec: Spec, guarded: Server, tmp_path: Path) -> None:
+    replays = ServerInThread(tmp_path / "log.sqlite", ("--clock", "replay")).start()
+    try:
+        for server in (guarded, replays):
+            assert httpx.get(f"{server.url}/openapi.json", trust_env=False).json() == spec
+    finally:
+        replays.stop()
 
 
 def test_a_route_says_its_types() -> None:
