@@ -31,17 +31,23 @@ def open_log(
     first start). Raises LogError, in one line with the remedy, for what is no log, a broken one, one of a
     newer version, and one that another process holds for writing.
     """
-    scheme, _, place = str(url).rpartition("://")
-    module, name = ENGINES.get(scheme or next(iter(ENGINES)), ("", ""))
-    if not module:
-        raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
+    (module, name), place = _engine(url)
     engine: Callable[..., EventLog] = getattr(import_module(module), name).open
-    return engine(Path(place), read_only=read_only, reserve_bytes=reserve_bytes, key_file=key_file, limits=limits)
+    return engine(place, read_only=read_only, reserve_bytes=reserve_bytes, key_file=key_file, limits=limits)
 
 
 def file_of(url: str | Path) -> Path:
-    """The file that a path, or a URL of the embedded engine, names."""
-    return Path(str(url).rpartition("://")[2])
+    """The file that a path, or a URL of the embedded engine, names. Raises LogError for another URL."""
+    return _engine(url)[1]
+
+
+def _engine(url: str | Path) -> tuple[tuple[str, str], Path]:
+    """Module and class of the engine that a URL names, and its place."""
+    scheme, _, place = str(url).rpartition("://")
+    engine = ENGINES.get(scheme or next(iter(ENGINES)))
+    if engine is None:
+        raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
+    return engine, Path(place)
 
 
 def is_log(head: bytes) -> bool:
