@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from geo_backup import cli
 from tests.rounds import register
@@ -35,13 +36,25 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             half.wait()
 
 
+LONGEST_S = {
+    "browser": 300,
+}
+"""How long the files take whose tests take longest. What is not named takes a second or so."""
+
+
 class Together(LoadScopeScheduling):
     """A file stays with one worker, since its tests share what they need; so do all tests of the browser, since two
-    browsers at once starve each other on two cores."""
+    browsers at once starve each other on two cores. What takes longest begins first, or one worker would end long after
+    the others."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return "browser" if file.startswith("tests/browser/") else file
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        longest = max(self.workqueue, key=lambda scope: LONGEST_S.get(scope, 0))
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:

@@ -70,13 +70,11 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Certificate, str]:
 
 
 @pytest.fixture(scope="module")
-def serving(
-    tmp_path_factory: pytest.TempPathFactory, sealed: tuple[Certificate, str], bare: Path
-) -> Iterator[ServerInThread]:
+def serving(tmp_path_factory: pytest.TempPathFactory, sealed: tuple[Certificate, str]) -> Iterator[ServerInThread]:
     built()
     folder = tmp_path_factory.mktemp("phones")
     server = ServerInThread(
-        folder / "log.sqlite", roster=Roster(folder / "people.sqlite"), certificate=sealed[0], map_folder=bare
+        folder / "log.sqlite", roster=Roster(folder / "people.sqlite"), certificate=sealed[0]
     ).start()
     yield server
     server.stop()
