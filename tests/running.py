@@ -43,7 +43,7 @@ from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.server.intake import Intake
-from geo_backup.server.pair import keep_pair
+from geo_backup.server.pair import keep_company
 from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
 from geo_backup.server.speaker import Speakers
@@ -303,7 +303,7 @@ class ServerInThread(Server):
         watch = partial(keep_watch, node, app.state.speakers)
         beside = (until_told, watch, *scene, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         if one_of is not None:
-            beside = (*beside, partial(keep_pair, node, one_of))
+            beside = (*beside, partial(keep_company, node, one_of, None))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
 
     def _one_of(self) -> Pair:

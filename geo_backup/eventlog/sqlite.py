@@ -42,6 +42,7 @@ from geo_backup.eventlog.sqlite_rows import (
     encoded,
     epoch_of,
     last_seq,
+    meta_of,
     next_rows,
     standing_seq,
     weight_of,
@@ -62,6 +63,8 @@ BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
+SHARED = "stream"
+"""What a copy of a shared log says of itself under this name is how far it has come."""
 ROOM_BYTES = 1 << 20
 """Less free room than this, beside the reserve, is a full disk."""
 
@@ -69,7 +72,7 @@ ROOM_BYTES = 1 << 20
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("asked_s", "events", "future", "given", "loop", "rows", "seqs", "weight")
+    __slots__ = ("asked_s", "beside", "events", "future", "given", "loop", "rows", "seqs", "weight")
 
     def __init__(
         self,
@@ -77,11 +80,14 @@ class _Append:
         rows: list[Row],
         loop: asyncio.AbstractEventLoop,
         given: Sequence[int] | None = None,
+        beside: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
         self.events = tuple(events)
         self.rows = rows
         self.given = given
         """The seqs that they have in the log that this one is a copy of; None: the next ones."""
+        self.beside = beside
+        """Writes what stands or falls with them."""
         self.asked_s = time.monotonic()
         self.weight = sum(map(weight_of, rows))
         self.seqs: list[int] = []
@@ -112,6 +118,8 @@ class _Work:
 class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
+    is_copy = False
+    """Whether others decide what stands in it, and in which order."""
     epoch: str
     _chain: SqliteChain
     """The writer thread's; who only reads has none."""
@@ -125,6 +133,11 @@ class SqliteLog:
         key_file: Path | None,
         limits: Limits,
     ) -> None:
+        if lock is not None and not self.is_copy and meta_of(connection, SHARED) is not None:
+            raise LogError(
+                f"{path} is a node's copy of a log that is shared: start it with the shared log's URL (--log nats://...), "
+                "or make a log of its own of it, by `geo-backup log backup` and `log restore`"
+            )
         self.path = path
         self.epoch = epoch_of(connection)
         self.read_only = lock is None
@@ -270,6 +283,15 @@ class SqliteLog:
         item = _Append(events, await _encoded(events), asyncio.get_running_loop(), [seq for seq, _ in batch])
         self._enqueue(item)
         await item.future
+
+    async def record(
+        self, events: Sequence[Event], beside: Callable[[sqlite3.Connection], None], *, urgent: bool = False
+    ) -> list[int]:
+        """Record events as `append` does, and in the same transaction what `beside` writes, which the writer's thread
+        calls."""
+        item = _Append(events, await _encoded(events), asyncio.get_running_loop(), beside=beside)
+        self._enqueue(item, urgent=urgent)
+        return await item.future
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
         """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
@@ -463,6 +485,9 @@ class SqliteLog:
                 batch.append((seq, event))
         connection.executemany(ADD_FIX, new_fixes)
         connection.executemany(ADD_FACT, new_facts)
+        for item in group:
+            if item.beside is not None:
+                item.beside(connection)
         connection.execute("COMMIT")
         self._chain.committed(new_fixes, new_facts, seq)
         if self._doubt and any(isinstance(event, DoubtAcknowledged) for _, event in batch):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from geo_backup.errors import LogError
+from geo_backup.pair.company import Fault, Figure
 from geo_backup.pair.follower import Calls, Follower
 from geo_backup.pair.leader import Leader
 from geo_backup.pair.line import Line, LineLostError
 from geo_backup.pair.log import PairedLog
 from geo_backup.pair.witness import Witnessed
 from geo_backup.people import Roster
+from geo_backup.wire import documents
 
 log_ = logging.getLogger("geo_backup.pair")
 
@@ -37,10 +39,6 @@ class Pair:
         """A witness says whether this machine may lead."""
         self._witness = Witnessed(url, token, self.log, self.leader, self.follower)
 
-    def of(self, roster: Roster | None) -> None:
-        """Who may speak here is known by now."""
-        self.leader.roster = self.follower.roster = roster
-
     async def settle(self) -> None:
         """At the start: who leads. Whoever led last leads on, unless the other answers and has begun a later term.
         Raises LogError where a witness is to say it and does not answer."""
@@ -59,8 +57,10 @@ class Pair:
                 await self._witness.first()
             self._tasks.append(asyncio.create_task(self._witness.run()))
 
-    async def run(self) -> None:
+    async def run(self, roster: Roster | None = None) -> None:
         """As long as the server runs. Raises UnacknowledgedError when the log is to be copied anew."""
+        if roster is not None:
+            self.leader.roster = self.follower.roster = roster
         following = asyncio.create_task(self.follower.run())
         self._tasks.append(following)
         try:
@@ -86,6 +86,42 @@ class Pair:
     def witness_words(self) -> str:
         """That the witness is not heard; empty while it is, and without one."""
         return "" if self._witness is None else self._witness.words
+
+    def document(self) -> documents.Pair:
+        """How the two stand."""
+        log, standby = self.log, self.leader.standby
+        document: documents.Pair = {
+            "role": log.role,
+            "name": log.memory.name,
+            "term": log.term.number,
+            "leader": log.term.leader or log.memory.name,
+            "seq": log.last_seq,
+            "other": log.memory.other,
+            "other_url": log.memory.other_url,
+            "connected": standby is not None if log.leads else not log.silent,
+            "in_step": log.in_step if log.leads else not log.silent,
+            "synchronous": log.synchronous,
+        }
+        if standby is not None:
+            document["standby_has"] = log.standby_has
+            document["clock_off_ms"] = standby.clock_off_ms
+        return document
+
+    def nodes(self) -> None:
+        """They are two."""
+
+    def faults(self) -> Iterable[tuple[Fault, str]]:
+        """Conditions by their names; see Company."""
+        return (("clocks_apart", self.leader.clock_words), ("witness_silent", self.witness_words))
+
+    def figures(self) -> Iterable[Figure]:
+        """What an operator watches."""
+        log, standby = self.log, self.leader.standby
+        behind = log.last_seq - log.standby_has if standby is not None else 0
+        yield "geo_backup_leads", "1 on the machine that writes the log", log.leads
+        yield "geo_backup_term", "which time at the head of the log it is", log.term.number
+        yield "geo_backup_standby", "1 while a standby follows", standby is not None
+        yield "geo_backup_standby_behind", "events the standby does not have", behind
 
     async def _ask_other(self) -> None:
         """Tell the other machine what this one is, and hear what it is: whoever leads a later term leads."""

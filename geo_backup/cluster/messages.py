@@ -1,0 +1,76 @@
+"""What stands in the stream: messages of events, each as one node said it, in one order for all of them.
+
+A message is JSON, deflated where that is worth it. It carries what several callers of one node said, each for itself:
+the events of one caller are recorded all or none.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from geo_backup.errors import LogError
+from geo_backup.events import Event
+from geo_backup.wire import facts
+
+DEFLATE_FROM = 1_024
+"""Bytes; less is hardly made smaller."""
+INFLATED_MAX = 64 << 20
+DEFLATED = b"z"
+"""The first byte of one that is deflated; the others begin as JSON does."""
+
+
+class Saying(NamedTuple):
+    """What one caller said."""
+
+    number: int
+    """Its node's own; no other of that node has it."""
+    term: int
+    """The term that its node led when it said it as the one who leads; 0: anybody may say it."""
+    events: Sequence[Event]
+
+
+class Message(NamedTuple):
+    """What one node said at once."""
+
+    node: str
+    """The process that said it."""
+    sayings: Sequence[Saying]
+
+
+def packed(events: Sequence[Event]) -> bytes:
+    """The events of one saying as JSON. Raises LogError for what cannot be recorded."""
+    return orjson.dumps([orjson.Fragment(facts.dump(event)) for event in events])
+
+
+def message(node: str, sayings: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """The bytes of a message: of (number, term, packed events) of each saying."""
+    said = [[number, term, orjson.Fragment(events)] for number, term, events in sayings]
+    data = orjson.dumps({"node": node, "said": said})
+    return data if len(data) < DEFLATE_FROM else DEFLATED + zlib.compress(data, 1)
+
+
+def parsed(data: bytes) -> Message:
+    """What `message` made. Raises LogError for anything else, and for a kind that this version does not know."""
+    try:
+        found: Any = orjson.loads(_inflated(data))
+        sayings = [
+            Saying(int(number), int(term), [facts.read(body) for body in events])
+            for number, term, events in found["said"]
+        ]
+        return Message(str(found["node"]), sayings)
+    except (TypeError, ValueError, KeyError, AttributeError, zlib.error) as error:
+        raise LogError(f"this is no message of events that this version knows: {error}") from None
+
+
+def _inflated(data: bytes) -> bytes:
+    if data[:1] != DEFLATED:
+        return data
+    inflating = zlib.decompressobj()
+    whole = inflating.decompress(data[1:], INFLATED_MAX)
+    if inflating.unconsumed_tail or not inflating.eof:
+        raise LogError("a message that is too long, or cut off")
+    return whole

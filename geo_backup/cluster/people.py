@@ -1,0 +1,52 @@
+"""Who may speak is the same on all nodes: the one that leads says it, beside the stream, and the others take it.
+
+Change people and tokens on the node that leads; what is changed on another is overwritten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+
+from geo_backup.cluster.stream import NotTakenError, Stream
+from geo_backup.people import Roster
+
+log_ = logging.getLogger("geo_backup.cluster")
+
+LOOK_S = 1.0
+
+
+class SharedPeople:
+    """The roster of a cluster; see the module."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._taken = ""
+        """The hash of what was taken or told last."""
+
+    async def share(self, roster: Roster, leads: Callable[[], bool]) -> None:
+        """For ever: tell what changed here where this node leads, and take what another one told where it does not."""
+        told: tuple[int, int] | None = None
+        while True:
+            try:
+                if leads():
+                    version = await asyncio.to_thread(roster.version)
+                    if version != told and not await asyncio.to_thread(roster.empty):
+                        data = await asyncio.to_thread(roster.packed)
+                        await self._stream.keep(data)
+                        told, self._taken = version, _hash(data)
+                else:
+                    told = None
+                    data = await self._stream.kept()
+                    if data and _hash(data) != self._taken:
+                        await asyncio.to_thread(roster.take, data)
+                        self._taken = _hash(data)
+            except NotTakenError as error:
+                log_.debug("who may speak is not shared at this moment: %s", error)
+            await asyncio.sleep(LOOK_S)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
