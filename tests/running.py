@@ -114,6 +114,8 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     verb: tuple[str, ...] = ("serve",)
     """`serve`, or `follow` with its leader."""
+    shared: str = ""
+    """The URL of a log that many nodes share, of which `log` is this one's copy."""
     descriptors: int | None = None
     """So many files and sockets at most; None: as many as these tests may have."""
 
@@ -127,7 +129,8 @@ class Server:
 
     def start(self) -> Server:
         self.port = self.port or free_port()
-        named = ["--map", str(self.map_folder), "--log", str(self.log)]
+        logs = ["--log", self.shared, "--copy", str(self.log)] if self.shared else ["--log", str(self.log)]
+        named = ["--map", str(self.map_folder), *logs]
         command = [sys.executable, "-m", "geo_backup", *self.verb, *named]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]

@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from geo_backup.cluster.address import Address
 from geo_backup.cluster.lead import BEAT_S, SILENT_S, Beat, Lead, Peer
@@ -23,11 +26,12 @@ from geo_backup.eventlog.reserve import RESERVE_BYTES
 from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, prepare
 from geo_backup.eventlog.sqlite_rows import epoch_of, last_seq
+from geo_backup.events import Event
 from geo_backup.pair.begin import give_copy
 from geo_backup.pair.company import Fault, Figure
 from geo_backup.pair.line import Line, LineLostError
 from geo_backup.people import Roster
-from geo_backup.wire import documents
+from geo_backup.wire import documents, facts
 
 log_ = logging.getLogger("geo_backup.cluster")
 
@@ -48,6 +52,8 @@ class Cluster:
         self.log: ClusterLog
         self._roster: Roster | None = None
         self._people = SharedPeople(self.stream)
+        self._heard: Callable[[str, Event], None] | None = None
+        self._shouting: set[asyncio.Task[None]] = set()
         self._new = asyncio.Event()
         """A process was heard for the first time: it is to know at once who is there."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,7 +76,8 @@ class Cluster:
             self.log = ClusterLog.open(copy, reserve_bytes=reserve_bytes, key_file=key_file, limits=limits)
             self.log.left = known.last - self.log.mark.number
             self.log.follow(self.stream, self.lead)
-            await self.stream.hear(self._hear)
+            await self.stream.hear("beat", self._hear)
+            await self.stream.hear("alarm", self._hear_alarm)
             self._tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._claim())]
             await self._caught_up(progress)
         except BaseException:
@@ -125,6 +132,21 @@ class Cluster:
     def there(self) -> dict[str, Peer]:
         """The nodes that are heard, this one among them, by name."""
         return self.lead.there(time.monotonic())
+
+    def shout(self, unit_id: str, event: Event) -> None:
+        """Tell the other nodes a fact of a unit's emergency that is not on record, past the stream."""
+        said = {"process": self.lead.process, "unit_id": unit_id, "fact": orjson.Fragment(facts.dump(event))}
+        task = asyncio.create_task(self.stream.say("alarm", orjson.dumps(said)))
+        self._shouting.add(task)
+        task.add_done_callback(self._shouting.discard)
+
+    def listen(self, heard: Callable[[str, Event], None]) -> None:
+        """Have `heard` called with what the others shout."""
+        self._heard = heard
+
+    def _hear_alarm(self, said: dict[str, Any]) -> None:
+        if said["process"] != self.lead.process and self._heard is not None:
+            self._heard(str(said["unit_id"]), facts.read(said["fact"]))
 
     def document(self) -> documents.Pair:
         """How this node stands to the others as a whole."""
@@ -223,8 +245,8 @@ class Cluster:
 
     # ---- beats and terms
 
-    def _hear(self, said: dict[str, object]) -> None:
-        if self.lead.hear(Beat(**said), self._now_ms(), time.monotonic()):  # type: ignore[arg-type]
+    def _hear(self, said: dict[str, Any]) -> None:
+        if self.lead.hear(Beat(**said), self._now_ms(), time.monotonic()):
             self._new.set()
 
     async def _beat(self) -> None:
@@ -232,7 +254,7 @@ class Cluster:
             self._new.clear()
             log = self.log
             beat = Beat(self.url, self.lead.process, log.ready, log.mark.number, log.mark.seq, self._now_ms())
-            await self.stream.beat(beat._asdict())
+            await self.stream.say("beat", orjson.dumps(beat._asdict()))
             self.lead.forget(time.monotonic())
             with suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_S):

@@ -198,7 +198,7 @@ class ClusterLog(SqliteLog):
     def waiting_s(self) -> float:
         """How long the oldest append that is not answered yet has waited; 0 when none waits."""
         asked = min((said.asked_s for said in self._said.values()), default=None)
-        return max(super().waiting_s, 0.0 if asked is None else time.monotonic() - asked)
+        return max(self._disk_waits_s, 0.0 if asked is None else time.monotonic() - asked)
 
     def _away(self) -> str:
         why = self.wrong or self._refusal or self.stream.words

@@ -36,8 +36,10 @@ ONCE_WITHIN_S = 120
 MESSAGE_BYTES = 1_000_000
 """As NATS takes it unless it is told otherwise (max_payload)."""
 ANSWER_WITHIN_S = 2.0
-HEARTBEAT_S = 1.0
-SILENT_S = 2.5
+TAKEN_WITHIN_S = 0.8
+"""A message that is not taken after so long is offered again: the server that had it may be gone."""
+HEARTBEAT_S = 0.4
+SILENT_S = 1.2
 """A consumer that says nothing for so long is dead."""
 AGAIN_S = 0.2
 READ_AHEAD_BYTES = 64 << 20
@@ -192,7 +194,7 @@ class Stream:
         """Offer a message; its place in the stream once a majority of its servers has it. Raises NotTakenError."""
         try:
             answer = await self._client.request(
-                self._subject("log"), data, timeout=ANSWER_WITHIN_S, headers={"Nats-Msg-Id": message_id}
+                self._subject("log"), data, timeout=TAKEN_WITHIN_S, headers={"Nats-Msg-Id": message_id}
             )
         except nats.errors.NoRespondersError:
             raise NotTakenError("the stream has no leader: most of its servers are gone") from None
@@ -334,22 +336,25 @@ class Stream:
             return b""
         return zlib.decompress(base64.b64decode(found["message"]["data"]))
 
-    # ---- beats: what nodes say of themselves, which nobody keeps
+    # ---- what nodes tell each other past the stream, and nobody keeps
 
-    async def beat(self, said: dict[str, Any]) -> None:
-        """Tell all nodes."""
+    async def say(self, what: str, data: bytes) -> None:
+        """Tell all nodes; while no server is there it is not told."""
         with suppress(nats.errors.Error, OSError):
             if self._client.is_connected:
-                await self._client.publish(self._subject("beat"), orjson.dumps(said))
+                await self._client.publish(self._subject(what), data)
+                await self._client.flush(ANSWER_WITHIN_S)  # type: ignore[arg-type]  # it waits so long
 
-    async def hear(self, each: Callable[[dict[str, Any]], None]) -> None:
+    async def hear(self, what: str, each: Callable[[dict[str, Any]], None]) -> None:
         """Have `each` called with what any node says, this one among them."""
 
         async def heard(message: Msg) -> None:
-            with suppress(ValueError, TypeError, KeyError):
+            try:
                 each(orjson.loads(message.data))
+            except (ValueError, TypeError, KeyError, LogError) as error:
+                log_.warning("another node said what this one does not understand (%s: %s)", what, error)
 
-        await self._client.subscribe(self._subject("beat"), cb=heard)
+        await self._client.subscribe(self._subject(what), cb=heard)
 
     def _subject(self, what: str) -> str:
         return f"{self.address.stream}.{what}"

@@ -135,7 +135,7 @@ class SqliteLog:
     ) -> None:
         if lock is not None and not self.is_copy and meta_of(connection, SHARED) is not None:
             raise LogError(
-                f"{path} is a node's copy of a log that is shared: start it with the shared log's URL (--log nats://...), "
+                f"{path} is a node's copy of a log that is shared: start it with that one's URL (--log nats://...), "
                 "or make a log of its own of it, by `geo-backup log backup` and `log restore`"
             )
         self.path = path
@@ -244,7 +244,7 @@ class SqliteLog:
             words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
             return LogState("full", words, doubt)
         limits = self._limits
-        if self.waiting_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
+        if self._disk_waits_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
             words = f"the disk of the log {name} takes more than {limits.slow_after_s:g} s to record:"
             return LogState("slow", f"{words} look what else uses it, and whether it is failing", doubt)
         return LogState("ok", doubt=doubt)
@@ -252,6 +252,10 @@ class SqliteLog:
     @property
     def waiting_s(self) -> float:
         """How long the oldest append that is not answered yet has waited; 0 when none waits."""
+        return self._disk_waits_s
+
+    @property
+    def _disk_waits_s(self) -> float:
         with self._guard:
             asked = [queue[0].asked_s for queue in (self._urgent, self._waiting) if queue]
             if self._committing_s is not None:

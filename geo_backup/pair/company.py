@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
+from geo_backup.events import Event
 from geo_backup.pair.line import Line
 from geo_backup.people import Roster
 from geo_backup.wire import documents
@@ -28,6 +29,14 @@ class Company(Protocol):
 
     async def promote(self, *, force: bool) -> None:
         """Have this machine lead. Raises LogError with why it does not."""
+        ...
+
+    def shout(self, unit_id: str, event: Event) -> None:
+        """Tell the other machines a fact of a unit's emergency that is not on record, past the log."""
+        ...
+
+    def listen(self, heard: Callable[[str, Event], None]) -> None:
+        """Have `heard` called with what the others shout."""
         ...
 
     def document(self) -> documents.Pair:

@@ -55,6 +55,8 @@ class Leader:
 
     def __init__(self, log: PairedLog, roster: Roster | None, now_ms: Callable[[], int]) -> None:
         self.log, self.roster, self._now_ms = log, roster, now_ms
+        self.heard: Callable[[str, Event], None] = lambda unit_id, event: None
+        """Is called with emergencies that the other machine has not on record."""
         self.standby: Standby | None = None
         self._beats: dict[int, float] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -222,6 +224,8 @@ class Leader:
                     standby.clock_off_ms = int(message["now_ms"]) + half_ms - self._now_ms()
             elif kind == "append":
                 self._do(self._append(standby, message))
+            elif kind == "alarm":
+                self.heard(str(message["unit_id"]), events_of(message["fact"])[0])
             elif kind == "promote":
                 self._do(self._hand_over(standby, message))
 

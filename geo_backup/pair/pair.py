@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from geo_backup.errors import LogError
+from geo_backup.events import Event
 from geo_backup.pair.company import Fault, Figure
 from geo_backup.pair.follower import Calls, Follower
 from geo_backup.pair.leader import Leader
-from geo_backup.pair.line import Line, LineLostError
+from geo_backup.pair.line import Line, LineLostError, Message, packed
 from geo_backup.pair.log import PairedLog
 from geo_backup.pair.witness import Witnessed
 from geo_backup.people import Roster
@@ -32,6 +33,7 @@ class Pair:
         self.follower = Follower(log, call, roster, now_ms)
         self._witness: Witnessed | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._shouting: set[asyncio.Task[None]] = set()
         self.twin = ""
         """That the other machine has the name of this one."""
 
@@ -87,6 +89,19 @@ class Pair:
         """That the witness is not heard; empty while it is, and without one."""
         return "" if self._witness is None else self._witness.words
 
+    def shout(self, unit_id: str, event: Event) -> None:
+        """Tell the other machine a fact of a unit's emergency that is not on record, past the log."""
+        message = {"type": "alarm", "unit_id": unit_id, "fact": packed([event])}
+        line = self.follower.line if self.leader.standby is None else self.leader.standby.line
+        if line is not None:
+            task = asyncio.create_task(_send(line, message))
+            self._shouting.add(task)
+            task.add_done_callback(self._shouting.discard)
+
+    def listen(self, heard: Callable[[str, Event], None]) -> None:
+        """Have `heard` called with what the other one shouts."""
+        self.leader.heard = self.follower.heard = heard
+
     def document(self) -> documents.Pair:
         """How the two stand."""
         log, standby = self.log, self.leader.standby
@@ -139,3 +154,8 @@ class Pair:
                     log.learn(answer)
                 finally:
                     await line.close()
+
+
+async def _send(line: Line, message: Message) -> None:
+    with suppress(LineLostError):
+        await line.send(message)

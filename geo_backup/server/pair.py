@@ -80,7 +80,10 @@ async def get_nodes(pair: ThePair) -> Told[documents.Nodes]:
 
 
 async def keep_company(node: Node, pair: Company, roster: Roster | None) -> None:
-    """As long as the server runs: be one of those that share the log, and say what is wrong between them."""
+    """As long as the server runs: be one of those that share the log, say what is wrong between them, and have an
+    emergency alarm at all of them though the log does not take it."""
+    node.alarms.shout = pair.shout
+    pair.listen(node.alarms.heard)
     running = asyncio.create_task(pair.run(roster))
     try:
         while not running.done():
