@@ -38,6 +38,7 @@ log_ = logging.getLogger("geo_backup.cluster")
 CAUGHT_UP_WITHIN_S = 3_600.0
 ANSWER_WITHIN_S = 5.0
 LOOK_S = 0.1
+LOOK_AT_STREAM_S = 2.0
 ANSWERED_WITHIN_S = 0.2
 """Whoever hears a new node says at once that it is there: so long is waited for another one of the same name."""
 
@@ -78,7 +79,7 @@ class Cluster:
             self.log.follow(self.stream, self.lead)
             await self.stream.hear("beat", self._hear)
             await self.stream.hear("alarm", self._hear_alarm)
-            self._tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._claim())]
+            self._tasks = [asyncio.create_task(job) for job in (self._beat(), self._claim(), self._look())]
             await self._caught_up(progress)
         except BaseException:
             await self.leave()
@@ -268,6 +269,17 @@ class Cluster:
                 silent = self.log.term.leader
                 with suppress(LogError):
                     await self._begin_term("claimed" if silent else "first")
+
+    async def _look(self) -> None:
+        """Ask the servers how the stream is: one that has lost most of them still says that nothing is new."""
+        while True:
+            await asyncio.sleep(LOOK_AT_STREAM_S)
+            try:
+                self.log.gone = "" if await self.stream.known() is not None else "the stream is gone"
+            except NotTakenError as error:
+                self.log.gone = str(error)
+            except LogError as error:
+                self.log.wrong = str(error)
 
     async def _begin_term(self, how: str) -> None:
         number = self.log.term.number + 1

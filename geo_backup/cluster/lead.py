@@ -103,7 +103,8 @@ class Lead:
             self._silent_since_s = None
             return False
         if self._silent_since_s is None:
-            self._silent_since_s = now_s if known is None else max(known.heard_s, self._hears_since_s or now_s)
+            since_s = self._hears_since_s if self._hears_since_s is not None else now_s
+            self._silent_since_s = since_s if known is None else max(known.heard_s, since_s)
         patience_s = SILENT_S if leader else BEAT_S  # of a log that nobody ever led nobody is waited for
         return now_s - self._silent_since_s > patience_s + TURN_S * self._place(now_s)
 

@@ -98,6 +98,8 @@ class ClusterLog(SqliteLog):
             )
         self.wrong = ""
         """Why it takes nothing from the stream any more."""
+        self.gone = ""
+        """Why the stream takes nothing at this moment, as far as that was looked at."""
         self.left = 0
         """Messages of the stream that are not recorded here yet."""
         self._numbers = itertools.count(1)
@@ -190,7 +192,7 @@ class ClusterLog(SqliteLog):
         state = super().state
         if state.name not in ("ok", "slow"):
             return state
-        if self.wrong or self._silent or self._refusal:
+        if self.wrong or self._silent or self._refusal or self.gone:
             return state._replace(name="cut_off", words=f"{self._away()}: nothing is recorded here")
         return state
 
@@ -201,7 +203,7 @@ class ClusterLog(SqliteLog):
         return max(self._disk_waits_s, 0.0 if asked is None else time.monotonic() - asked)
 
     def _away(self) -> str:
-        why = self.wrong or self._refusal or self.stream.words
+        why = self.wrong or self._refusal or self.gone or self.stream.words
         return f"the servers of {self.stream.address} do not take what is said{f' ({why})' if why else ''}"
 
     def _is_right(self) -> None:

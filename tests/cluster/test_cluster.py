@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from geo_backup.cluster import messages
 from geo_backup.cluster.address import address_of
 from geo_backup.cluster.cluster import Cluster
 from geo_backup.cluster.log import ClusterLog
+from geo_backup.custody import TermBegan
+from geo_backup.errors import LogError, LogFullError
+from geo_backup.eventlog import open_log
+from geo_backup.eventlog.copies import backup, restore
+from geo_backup.eventlog.proof import prove
+from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.events import IncidentNoted
+from geo_backup.pair.begin import copy_log
+from geo_backup.pair.follower import Calls
+from geo_backup.pair.line import Line
+from geo_backup.pair.log import PairedLog
 from tests.cluster.servers import NatsServers
-from tests.conformance.event_log import EventLogConformance, everything, fact, ping
+from tests.conformance.event_log import T0, EventLogConformance, everything, fact, ping, registered
+from tests.pair.wire import Wire
 from tests.running import in_time
 
 AREAS = count(1)
@@ -39,16 +55,46 @@ def url(servers: NatsServers) -> str:
     return servers.address(f"area{next(AREAS)}")
 
 
-@asynccontextmanager
-async def node(url: str, copy: Path, name: str = "", kind: type[Cluster] = Cluster) -> AsyncIterator[ClusterLog]:
-    """The log of a node that runs for as long as this."""
+async def join(url: str, copy: Path, name: str = "", kind: type[Cluster] = Cluster) -> Cluster:
     cluster = kind(address_of(url), name or f"http://{copy.stem}", now_ms)
-    log = await cluster.join(copy, reserve_bytes=0)
+    await cluster.join(copy, reserve_bytes=0)
+    return cluster
+
+
+@asynccontextmanager
+async def together(url: str, copy: Path, name: str = "", kind: type[Cluster] = Cluster) -> AsyncIterator[Cluster]:
+    """A node's part of a cluster for as long as this."""
+    cluster = await join(url, copy, name, kind)
     try:
-        yield log
+        yield cluster
     finally:
         await cluster.leave()
-        log.close()
+        cluster.log.close()
+
+
+@asynccontextmanager
+async def node(url: str, copy: Path, name: str = "", kind: type[Cluster] = Cluster) -> AsyncIterator[ClusterLog]:
+    """The log of one."""
+    async with together(url, copy, name, kind) as cluster:
+        yield cluster.log
+
+
+def begins(term: int, log: ClusterLog) -> TermBegan:
+    named = {"event_id": f"term:{term}", "leader": log.lead.node, "url": log.lead.node}
+    return TermBegan(received_ms=T0, said_by="node", term=term, how="handed", **named)
+
+
+def calls_to(cluster: Cluster) -> Calls:
+    """How another machine calls that one, in memory."""
+
+    async def call(url: str) -> Line:
+        here, there = Wire(), Wire()
+        here.other, there.other = there, here
+        serving.append(asyncio.create_task(cluster.serve(there)))
+        return here
+
+    serving: list[asyncio.Task[None]] = []
+    return call
 
 
 class NobodyLeads(Cluster):
@@ -94,5 +140,166 @@ def test_what_is_said_at_one_node_stands_in_all_once_and_in_order(url: str, tmp_
             assert sorted(seq for seqs in said for seq in seqs) == [
                 seq for seq, event in here if event.said_by != "node"
             ]
+
+    asyncio.run(story())
+
+
+def test_when_the_leader_falls_silent_another_leads_and_what_the_former_decided_is_left_out(
+    url: str, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with node(url, tmp_path / "b.sqlite") as b:
+            await in_time(lambda: b.leads or None, "a first leader")
+            async with node(url, tmp_path / "a.sqlite") as a:
+                assert not a.leads
+                late = replace(fact(1, "decided late"), said_by="node")
+                await a.append([begins(b.term.number + 1, a)])
+                await in_time(lambda: (a.leads and not b.leads) or None, "the lead is handed over")
+                # as if the former had said it before it heard of the other, and been asleep
+                asleep = messages.message(b.lead.process, [(99, 1, messages.packed([late]))])
+                await b.stream.publish(asleep, "asleep")
+                await a.append([fact(2, "after it")])
+                assert late not in [event for _, event in await everything(a)]
+                assert await a.append([late]), "the one that leads says it"
+                await in_time(lambda: a.last_seq == b.last_seq or None, "both to have all")
+                assert await everything(a) == await everything(b)
+            began = time.monotonic()
+            await in_time(lambda: b.leads or None, "the other one leads")
+            assert time.monotonic() - began < 5.0
+
+    asyncio.run(story())
+
+
+def test_a_log_of_one_machine_becomes_the_beginning_and_a_new_node_begins_with_a_copy(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        with closing(PairedLog.open(tmp_path / "a.sqlite", reserve_bytes=0)) as alone:
+            epoch = alone.epoch
+            await alone.append([registered("P1"), ping("P1", 1)])
+        async with together(url, tmp_path / "a.sqlite") as a:
+            assert a.log.epoch == epoch
+            await a.log.append([fact(1, "shared")])
+            with pytest.raises(LogError, match="begin with one of theirs"):
+                await join(url, tmp_path / "b.sqlite")
+            await copy_log("http://a", calls_to(a), tmp_path / "b.sqlite", lambda done, total: None)
+            async with node(url, tmp_path / "b.sqlite") as b:
+                assert await b.append([ping("P1", 2)])
+                await in_time(lambda: a.log.last_seq == b.last_seq or None, "both to have all")
+                assert await everything(a.log) == await everything(b)
+        assert prove(tmp_path / "b.sqlite").wrong == []
+
+    asyncio.run(story())
+
+
+def test_another_log_is_not_taken_for_a_copy_nor_a_copy_for_another_log(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite") as a:
+            await a.append([registered("P1")])
+        with closing(open_log(tmp_path / "b.sqlite", reserve_bytes=0)) as other:
+            await other.append([registered("P1")])
+        with pytest.raises(LogError, match="another log than the one that is shared"):
+            await join(url, tmp_path / "b.sqlite")
+        with pytest.raises(LogError, match="a node's copy of a log that is shared"):
+            open_log(tmp_path / "a.sqlite")
+        with closing(open_log(tmp_path / "a.sqlite", read_only=True)) as read:
+            assert len(await everything(read)) >= 1
+        backup(tmp_path / "a.sqlite", tmp_path / "backup.sqlite")
+        restore(tmp_path / "backup.sqlite", tmp_path / "c.sqlite")
+        with closing(open_log(tmp_path / "c.sqlite", reserve_bytes=0)) as own:
+            assert await own.append([ping("P1", 1)])
+
+    asyncio.run(story())
+
+
+def test_two_nodes_of_one_name_do_not_start(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite", "http://same"):
+            with pytest.raises(LogError, match="--url"):
+                await join(url, tmp_path / "b.sqlite", "http://same")
+
+    asyncio.run(story())
+
+
+def test_a_node_goes_on_after_its_server_was_killed_and_says_so_meanwhile(tmp_path: Path) -> None:
+    async def story(own: NatsServers) -> None:
+        async with node(own.address("area"), tmp_path / "a.sqlite") as log:
+            await in_time(lambda: log.leads or None, "it leads")
+            said = [log.append([fact(n, f"before {n}")]) for n in range(5)]
+            await asyncio.gather(*said)
+            own.each[0].kill()
+            late = asyncio.ensure_future(log.append([fact(9, "late")]))
+            await in_time(lambda: log.state.name == "cut_off" or None, "it is said")
+            await in_time(lambda: not log.leads or None, "it decides nothing")
+            await asyncio.to_thread(own.each[0].start)
+            assert await late, "what waited is recorded"
+            await in_time(lambda: log.state.name == "ok" or None, "it is over")
+            assert [event.event_id for _, event in await everything(log) if event.said_by != "node"] == [
+                *(f"before {n}" for n in range(5)),
+                "late",
+            ]
+
+    own = NatsServers.begin(tmp_path, 1)
+    try:
+        asyncio.run(story(own))
+    finally:
+        own.stop()
+
+
+def test_servers_that_lost_the_stream_are_not_believed(tmp_path: Path) -> None:
+    async def story(own: NatsServers) -> None:
+        async with node(own.address("area"), tmp_path / "a.sqlite") as log:
+            await log.append([fact(1, "one")])
+            own.each[0].kill()
+            shutil.rmtree(tmp_path / "store-0")
+            await asyncio.to_thread(own.each[0].start)
+            await in_time(lambda: log.wrong or None, "it is said")
+            assert "has lost its stream" in log.state.words
+            assert log.state.name == "cut_off"
+            with pytest.raises(LogError, match="has lost its stream"):
+                await log.append([fact(2)])
+
+    own = NatsServers.begin(tmp_path, 1)
+    try:
+        asyncio.run(story(own))
+    finally:
+        own.stop()
+
+
+def test_a_full_disk_of_one_node_stops_nobody_else_and_nothing_is_left_out(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [False]
+
+    def transaction(self: SqliteLog, group: Any, urgent: bool) -> Any:
+        if full[0] and self.path.stem == "b":
+            raise LogFullError("full")
+        return real(self, group, urgent)
+
+    real = SqliteLog._transaction
+    monkeypatch.setattr(SqliteLog, "_transaction", transaction)
+    monkeypatch.setattr("geo_backup.cluster.log.ROOM_AGAIN_S", 0.05)
+
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite") as a, node(url, tmp_path / "b.sqlite") as b:
+            await a.append([fact(1, "one")])
+            full[0] = True
+            for n in range(5):
+                await a.append([fact(n, f"while full {n}")])
+            await in_time(lambda: b.state.name == "full" or None, "the disk is full")
+            assert not b.ready
+            full[0] = False
+            await in_time(lambda: a.last_seq == b.last_seq or None, "all of it")
+            assert await everything(a) == await everything(b)
+
+    asyncio.run(story())
+
+
+def test_what_is_too_long_for_one_message_is_refused_in_words(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite") as log:
+            noise = random.Random(1).randbytes(1_500_000).hex()
+            note = IncidentNoted(received_ms=T0, incident_id="i", note_id="n", text=noise)
+            with pytest.raises(LogError, match="say it in parts"):
+                await log.append([note])
+            assert await log.append([fact(1)]), "the others are not held up"
 
     asyncio.run(story())

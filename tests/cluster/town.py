@@ -248,6 +248,3 @@ def snapshot_of(node: Server) -> dict[str, Any]:
         for topic in ("epoch", "units", "positions", "incidents", "closures")
         if topic in snapshot
     }
-
-
-Fault = Callable[[Town], None]
