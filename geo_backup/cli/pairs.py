@@ -105,13 +105,13 @@ def _copy(leader: str, path: Path) -> None:
         asyncio.run(copy_from(leader, calls(), path, _bar(progress, leader)))
 
 
-def copy_for_node(url: str, path: Path) -> None:
+async def copy_for_node(url: str, path: Path) -> None:
     """Copy the log of a node, for one that is to join."""
     from geo_backup.pair.begin import copy_log
     from geo_backup.pair.call import checked
 
     with progress_bar() as progress:
-        asyncio.run(copy_log(checked(url), calls(), path, _bar(progress, url)))
+        await copy_log(checked(url), calls(), path, _bar(progress, url))
 
 
 def _bar(progress: Progress, url: str) -> Callable[[int, int], None]:

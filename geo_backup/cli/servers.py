@@ -122,7 +122,6 @@ def serve(
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
     fetch_kernels()
-    from geo_backup.cli.pairs import copy_for_node
     from geo_backup.cluster.address import address_of, is_shared
     from geo_backup.settings import Settings
 
@@ -146,9 +145,7 @@ def serve(
         raise BadValueError(
             "--log", "pair", "a log that many nodes share is live, and needs no witness: its servers are"
         )
-    if join and not Path(file).exists():
-        copy_for_node(join, Path(file))
-    run(serve_live(settings.shared(log, own_url)))
+    run(serve_live(settings.shared(log, own_url, join)))
 
 
 @app.command()
@@ -470,22 +467,27 @@ async def _compose(
 
 async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
     """This node's part of a cluster, and its log, which has all that is shared."""
+    from geo_backup.cli.pairs import copy_for_node
     from geo_backup.cluster.cluster import Cluster
 
     one_of = Cluster(
         settings.cluster, settings.own_url or settings.url.rstrip("/"), lambda: time.time_ns() // 1_000_000
     )
+    most = 0
     with progress_bar() as progress:
         bar = progress.add_task(words.joining(settings.cluster), total=None)
-        all_ = 0
 
         def told(left: int) -> None:
-            nonlocal all_
-            all_ = max(all_, left)
-            progress.update(bar, completed=all_ - left, total=all_ or None)
+            nonlocal most
+            most = max(most, left)
+            progress.update(bar, completed=most - left, total=most or None)
 
         log = await one_of.join(
-            Path(settings.log), reserve_bytes=reserve_bytes, key_file=settings.key_file, progress=told
+            Path(settings.log),
+            reserve_bytes=reserve_bytes,
+            key_file=settings.key_file,
+            fetch=partial(copy_for_node, settings.join, Path(settings.log)) if settings.join else None,
+            progress=told,
         )
     say.print(words.joined(settings.cluster, one_of.stream.replicas, sorted(one_of.there)), soft_wrap=True)
     return one_of, log

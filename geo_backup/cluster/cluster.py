@@ -7,7 +7,7 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,17 @@ class Cluster:
         reserve_bytes: int = RESERVE_BYTES,
         key_file: Path | None = None,
         limits: Limits = Limits(),
+        fetch: Callable[[], Awaitable[None]] | None = None,
         progress: Callable[[int], None] = lambda left: None,
     ) -> ClusterLog:
         """Open the copy, made where there is none, and take what the stream has beyond it; `progress` is told how many
-        messages are left. A log that no stream has yet becomes the beginning of one. Raises LogError."""
+        messages are left. Where the stream does not hold the beginning, `fetch` brings another node's copy. A log that
+        no stream has yet becomes the beginning of one. Raises LogError."""
         await self.stream.connect()
         try:
             known = await self._known(copy)
+            if fetch is not None and not copy.exists() and (known.began or known.first > 1):
+                await fetch()
             _begin(copy, known)
             self.log = ClusterLog.open(copy, reserve_bytes=reserve_bytes, key_file=key_file, limits=limits)
             self.log.left = known.last - self.log.mark.number
