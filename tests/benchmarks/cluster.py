@@ -2,11 +2,11 @@
 
     python tests/benchmarks/cluster.py [--seconds 20] [--rate 1000] [--viewers 100] [--rounds 3]
 
-Three NATS servers (`sync_interval: always`, so that what is acknowledged is on their disks) and three nodes, each a process
-of its own on this machine. First positions come in, in posts of fifty, to all nodes by turns, and viewers watch them: told
-are the time to the answer, the processor that each node and each server spends on a position, and memory. Then writers write
-notes one after the other while each node and each server is killed and paused by turns: told are the longest time without an
-answer for each fault, and what was acknowledged and lost.
+Three NATS servers (`sync_interval: always`, so that what is acknowledged is on their disks) and three nodes, each a
+process of its own on this machine. First positions come in, in posts of fifty, to all nodes by turns, and viewers watch
+them: told are the time to the answer, the processor that each node and each server spends on a position, and memory.
+Then writers write notes one after the other while each node and each server is killed and paused by turns: told are the
+longest time without an answer for each fault, and what was acknowledged and lost.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -91,9 +92,8 @@ def cost(whole: Town, rate: int, seconds: float, viewers: int) -> None:
     over.set()
     took.sort()
     print(f"{sent:,} positions, {sent / elapsed:,.0f} a second, {viewers} viewers ({len(frames):,} frames)")
-    print(
-        f"  answered after {statistics.median(took) * 1e3:.1f} ms (median), {took[int(len(took) * 0.99)] * 1e3:.1f} (p99)"
-    )
+    median, p99 = statistics.median(took) * 1e3, took[int(len(took) * 0.99)] * 1e3
+    print(f"  answered after {median:.1f} ms (median), {p99:.1f} (p99)")
     for name, s in spent.items():
         share = f"{s / elapsed:.0%} of a core, {s / sent * 1e6:.0f} us a position"
         print(f"  {name}: {share}, {memory_mb(pids[name]):.0f} MB")
@@ -133,7 +133,7 @@ def faults(whole: Town, rounds: int) -> None:
 def _unanswered_s(night: Night, since: float) -> float:
     """The longest time since then in which no writer at all was answered."""
     when = sorted(at_s for writer in night.writers for at_s, _ in writer.acknowledged if at_s > since - 1)
-    return max((b - a for a, b in zip(when, when[1:], strict=False)), default=0.0)
+    return max((b - a for a, b in pairwise(when)), default=0.0)
 
 
 def main() -> None:
