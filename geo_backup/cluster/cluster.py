@@ -314,14 +314,14 @@ def _begin(copy: Path, known: Known) -> None:
     epoch, seq, mark = _standing(copy)
     if mark is not None and epoch == known.epoch:
         return
-    if epoch and (epoch != known.epoch or seq != known.began):
+    if seq and (epoch != known.epoch or seq != known.began):
         raise LogError(f"{copy} is another log than the one that is shared: name another file with --copy")
-    if not epoch and known.began:
+    if not seq and known.began:
         raise LogError(
             f"the shared log had {known.began:,} events before it was shared, which stand in the copies of its nodes "
             "alone: begin with one of theirs (--join URL)"
         )
-    if not epoch and known.first > 1:
+    if not seq and known.first > 1:
         raise LogError(
             f"the servers hold its messages from {known.first:,} on: begin with the copy of a node (--join URL)"
         )

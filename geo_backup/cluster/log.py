@@ -28,7 +28,7 @@ from geo_backup.cluster.stream import NotTakenError, Stream, Taken
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog.port import Limits, LogState
-from geo_backup.eventlog.sqlite import SHARED, SqliteLog
+from geo_backup.eventlog.sqlite import BULKY, SHARED, SqliteLog
 from geo_backup.eventlog.sqlite_rows import last_seq, meta_of
 from geo_backup.events import Event
 from geo_backup.pair.terms import NO_TERM, Term, term_of, terms_in
@@ -41,7 +41,10 @@ SAID_MAX = 4_096
 """Callers that wait at once."""
 MESSAGE_BYTES = 256 << 10
 """A message takes no further saying once its events have so many bytes of JSON."""
-EVENTS_AT_ONCE = 5_000
+EVENTS_AT_ONCE = 1_000
+"""Events that are read between two turns of the loop, and recorded in one transaction."""
+LONG_BYTES = 512 << 10
+"""A message that is longer is kept beside the stream, and its place stands in it."""
 OFFER_AGAIN_S = 0.2
 ROOM_AGAIN_S = 1.0
 UNHEARD_S = 3.0
@@ -66,7 +69,6 @@ class _Said:
     number: int
     term: int
     body: bytes
-    urgent: bool
     asked_s: float
     answer: asyncio.Future[list[int]]
 
@@ -105,6 +107,7 @@ class ClusterLog(SqliteLog):
         self._numbers = itertools.count(1)
         self._messages = itertools.count(1)
         self._said: dict[int, _Said] = {}
+        self._pressing: deque[_Said] = deque()
         self._unsaid: deque[_Said] = deque()
         self._more = asyncio.Event()
         self._refusal = ""
@@ -169,22 +172,23 @@ class ClusterLog(SqliteLog):
         by_node = all(event.said_by == "node" for event in events)
         number, loop = next(self._numbers), asyncio.get_running_loop()
         term = self.term.number if by_node and self.leads and not _begins_term(events) else 0
-        body = messages.packed(events)
-        said = _Said(number, term, body, urgent, time.monotonic(), loop.create_future())
+        body = await _packed(events)
+        said = _Said(number, term, body, time.monotonic(), loop.create_future())
         self._said[number] = said
-        self._unsaid.append(said)
+        (self._pressing if urgent else self._unsaid).append(said)
         self._more.set()
         try:
             async with asyncio.timeout(WITHIN_S):
                 return await said.answer
         except TimeoutError:
-            if said in self._unsaid:
+            if said in self._unsaid or said in self._pressing:
                 raise LogError(f"{self._away()}: nothing was recorded") from None
             raise LogError(f"{self._away()}: it may have been recorded all the same") from None
         finally:
             self._said.pop(number, None)
-            with suppress(ValueError):
-                self._unsaid.remove(said)
+            for waiting in (self._pressing, self._unsaid):
+                with suppress(ValueError):
+                    waiting.remove(said)
 
     @property
     def state(self) -> LogState:
@@ -217,27 +221,25 @@ class ClusterLog(SqliteLog):
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._unsaid:
-                some = self._some()
+            while some := self._some():
                 body = messages.message(self.lead.process, [(said.number, said.term, said.body) for said in some])
                 await self._offer(some, body, f"{self.lead.process}:{next(self._messages)}")
 
     def _some(self) -> list[_Said]:
         """What goes into the next message."""
-        waiting = sorted(self._unsaid, key=lambda said: not said.urgent)
-        some, size = [waiting[0]], len(waiting[0].body)
-        for said in waiting[1:]:
-            size += len(said.body)
-            if size > MESSAGE_BYTES:
-                break
-            some.append(said)
-        for said in some:
-            self._unsaid.remove(said)
+        some: list[_Said] = []
+        size = 0
+        for waiting in (self._pressing, self._unsaid):
+            while waiting and (not some or size + len(waiting[0].body) <= MESSAGE_BYTES):
+                some.append(waiting.popleft())
+                size += len(some[-1].body)
         return some
 
     async def _offer(self, some: Sequence[_Said], body: bytes, message_id: str) -> None:
         while any(said.number in self._said for said in some):  # else it came back, or nobody waits any more
             try:
+                if len(body) > LONG_BYTES:
+                    body = messages.reference(await self.stream.put(body))
                 await self.stream.publish(body, message_id)
                 self._refusal = ""
                 return
@@ -259,9 +261,9 @@ class ClusterLog(SqliteLog):
         """Record what the stream has, for as long as it is what this is a copy of."""
         try:
             async for batch in self.stream.follow(self.mark.number, self.mark.created):
-                read = [(taken, messages.parsed(taken.data)) for taken in batch]
-                while read:
-                    read = read[await self._take(read) :]
+                waiting = deque(batch)
+                while waiting:
+                    await self._take(waiting)
                 self.left = batch[-1].left
         except LogError as error:
             if not self._closed:
@@ -275,27 +277,35 @@ class ClusterLog(SqliteLog):
         finally:
             self._ring()
 
-    async def _take(self, read: Sequence[tuple[Taken, messages.Message]]) -> int:
-        """Record some messages in one transaction; how many."""
+    async def _take(self, waiting: deque[Taken]) -> None:
+        """Record the next messages in one transaction."""
         events: list[Event] = []
         spans: list[tuple[str, messages.Saying, int, int]] = []
-        term, count = self.term.number, 0
-        for _, message in read:
+        term, number = self.term.number, self.mark.number
+        while waiting and len(events) < EVENTS_AT_ONCE:
+            taken = waiting.popleft()
+            number = taken.number
+            message = await self._read(taken)
             for saying in message.sayings:
-                if saying.term in (0, term):
-                    spans.append((message.node, saying, len(events), len(events) + len(saying.events)))
+                first = len(events)
+                if saying.term in (0, term):  # else its node led no more when it came here: all copies leave it out
                     events += saying.events
-                else:
-                    spans.append((message.node, saying, 0, 0))
-                term = max((e.term for e in saying.events if isinstance(e, TermBegan)), default=term)
-            count += 1
-            if len(events) >= EVENTS_AT_ONCE:
-                break
-        seqs = await self._record(events, read[count - 1][0].number)
+                spans.append((message.node, saying, first, len(events)))
+                term = max((event.term for event in saying.events if isinstance(event, TermBegan)), default=term)
+        seqs = await self._record(events, number)
         for node, saying, first, end in spans:
             self._answer(node, saying, seqs[first:end])
         self._ring()
-        return count
+
+    async def _read(self, taken: Taken) -> messages.Message:
+        places = messages.referred(taken.data)
+        while places:
+            try:
+                return await asyncio.to_thread(messages.parsed, await self.stream.get(places))
+            except NotTakenError as error:
+                self._refusal = str(error)
+                await asyncio.sleep(OFFER_AGAIN_S)
+        return messages.parsed(taken.data)
 
     async def _record(self, events: Sequence[Event], number: int) -> list[int]:
         """In the copy, with the mark; a full disk is waited for, since no message may be left out."""
@@ -332,6 +342,12 @@ class ClusterLog(SqliteLog):
     def _ring(self) -> None:
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
+
+
+async def _packed(events: Sequence[Event]) -> bytes:
+    if any(isinstance(event, BULKY) for event in events):
+        return await asyncio.to_thread(messages.packed, events)
+    return messages.packed(events)
 
 
 def keep_mark(connection: sqlite3.Connection, mark: Mark) -> None:

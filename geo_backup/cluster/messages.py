@@ -53,6 +53,22 @@ def message(node: str, sayings: Sequence[tuple[int, int, bytes]]) -> bytes:
     return data if len(data) < DEFLATE_FROM else DEFLATED + zlib.compress(data, 1)
 
 
+def reference(places: Sequence[int]) -> bytes:
+    """In place of a message that is too long for the stream: where its parts are kept beside it."""
+    return orjson.dumps({"parts": [*places]})
+
+
+def referred(data: bytes) -> list[int]:
+    """Where the parts are kept of a message that is too long; none where this is one itself."""
+    if not data.startswith(b'{"parts":'):
+        return []
+    try:
+        places = orjson.loads(data)["parts"]
+    except orjson.JSONDecodeError:
+        return []
+    return places if isinstance(places, list) and all(type(place) is int for place in places) else []
+
+
 def parsed(data: bytes) -> Message:
     """What `message` made. Raises LogError for anything else, and for a kind that this version does not know."""
     try:

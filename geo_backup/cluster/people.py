@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 
 from geo_backup.cluster.stream import NotTakenError, Stream
@@ -16,6 +17,8 @@ from geo_backup.people import Roster
 log_ = logging.getLogger("geo_backup.cluster")
 
 LOOK_S = 1.0
+AGAIN_S = 86_400.0
+"""It is told once a day though nothing changed: the servers let go of what is older than a week."""
 
 
 class SharedPeople:
@@ -29,14 +32,16 @@ class SharedPeople:
     async def share(self, roster: Roster, leads: Callable[[], bool]) -> None:
         """For ever: tell what changed here where this node leads, and take what another one told where it does not."""
         told: tuple[int, int] | None = None
+        told_s = 0.0
         while True:
             try:
                 if leads():
                     version = await asyncio.to_thread(roster.version)
-                    if version != told and not await asyncio.to_thread(roster.empty):
+                    again = version != told or time.monotonic() - told_s > AGAIN_S
+                    if again and not await asyncio.to_thread(roster.empty):
                         data = await asyncio.to_thread(roster.packed)
                         await self._stream.keep(data)
-                        told, self._taken = version, _hash(data)
+                        told, told_s, self._taken = version, time.monotonic(), _hash(data)
                 else:
                     told = None
                     data = await self._stream.kept()

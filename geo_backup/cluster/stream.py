@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import logging
 import ssl
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -33,8 +33,8 @@ OLDEST = (2, 10, 23)
 KEPT_S = 7 * 86_400
 """The stream keeps its messages so long: a node that was away for longer begins with another's copy."""
 ONCE_WITHIN_S = 120
-MESSAGE_BYTES = 1_000_000
-"""As NATS takes it unless it is told otherwise (max_payload)."""
+PART_BYTES = 768 << 10
+"""NATS takes no message of more than 1 MiB unless it is told otherwise (max_payload)."""
 ANSWER_WITHIN_S = 2.0
 TAKEN_WITHIN_S = 0.8
 """A message that is not taken after so long is offered again: the server that had it may be gone."""
@@ -174,7 +174,6 @@ class Stream:
                     "retention": "limits",
                     "discard": "new",
                     "max_age": KEPT_S * 1_000_000_000,
-                    "max_msg_size": MESSAGE_BYTES,
                     "duplicate_window": ONCE_WITHIN_S * 1_000_000_000,
                     "num_replicas": replicas,
                     "deny_delete": True,
@@ -198,14 +197,9 @@ class Stream:
             )
         except nats.errors.NoRespondersError:
             raise NotTakenError("the stream has no leader: most of its servers are gone") from None
-        except nats.errors.MaxPayloadError:
-            raise LogError(f"{len(data):,} bytes in one go are more than NATS takes: say it in parts") from None
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise NotTakenError(f"the servers do not answer ({type(error).__name__})") from None
-        found = orjson.loads(answer.data)
-        if "error" in found:
-            raise NotTakenError(str(found["error"].get("description")))
-        return int(found["seq"])
+        return _place(answer.data)
 
     async def follow(self, after: int, created: str) -> AsyncIterator[list[Taken]]:
         """Batches of the messages past `after`, in order, each once, for ever. Raises LogError where the stream is not
@@ -306,35 +300,50 @@ class Stream:
         found: dict[str, Any] = orjson.loads(answer.data)
         return found
 
-    # ---- one thing beside the stream, of which the newest counts
+    # ---- beside the stream
+
+    async def put(self, data: bytes) -> list[int]:
+        """Have the servers keep what is too long for a message, as long as the stream keeps its messages; where its
+        parts are. Raises NotTakenError."""
+        await self._make_beside("parts", {"max_age": KEPT_S * 1_000_000_000})
+        return [
+            await self._keep("parts", data[at : at + PART_BYTES], f"{hashlib.sha256(data).hexdigest()}:{at}")
+            for at in range(0, len(data), PART_BYTES)
+        ]
+
+    async def get(self, places: Sequence[int]) -> bytes:
+        """What was put there. Raises NotTakenError."""
+        parts = [await self._kept("parts", {"seq": place}) for place in places]
+        if not all(parts):
+            raise NotTakenError("the servers do not have the parts of a long message")
+        return b"".join(parts)
 
     async def keep(self, data: bytes) -> None:
         """Have the servers keep this in place of what they kept. Raises NotTakenError."""
-        await self._ask(
-            f"STREAM.CREATE.{self.address.stream}_kept",
-            {
-                "name": f"{self.address.stream}_kept",
-                "subjects": [self._subject("kept")],
-                "storage": "file",
-                "max_msgs": 2,
-                "allow_direct": True,
-                "num_replicas": self.replicas,
-            },
-        )
-        try:
-            answer = await self._client.request(self._subject("kept"), zlib.compress(data), timeout=ANSWER_WITHIN_S)
-        except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise NotTakenError(f"the servers do not answer ({type(error).__name__})") from None
-        found = orjson.loads(answer.data)
-        if "error" in found:
-            raise NotTakenError(str(found["error"].get("description")))
+        await self._make_beside("kept", {"max_msgs": 2})
+        await self._keep("kept", orjson.dumps(await self.put(data)), "")
 
     async def kept(self) -> bytes:
         """What they keep; empty where that is nothing. Raises NotTakenError."""
-        found = await self._ask(f"STREAM.MSG.GET.{self.address.stream}_kept", {"last_by_subj": self._subject("kept")})
-        if "message" not in found:
-            return b""
-        return zlib.decompress(base64.b64decode(found["message"]["data"]))
+        found = await self._kept("kept", {"last_by_subj": self._subject("kept")})
+        return await self.get(orjson.loads(found)) if found else b""
+
+    async def _make_beside(self, what: str, limits: dict[str, int]) -> None:
+        name = f"{self.address.stream}_{what}"
+        config = {"name": name, "subjects": [self._subject(what)], "storage": "file", "num_replicas": self.replicas}
+        await self._ask(f"STREAM.CREATE.{name}", {**config, **limits})
+
+    async def _keep(self, what: str, data: bytes, message_id: str) -> int:
+        headers = {"Nats-Msg-Id": message_id} if message_id else None
+        try:
+            answer = await self._client.request(self._subject(what), data, timeout=ANSWER_WITHIN_S, headers=headers)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise NotTakenError(f"the servers do not answer ({type(error).__name__})") from None
+        return _place(answer.data)
+
+    async def _kept(self, what: str, which: dict[str, Any]) -> bytes:
+        found = await self._ask(f"STREAM.MSG.GET.{self.address.stream}_{what}", which)
+        return base64.b64decode(found["message"].get("data", "")) if "message" in found else b""
 
     # ---- what nodes tell each other past the stream, and nobody keeps
 
@@ -358,6 +367,14 @@ class Stream:
 
     def _subject(self, what: str) -> str:
         return f"{self.address.stream}.{what}"
+
+
+def _place(answer: bytes) -> int:
+    """Where a message stands, by the answer of who took it. Raises NotTakenError."""
+    found = orjson.loads(answer)
+    if "error" in found:
+        raise NotTakenError(str(found["error"].get("description")))
+    return int(found["seq"])
 
 
 async def _tell(error: Exception) -> None:

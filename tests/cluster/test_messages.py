@@ -55,6 +55,12 @@ def test_a_bomb_is_not_inflated() -> None:
         messages.parsed(b"z" + zlib.compress(bytes(messages.INFLATED_MAX + 1), 9))
 
 
+def test_a_message_that_is_kept_elsewhere_says_where() -> None:
+    assert messages.referred(messages.reference([3, 4])) == [3, 4]
+    assert messages.referred(messages.message("me", [])) == []
+    assert messages.referred(b'{"parts":["a"]}') == messages.referred(b'{"parts":[1') == []
+
+
 def test_an_address_names_servers_area_and_replicas() -> None:
     address = address_of("nats://me:secret@10.0.0.1,10.0.0.2:4300/porto?replicas=3")
     assert address.servers == ("nats://me:secret@10.0.0.1", "nats://me:secret@10.0.0.2:4300")
