@@ -116,16 +116,19 @@ class Server:
     """`serve`, or `follow` with its leader."""
     shared: str = ""
     """The URL of a log that many nodes share, of which `log` is this one's copy."""
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """What starts it elsewhere, as `ip netns exec NAME`."""
     descriptors: int | None = None
     """So many files and sockets at most; None: as many as these tests may have."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def feed(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/feed"
+        return f"ws://{self.host}:{self.port}/v1/feed"
 
     def start(self) -> Server:
         self.port = self.port or free_port()
@@ -136,7 +139,7 @@ class Server:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]
         with self.log.with_suffix(".err").open("ab") as said:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *self.more],
+                [*self.within, *command, "--port", str(self.port), *self.more],
                 stdout=said,
                 stderr=said,
                 cwd=ROOT,

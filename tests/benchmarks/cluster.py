@@ -30,7 +30,7 @@ from websockets.sync.client import connect
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from geo_backup.feed import TOPICS
 from tests.asking import at, new_unit
-from tests.cluster.town import Night, Town, town
+from tests.cluster.town import SHOWN, Night, Town, town
 from tests.running import CENTRE, eventually
 
 BATCH = 50
@@ -48,7 +48,7 @@ def memory_mb(pid: int) -> float:
 
 
 def watch(url: str, over: threading.Event, frames: list[int]) -> None:
-    with suppress(ConnectionClosed), connect(url, proxy=None, max_size=None) as feed:
+    with suppress(ConnectionClosed), connect(url, proxy=None, max_size=None, additional_headers=SHOWN) as feed:
         feed.send(json.dumps({"type": "hello", "topics": list(TOPICS)}))
         while not over.is_set():
             feed.recv()
@@ -57,7 +57,7 @@ def watch(url: str, over: threading.Event, frames: list[int]) -> None:
 
 def cost(whole: Town, rate: int, seconds: float, viewers: int) -> None:
     units = 500
-    clients = [httpx.Client(base_url=node.url, trust_env=False) for node in whole.nodes]
+    clients = [httpx.Client(base_url=node.url, trust_env=False, headers=SHOWN) for node in whole.nodes]
     names = [new_unit(clients[0]) for _ in range(units)]
     over, frames = threading.Event(), list[int]()
     feeds = [node.feed for node in whole.nodes]

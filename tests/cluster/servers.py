@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
+from itertools import zip_longest
 from pathlib import Path
 
+from tests.cluster.machines import Machine
 from tests.running import eventually, free_port
 
 
@@ -25,35 +28,37 @@ class NatsServer:
     route: int
     look: int
     routes: str = ""
-    more: str = ""
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """What starts it elsewhere, as `ip netns exec NAME`."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> None:
         config = self.folder / f"nats-{self.number}.conf"
         cluster = (
-            f"cluster {{ name: c, listen: 127.0.0.1:{self.route}, routes: [{self.routes}] }}" if self.routes else ""
+            f"cluster {{ name: c, listen: {self.host}:{self.route}, routes: [{self.routes}] }}" if self.routes else ""
         )
         store = self.folder / f"store-{self.number}"
         config.write_text(
-            f"server_name: n{self.number}\nlisten: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:{self.look}\n"
-            f"jetstream {{ store_dir: '{store}', sync_interval: always {self.more} }}\n{cluster}\n"
+            f"server_name: n{self.number}\nlisten: {self.url}\nhttp: {self.host}:{self.look}\n"
+            f"jetstream {{ store_dir: '{store}', sync_interval: always }}\n{cluster}\n"
         )
         with (self.folder / f"nats-{self.number}.log").open("ab") as log:
-            self.process = subprocess.Popen([str(program()), "-c", str(config)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.within, str(program()), "-c", str(config)], stdout=log, stderr=log)
         eventually(self.answers, f"the NATS server {self.number}")
 
     def answers(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+        with suppress(OSError), socket.create_connection((self.host, self.port), 1):
             return True
         return False
 
     def healthy(self) -> bool:
         """Whether it is in step with the others, as it says itself."""
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.look}/healthz", timeout=2) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"http://{self.host}:{self.look}/healthz", timeout=2) as answer:
             return bool(answer.status == 200)
         return False
 
@@ -87,10 +92,15 @@ class NatsServers:
     each: list[NatsServer] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, folder: Path, count: int) -> NatsServers:
-        ports = [(free_port(), free_port(), free_port()) for _ in range(count)]
-        routes = ", ".join(f"nats://127.0.0.1:{route}" for _, route, _ in ports) if count > 1 else ""
-        servers = cls([NatsServer(folder, n, *three, routes) for n, three in enumerate(ports)])
+    def begin(cls, folder: Path, count: int, machines: Sequence[Machine] = ()) -> NatsServers:
+        hosts = [machine.host for machine in machines] or ["127.0.0.1"] * count
+        ports = [(free_port(), free_port(), free_port()) for _ in hosts]
+        routes = ", ".join(f"nats://{host}:{three[1]}" for host, three in zip(hosts, ports, strict=True))
+        servers = cls(
+            [NatsServer(folder, n, *three, routes if count > 1 else "", hosts[n]) for n, three in enumerate(ports)]
+        )
+        for server, machine in zip_longest(servers.each, machines):
+            server.within = () if machine is None else machine.within
         for server in servers.each:
             server.start()
         eventually(lambda: all(server.healthy() for server in servers.each), "the NATS servers", 30)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +17,8 @@ from websockets.sync.client import connect
 
 from geo_backup.feed import TOPICS
 from tests.asking import new_unit
-from tests.cluster.town import Night, Town, town
-from tests.running import Server, eventually
+from tests.cluster.town import SHOWN, Night, Town, town
+from tests.running import ROOT, Server, eventually
 
 SPOKEN_WITHIN_S = 6.0
 """Another node leads within five seconds, and a machine that is shared may be late."""
@@ -42,15 +45,16 @@ def test_the_leading_node_is_killed_and_most_servers_are(tmp_path: Path) -> None
         assert time.monotonic() - killed < SPOKEN_WITHIN_S
         leader.start()
         eventually(whole.whole, "both are whole")
-        with httpx.Client(base_url=leader.url, trust_env=False) as http:
+        with httpx.Client(base_url=leader.url, trust_env=False, headers=SHOWN) as http:
             unit_id = new_unit(http)
-        with connect(another(whole, leader).feed, proxy=None, max_size=None) as desk:
+        with connect(another(whole, leader).feed, proxy=None, max_size=None, additional_headers=SHOWN) as desk:
             desk.send(json.dumps({"type": "hello", "topics": list(TOPICS)}))
             desk.recv(timeout=10)
             for server in whole.servers.each[1:]:
                 server.kill()
             pressed = time.monotonic()
-            answer = httpx.post(f"{leader.url}/v1/emergencies", json={"unit_id": unit_id}, trust_env=False, timeout=10)
+            with httpx.Client(base_url=leader.url, trust_env=False, headers=SHOWN, timeout=10) as http:
+                answer = http.post("/v1/emergencies", json={"unit_id": unit_id})
             assert answer.status_code == 201
             incident = _alarm(desk)
             assert time.monotonic() - pressed < 2.0, "a second is promised, and this machine may be shared"
@@ -110,3 +114,17 @@ def test_each_node_and_each_server_is_killed_and_paused_in_turn(tmp_path: Path) 
             server.signal(signal.SIGCONT)
             eventually(whole.whole, "all are whole", 40)
         night.end()
+
+
+@pytest.mark.long
+def test_each_machine_is_cut_off_and_slowed_in_turn(tmp_path: Path) -> None:
+    """In network namespaces, which root alone may make; `cut_off` says what is done and asked there."""
+    tag = f"gb{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", tag], check=True)
+    try:
+        command = ["ip", "netns", "exec", tag, sys.executable, "-m", "tests.cluster.cut_off", str(tmp_path), f"{tag}m"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "none lost" in done.stdout
+    finally:
+        subprocess.run(["ip", "netns", "del", tag], check=True)

@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,8 +20,12 @@ from websockets.sync.client import connect
 
 from geo_backup.feed import TOPICS
 from tests.asking import at, new_incident, new_unit
+from tests.cluster.machines import Machine
 from tests.cluster.servers import NatsServers
 from tests.running import CENTRE, Server, events_in, eventually, free_port
+
+TOKEN = "known to all who use this town"
+SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Town:
 
     def stands(self, node: Server) -> dict[str, Any]:
         """What a node says of all of them."""
-        found: dict[str, Any] = httpx.get(f"{node.url}/v1/nodes", trust_env=False, timeout=2).json()
+        found: dict[str, Any] = httpx.get(f"{node.url}/v1/nodes", trust_env=False, timeout=2, headers=SHOWN).json()
         return found
 
     def leader(self) -> Server | None:
@@ -55,11 +59,17 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, nodes: int = 3, servers: int = 3, *, more: tuple[str, ...] = ()) -> Iterator[Town]:
-    """A town that lives as long as this."""
-    nats = NatsServers.begin(folder, servers)
+def town(folder: Path, nodes: int = 3, servers: int = 3, machines: Sequence[Machine] = ()) -> Iterator[Town]:
+    """A town that lives as long as this; where there are machines, each has a node and a server."""
+    nats = NatsServers.begin(folder, servers, machines)
     shared = nats.address("town")
-    each = [Server(folder / f"node{n}.sqlite", port=free_port(), shared=shared, more=more) for n in range(nodes)]
+    each = [
+        Server(folder / f"node{n}.sqlite", port=free_port(), shared=shared, env={"GEO_BACKUP_TOKEN": TOKEN})
+        for n in range(nodes)
+    ]
+    for node, machine in zip(each, machines, strict=False):
+        node.host, node.within = machine.host, machine.within
+        node.more = ("--host", machine.host, "--trusted-proxy", "10.77.0.254")
     whole = Town(nats, each)
     try:
         for node in each:
@@ -88,7 +98,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         turns = random.Random(self.label)
         n = 0
-        with httpx.Client(trust_env=False, timeout=3.0) as http:
+        with httpx.Client(trust_env=False, timeout=3.0, headers=SHOWN) as http:
             while not self.over.is_set():
                 for url in turns.sample(self.urls, len(self.urls)):
                     n += 1  # another text at each try: what was not acknowledged may stand all the same
@@ -136,7 +146,15 @@ class Viewer(threading.Thread):
             self.over.wait(0.1)
 
     def _watch(self, node: Server) -> None:
-        with connect(node.feed, proxy=None, max_size=None, open_timeout=2, ping_interval=1, ping_timeout=2) as feed:
+        with connect(
+            node.feed,
+            proxy=None,
+            max_size=None,
+            additional_headers=SHOWN,
+            open_timeout=2,
+            ping_interval=1,
+            ping_timeout=2,
+        ) as feed:
             hello: dict[str, Any] = {"type": "hello", "topics": list(TOPICS)}
             if self.last is not None:
                 hello["resume"] = {"epoch": self.last[0], "after": self.last[1]}
@@ -175,7 +193,7 @@ class Night:
     @classmethod
     def begin(cls, town: Town, *, writers: int = 4, viewers: int = 6, period_s: float = 0.02) -> Night:
         night = cls(town)
-        with httpx.Client(base_url=town.nodes[0].url, trust_env=False) as http:
+        with httpx.Client(base_url=town.nodes[0].url, trust_env=False, headers=SHOWN) as http:
             units = [new_unit(http) for _ in range(writers)]
             night.incident_id = new_incident(http)
         urls = [node.url for node in town.nodes]
@@ -240,7 +258,7 @@ class Night:
 
 def snapshot_of(node: Server) -> dict[str, Any]:
     """The live map as a new viewer gets it, without what is of the moment or of the node."""
-    with connect(node.feed, proxy=None, max_size=None) as feed:
+    with connect(node.feed, proxy=None, max_size=None, additional_headers=SHOWN) as feed:
         feed.send(json.dumps({"type": "hello", "topics": list(TOPICS)}))
         snapshot: dict[str, Any] = json.loads(feed.recv(timeout=10))
     return {
