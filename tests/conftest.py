@@ -38,7 +38,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than there are processors: for a third of its time a test waits, for a timer or a process that starts."""
+    """One more than there are processors: a third of a test's time it waits, for a timer or a process that starts."""
     return (yield) + 1
 
 
