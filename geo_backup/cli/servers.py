@@ -468,7 +468,12 @@ async def _compose(
 async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
     """This node's part of a cluster, and its log, which has all that is shared."""
     from geo_backup.cli.pairs import copy_for_node
-    from geo_backup.cluster.cluster import Cluster
+
+    try:
+        from geo_backup.cluster.cluster import Cluster
+    except ModuleNotFoundError as error:
+        remedy = f"a log that nodes share needs {error.name}: pip install 'geo-backup[cluster]'"
+        raise BadValueError("--log", "missing", remedy) from None
 
     one_of = Cluster(
         settings.cluster, settings.own_url or settings.url.rstrip("/"), lambda: time.time_ns() // 1_000_000
