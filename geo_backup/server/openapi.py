@@ -101,7 +101,9 @@ def _document(app: FastAPI, routes: list[APIRoute]) -> Schema:
     components = whole["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
-    components.update(shared["$defs"])
+    for name, schema in shared["$defs"].items():
+        if components.setdefault(name, schema) != schema:
+            raise KeyError(f"{name} is a body that is taken, and another document that is told: rename one of them")
     for route in routes:
         told, taken = signatures[route.unique_id]
         for method in route.methods or ():

@@ -48,7 +48,7 @@ async def line(socket: WebSocket, pair: ThePair) -> None:
         await end.close()
 
 
-@routes.get("/pair")
+@routes.get("/pair", responses=may(404))
 async def get_pair(node: TheNode, pair: ThePair) -> Told[documents.Pair]:
     """Whether this machine leads, who the other one is, and how far it is behind."""
     if pair is None:
@@ -56,7 +56,7 @@ async def get_pair(node: TheNode, pair: ThePair) -> Told[documents.Pair]:
     return told(_document(pair))
 
 
-@routes.post("/pair/promote", responses=may(409))
+@routes.post("/pair/promote", responses=may(404, 409))
 async def promote(pair: ThePair, body: Promotion) -> Told[documents.Pair]:
     """Have this machine lead. The one that leads hands over, and nothing is lost; if it does not answer, `force` leads
     all the same, and what it acknowledged and this one does not have is lost."""

@@ -539,6 +539,7 @@ _NAMES: dict[str, Entry] = {
     "DemandProperties.units": ("How many free units reach it in time.", 3),
     "NamedEdges.edges": ("Edges of this map, see `/v1/roads/near`.", [4711, 4712]),
     "SignIn.code": ("The one-time code of their authenticator app.", "492039"),
+    "ScannedCode.code": ("What a desk shows as a picture: lets one phone in, once.", "u7Zk1mQ0c9TqgYb3XwPd5A"),
     "Closure.edges": ("How many directed edges it closes or slows.", 8),
     "Closure.levels": ("Which roads are meant where they lie above each other: `top`, `all`, or levels.", None),
     "NewClosure.geometry": (
