@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
-from geo_backup.server.door import BACKLOG, Door
+from geo_backup.server.door import Door
 from geo_backup.server.tls import Certificate, TlsAtDoor
 
 UNSENT_BYTES = 16_384
@@ -67,7 +67,7 @@ async def serve(
         log_level="warning",
         access_log=False,
         ws=door.feed,
-        backlog=BACKLOG,
+        backlog=door.backlog,
         ws_max_size=65_536,
         lifespan="off",
         proxy_headers=False,  # it would believe whoever is on this machine; see `proxy`
