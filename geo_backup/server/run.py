@@ -64,6 +64,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=door.http if certificate is None else partial(TlsAtDoor, door, certificate.context),  # type: ignore[arg-type]
+        log_config=None,  # its lines are written as all others
         log_level="warning",
         access_log=False,
         ws=door.feed,

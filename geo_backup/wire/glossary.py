@@ -57,6 +57,10 @@ _NAMES: dict[str, Entry] = {
         "https://dispatch.example.org/unit#code=u7Zk1mQ0c9TqgYb3XwPd5A",
     ),
     "PageCode.until": ("Until when the code can be used.", "2026-11-23T12:10:00Z"),
+    "instance": (
+        "The request's id, also in the answer's `X-Request-Id` and in the server's log.",
+        "9f2c41d7-1c",
+    ),
     "qr": ("A picture of `url` for a phone to scan (SVG).", "<svg>...</svg>"),
     "phones": ("The phones that are in as this unit's, the oldest first.", None),
     "phone_id": ("A phone that is in; facts that it says name it `device:` and this.", "phone-3f9c0a71be52"),
