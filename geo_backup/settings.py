@@ -39,7 +39,7 @@ class Config:
         """Raises BadValueError, which names the section, the key and the remedy."""
         try:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
         unknown = sorted(set(said) - {"outbound", "oidc", "retention", "receivers"})
         if unknown:

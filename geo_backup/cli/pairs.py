@@ -20,6 +20,7 @@ from geo_backup.cli.terminal import (
     CertificateOption,
     JsonOption,
     KeyOption,
+    LogFormatOption,
     MapOption,
     PortOption,
     ProxyOption,
@@ -29,6 +30,7 @@ from geo_backup.cli.terminal import (
     progress_bar,
     say,
     show,
+    write_log_as,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def follow(
     own_url: UrlOption = "",
     asynchronous: AsynchronousOption = False,
     witness: WitnessOption = "",
+    log_format: LogFormatOption = "text",
     apart: Annotated[
         bool, typer.Option("--apart", help="Set a log aside whose last events the leader never had, and copy anew.")
     ] = False,
@@ -67,6 +70,7 @@ def follow(
     Example: geo-backup follow http://10.0.0.1:8000 --map maps/porto --log standby.sqlite
     """
     fetch_kernels()
+    write_log_as(log_format)
     from geo_backup.eventlog import file_of
     from geo_backup.pair.begin import set_apart
     from geo_backup.pair.call import checked

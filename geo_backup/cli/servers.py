@@ -34,6 +34,7 @@ from geo_backup.cli.terminal import (
     ColumnsOption,
     JsonOption,
     KeyOption,
+    LogFormatOption,
     MapOption,
     NoBrowserOption,
     PortOption,
@@ -47,6 +48,7 @@ from geo_backup.cli.terminal import (
     progress_bar,
     say,
     show,
+    write_log_as,
 )
 from geo_backup.cli.tracks import recorded
 from geo_backup.errors import BadValueError
@@ -116,12 +118,14 @@ def serve(
     own_url: UrlOption = "",
     asynchronous: AsynchronousOption = False,
     witness: WitnessOption = "",
+    log_format: LogFormatOption = "text",
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
     fetch_kernels()
+    write_log_as(log_format)
     from geo_backup.cluster.address import address_of, is_shared
     from geo_backup.settings import Settings
 

@@ -33,7 +33,17 @@ from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.eventlog.salvage import recover_tail
 from geo_backup.eventlog.span import Span
 from geo_backup.eventlog.sqlite_chain import SqliteChain
-from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
+from geo_backup.eventlog.sqlite_file import (
+    READ_ONLY,
+    connect,
+    explained,
+    full_error,
+    hold,
+    is_full,
+    is_read_only,
+    make_private,
+    prepare,
+)
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,
     ADD_FIX,
@@ -160,6 +170,8 @@ class SqliteLog:
         self._doubt = ""
         self._closed = False
         self._broken: LogError | None = None
+        self._remedy = ""
+        """What helps where it is broken."""
         self._last = last_seq(connection)
         if lock is not None:
             self._chain = SqliteChain(path, connection, key_file)
@@ -236,10 +248,8 @@ class SqliteLog:
         """How the disk takes what it is given; see LogState."""
         name, doubt = self.path.name, self._doubt
         if self._broken is not None:
-            words = (
-                f"the log {name} cannot be written, and nothing is recorded any more: check its disk, then start the"
-            )
-            return LogState("failing", f"{words} server again", doubt)
+            words = f"the log {name} cannot be written, and nothing is recorded any more: {self._remedy}"
+            return LogState("failing", words, doubt)
         if self._full:
             words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
             return LogState("full", words, doubt)
@@ -538,7 +548,8 @@ class SqliteLog:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return failure
         # what a failed fsync left in the page cache is unknown; only opening the file anew tells what it holds
-        self._broken = LogError(f"{self.path} failed ({error}): check the disk, then start again")
+        self._remedy = (READ_ONLY if is_read_only(self.path) else "check its disk") + "; then start the server again"
+        self._broken = LogError(f"{self.path} failed ({error}): {self._remedy}")
         return failure
 
     def _wake(self, calls: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]) -> None:

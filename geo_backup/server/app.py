@@ -64,6 +64,7 @@ from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.request_id import Identified
 from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
@@ -139,4 +140,5 @@ def create_app(
         # a worker of the officer's page is kept with that where its address begins alike
         app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
+    app.middleware_stack = Identified(app.build_middleware_stack())
     return app

@@ -49,7 +49,7 @@ async def line(socket: WebSocket, pair: ThePair) -> None:
         await end.close()
 
 
-@routes.get("/pair")
+@routes.get("/pair", responses=may(404))
 async def get_pair(pair: ThePair) -> Told[documents.Pair]:
     """Whether this machine leads, who the other one is, and how far it is behind."""
     if pair is None:
@@ -57,7 +57,7 @@ async def get_pair(pair: ThePair) -> Told[documents.Pair]:
     return told(pair.document())
 
 
-@routes.post("/pair/promote", responses=may(409))
+@routes.post("/pair/promote", responses=may(404, 409))
 async def promote(pair: ThePair, body: Promotion) -> Told[documents.Pair]:
     """Have this machine lead. The one that leads hands over, and nothing is lost; if it does not answer, `force` leads
     all the same, and what it acknowledged and this one does not have is lost."""
@@ -70,7 +70,7 @@ async def promote(pair: ThePair, body: Promotion) -> Told[documents.Pair]:
     return told(pair.document())
 
 
-@routes.get("/nodes")
+@routes.get("/nodes", responses=may(404))
 async def get_nodes(pair: ThePair) -> Told[documents.Nodes]:
     """The nodes that share a log: which of them leads, and how far each is."""
     nodes = None if pair is None else pair.nodes()

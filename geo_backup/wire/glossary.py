@@ -57,6 +57,10 @@ _NAMES: dict[str, Entry] = {
         "https://dispatch.example.org/unit#code=u7Zk1mQ0c9TqgYb3XwPd5A",
     ),
     "PageCode.until": ("Until when the code can be used.", "2026-11-23T12:10:00Z"),
+    "instance": (
+        "The request's id, also in the answer's `X-Request-Id` and in the server's log.",
+        "9f2c41d7-1c",
+    ),
     "qr": ("A picture of `url` for a phone to scan (SVG).", "<svg>...</svg>"),
     "phones": ("The phones that are in as this unit's, the oldest first.", None),
     "phone_id": ("A phone that is in; facts that it says name it `device:` and this.", "phone-3f9c0a71be52"),
@@ -539,6 +543,7 @@ _NAMES: dict[str, Entry] = {
     "DemandProperties.units": ("How many free units reach it in time.", 3),
     "NamedEdges.edges": ("Edges of this map, see `/v1/roads/near`.", [4711, 4712]),
     "SignIn.code": ("The one-time code of their authenticator app.", "492039"),
+    "ScannedCode.code": ("What a desk shows as a picture: lets one phone in, once.", "u7Zk1mQ0c9TqgYb3XwPd5A"),
     "Closure.edges": ("How many directed edges it closes or slows.", 8),
     "Closure.levels": ("Which roads are meant where they lie above each other: `top`, `all`, or levels.", None),
     "NewClosure.geometry": (
