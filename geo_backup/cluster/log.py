@@ -26,10 +26,10 @@ from geo_backup.cluster import messages
 from geo_backup.cluster.lead import BEAT_S, Lead
 from geo_backup.cluster.stream import NotTakenError, Stream, Taken
 from geo_backup.custody import TermBegan
-from geo_backup.errors import LogError, LogFullError
+from geo_backup.errors import BadValueError, LogError, LogFullError
 from geo_backup.eventlog.port import Limits, LogState
 from geo_backup.eventlog.sqlite import BULKY, SHARED, SqliteLog
-from geo_backup.eventlog.sqlite_rows import last_seq, meta_of
+from geo_backup.eventlog.sqlite_rows import encoded, last_seq, meta_of
 from geo_backup.events import Event
 from geo_backup.pair.terms import NO_TERM, Term, term_of, terms_in
 
@@ -285,7 +285,11 @@ class ClusterLog(SqliteLog):
         while waiting and len(events) < EVENTS_AT_ONCE:
             taken = waiting.popleft()
             number = taken.number
-            message = await self._read(taken)
+            try:
+                message = await self._read(taken)
+            except BadValueError:
+                log_.error("message %d of %s is none that a node says; it is left out", number, self.stream.address)
+                continue
             for saying in message.sayings:
                 first = len(events)
                 if saying.term in (0, term):  # else its node led no more when it came here: all copies leave it out
@@ -301,10 +305,12 @@ class ClusterLog(SqliteLog):
         places = messages.referred(taken.data)
         while places:
             try:
-                return await asyncio.to_thread(messages.parsed, await self.stream.get(places))
+                data = await self.stream.get(places)
             except NotTakenError as error:
-                self._refusal = str(error)
+                self.stream.words = str(error)
                 await asyncio.sleep(OFFER_AGAIN_S)
+            else:
+                return await asyncio.to_thread(messages.parsed, data)
         return messages.parsed(taken.data)
 
     async def _record(self, events: Sequence[Event], number: int) -> list[int]:
@@ -345,9 +351,13 @@ class ClusterLog(SqliteLog):
 
 
 async def _packed(events: Sequence[Event]) -> bytes:
-    if any(isinstance(event, BULKY) for event in events):
-        return await asyncio.to_thread(messages.packed, events)
-    return messages.packed(events)
+    """Their JSON. What cannot be recorded must not come into the stream, where all copies would stop at it."""
+
+    def checked() -> bytes:
+        encoded(events)
+        return messages.packed(events)
+
+    return await asyncio.to_thread(checked) if any(isinstance(event, BULKY) for event in events) else checked()
 
 
 def keep_mark(connection: sqlite3.Connection, mark: Mark) -> None:

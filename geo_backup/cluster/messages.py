@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from geo_backup.errors import LogError
+from geo_backup.errors import BadValueError
 from geo_backup.events import Event
 from geo_backup.wire import facts
 
@@ -70,16 +70,20 @@ def referred(data: bytes) -> list[int]:
 
 
 def parsed(data: bytes) -> Message:
-    """What `message` made. Raises LogError for anything else, and for a kind that this version does not know."""
+    """What `message` made. Raises BadValueError for what no node says, which every version leaves out alike, and
+    LogError for a fact that this one does not know."""
     try:
         found: Any = orjson.loads(_inflated(data))
-        sayings = [
-            Saying(int(number), int(term), [facts.read(body) for body in events])
-            for number, term, events in found["said"]
-        ]
-        return Message(str(found["node"]), sayings)
-    except (TypeError, ValueError, KeyError, AttributeError, zlib.error) as error:
-        raise LogError(f"this is no message of events that this version knows: {error}") from None
+        node, said = found["node"], found["said"]
+        whole = type(node) is str and all(
+            type(number) is type(term) is int and type(events) is list and all(type(body) is dict for body in events)
+            for number, term, events in said
+        )
+    except (TypeError, ValueError, KeyError, zlib.error):
+        whole = False
+    if not whole:
+        raise BadValueError("", "message", "a message that no node says")
+    return Message(node, [Saying(number, term, [facts.read(body) for body in events]) for number, term, events in said])
 
 
 def _inflated(data: bytes) -> bytes:
@@ -88,5 +92,5 @@ def _inflated(data: bytes) -> bytes:
     inflating = zlib.decompressobj()
     whole = inflating.decompress(data[1:], INFLATED_MAX)
     if inflating.unconsumed_tail or not inflating.eof:
-        raise LogError("a message that is too long, or cut off")
+        raise ValueError("a message that is too long, or cut off")
     return whole

@@ -6,7 +6,6 @@ Change people and tokens on the node that leads; what is changed on another is o
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -26,8 +25,8 @@ class SharedPeople:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._taken = ""
-        """The hash of what was taken or told last."""
+        self._taken: list[int] = []
+        """Where the parts are of what was taken or told last."""
 
     async def share(self, roster: Roster, leads: Callable[[], bool]) -> None:
         """For ever: tell what changed here where this node leads, and take what another one told where it does not."""
@@ -39,19 +38,14 @@ class SharedPeople:
                     version = await asyncio.to_thread(roster.version)
                     again = version != told or time.monotonic() - told_s > AGAIN_S
                     if again and not await asyncio.to_thread(roster.empty):
-                        data = await asyncio.to_thread(roster.packed)
-                        await self._stream.keep(data)
-                        told, told_s, self._taken = version, time.monotonic(), _hash(data)
+                        self._taken = await self._stream.keep(await asyncio.to_thread(roster.packed))
+                        told, told_s = version, time.monotonic()
                 else:
                     told = None
-                    data = await self._stream.kept()
-                    if data and _hash(data) != self._taken:
-                        await asyncio.to_thread(roster.take, data)
-                        self._taken = _hash(data)
+                    places = await self._stream.kept()
+                    if places and places != self._taken:
+                        await asyncio.to_thread(roster.take, await self._stream.get(places))
+                        self._taken = places
             except NotTakenError as error:
                 log_.debug("who may speak is not shared at this moment: %s", error)
             await asyncio.sleep(LOOK_S)
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -318,15 +318,18 @@ class Stream:
             raise NotTakenError("the servers do not have the parts of a long message")
         return b"".join(parts)
 
-    async def keep(self, data: bytes) -> None:
-        """Have the servers keep this in place of what they kept. Raises NotTakenError."""
+    async def keep(self, data: bytes) -> list[int]:
+        """Have the servers keep this in place of what they kept; where its parts are. Raises NotTakenError."""
         await self._make_beside("kept", {"max_msgs": 2})
-        await self._keep("kept", orjson.dumps(await self.put(data)), "")
+        places = await self.put(data)
+        await self._keep("kept", orjson.dumps(places), "")
+        return places
 
-    async def kept(self) -> bytes:
-        """What they keep; empty where that is nothing. Raises NotTakenError."""
+    async def kept(self) -> list[int]:
+        """Where the parts are of what they keep; none where that is nothing. Raises NotTakenError."""
         found = await self._kept("kept", {"last_by_subj": self._subject("kept")})
-        return await self.get(orjson.loads(found)) if found else b""
+        places: list[int] = orjson.loads(found) if found else []
+        return places
 
     async def _make_beside(self, what: str, limits: dict[str, int]) -> None:
         name = f"{self.address.stream}_{what}"

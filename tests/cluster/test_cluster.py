@@ -304,3 +304,23 @@ def test_what_is_too_long_for_a_message_stands_in_all_the_same(url: str, tmp_pat
             assert (seq, note) in await everything(b)
 
     asyncio.run(story())
+
+
+def test_rubbish_in_the_stream_is_left_out_and_a_fact_of_a_newer_version_is_not(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite") as a, node(url, tmp_path / "b.sqlite") as b:
+            await b.append([fact(1, "before")])
+            for n, rubbish in enumerate((b"", b"rubbish", b"z" + bytes(9), b"[]", b'{"node":"x","said":[[1,0,[7]]]}')):
+                await a.stream.publish(rubbish, f"rubbish {n}")
+            with pytest.raises(LogError, match="a position has none"):
+                await a.append([replace(ping("P1", 1), event_id="named")])
+            await b.append([fact(2, "after")])
+            assert [event.event_id for _, event in await everything(b) if event.said_by != "node"] == [
+                "before",
+                "after",
+            ]
+            await a.stream.publish(b'{"node":"newer","said":[[1,0,[{"fact":"FutureFact","x":1}]]]}', "newer")
+            await in_time(lambda: (a.wrong and b.wrong) or None, "both stop")
+            assert "newer geo_backup" in a.state.words
+
+    asyncio.run(story())

@@ -32,7 +32,7 @@ def test_what_cannot_be_recorded_is_not_said() -> None:
 
 @given(st.one_of(st.binary(max_size=200), st.builds(lambda data: b"z" + zlib.compress(data), st.binary(max_size=200))))
 def test_any_other_bytes_are_refused(data: bytes) -> None:
-    with pytest.raises(LogError):
+    with pytest.raises(BadValueError):
         messages.parsed(data)
 
 
@@ -46,12 +46,12 @@ def test_any_other_json_is_refused(document: object) -> None:
         data = orjson.dumps(document)
     except TypeError:  # a number beyond 64 bits
         return
-    with suppress(LogError):
+    with suppress(BadValueError, LogError):
         assert all(not saying.events for saying in messages.parsed(data).sayings)
 
 
 def test_a_bomb_is_not_inflated() -> None:
-    with pytest.raises(LogError, match="too long"):
+    with pytest.raises(BadValueError):
         messages.parsed(b"z" + zlib.compress(bytes(messages.INFLATED_MAX + 1), 9))
 
 

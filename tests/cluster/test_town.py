@@ -81,6 +81,12 @@ def _kill(town: Town, node: Server) -> Callable[[], object]:
     return node.start
 
 
+def _stop(town: Town, node: Server) -> Callable[[], object]:
+    """As for an upgrade."""
+    node.stop()
+    return node.start
+
+
 def _pause(town: Town, node: Server) -> Callable[[], object]:
     assert node.process is not None
     node.process.send_signal(signal.SIGSTOP)
@@ -91,7 +97,7 @@ def _pause(town: Town, node: Server) -> Callable[[], object]:
 def test_each_node_and_each_server_is_killed_and_paused_in_turn(tmp_path: Path) -> None:
     with town(tmp_path) as whole:
         night = Night.begin(whole, writers=8, viewers=100, period_s=0.01)
-        for fault in (_kill, _pause):
+        for fault in (_stop, _kill, _pause):
             for node in whole.nodes:
                 led = leads(whole) is node
                 mend = fault(whole, node)

@@ -61,7 +61,7 @@ def streamed(data: bytes) -> None:
 def shared(data: bytes) -> None:
     """A message of the log that nodes share."""
     if not messages.referred(data):
-        with suppress(LogError):
+        with suppress(BadValueError, LogError):
             messages.parsed(data)
 
 
