@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 
 from geo_backup.cli import app
-from tests.running import ROOT
+from tests.asking import SOUTH, at, new_unit, report
+from tests.running import ROOT, ServerInThread
 
 CENTRE = ROOT / "examples" / "centre"
 UNITS = sorted(CENTRE.glob("*.service"))
@@ -40,3 +44,35 @@ def test_each_unit_is_one_that_systemd_takes(unit: Path, tmp_path: Path) -> None
     if shutil.which("systemd-analyze"):  # elsewhere its sections are all that can be looked at
         told = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
         assert unit.name.replace("@", "@leader") not in told.stderr, told.stderr
+
+
+METRIC = re.compile(r"\b(?:geo_backup|process)_\w+")
+
+
+def test_the_dashboard_reads_what_a_server_tells(tmp_path: Path) -> None:
+    """Every metric and label of each panel, of a machine that has seen one of everything."""
+    told = ServerInThread(tmp_path / "log.sqlite", paired=True).start()
+    try:
+        with httpx.Client(base_url=told.url, trust_env=False) as http:
+            unit_id = new_unit(http, SOUTH)
+            report(http, {"unit_id": unit_id, "lon": SOUTH[0], "lat": SOUTH[1], "fix_time": at(-3_600)})
+            http.post("/v1/owntracks", content="nothing that anybody could use")
+            http.get("/v1/units/nobody")
+            families = list(text_string_to_metric_families(http.get("/metrics").text))
+    finally:
+        told.stop()
+    there: dict[str, set[str]] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        there.setdefault(sample.name, set()).update(sample.labels)
+    dashboard = json.loads((CENTRE / "grafana.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    read = {name for expr in asked for name in METRIC.findall(expr)}
+    assert read - set(there) == set()
+    for panel in dashboard["panels"]:
+        assert panel["title"]
+        for target in panel["targets"]:
+            expr, legend = target["expr"], target["legendFormat"]
+            labels = set().union(*(there[name] for name in METRIC.findall(expr))) | {"instance"}
+            used = re.findall(r"(\w+)\s*=~?\s*\"", expr) + re.findall(r"\{\{(\w+)\}\}", legend)
+            used += [name for by in re.findall(r"by \(([\w, ]+)\)", expr) for name in by.split(", ")]
+            assert set(used) <= labels, expr
