@@ -4,6 +4,7 @@ without end. Each is refused in words, for a bounded price."""
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import pickle
 import re
@@ -22,6 +23,7 @@ from pmtiles.writer import Writer
 from geo_backup.backup.demand import Demand
 from geo_backup.backup.run_card import read_cards
 from geo_backup.cartography import tiles
+from geo_backup.cartography.osm import read_osm
 from geo_backup.cartography.tiles import check_tiles
 from geo_backup.errors import BadValueError, GeoBackupError, MapError, TrackError
 from geo_backup.lab import learning
@@ -99,6 +101,35 @@ def test_a_tile_that_unpacks_without_end_is_no_tile(tmp_path: Path, monkeypatch:
         else:
             with within_mb(40), pytest.raises(MapError, match="unpacks to more than one holds"):
                 check_tiles(path)
+
+
+def number(value: int) -> bytes:
+    """As protobuf has it."""
+    return bytes([value & 127 | 128]) + number(value >> 7) if value > 127 else bytes([value])
+
+
+def block(kind: bytes, packed: bytes, size: int) -> bytes:
+    """A block of a PBF file that says that it unpacks to so many bytes."""
+    blob = b"\x10" + number(size) + b"\x1a" + number(len(packed)) + packed
+    head = b"\x0a" + number(len(kind)) + kind + b"\x18" + number(len(blob))
+    return len(head).to_bytes(4, "big") + head + blob
+
+
+def test_an_extract_that_unpacks_without_end_is_no_map(tmp_path: Path, bomb: bytes) -> None:
+    begun = zlib.compress(b"\x22\x0eOsmSchema-V0.6")
+    files = {
+        "says_so.osm.pbf": block(b"OSMHeader", bomb, SIZE),
+        "lies.osm.pbf": block(b"OSMHeader", bomb, 1_000),
+        "later.osm.pbf": block(b"OSMHeader", begun, 16) + block(b"OSMData", bomb, SIZE),
+        "tag.osm.gz": gzip.compress(b'<osm version="0.6"><node id="1" user="' + b"a" * (64 << 20), 1),
+        "text.osm.gz": gzip.compress(b'<osm version="0.6"><way id="1" visible="false"/>' + b" " * (64 << 20), 1),
+        "tag.osm.bz2": bz2.compress(b'<osm version="0.6"><node id="1" user="' + b"a" * (16 << 20), 1),
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with within_mb(100), pytest.raises(MapError, match=r"cannot be read as OpenStreetMap data|no tag ends"):
+            read_osm(path)
 
 
 def test_a_learned_model_that_unpacks_without_end_or_is_a_program_is_none(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -124,6 +125,7 @@ def create_app(
     app.state.phones, app.state.screens = Phones(speakers), Screens(node, speakers)
     app.state.sources = Sources()
     app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
+    app.state.answered = Counter[int]()
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)
@@ -140,5 +142,5 @@ def create_app(
         # a worker of the officer's page is kept with that where its address begins alike
         app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
-    app.middleware_stack = Identified(app.build_middleware_stack())
+    app.middleware_stack = Identified(app.build_middleware_stack(), app.state.answered)
     return app

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Protocol
 
@@ -52,6 +53,7 @@ TheIntake = Annotated[Intake, Kept("intake")]
 TheSources = Annotated[Sources, Kept("sources")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
+TheAnswered = Annotated[Counter[int], Kept("answered")]
 ThePair = Annotated[Company | None, Kept("pair")]
 ThePhones = Annotated[Phones, Kept("phones")]
 

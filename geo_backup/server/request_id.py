@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextvars import ContextVar
 
@@ -27,10 +28,11 @@ log_ = logging.getLogger("geo_backup.requests")
 
 
 class Identified:
-    """ASGI middleware around all others, also around the answer to what nobody expected; see the module."""
+    """ASGI middleware around all others, also around the answer to what nobody expected; see the module. `answered`:
+    requests so far, by the status of their answers."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, answered: Counter[int]) -> None:
+        self.app, self.answered = app, answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with an id."""
@@ -55,6 +57,7 @@ class Identified:
         try:
             await self.app(scope, receive, named)
         finally:
+            self.answered[status] += 1
             if log_.isEnabledFor(logging.INFO):
                 who = state.get("who")
                 line = {

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 
 from geo_backup.cli import app
 from geo_backup.settings import Config
+from tests.asking import SOUTH, at, new_unit, report
 from tests.cluster.servers import program
-from tests.running import ROOT
+from tests.running import ROOT, ServerInThread
 
 EXAMPLES = ROOT / "examples"
 UNITS = sorted(EXAMPLES.glob("c*/*.service"))
@@ -69,3 +73,35 @@ def test_the_county_on_one_machine_is_what_compose_takes() -> None:
 
 def test_the_county_keeps_what_its_file_says() -> None:
     assert Config.read(EXAMPLES / "county" / "county.toml").retention is not None
+
+
+METRIC = re.compile(r"\b(?:geo_backup|process)_\w+")
+
+
+def test_the_dashboard_reads_what_a_server_tells(tmp_path: Path) -> None:
+    """Every metric and label of each panel, of a machine that has seen one of everything."""
+    told = ServerInThread(tmp_path / "log.sqlite", paired=True).start()
+    try:
+        with httpx.Client(base_url=told.url, trust_env=False) as http:
+            unit_id = new_unit(http, SOUTH)
+            report(http, {"unit_id": unit_id, "lon": SOUTH[0], "lat": SOUTH[1], "fix_time": at(-3_600)})
+            http.post("/v1/owntracks", content="nothing that anybody could use")
+            http.get("/v1/units/nobody")
+            families = list(text_string_to_metric_families(http.get("/metrics").text))
+    finally:
+        told.stop()
+    there: dict[str, set[str]] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        there.setdefault(sample.name, set()).update(sample.labels)
+    dashboard = json.loads((EXAMPLES / "centre" / "grafana.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    read = {name for expr in asked for name in METRIC.findall(expr)}
+    assert read - set(there) == set()
+    for panel in dashboard["panels"]:
+        assert panel["title"]
+        for target in panel["targets"]:
+            expr, legend = target["expr"], target["legendFormat"]
+            labels = set().union(*(there[name] for name in METRIC.findall(expr))) | {"instance"}
+            used = re.findall(r"(\w+)\s*=~?\s*\"", expr) + re.findall(r"\{\{(\w+)\}\}", legend)
+            used += [name for by in re.findall(r"by \(([\w, ]+)\)", expr) for name in by.split(", ")]
+            assert set(used) <= labels, expr
