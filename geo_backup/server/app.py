@@ -14,7 +14,7 @@ from geo_backup.dashboard import DIST
 from geo_backup.node import Node
 from geo_backup.osrm import routes as osrm
 from geo_backup.osrm.questions import Refusal
-from geo_backup.pair.pair import Pair
+from geo_backup.pair.company import Company
 from geo_backup.people import Roster
 from geo_backup.places import Gazetteer
 from geo_backup.server import (
@@ -93,13 +93,14 @@ def create_app(
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
     proxies: Proxies = NO_PROXY,
-    one_of: Pair | None = None,
+    one_of: Company | None = None,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
     `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
     vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
-    only. `proxies` are believed what they say of who sent a request. `one_of`: the pair that this machine is one of.
+    only. `proxies` are believed what they say of who sent a request. `one_of`: the
+    machines that share the log, of which this is one.
     """
 
     def carried(device_id: str) -> str | None:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.node import Node
 from geo_backup.node.health import BYGONE, NAMES
-from geo_backup.pair.pair import Pair
+from geo_backup.pair.company import Company
 from geo_backup.server.answers import told
 from geo_backup.server.given import TheAnswered, TheNode, ThePair, TheQuarantine, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
@@ -68,7 +68,7 @@ async def get_metrics(node: TheNode, quarantine: TheQuarantine, pair: ThePair, a
 class _Figures(Collector):
     """The node's figures, read when they are asked for."""
 
-    def __init__(self, node: Node, quarantine: Quarantine, pair: Pair | None, answered: Counter[int]) -> None:
+    def __init__(self, node: Node, quarantine: Quarantine, pair: Company | None, answered: Counter[int]) -> None:
         self.node, self.quarantine, self.pair, self.answered = node, quarantine, pair, answered
 
     def collect(self) -> Iterable[Metric]:
@@ -102,12 +102,8 @@ class _Figures(Collector):
             wrong.add_metric([name], any(one.name == name for one in node.health.conditions))
         yield wrong
         if self.pair is not None:
-            log, standby = self.pair.log, self.pair.leader.standby
-            behind = log.last_seq - log.standby_has if standby is not None else 0
-            yield GaugeMetricFamily("geo_backup_leads", "1 on the machine that writes the log", value=log.leads)
-            yield GaugeMetricFamily("geo_backup_term", "which time at the head of the log it is", value=log.term.number)
-            yield GaugeMetricFamily("geo_backup_standby", "1 while a standby follows", value=standby is not None)
-            yield GaugeMetricFamily("geo_backup_standby_behind", "events the standby does not have", value=behind)
+            for name, what, figure_of in self.pair.figures():
+                yield GaugeMetricFamily(name, what, value=figure_of)
         yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
         yield GaugeMetricFamily("geo_backup_log_waiting_seconds", "oldest write under way", value=node.log.waiting_s)
         yield GaugeMetricFamily("geo_backup_unrecorded", "facts of emergencies not on record", value=len(node.alarms))
