@@ -3,14 +3,13 @@ made here. It stands in the answer's header, in problem documents, and in every 
 
 from __future__ import annotations
 
-import itertools
 import logging
 import re
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import ContextVar
+from random import getrandbits
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +20,6 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 HEADER = b"x-request-id"
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
-_STARTED, _numbers = secrets.token_hex(4), itertools.count(1)
 
 log_ = logging.getLogger("geo_backup.requests")
 """At INFO each request is a line."""
@@ -39,7 +37,7 @@ class Identified:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        shown = of_headers(scope["headers"]) or f"{_STARTED}-{next(_numbers):x}"
+        shown = of_headers(scope["headers"]) or f"{getrandbits(64):016x}"
         REQUEST_ID.set(shown)
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)

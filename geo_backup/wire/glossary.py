@@ -59,7 +59,7 @@ _NAMES: dict[str, Entry] = {
     "PageCode.until": ("Until when the code can be used.", "2026-11-23T12:10:00Z"),
     "instance": (
         "The request's id, also in the answer's `X-Request-Id` and in the server's log.",
-        "9f2c41d7-1c",
+        "9f2c41d70b5e83a6",
     ),
     "qr": ("A picture of `url` for a phone to scan (SVG).", "<svg>...</svg>"),
     "phones": ("The phones that are in as this unit's, the oldest first.", None),
