@@ -44,6 +44,7 @@ from geo_backup.node.counter import Counter
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.fields import Fields
 from geo_backup.node.health import Health
+from geo_backup.node.lateness import Lateness
 from geo_backup.node.learner import Learned, Learner, taught_beforehand
 from geo_backup.node.process import Outcome
 from geo_backup.node.ranker import Ranker, whole_ranking
@@ -124,6 +125,7 @@ class Node:
         self.frames_took_s = 0.0
         """To make them and hand them to the viewers' lines, all together."""
         self.ignored: dict[str, int] = {}
+        self.lateness = Lateness()
         self.lists = Counter(share=0.25)
         """Long documents that are made on the event loop."""
         self.files = Counter(share=0.5)
@@ -160,6 +162,7 @@ class Node:
             "alarms": self.alarms.run,
             "historian": self.historian.run,
             "timekeeper": partial(keep_time, self),
+            "lateness": self.lateness.run,
         }
         self._tasks = [asyncio.create_task(_forever(name, job)) for name, job in jobs.items()]
 
