@@ -146,9 +146,8 @@ def measure_refold(folder: Path, events: int, rounds: int) -> None:
     gc.disable()  # as a server has it while it starts
     with closing(open_log(path, read_only=True)) as log:
         for name, folds in (("read", False), ("read and folded", True)):
-            print(
-                f"{name}: {spread([asyncio.run(once(log, folds)) for _ in range(rounds)])} us of CPU an event, {quiet()}"
-            )
+            took_us = [asyncio.run(once(log, folds)) for _ in range(rounds)]
+            print(f"{name}: {spread(took_us)} us of CPU an event, {quiet()}")
     gc.enable()
 
 
