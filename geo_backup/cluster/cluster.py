@@ -193,6 +193,10 @@ class Cluster:
             ],
         }
 
+    def elsewhere(self) -> tuple[str, ...]:
+        """The other nodes that have all of the log."""
+        return tuple(name for name, peer in self.there.items() if peer.beat.ready and name != self.url)
+
     def faults(self) -> Iterable[tuple[Fault, str]]:
         """Conditions by their names; see Company."""
         return (("clocks_apart", self.lead.clock_words(time.monotonic())),)
