@@ -147,8 +147,8 @@ class DoubtAcknowledged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermBegan(Event):
-    """From here on another machine of a pair (or the same one again) decides what stands in the log: it leads. A
-    machine that hears of a later term than its own writes no more; see `pair`."""
+    """From here on another machine of a pair or cluster (or the same one again) decides what stands in the log: it
+    leads. A machine that hears of a later term than its own does so no more; see `pair` and `cluster`."""
 
     term: int
     """Counts from 1."""
@@ -156,9 +156,9 @@ class TermBegan(Event):
     """The machine's name."""
     url: str = ""
     """Where the others find it."""
-    how: Literal["first", "handed", "forced", "witnessed"] = "first"
+    how: Literal["first", "handed", "forced", "witnessed", "claimed"] = "first"
     """Its first standby came; the one before handed over; or, since that one was silent, somebody said so, or the
-    witness."""
+    witness, or a node of the cluster claimed it."""
 
 
 KINDS: Mapping[str, type[Event]] = {

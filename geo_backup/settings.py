@@ -17,6 +17,7 @@ from geo_backup.server.bounds import LOOPBACK
 from geo_backup.server.proxy import Proxies, network_of
 
 if TYPE_CHECKING:  # only a site with an identity provider pays for what speaks to it
+    from geo_backup.cluster.address import Address
     from geo_backup.eventlog.retention import Retention
     from geo_backup.people.oidc import Oidc
     from geo_backup.people.provider import Provider
@@ -38,7 +39,7 @@ class Config:
         """Raises BadValueError, which names the section, the key and the remedy."""
         try:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BadValueError("--config", "file", f"{path} cannot be read: {error}") from None
         unknown = sorted(set(said) - {"outbound", "oidc", "retention", "receivers"})
         if unknown:
@@ -96,6 +97,10 @@ class Settings:
     """Where the other machine of a pair finds this one, where it is not `url`."""
     synchronous: bool = True
     """What is written is acknowledged when the standby has it."""
+    cluster: Address | None = None
+    """What many nodes share, of which `log` is this one's copy; None: the log is this machine's own, or a pair's."""
+    join: str = ""
+    """The node whose copy this one begins with, where the stream does not hold the beginning."""
     witness: str = ""
     """The URL of what says which machine of a pair may lead; empty: somebody says it."""
 
@@ -174,6 +179,15 @@ class Settings:
 
         named, seen = (checked(url) if url else "" for url in (own_url, witness))
         return replace(self, own_url=named, synchronous=synchronous, witness=seen)
+
+    def shared(self, log: str, own_url: str, join: str) -> Settings:
+        """These settings of one node of many, on the log that this URL names. Raises `BadValueError` for an address
+        that is none."""
+        from geo_backup.cluster.address import address_of
+        from geo_backup.pair.call import checked
+
+        named, joined = (checked(url) if url else "" for url in (own_url, join))
+        return replace(self, cluster=address_of(log), own_url=named, join=joined)
 
     def hearing(self, udp: int | None, tcp: int | None, mqtt: str | None, tak: int | None = None) -> Settings:
         """These settings with receivers that flags ask for. Raises `BadValueError` for one that the file has too, and

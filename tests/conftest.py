@@ -36,25 +36,44 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             half.wait()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are processors: a third of a test's time it waits, for a timer or a process that starts."""
+    return (yield) + 1
+
+
 LONGEST_S = {
-    "browser": 300,
+    "tests/browser/test_dashboard.py": 80,
+    "tests/browser/test_safe_hands.py": 70,
+    "tests/browser/test_signing_in.py": 40,
+    "tests/browser/test_units.py": 40,
+    "tests/people/test_provider.py": 30,
+    "tests/pair/test_two_machines.py": 25,
+    "tests/test_examples.py": 20,
+    "tests/server/test_access.py": 20,
+    "tests/test_cli.py": 20,
 }
-"""How long the files take whose tests take longest. What is not named takes a second or so."""
+"""How long the files take whose tests take longest. What is not named takes less than these."""
 
 
 class Together(LoadScopeScheduling):
-    """A file stays with one worker, since its tests share what they need; so do all tests of the browser, since two
-    browsers at once starve each other on two cores. What takes longest begins first, or one worker would end long after
-    the others."""
+    """A file stays with one worker, since its tests share what they need. Half of the workers have a browser and take
+    all of its tests, one file after another, since it is started once for them and more browsers starve each other.
+    What takes longest begins first, or one worker would end long after the others."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "browser" if file.startswith("tests/browser/") else file
+        return str(nodeid.partition("::")[0])
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        longest = max(self.workqueue, key=lambda scope: LONGEST_S.get(scope, 0))
-        self.workqueue.move_to_end(longest, last=False)
+        browsers = [one for one, files in self.assigned_work.items() if any(map(_in_browser, files))]
+        takes = node in browsers or len(browsers) < (len(self.nodes) + 1) // 2
+        first = max(self.workqueue, key=lambda file: (_in_browser(file) == takes, LONGEST_S.get(file, 0)))
+        self.workqueue.move_to_end(first, last=False)
         super()._assign_work_unit(node)
+
+
+def _in_browser(file: str) -> bool:
+    return file.startswith("tests/browser/")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:

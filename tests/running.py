@@ -43,7 +43,7 @@ from geo_backup.replay.session import ReplaySession
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.server.intake import Intake
-from geo_backup.server.pair import keep_pair
+from geo_backup.server.pair import keep_company
 from geo_backup.server.proxy import Proxies
 from geo_backup.server.run import bind, serve
 from geo_backup.server.speaker import Speakers
@@ -114,26 +114,32 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     verb: tuple[str, ...] = ("serve",)
     """`serve`, or `follow` with its leader."""
+    shared: str = ""
+    """The URL of a log that many nodes share, of which `log` is this one's copy."""
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """What starts it elsewhere, as `ip netns exec NAME`."""
     descriptors: int | None = None
     """So many files and sockets at most; None: as many as these tests may have."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def feed(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/feed"
+        return f"ws://{self.host}:{self.port}/v1/feed"
 
     def start(self) -> Server:
         self.port = self.port or free_port()
-        named = ["--map", str(self.map_folder), "--log", str(self.log)]
+        logs = ["--log", self.shared, "--copy", str(self.log)] if self.shared else ["--log", str(self.log)]
+        named = ["--map", str(self.map_folder), *logs]
         command = [sys.executable, "-m", "geo_backup", *self.verb, *named]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$0" "$@"', *command]
         with self.log.with_suffix(".err").open("ab") as said:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *self.more],
+                [*self.within, *command, "--port", str(self.port), *self.more],
                 stdout=said,
                 stderr=said,
                 cwd=ROOT,
@@ -303,7 +309,7 @@ class ServerInThread(Server):
         watch = partial(keep_watch, node, app.state.speakers)
         beside = (until_told, watch, *scene, *(beside_of(self.receivers, app.state) if self.receivers else ()))
         if one_of is not None:
-            beside = (*beside, partial(keep_pair, node, one_of))
+            beside = (*beside, partial(keep_company, node, one_of, None))
         await serve(node, app, listener, beside=beside, on_ready=ready, certificate=self.certificate)
 
     def _one_of(self) -> Pair:

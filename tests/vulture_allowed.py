@@ -149,3 +149,6 @@ _.tst
 _.acc
 _.vel
 _.cog
+
+# Starlette calls it
+_.middleware_stack

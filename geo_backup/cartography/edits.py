@@ -17,6 +17,8 @@ from xml.parsers import expat
 from geo_backup.errors import MapError
 
 CHUNK = 1 << 20
+UNCLOSED_MAX = 4 << 20
+"""Bytes of one tag: the values in a map have at most 255 letters."""
 OVERLAP = 64
 """Bytes read twice, so that a mark on the edge of two chunks is seen."""
 
@@ -48,10 +50,20 @@ def deleted_in(path: Path) -> Deleted:
         head = file.read(CHUNK)
         if re.search(rb"<osmChange[\s>]|<action\s+type\s*=", head):
             raise changes_alone(path)
-        marked, tail = _MARK.search(head), head[-OVERLAP:]
-        while not marked and (chunk := file.read(CHUNK)):
-            marked, tail = _MARK.search(tail + chunk), chunk[-OVERLAP:]
+        marked, tail, unclosed = _MARK.search(head), head[-OVERLAP:], _unclosed(head, 0)
+        while chunk := file.read(CHUNK):
+            marked, tail = marked or _MARK.search(tail + chunk), chunk[-OVERLAP:]
+            unclosed = _unclosed(chunk, unclosed)
+            if unclosed > UNCLOSED_MAX:
+                words = f"{path} is no OpenStreetMap data: it has {UNCLOSED_MAX} bytes and more in which no tag ends."
+                raise MapError(f"{words} Fetch it again.")
     return _read(path) if marked else Deleted()
+
+
+def _unclosed(chunk: bytes, before: int) -> int:
+    """How many bytes have come since the last tag ended. A reader of XML holds all of them."""
+    at = chunk.rfind(b">")
+    return before + len(chunk) if at < 0 else len(chunk) - at - 1
 
 
 def changes_alone(path: Path) -> MapError:

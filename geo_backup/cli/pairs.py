@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from geo_backup.cli.terminal import (
     CertificateOption,
     JsonOption,
     KeyOption,
+    LogFormatOption,
     MapOption,
     PortOption,
     ProxyOption,
@@ -28,9 +30,12 @@ from geo_backup.cli.terminal import (
     progress_bar,
     say,
     show,
+    write_log_as,
 )
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from geo_backup.pair.call import WebsocketCalls
     from geo_backup.pair.pair import Pair
     from geo_backup.settings import Settings
@@ -53,6 +58,7 @@ def follow(
     own_url: UrlOption = "",
     asynchronous: AsynchronousOption = False,
     witness: WitnessOption = "",
+    log_format: LogFormatOption = "text",
     apart: Annotated[
         bool, typer.Option("--apart", help="Set a log aside whose last events the leader never had, and copy anew.")
     ] = False,
@@ -64,6 +70,7 @@ def follow(
     Example: geo-backup follow http://10.0.0.1:8000 --map maps/porto --log standby.sqlite
     """
     fetch_kernels()
+    write_log_as(log_format)
     from geo_backup.eventlog import file_of
     from geo_backup.pair.begin import set_apart
     from geo_backup.pair.call import checked
@@ -99,9 +106,21 @@ def _copy(leader: str, path: Path) -> None:
     from geo_backup.pair.begin import copy_from
 
     with progress_bar() as progress:
-        bar = progress.add_task(words.copying(leader), total=None)
-        told = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
-        asyncio.run(copy_from(leader, calls(), path, told))
+        asyncio.run(copy_from(leader, calls(), path, _bar(progress, leader)))
+
+
+async def copy_for_node(url: str, path: Path) -> None:
+    """Copy the log of a node, for one that is to join."""
+    from geo_backup.pair.begin import copy_log
+    from geo_backup.pair.call import checked
+
+    with progress_bar() as progress:
+        await copy_log(checked(url), calls(), path, _bar(progress, url))
+
+
+def _bar(progress: Progress, url: str) -> Callable[[int, int], None]:
+    bar = progress.add_task(words.copying(url), total=None)
+    return lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 @app.command()

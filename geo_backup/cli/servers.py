@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ from geo_backup.cli.terminal import (
     ColumnsOption,
     JsonOption,
     KeyOption,
+    LogFormatOption,
     MapOption,
     NoBrowserOption,
     PortOption,
@@ -46,6 +48,7 @@ from geo_backup.cli.terminal import (
     progress_bar,
     say,
     show,
+    write_log_as,
 )
 from geo_backup.cli.tracks import recorded
 from geo_backup.errors import BadValueError
@@ -78,7 +81,16 @@ def demo(
 @app.command()
 def serve(
     map_folder: MapOption,
-    log: Annotated[str, typer.Option(help=f"{LOG_HELP}; made when it does not exist.")] = "geo_backup.sqlite",
+    log: Annotated[
+        str,
+        typer.Option(help=f"{LOG_HELP}, or nats://HOST,HOST/AREA that many nodes share; made when it does not exist."),
+    ] = "geo_backup.sqlite",
+    copy: Annotated[
+        Path | None, typer.Option(help="This node's own copy of a shared log (cluster/README.md); else AREA.sqlite.")
+    ] = None,
+    join: Annotated[
+        str, typer.Option(help="URL of a node whose copy a new node begins with, where it has none yet.")
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback say who may speak to it, and give it TLS.")
     ] = "127.0.0.1",
@@ -106,20 +118,38 @@ def serve(
     own_url: UrlOption = "",
     asynchronous: AsynchronousOption = False,
     witness: WitnessOption = "",
+    log_format: LogFormatOption = "text",
 ) -> None:
     """Serve a map: positions in, rankings out, everything kept in the log.
 
     Example: geo-backup serve --map maps/porto --log porto.sqlite
     """
     fetch_kernels()
+    write_log_as(log_format)
+    from geo_backup.cluster.address import address_of, is_shared
     from geo_backup.settings import Settings
 
     if clock not in ("live", "replay"):
         raise BadValueError("--clock", "clock", f"--clock is live or replay, not {clock!r}")
     mode: Any = clock
-    settings = Settings.of(map_folder, log, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config)
+    shared = is_shared(log)
+    if not shared and (copy is not None or join):
+        raise BadValueError(
+            "--copy", "log", "--copy and --join are for a log that many nodes share, as nats://HOST/AREA"
+        )
+    file = log if not shared else str(copy or address_of(log).copy)
+    settings = Settings.of(
+        map_folder, file, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config
+    )
     settings = settings.sealed(tls_cert, tls_key, trusted_proxy or ()).hearing(udp, tcp, mqtt, tak)
-    serve_paired(settings.paired(own_url, not asynchronous, witness))
+    if not shared:
+        serve_paired(settings.paired(own_url, not asynchronous, witness))
+        return
+    if asynchronous or witness or mode != "live":
+        raise BadValueError(
+            "--log", "pair", "a log that many nodes share is live, and needs no witness: its servers are"
+        )
+    run(serve_live(settings.shared(log, own_url, join)))
 
 
 @app.command()
@@ -378,8 +408,10 @@ async def _compose(
     # room on the disk is kept for officers in danger; in a demo and a replay there are none
     reserve_bytes = RESERVE_BYTES if settings.mode == "live" else 0
     log: Any
-    one_of = None
-    if settings.mode == "live":
+    one_of: Any = None
+    if settings.cluster is not None:
+        one_of, log = await _joined(settings, reserve_bytes)
+    elif settings.mode == "live":
         from geo_backup.cli.pairs import pair_of
 
         one_of = pair_of(settings, reserve_bytes)
@@ -400,6 +432,8 @@ async def _compose(
         await _compiled(starting)
         steering, beside = await compose(node)
     except BaseException:
+        if settings.cluster is not None:
+            await one_of.leave()
         log.close()
         raise
 
@@ -425,15 +459,47 @@ async def _compose(
 
         beside = (*beside, partial(keep_terms, node, settings.config.retention))
     if one_of is not None:
-        from geo_backup.server.pair import keep_pair
+        from geo_backup.server.pair import keep_company
 
-        one_of.of(roster)
-        beside = (*beside, partial(keep_pair, node, one_of))
+        beside = (*beside, partial(keep_company, node, one_of, roster))
     if settings.config.receivers:
         from geo_backup.receivers.start import beside_of
 
         beside = (*beside, *beside_of(settings.config.receivers, server.state))
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
+
+
+async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
+    """This node's part of a cluster, and its log, which has all that is shared."""
+    from geo_backup.cli.pairs import copy_for_node
+
+    try:
+        from geo_backup.cluster.cluster import Cluster
+    except ModuleNotFoundError as error:
+        remedy = f"a log that nodes share needs {error.name}: pip install 'geo-backup[cluster]'"
+        raise BadValueError("--log", "missing", remedy) from None
+
+    one_of = Cluster(
+        settings.cluster, settings.own_url or settings.url.rstrip("/"), lambda: time.time_ns() // 1_000_000
+    )
+    most = 0
+    with progress_bar() as progress:
+        bar = progress.add_task(words.joining(settings.cluster), total=None)
+
+        def told(left: int) -> None:
+            nonlocal most
+            most = max(most, left)
+            progress.update(bar, completed=most - left, total=most or None)
+
+        log = await one_of.join(
+            Path(settings.log),
+            reserve_bytes=reserve_bytes,
+            key_file=settings.key_file,
+            fetch=partial(copy_for_node, settings.join, Path(settings.log)) if settings.join else None,
+            progress=told,
+        )
+    say.print(words.joined(settings.cluster, one_of.stream.replicas, sorted(one_of.there)), soft_wrap=True)
+    return one_of, log
 
 
 def _say_ready(settings: Any, what: str, browser: bool, speakers: Any, port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -56,6 +56,9 @@ AsynchronousOption = Annotated[
 WitnessOption = Annotated[
     str, typer.Option("--witness", help="URL of the `geo-backup witness` that says who leads, by itself.")
 ]
+LogFormatOption = Annotated[
+    str, typer.Option(help="How the server writes of itself: text, or json, with a line for each request.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -72,6 +75,16 @@ def demo_map() -> Path:
 def progress_bar() -> Progress:
     """A bar for long work, on the error stream; it goes away when the work is done."""
     return Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=say, transient=True)
+
+
+def write_log_as(form: str) -> None:
+    """What is logged, and what `say` says, in a form of `server.lines`."""
+    from geo_backup.server.lines import write_as
+
+    def say_to(file: Any) -> None:
+        say.file, say.width = file, 10_000
+
+    write_as(form, say_to)
 
 
 def show(*said: str | Table) -> None:

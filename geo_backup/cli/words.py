@@ -519,6 +519,15 @@ def copying(url: str) -> str:
     return f"Copying the log of {url}"
 
 
+def joining(address: object) -> str:
+    return f"Joining {address}"
+
+
+def joined(address: object, replicas: int, nodes: list[str]) -> str:
+    servers = f"{replicas} NATS servers" if replicas > 1 else "one NATS server alone"
+    return f"Log {address}, on {servers}; nodes: {', '.join(nodes)}"
+
+
 def set_apart(path: Path) -> str:
     return f"The former log lies in {path}; `geo-backup export` and `geo-backup log` read it."
 

@@ -1,9 +1,12 @@
-"""Builds the dashboard while the wheel is built, with the Node that a build requirement brings."""
+"""Builds the dashboard while the wheel is built, with the Node that a build requirement brings, and the wheel's bill of
+materials."""
 
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,16 @@ SOURCES = (
 
 
 class DashboardBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """`npm ci` and `npm run build`, unless dist is newer than everything it is made from."""
+    """`npm ci` and `npm run build`, unless dist is newer than everything it is made from; and `bill.py`."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if self.target_name != "wheel" or (version == "editable" and is_built()):
+        if self.target_name != "wheel":
+            return
+        self._bill = tempfile.TemporaryDirectory()  # until this process ends
+        build_data["sbom_files"].append(str(runpy.run_path(str(HERE / "bill.py"))["write"](Path(self._bill.name))))
+        if version == "editable" and is_built():
             return
         if is_built():
             self.app.display_info("dashboard: dist is up to date")

@@ -45,6 +45,8 @@ def _engine(url: str | Path) -> tuple[tuple[str, str], Path]:
     """Module and class of the engine that a URL names, and its place."""
     scheme, _, place = str(url).rpartition("://")
     engine = ENGINES.get(scheme or next(iter(ENGINES)))
+    if scheme in ("nats", "tls"):
+        raise LogError(f"{url} is a log that nodes share: name the file of this node's own copy (serve --copy)")
     if engine is None:
         raise LogError(f"{scheme}:// is no log that is known here: name a file, or one of {', '.join(ENGINES)}://")
     return engine, Path(place)

@@ -116,6 +116,7 @@ def restore(
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (epoch,))
             connection.execute("REPLACE INTO meta VALUES ('restored_from', ?)", (former,))
+            connection.execute("DELETE FROM meta WHERE name = 'stream'")  # it is no copy of a shared log any more
             chain = SqliteChain(path, connection, key_file, restored_from=former)
             chain.begin_link()
             connection.execute("COMMIT")

@@ -33,7 +33,17 @@ from geo_backup.eventlog.reserve import RESERVE_BYTES, Reserve
 from geo_backup.eventlog.salvage import recover_tail
 from geo_backup.eventlog.span import Span
 from geo_backup.eventlog.sqlite_chain import SqliteChain
-from geo_backup.eventlog.sqlite_file import connect, explained, full_error, hold, is_full, make_private, prepare
+from geo_backup.eventlog.sqlite_file import (
+    READ_ONLY,
+    connect,
+    explained,
+    full_error,
+    hold,
+    is_full,
+    is_read_only,
+    make_private,
+    prepare,
+)
 from geo_backup.eventlog.sqlite_rows import (
     ADD_FACT,
     ADD_FIX,
@@ -42,6 +52,7 @@ from geo_backup.eventlog.sqlite_rows import (
     encoded,
     epoch_of,
     last_seq,
+    meta_of,
     next_rows,
     standing_seq,
     weight_of,
@@ -62,6 +73,8 @@ BULKY = (BeatsAdopted, ClosureAdded, DemandAdopted, SpeedsAdopted)
 """Facts that take long to encode."""
 CHECKPOINT_PAGES = 1_000
 """SQLite moves its write-ahead log into the file from this size on."""
+SHARED = "stream"
+"""What a copy of a shared log says of itself under this name is how far it has come."""
 ROOM_BYTES = 1 << 20
 """Less free room than this, beside the reserve, is a full disk."""
 
@@ -69,7 +82,7 @@ ROOM_BYTES = 1 << 20
 class _Append:
     """One caller's events on their way through the writer: encoded, committed, answered."""
 
-    __slots__ = ("asked_s", "events", "future", "given", "loop", "rows", "seqs", "weight")
+    __slots__ = ("asked_s", "beside", "events", "future", "given", "loop", "rows", "seqs", "weight")
 
     def __init__(
         self,
@@ -77,11 +90,14 @@ class _Append:
         rows: list[Row],
         loop: asyncio.AbstractEventLoop,
         given: Sequence[int] | None = None,
+        beside: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
         self.events = tuple(events)
         self.rows = rows
         self.given = given
         """The seqs that they have in the log that this one is a copy of; None: the next ones."""
+        self.beside = beside
+        """Writes what stands or falls with them."""
         self.asked_s = time.monotonic()
         self.weight = sum(map(weight_of, rows))
         self.seqs: list[int] = []
@@ -112,6 +128,8 @@ class _Work:
 class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
+    is_copy = False
+    """Whether others decide what stands in it, and in which order."""
     epoch: str
     _chain: SqliteChain
     """The writer thread's; who only reads has none."""
@@ -125,6 +143,11 @@ class SqliteLog:
         key_file: Path | None,
         limits: Limits,
     ) -> None:
+        if lock is not None and not self.is_copy and meta_of(connection, SHARED) is not None:
+            raise LogError(
+                f"{path} is a node's copy of a log that is shared: start it with that one's URL (--log nats://...), "
+                "or make a log of its own of it, by `geo-backup log backup` and `log restore`"
+            )
         self.path = path
         self.epoch = epoch_of(connection)
         self.read_only = lock is None
@@ -147,6 +170,8 @@ class SqliteLog:
         self._doubt = ""
         self._closed = False
         self._broken: LogError | None = None
+        self._remedy = ""
+        """What helps where it is broken."""
         self._last = last_seq(connection)
         if lock is not None:
             self._chain = SqliteChain(path, connection, key_file)
@@ -223,15 +248,13 @@ class SqliteLog:
         """How the disk takes what it is given; see LogState."""
         name, doubt = self.path.name, self._doubt
         if self._broken is not None:
-            words = (
-                f"the log {name} cannot be written, and nothing is recorded any more: check its disk, then start the"
-            )
-            return LogState("failing", f"{words} server again", doubt)
+            words = f"the log {name} cannot be written, and nothing is recorded any more: {self._remedy}"
+            return LogState("failing", words, doubt)
         if self._full:
             words = f"the disk of the log {name} is full: only emergencies are sure to be recorded; make room on it"
             return LogState("full", words, doubt)
         limits = self._limits
-        if self.waiting_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
+        if self._disk_waits_s > limits.slow_after_s or time.monotonic() - self._slow_s < limits.slow_for_s:
             words = f"the disk of the log {name} takes more than {limits.slow_after_s:g} s to record:"
             return LogState("slow", f"{words} look what else uses it, and whether it is failing", doubt)
         return LogState("ok", doubt=doubt)
@@ -239,6 +262,10 @@ class SqliteLog:
     @property
     def waiting_s(self) -> float:
         """How long the oldest append that is not answered yet has waited; 0 when none waits."""
+        return self._disk_waits_s
+
+    @property
+    def _disk_waits_s(self) -> float:
         with self._guard:
             asked = [queue[0].asked_s for queue in (self._urgent, self._waiting) if queue]
             if self._committing_s is not None:
@@ -270,6 +297,15 @@ class SqliteLog:
         item = _Append(events, await _encoded(events), asyncio.get_running_loop(), [seq for seq, _ in batch])
         self._enqueue(item)
         await item.future
+
+    async def record(
+        self, events: Sequence[Event], beside: Callable[[sqlite3.Connection], None], *, urgent: bool = False
+    ) -> list[int]:
+        """Record events as `append` does, and in the same transaction what `beside` writes, which the writer's thread
+        calls."""
+        item = _Append(events, await _encoded(events), asyncio.get_running_loop(), beside=beside)
+        self._enqueue(item, urgent=urgent)
+        return await item.future
 
     def save_snapshot(self, seq: int, data: bytes) -> None:
         """Keep `data` as the state after event `seq`; blocks for one commit. Of older ones a ladder is kept."""
@@ -463,6 +499,9 @@ class SqliteLog:
                 batch.append((seq, event))
         connection.executemany(ADD_FIX, new_fixes)
         connection.executemany(ADD_FACT, new_facts)
+        for item in group:
+            if item.beside is not None:
+                item.beside(connection)
         connection.execute("COMMIT")
         self._chain.committed(new_fixes, new_facts, seq)
         if self._doubt and any(isinstance(event, DoubtAcknowledged) for _, event in batch):
@@ -509,7 +548,8 @@ class SqliteLog:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return failure
         # what a failed fsync left in the page cache is unknown; only opening the file anew tells what it holds
-        self._broken = LogError(f"{self.path} failed ({error}): check the disk, then start again")
+        self._remedy = (READ_ONLY if is_read_only(self.path) else "check its disk") + "; then start the server again"
+        self._broken = LogError(f"{self.path} failed ({error}): {self._remedy}")
         return failure
 
     def _wake(self, calls: list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]) -> None:

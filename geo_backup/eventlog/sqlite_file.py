@@ -21,6 +21,10 @@ FORMAT = 2
 PAGE_BYTES = 4096
 WAL_BYTES = 64 << 20
 TRIAL_BYTES = 1 << 20
+READ_ONLY = (
+    "its disk is read-only, as a system makes one that fails (`dmesg` tells): check it and mount it for writing, or "
+    "copy the log to another disk and name that one with --log"
+)
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -109,6 +113,11 @@ def explained(path: Path) -> Iterator[None]:
                 f"{path} is damaged ({text}): restore it from a backup, save what can be read of it with "
                 "`geo-backup log repair`, or move it away to begin a new log"
             ) from error
+        if is_read_only(path):
+            raise LogError(
+                f"{path} cannot be read where it lies ({text}): its disk is read-only. Copy it, with the files beside "
+                "it that begin with its name, to a disk that can be written"
+            ) from error
         raise LogError(f"{path} cannot be opened or read ({text})") from error
 
 
@@ -125,15 +134,27 @@ def is_full(error: BaseException, path: Path) -> bool:
 
 def _has_room(path: Path) -> bool:
     """Whether some more can be written beside a log; True when that fails for another reason than room."""
+    error = _trial(path)
+    return error is None or not is_full(error, path)
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether a log's disk takes nothing: it was mounted so, or the system made it so when it failed."""
+    error = _trial(path)
+    return error is not None and error.errno == errno.EROFS
+
+
+def _trial(path: Path) -> OSError | None:
+    """What comes of writing beside a log."""
     trial = path.with_name(path.name + ".trial")
     try:
         trial.write_bytes(bytes(TRIAL_BYTES))
     except OSError as error:
-        return not is_full(error, path)
+        return error
     finally:
         with contextlib.suppress(OSError):
             trial.unlink(missing_ok=True)
-    return True
+    return None
 
 
 def hold(path: Path) -> IO[bytes]:
@@ -142,7 +163,8 @@ def hold(path: Path) -> IO[bytes]:
     try:
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise LogError(f"{path} cannot be opened for writing ({error.strerror})") from error
+        why = READ_ONLY if error.errno == errno.EROFS else error.strerror
+        raise LogError(f"{path} cannot be opened for writing: {why}") from error
     file = os.fdopen(descriptor, "r+b", buffering=0)
     try:
         if sys.platform == "win32":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from errno import EISDIR
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -45,6 +45,8 @@ LEVELS = {
 MODELS = "pace"
 """Folder of the models beside a map."""
 FORMAT = 1
+UNPACKED_MAX = 1 << 28
+"""Bytes of a model: those of a city are a few million."""
 """Version of a model's file."""
 LEAST_S, LEAST_M = 120.0, 500.0
 """A drive that is shorter than this, or ends nearer to its start, is not foretold."""
@@ -145,6 +147,9 @@ class Model:
         """Read what `save` wrote. Raises `TrackError` with the remedy for anything else, and for a model of another map
         or other numbers of the profile."""
         try:
+            with ZipFile(path) as archive:
+                if sum(one.file_size for one in archive.infolist()) > UNPACKED_MAX:
+                    raise ValueError("it unpacks to more than a model holds")
             with np.load(path) as held:
                 of = json.loads(str(held["of"]))
                 sums, drives, minute = held["sums"].astype(np.int64), held["drives"], int(held["minute"])

@@ -65,7 +65,7 @@ def read_scenario(text: str) -> Scenario:
     """Read a scenario. Raises `BadValueError` with the pointer of what is wrong."""
     try:
         said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, nested without end, or a number of thousands of digits
         raise BadValueError("", "toml", f"the scenario is no TOML: {error}") from None
     units = tuple(_unit(f"/unit/{n}", row) for n, row in enumerate(_rows(said, "unit", UNITS_MAX)))
     known = {unit.unit_id for unit in units}

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 
-from geo_backup.errors import LogError, PlaybackError
+from geo_backup.errors import LogError, LogFullError, PlaybackError
 from geo_backup.events import EmergencyDeclared, Event
 from geo_backup.live_map import Delta, Incident
 from geo_backup.node.bell import rung
@@ -40,6 +40,8 @@ class Alarms:
         self._node, self._viewers = node, viewers
         self._unrecorded = Unrecorded()
         self._offered = asyncio.Event()
+        self.shout: Callable[[str, Event], None] = lambda unit_id, event: None
+        """Has the other machines that share the log show a fact of an emergency too, while it is not on record."""
 
     def __len__(self) -> int:
         """Facts that are not on record yet."""
@@ -67,7 +69,21 @@ class Alarms:
         if folded.done() and not folded.cancelled():
             return Outcome(*folded.result())
         folded.cancel()  # nobody waits any more: what it does when it is folded is told to the viewers alone
+        self.shout(unit_id, held.event)
         return Outcome(0, self._show(unit_id), recorded=False)
+
+    def heard(self, unit_id: str, event: Event) -> None:
+        """Another machine has a fact of a unit's emergency that is not on record: it alarms here too, and is offered to
+        the log from here as well."""
+        if self._node.playback or self._unrecorded.held(event.event_id) is not None:
+            return
+        if self._unrecorded.refusal(self._node.live_map, unit_id, event) is not None:
+            return
+        with suppress(LogFullError):
+            if self._unrecorded.has_room(unit_id):
+                self._unrecorded.hold(unit_id, event, asyncio.get_running_loop().create_future())
+                self._offered.set()
+                self._show(unit_id)
 
     async def run(self) -> None:
         """Offer to the log what is held, all of it in one go, again and again until it is there."""
@@ -137,6 +153,8 @@ class Alarms:
         try:
             await self._put(held)
         except LogError:
+            for one in held:
+                self.shout(one.unit_id, one.event)
             for unit_id in {one.unit_id for one in self._unrecorded}:
                 self._show(unit_id)
             if self._node.log.state.name == "ok":  # it refuses one of them: that must not hold up the others

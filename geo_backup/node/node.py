@@ -123,6 +123,8 @@ class Node:
         self.historian = Historian(log)
         self.past = Past(network, self.profiles)
         self.counters: dict[str, int] = {"events": 0, "positions": 0, "frames": 0}
+        self.frames_took_s = 0.0
+        """To make them and hand them to the viewers' lines, all together."""
         self.ignored: dict[str, int] = {}
         self.lateness = Lateness()
         self.lists = Counter(share=0.25)

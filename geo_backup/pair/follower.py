@@ -55,7 +55,10 @@ class Follower:
 
     def __init__(self, log: PairedLog, call: Calls, roster: Roster | None, now_ms: Callable[[], int]) -> None:
         self.log, self._call, self.roster, self._now_ms = log, call, roster, now_ms
-        self._line: Line | None = None
+        self.heard: Callable[[str, Event], None] = lambda unit_id, event: None
+        """Is called with emergencies that the other machine has not on record."""
+        self.line: Line | None = None
+        """To the one that leads, while there is one."""
         self._asked: dict[int, asyncio.Future[list[int]]] = {}
         self._number = 0
         self._waiting: asyncio.Queue[list[list[Any]]] = asyncio.Queue()
@@ -116,7 +119,7 @@ class Follower:
             return
         self.refused = ""
         log.memory = log.memory.keep(alone=False)  # from here on nothing is acknowledged here
-        self._line, self._heard_s = line, time.monotonic()
+        self.line, self._heard_s = line, time.monotonic()
         self._back.set()
         log_.warning("%s: follows %s from %s on", log.memory.name, answer["name"], f"{seq:,}")
         self._waiting = asyncio.Queue(maxsize=64)
@@ -159,6 +162,8 @@ class Follower:
             await self._waiting.put(message["events"])
         elif kind == "beat":
             await line.send({"type": "beat", "n": message["n"], "now_ms": self._now_ms()})
+        elif kind == "alarm":
+            self.heard(str(message["unit_id"]), events_of(message["fact"])[0])
         elif kind == "done":
             self._answer(message)
         elif kind == "people" and self.roster is not None:
@@ -189,7 +194,7 @@ class Follower:
             await line.send({"type": "have", "seq": rows[-1][0]})
 
     def _lose(self) -> None:
-        self._line = None
+        self.line = None
         self._back.clear()
         asked, self._asked = self._asked, {}
         for future in asked.values():
@@ -200,7 +205,7 @@ class Follower:
 
     async def append(self, events: Sequence[Event], urgent: bool, tries: int = 10) -> list[int]:
         """Have the leader record events; see EventLog.append."""
-        if self._line is None:
+        if self.line is None:
             with_patience = asyncio.timeout(0.5 if urgent else 2.0)
             try:
                 async with with_patience:
@@ -209,7 +214,7 @@ class Follower:
                 if self.log.leads:
                     return await self.log.append(events, urgent=urgent)
                 raise LogError(self.log.state.words or "the leader does not answer") from None
-        if self._line is None:
+        if self.line is None:
             return await self.log.append(events, urgent=urgent)
         if len(self._asked) >= ASKED_MAX:
             raise LogError("too much waits for the leader: say it again")
@@ -217,7 +222,7 @@ class Follower:
         number = self._number
         future = self._asked[number] = asyncio.get_running_loop().create_future()
         try:
-            await self._line.send({"type": "append", "id": number, "events": packed(events), "urgent": urgent})
+            await self.line.send({"type": "append", "id": number, "events": packed(events), "urgent": urgent})
             async with asyncio.timeout(WITHIN_S):
                 seqs: list[int] = await future
                 return seqs
@@ -257,8 +262,8 @@ class Follower:
             return
         if log.role != "following":
             raise LogError(log.why or "who leads is being settled")
-        if self._line is not None and self.silent_s < SILENT_S:
-            refused = await self._ask_for_the_lead(self._line)
+        if self.line is not None and self.silent_s < SILENT_S:
+            refused = await self._ask_for_the_lead(self.line)
             if log.leads:
                 return
             if refused and not force:

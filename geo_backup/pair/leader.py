@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +12,8 @@ from typing import Any
 
 from geo_backup import __version__
 from geo_backup.errors import LogError, LogFullError
-from geo_backup.eventlog.copies import backup, remove
-from geo_backup.eventlog.end import end_path
 from geo_backup.events import Event
+from geo_backup.pair.begin import give_copy
 from geo_backup.pair.line import (
     BEAT_S,
     CLOCKS_APART_MS,
@@ -38,9 +35,6 @@ from geo_backup.wording import so_many
 log_ = logging.getLogger("geo_backup.pair")
 
 ROSTER_EVERY_S = 1.0
-PART_BYTES = 512 << 10
-SPARE_BYTES = 256 << 20
-"""Room that stays free on the leader's disk while a copy is made."""
 WITHIN_S = 5.0
 
 
@@ -61,6 +55,8 @@ class Leader:
 
     def __init__(self, log: PairedLog, roster: Roster | None, now_ms: Callable[[], int]) -> None:
         self.log, self.roster, self._now_ms = log, roster, now_ms
+        self.heard: Callable[[str, Event], None] = lambda unit_id, event: None
+        """Is called with emergencies that the other machine has not on record."""
         self.standby: Standby | None = None
         self._beats: dict[int, float] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -119,28 +115,7 @@ class Leader:
                 {"type": "refused", "words": f"this machine does not lead; {log.memory.other_url or 'another'} does"}
             )
             return
-        out = log.path.with_name(f"{log.path.name}.copying-{secrets.token_hex(4)}")
-        size = log.path.stat().st_size
-        if shutil.disk_usage(log.path.parent).free < size + SPARE_BYTES:
-            words = f"its disk has no room for a copy of {size >> 20} MB: make room, or bring one by `log backup`"
-            await line.send({"type": "refused", "words": words})
-            return
-        try:
-            await asyncio.to_thread(backup, log.path, out)
-            if self.roster is not None:
-                data = await asyncio.to_thread(self.roster.packed)
-                await line.send({"type": "people", "data": text_of(data)})
-            for name, path in (("log", out), ("end", end_path(out))):
-                with path.open("rb") as file:
-                    left = path.stat().st_size
-                    while data := await asyncio.to_thread(file.read, PART_BYTES):
-                        left -= len(data)
-                        await line.send({"type": "part", "file": name, "left": left, "data": text_of(data)})
-            await line.send({"type": "whole"})
-        except LogError as error:
-            await line.send({"type": "refused", "words": str(error)})
-        finally:
-            remove(out)
+        await give_copy(log, self.roster, line)
 
     async def _let_in(self, line: Line, hello: Message) -> Standby | None:
         """The follower, once it is known that its log is a beginning of this one."""
@@ -249,6 +224,8 @@ class Leader:
                     standby.clock_off_ms = int(message["now_ms"]) + half_ms - self._now_ms()
             elif kind == "append":
                 self._do(self._append(standby, message))
+            elif kind == "alarm":
+                self.heard(str(message["unit_id"]), events_of(message["fact"])[0])
             elif kind == "promote":
                 self._do(self._hand_over(standby, message))
 

@@ -14,6 +14,7 @@ append {id, events: [[kind, body]], urgent}
                                            done {id, seqs} | done {id, error, full}
                                            beat {n, now_ms}
 beat {n, now_ms}
+alarm {unit_id, fact}                      alarm {unit_id, fact}: an emergency that is not on record
 promote {id}                               yours {term} | done {id, error}
 """
 

@@ -15,8 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-import orjson
-
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError
 from geo_backup.eventlog.port import Limits, LogState
@@ -24,7 +22,7 @@ from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Event
 from geo_backup.pair.file import Memory
 from geo_backup.pair.line import TURN_WITHIN_S
-from geo_backup.pair.terms import NO_TERM, Term, term_at, term_of
+from geo_backup.pair.terms import NO_TERM, Term, term_at, term_of, terms_in
 
 log_ = logging.getLogger("geo_backup.pair")
 
@@ -68,7 +66,7 @@ class PairedLog(SqliteLog):
         limits: Limits,
     ) -> None:
         super().__init__(path, connection, lock, reserve, key_file, limits)
-        self.terms = _terms_in(connection)
+        self.terms = terms_in(connection)
         self.memory = Memory.of(path)
         self.role: Role = "leading"
         self.url = ""
@@ -327,13 +325,3 @@ class PairedLog(SqliteLog):
 
 async def _nothing() -> None:
     """Nobody else needs to know."""
-
-
-def _terms_in(connection: sqlite3.Connection) -> list[Term]:
-    """The terms that a log tells of, first to last."""
-    terms: list[Term] = []
-    find = "SELECT seq, body FROM facts WHERE event_id = ?"
-    while row := connection.execute(find, (f"term:{len(terms) + 1}",)).fetchone():
-        said = orjson.loads(row[1])
-        terms.append(Term(said["term"], said["leader"], said.get("url", ""), row[0], said.get("how", "first")))
-    return terms

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import NamedTuple
+
+import orjson
 
 from geo_backup.custody import TermBegan
 
@@ -61,3 +64,13 @@ def fork(terms: list[Term], theirs: tuple[int, str], their_seq: int, last: int) 
         if term.number > number or (term.number == number and term.name != theirs):
             return Fork(min(term.began - 1, their_seq), term.how)
     return Fork(min(last, their_seq), "forced")
+
+
+def terms_in(connection: sqlite3.Connection) -> list[Term]:
+    """The terms that a log tells of, first to last."""
+    terms: list[Term] = []
+    find = "SELECT seq, body FROM facts WHERE event_id = ?"
+    while row := connection.execute(find, (f"term:{len(terms) + 1}",)).fetchone():
+        said = orjson.loads(row[1])
+        terms.append(Term(said["term"], said["leader"], said.get("url", ""), row[0], said.get("how", "first")))
+    return terms

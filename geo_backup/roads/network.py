@@ -481,7 +481,7 @@ def _area_toml(folder: Path) -> dict[str, Any]:
             text = tomllib.load(file)
     except (FileNotFoundError, NotADirectoryError):
         raise MapError(f"{folder} is not a map: it has no area.toml. Make one with `geo-backup map build`.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MapError(f"{folder / 'area.toml'} is not valid TOML ({error}). Build the map again.") from None
     if text.get("format") != FORMAT:
         raise MapError(

@@ -16,7 +16,7 @@ from geo_backup.roads.match import Tracks, match_units
 from geo_backup.roads.network import Area, EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.snap import snap_place, snap_units
-from geo_backup.roads.weights import weigh
+from geo_backup.roads.weights import BITS, weigh
 from geo_backup.rules import SnapRules
 
 
@@ -49,7 +49,9 @@ def warm_hierarchy() -> None:
     On the first start another process compiles this one meanwhile; tracks come last, for they need what snaps.
     """
     network = one_street()
-    metric = Metric(weigh(network, PROFILES["response"]))
+    weights = weigh(network, PROFILES["response"])
+    weights.under([np.zeros(1, np.int32)] * (BITS + 1))
+    metric = Metric(weights)
     edge, ms = read_only(np.zeros(1, np.uint32)), read_only(np.zeros(1, np.int32))
     lanes = Lanes(metric, 60_000)
     lanes.put(0, edge, ms)

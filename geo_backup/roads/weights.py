@@ -26,7 +26,12 @@ class Shut(IntFlag):
     NEVER = 2
     """The wrong way of a one-way, or too low, narrow or weak: not even on the last stretch."""
     CLOSED = (1 << 64) - 4
-    """By closures in force, a bit each (from the 63rd on they share bits), so that one is not left through another."""
+    """By closures in force, so that one is not left through another: a bit each, and where there are more of them than
+    bits, another one than those which it touches. More than 62 that all touch each other share bits."""
+
+
+BITS = 62
+"""Of closures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,8 @@ class Weights:
         if slowed_ms is not None:
             now_ms[slowed] = np.clip(slowed_ms, 1, CLOSED_MS - 1)
         for k, edges in enumerate(closures):
-            shut[edges] |= np.uint64(4 << k % 62)
+            bit = k if len(closures) <= BITS else _free_bit(bare.network, shut, edges, k)
+            shut[edges] |= np.uint64(4 << bit)
         return _weights(bare.network, bare.profile, now_ms, shut, bare.turn_ms, bare.hour, bare, (*closures, slowed))
 
     def with_closed(self, edges: Array) -> Weights:
@@ -133,6 +139,31 @@ def _arcs(network: RoadNetwork, drive_ms: Array, shut: Array, turns_ms: Array) -
     every = np.arange(network.edges, dtype=np.int32)
     _set_arcs(*network.graph[:5], read_only(drive_ms), read_only(shut), read_only(turns_ms), every, arc_ms)
     return arc_ms
+
+
+def _free_bit(network: RoadNetwork, shut: Array, edges: Array, k: int) -> int:
+    """The first bit of no closure that a closure with these edges touches; where there is none, the one of its
+    number."""
+    graph, own = network.graph, read_only(np.asarray(edges, np.int32))
+    near = _bits_near(graph.turn_start, graph.turn_from, graph.leave_start, graph.leave_to, read_only(shut), own)
+    taken = int(near) >> 2
+    free = ~taken & ((1 << BITS) - 1)
+    return (free & -free).bit_length() - 1 if free else k % BITS
+
+
+@kernel
+def _bits_near(
+    turn_start: Array, turn_from: Array, leave_start: Array, leave_to: Array, shut: Array, edges: Array
+) -> Number:
+    """What shuts some edges (int32[N]), or those before and behind them, any of it."""
+    near = np.uint64(0)
+    for e in edges:
+        near |= shut[e]
+        for i in range(turn_start[e], turn_start[e + 1]):
+            near |= shut[turn_from[i]]
+        for j in range(leave_start[e], leave_start[e + 1]):
+            near |= shut[leave_to[j]]
+    return near
 
 
 @kernel

@@ -247,6 +247,7 @@ OPERATIONS: Mapping[str, Right | None] = MappingProxyType(
         "read_log": "read_log",
         "get_metrics": "measure",
         "get_pair": "measure",
+        "get_nodes": "measure",
         "promote": "promote",
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from geo_backup.dashboard import DIST
 from geo_backup.node import Node
 from geo_backup.osrm import routes as osrm
 from geo_backup.osrm.questions import Refusal
-from geo_backup.pair.pair import Pair
+from geo_backup.pair.company import Company
 from geo_backup.people import Roster
 from geo_backup.places import Gazetteer
 from geo_backup.server import (
@@ -64,6 +65,7 @@ from geo_backup.server.phones import Phones
 from geo_backup.server.presence import Presence
 from geo_backup.server.proxy import NO_PROXY, Proxies
 from geo_backup.server.quarantine import Quarantine
+from geo_backup.server.request_id import Identified
 from geo_backup.server.screens import Screens
 from geo_backup.server.sources import Sources
 from geo_backup.server.speaker import Speakers
@@ -91,13 +93,14 @@ def create_app(
     hosts: tuple[str, ...] = (),
     steering: Steering | None = None,
     proxies: Proxies = NO_PROXY,
-    one_of: Pair | None = None,
+    one_of: Company | None = None,
 ) -> FastAPI:
     """The ASGI application of a started node.
 
     `token` opens everything; `roster` holds the people, devices and programs that may speak here, and `provider`
     vouches for others. With none of them everybody may do everything, and the server answers to loopback and `hosts`
-    only. `proxies` are believed what they say of who sent a request. `one_of`: the pair that this machine is one of.
+    only. `proxies` are believed what they say of who sent a request. `one_of`: the
+    machines that share the log, of which this is one.
     """
 
     def carried(device_id: str) -> str | None:
@@ -122,6 +125,7 @@ def create_app(
     app.state.phones, app.state.screens = Phones(speakers), Screens(node, speakers)
     app.state.sources = Sources()
     app.state.intake = Intake(node, app.state.adoption, app.state.quarantine, app.state.sources)
+    app.state.answered = Counter[int]()
     app.state.tries, app.state.writer, app.state.osrm = Tries(), FrameWriter(node), osrm.Asker(node)
     problems.install(app)
     app.add_exception_handler(Refusal, osrm.refused)
@@ -138,4 +142,5 @@ def create_app(
         # a worker of the officer's page is kept with that where its address begins alike
         app.mount("/unit-assets", page.Files(directory=DIST / "assets"), name="unit_page")
     app.add_middleware(Gate, speakers=speakers, proxies=proxies, hosts=hosts)
+    app.middleware_stack = Identified(app.build_middleware_stack(), app.state.answered)
     return app

@@ -17,7 +17,7 @@ FILES = ("/v1/traffic", "/v1/demand", "/v1/beats")
 """Paths that take a whole file."""
 FILES_AT_ONCE = 4
 """Files that are taken in at a time."""
-SMALL_BODY = 65_536
+SMALL_BODY = 16_384
 """A body up to this size is always taken in: an emergency is never refused for those of others."""
 BODIES_MAX = 128_000_000
 """Bytes of larger bodies that are held at a time."""

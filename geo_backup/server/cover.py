@@ -125,6 +125,8 @@ def _check_shapes(body: Mapping[str, object]) -> None:
     for i, feature in enumerate(features if isinstance(features, list) else ()):
         if not isinstance(feature, dict):
             continue  # `beats_of` says so
+        if feature.get("type") != "Feature":
+            raise bad_value(f"/features/{i}/type", "type", 'a beat is a GeoJSON "Feature"')
         try:
             codec(Any).encode({**feature, "geometry": None}, f"/features/{i}")
         except LogError as error:
@@ -142,8 +144,9 @@ def _beats(data: bytes) -> tuple[dict[str, Any], list[str]]:
         collection = parse(data)
     except json.JSONDecodeError as error:
         raise not_json(data, error) from None
-    if not isinstance(collection, dict):
-        raise bad_value("/", "type", "beats are a GeoJSON FeatureCollection of polygons")
+    if not isinstance(collection, dict) or collection.get("type") != "FeatureCollection":
+        field = "/type" if isinstance(collection, dict) else "/"
+        raise bad_value(field, "type", "beats are a GeoJSON FeatureCollection of polygons")
     try:
         _check_shapes(collection)
         names = [beat.beat_id for beat in beats_of(collection).beats]

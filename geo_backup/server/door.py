@@ -13,7 +13,7 @@ import contextlib
 import ipaddress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,6 +24,11 @@ from geo_backup.server.problems import TITLES, answer
 
 HEADER_MAX = 65_536
 """Bytes of a request before its body: a larger one would be gathered piece by piece in quadratic time."""
+FIELDS_MAX = 128
+"""Headers of a request: each costs a hundred bytes beside its own."""
+UNREAD_MAX = 64_000_000
+"""Bytes of headers that are not whole, of all connections together; one up to `SMALL_HEADER` always comes in."""
+SMALL_HEADER = 4_096
 URL_MAX = 60_000
 WITHIN_S = 10.0
 """A header is whole within so many seconds, and a body so many after its last byte at `PACE_BPS` was due."""
@@ -38,13 +43,14 @@ UNHEARD_MAX = 32_000_000
 UNSENT_MAX = 32_000_000
 PIPELINED_MAX = 16
 """Requests of one connection that wait for the one before them."""
-CONNECTIONS_MAX = 4_096
+CONNECTIONS_MAX = 16_384
 RESERVE = 128
 """Descriptors kept for the log, the map and all else: this many, or a quarter of all."""
 SILENT_PER_SOURCE = 256
 """Connections of one address that have said nothing; of more the oldest gives way when it is a second old."""
-BACKLOG = 128
-"""Connections that the system takes before they come in: they need descriptors all at once."""
+BACKLOG, BACKLOG_MAX = 128, 512
+"""Connections that the system takes before they come in: they need descriptors all at once. Of those that find no place
+there each tries again after a second, an officer's too."""
 
 Stage = Literal["silent", "sending", "served", "idle", "watching", "leaving"]
 """silent: no whole header yet; sending: its body comes in; served: an answer is due; idle: kept alive between two
@@ -53,19 +59,35 @@ GIVE_WAY: tuple[Stage, ...] = ("leaving", "silent", "idle", "sending")
 """Who makes room, in this order."""
 
 
-def room() -> int:
-    """Connections that this process can hold beside its files, once it has all the descriptors that it may have."""
+class Room(NamedTuple):
+    """What a process has room for, beside its files."""
+
+    connections: int
+    backlog: int
+    """Of those that wait in the system's queue."""
+
+    @classmethod
+    def here(cls) -> Room:
+        """That of this process, once it has all the descriptors that it may have."""
+        descriptors = _descriptors()
+        if descriptors is None:
+            return cls(CONNECTIONS_MAX, BACKLOG_MAX)
+        reserve = max(RESERVE, descriptors // 4)
+        connections = max(16, min(CONNECTIONS_MAX, descriptors - reserve))
+        return cls(connections, max(BACKLOG, min(BACKLOG_MAX, reserve // 2)))
+
+
+def _descriptors() -> int | None:
+    """How many this process has; None: nobody counts them."""
     try:
         import resource
-    except ImportError:  # Windows counts no descriptors
-        return CONNECTIONS_MAX
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except ImportError:  # Windows
+        return None
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return CONNECTIONS_MAX
-    return max(16, min(CONNECTIONS_MAX, soft - max(RESERVE, soft // 4)))
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 @dataclass(eq=False, slots=True)
@@ -79,6 +101,8 @@ class Guest:
     stage: Stage = "silent"
     got: int = 0
     """Bytes that came in this stage."""
+    unread: int = 0
+    """Bytes of it that the parser holds, since nothing follows from them yet."""
     answered: bool = False
     """Its answer went out before its body was whole."""
     unsent: int = 0
@@ -91,9 +115,13 @@ class Door:
     """Everybody who is in; see the module. `http` and `feed` make uvicorn's protocols of it."""
 
     def __init__(self, most: int | None = None) -> None:
-        self.most = room() if most is None else most
+        room = Room.here()
+        self.backlog = room.backlog
+        self.most = room.connections if most is None else most
         self.watchers_most = self.most * 3 // 4
         """Feeds stay for hours: a quarter of the room is left for requests."""
+        self.unread = 0
+        """What the parsers hold of all guests."""
         self._guests: dict[asyncio.Transport, Guest] = {}
         self._staged: dict[Stage, dict[str, dict[Guest, None]]] = {stage: {} for stage in get_args(Stage)}
         """By stage and source, the longest in it first."""
@@ -132,6 +160,16 @@ class Door:
         if self._guests.get(guest.transport) is guest:
             del self._guests[guest.transport]
             self._unstage(guest)
+            self.unread -= guest.unread
+
+    def gathers(self, guest: Guest, unread: int) -> str:
+        """A parser holds so much of what a guest sent; words, where that is too much."""
+        if self._guests.get(guest.transport) is guest:
+            self.unread += unread - guest.unread
+            guest.unread = unread
+        if unread > HEADER_MAX:
+            return _TOO_LONG
+        return _MUCH if unread > SMALL_HEADER and self.unread > UNREAD_MAX else ""
 
     def may_watch(self) -> bool:
         """Whether there is room for another feed."""
@@ -234,14 +272,20 @@ class HttpAtDoor(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._door.refuse(guest, *(self._refusal or (400, "this is no HTTP request")))
         else:
-            if self._gathered > HEADER_MAX:
-                self._door.refuse(guest, 431, _TOO_LONG)
+            if (self._gathered or guest.unread) and (words := self._door.gathers(guest, self._gathered)):
+                self._door.refuse(guest, 431 if words is _TOO_LONG else 503, words)
 
     def _watch(self) -> None:
         if self._door.may_watch():
             self.handle_websocket_upgrade()
         else:
             self._door.refuse(self._guest, 503, "too many are watching; try again later")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= FIELDS_MAX:
+            self._refusal = 431, f"a request may have at most {FIELDS_MAX} headers"
+            raise ValueError(self._refusal)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._gathered = 0
@@ -307,6 +351,8 @@ class FeedAtDoor(SharedFeed):
 
 
 _TOO_LONG = f"a request may have at most {HEADER_MAX} bytes before its body"
+
+_MUCH = "many long headers come in at once; send this again in a few seconds"
 
 
 def _now() -> float:

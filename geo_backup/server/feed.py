@@ -242,11 +242,13 @@ async def _send(
             rules = node.live_map.rules
             limits = documents.freshness_limits(rules)
             await socket.send_text(orjson.dumps({"type": "freshness", "freshness": limits}).decode())
+        began_s = loop.time()
         frames = outbox.take()
         text = window.frame(frames) if frames else None
         if text is not None:
             node.counters["frames"] += 1
             await socket.send_text(text)
+            node.frames_took_s += loop.time() - began_s
         if loop.time() >= held_at:
             held_at = loop.time() + HOLDS_S
             if not still():

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Protocol
 
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from geo_backup.events import ID_PATTERN
 from geo_backup.node import Node
-from geo_backup.pair.pair import Pair
+from geo_backup.pair.company import Company
 from geo_backup.places import Gazetteer
 from geo_backup.server.adoption import Adoption
 from geo_backup.server.frames import FrameWriter
@@ -52,7 +53,8 @@ TheIntake = Annotated[Intake, Kept("intake")]
 TheSources = Annotated[Sources, Kept("sources")]
 TheQuarantine = Annotated[Quarantine, Kept("quarantine")]
 TheSpeakers = Annotated[Speakers, Kept("speakers")]
-ThePair = Annotated[Pair | None, Kept("pair")]
+TheAnswered = Annotated[Counter[int], Kept("answered")]
+ThePair = Annotated[Company | None, Kept("pair")]
 ThePhones = Annotated[Phones, Kept("phones")]
 
 Csv = Annotated[bytes, Taken(str, "text/csv")]

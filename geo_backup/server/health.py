@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from fastapi import Response
@@ -13,9 +14,9 @@ from prometheus_client.registry import Collector
 from geo_backup import __version__
 from geo_backup.node import Node
 from geo_backup.node.health import BYGONE, NAMES
-from geo_backup.pair.pair import Pair
+from geo_backup.pair.company import Company
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheNode, ThePair, TheQuarantine, TheSpeakers, routes_of
+from geo_backup.server.given import TheAnswered, TheNode, ThePair, TheQuarantine, TheSpeakers, routes_of
 from geo_backup.server.problems import Problem, may
 from geo_backup.server.quarantine import Quarantine
 from geo_backup.wire import documents
@@ -56,24 +57,31 @@ async def get_readiness(node: TheNode) -> Told[documents.Readiness]:
 
 
 @routes.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(node: TheNode, quarantine: TheQuarantine, pair: ThePair) -> Response:
-    """The node's figures for Prometheus, and its process's: CPU, memory, open files (on Linux)."""
+async def get_metrics(node: TheNode, quarantine: TheQuarantine, pair: ThePair, answered: TheAnswered) -> Response:
+    """The figures of the node and its process for Prometheus. `examples/centre/grafana.json` shows them."""
     registry = CollectorRegistry()
+    registry.register(_Figures(node, quarantine, pair, answered))
     ProcessCollector(registry=registry)
-    registry.register(_Figures(node, quarantine, pair))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Figures(Collector):
     """The node's figures, read when they are asked for."""
 
-    def __init__(self, node: Node, quarantine: Quarantine, pair: Pair | None) -> None:
-        self.node, self.quarantine, self.pair = node, quarantine, pair
+    def __init__(self, node: Node, quarantine: Quarantine, pair: Company | None, answered: Counter[int]) -> None:
+        self.node, self.quarantine, self.pair, self.answered = node, quarantine, pair, answered
 
     def collect(self) -> Iterable[Metric]:
         node, live_map = self.node, self.node.live_map
         for name, value in (*node.counters.items(), ("rankings", node.ranker.made)):
             yield CounterMetricFamily(f"geo_backup_{name}", f"{name} so far", value=value)
+        yield CounterMetricFamily(
+            "geo_backup_frame_seconds", "what all frames took to be made and sent", value=node.frames_took_s
+        )
+        answered = CounterMetricFamily("geo_backup_requests", "requests that were answered", labels=["status"])
+        for status, count in sorted(self.answered.items()):
+            answered.add_metric([str(status)], count)
+        yield answered
         ignored = CounterMetricFamily("geo_backup_ignored", "events that changed nothing", labels=["reason"])
         for reason, count in node.ignored.items():
             ignored.add_metric([reason], count)
@@ -94,13 +102,15 @@ class _Figures(Collector):
             wrong.add_metric([name], any(one.name == name for one in node.health.conditions))
         yield wrong
         if self.pair is not None:
-            log, standby = self.pair.log, self.pair.leader.standby
-            behind = log.last_seq - log.standby_has if standby is not None else 0
-            yield GaugeMetricFamily("geo_backup_leads", "1 on the machine that writes the log", value=log.leads)
-            yield GaugeMetricFamily("geo_backup_term", "which time at the head of the log it is", value=log.term.number)
-            yield GaugeMetricFamily("geo_backup_standby", "1 while a standby follows", value=standby is not None)
-            yield GaugeMetricFamily("geo_backup_standby_behind", "events the standby does not have", value=behind)
+            for name, what, figure_of in self.pair.figures():
+                yield GaugeMetricFamily(name, what, value=figure_of)
         yield GaugeMetricFamily("geo_backup_seq", "log position folded", value=live_map.seq)
+        yield GaugeMetricFamily("geo_backup_log_waiting_seconds", "oldest write under way", value=node.log.waiting_s)
+        yield GaugeMetricFamily("geo_backup_unrecorded", "facts of emergencies not on record", value=len(node.alarms))
+        newest_ms = max((unit.fix.fix_ms for unit in live_map.units.values() if unit.fix is not None), default=None)
+        if newest_ms is not None:
+            age_s = (node.clock.now_ms() - newest_ms) / 1_000
+            yield GaugeMetricFamily("geo_backup_fix_age_seconds", "age of the newest fix of all", value=age_s)
         yield GaugeMetricFamily("geo_backup_units", "units", value=len(live_map.units))
         yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))
         yield GaugeMetricFamily("geo_backup_viewers", "websocket viewers", value=len(node.viewers))

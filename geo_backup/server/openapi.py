@@ -101,7 +101,9 @@ def _document(app: FastAPI, routes: list[APIRoute]) -> Schema:
     components = whole["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
-    components.update(shared["$defs"])
+    for name, schema in shared["$defs"].items():
+        if components.setdefault(name, schema) != schema:
+            raise KeyError(f"{name} is a body that is taken, and another document that is told: rename one of them")
     for route in routes:
         told, taken = signatures[route.unique_id]
         for method in route.methods or ():
@@ -145,9 +147,12 @@ def _say(operation: Schema, route: APIRoute, schema: Schema | None) -> None:
 
 def _refuse(operation: Schema, route: APIRoute) -> None:
     """What a refusal is, by status."""
-    if "OSRM" in route.tags:
-        operation["responses"].pop("422", None)
-        operation["responses"]["400"]["content"] = REFUSAL
+    responses = operation["responses"]
+    if "OSRM" in route.tags:  # as OSRM does, once who asks is let in
+        responses.pop("422", None)
+        responses["400"]["content"] = REFUSAL
+        for status in (*ALWAYS, 413) if "requestBody" in operation else ALWAYS:
+            responses[str(status)] = _problem(status)
         return
     free = OPERATIONS[route.name] is None
     may = {403} if free else set(ALWAYS)
@@ -157,9 +162,12 @@ def _refuse(operation: Schema, route: APIRoute) -> None:
         may.add(422)
     if free:
         operation["security"] = []
-    responses = operation["responses"]
     for status in sorted({*may, *(int(code) for code in responses if code[0] in "45")}):
-        responses[str(status)] = {"description": http.HTTPStatus(status).phrase, "content": PROBLEM}
+        responses[str(status)] = _problem(status)
+
+
+def _problem(status: int) -> Schema:
+    return {"description": http.HTTPStatus(status).phrase, "content": PROBLEM}
 
 
 def _explain(schema: str, name: str, value: Schema) -> None:

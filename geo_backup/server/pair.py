@@ -1,4 +1,4 @@
-"""The pair over HTTP: the line to the other machine, how the two stand, and who is to lead."""
+"""The other machines over HTTP: the line to them, how all of them stand, and who is to lead."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fastapi.websockets import WebSocketState
 
 from geo_backup.errors import LogError
 from geo_backup.node import Node
-from geo_backup.node.health import Name
+from geo_backup.pair.company import Company
 from geo_backup.pair.line import Frames, LineLostError, Message, frames
-from geo_backup.pair.pair import Pair
+from geo_backup.people import Roster
 from geo_backup.server.access import refusal_of
 from geo_backup.server.answers import told
-from geo_backup.server.given import TheNode, ThePair, routes_of
+from geo_backup.server.given import ThePair, routes_of
 from geo_backup.server.problems import Problem, may
 from geo_backup.server.speaker import speaker_of
 from geo_backup.wire import documents
@@ -27,6 +27,7 @@ routes = routes_of("Server")
 
 CLOSE_NO_RIGHT = 4403
 NO_PAIR = "this server has no log that a second machine could have: it is a demo or a replay"
+NO_CLUSTER = "this server shares its log with no others: start it with --log nats://HOST/AREA"
 LOOK_S = 1.0
 
 
@@ -48,15 +49,15 @@ async def line(socket: WebSocket, pair: ThePair) -> None:
         await end.close()
 
 
-@routes.get("/pair")
-async def get_pair(node: TheNode, pair: ThePair) -> Told[documents.Pair]:
+@routes.get("/pair", responses=may(404))
+async def get_pair(pair: ThePair) -> Told[documents.Pair]:
     """Whether this machine leads, who the other one is, and how far it is behind."""
     if pair is None:
         raise Problem(404, NO_PAIR)
-    return told(_document(pair))
+    return told(pair.document())
 
 
-@routes.post("/pair/promote", responses=may(409))
+@routes.post("/pair/promote", responses=may(404, 409))
 async def promote(pair: ThePair, body: Promotion) -> Told[documents.Pair]:
     """Have this machine lead. The one that leads hands over, and nothing is lost; if it does not answer, `force` leads
     all the same, and what it acknowledged and this one does not have is lost."""
@@ -66,40 +67,28 @@ async def promote(pair: ThePair, body: Promotion) -> Told[documents.Pair]:
         await pair.promote(force=body.force)
     except LogError as error:
         raise Problem(409, str(error), [{"field": "", "reason": "not_promoted", "message": str(error)}]) from None
-    return told(_document(pair))
+    return told(pair.document())
 
 
-def _document(pair: Pair) -> documents.Pair:
-    log, standby = pair.log, pair.leader.standby
-    document: documents.Pair = {
-        "role": log.role,
-        "name": log.memory.name,
-        "term": log.term.number,
-        "leader": log.term.leader or log.memory.name,
-        "seq": log.last_seq,
-        "other": log.memory.other,
-        "other_url": log.memory.other_url,
-        "connected": standby is not None if log.leads else not log.silent,
-        "in_step": log.in_step if log.leads else not log.silent,
-        "synchronous": log.synchronous,
-    }
-    if standby is not None:
-        document["standby_has"] = log.standby_has
-        document["clock_off_ms"] = standby.clock_off_ms
-    return document
+@routes.get("/nodes", responses=may(404))
+async def get_nodes(pair: ThePair) -> Told[documents.Nodes]:
+    """The nodes that share a log: which of them leads, and how far each is."""
+    nodes = None if pair is None else pair.nodes()
+    if nodes is None:
+        raise Problem(404, NO_CLUSTER)
+    return told(nodes)
 
 
-async def keep_pair(node: Node, pair: Pair) -> None:
-    """As long as the server runs: be one of two, and say where their clocks differ."""
-    running = asyncio.create_task(pair.run())
+async def keep_company(node: Node, pair: Company, roster: Roster | None) -> None:
+    """As long as the server runs: be one of those that share the log, say what is wrong between them, and have an
+    emergency alarm at all of them though the log does not take it."""
+    node.alarms.shout = pair.shout
+    pair.listen(node.alarms.heard)
+    running = asyncio.create_task(pair.run(roster))
     try:
         while not running.done():
             await asyncio.sleep(LOOK_S)
-            wrong: tuple[tuple[Name, str], ...] = (
-                ("clocks_apart", pair.leader.clock_words),
-                ("witness_silent", pair.witness_words),
-            )
-            for name, words in wrong:
+            for name, words in pair.faults():
                 if words:
                     node.health.say(name, words)
                 else:
@@ -107,6 +96,7 @@ async def keep_pair(node: Node, pair: Pair) -> None:
         running.result()
     finally:
         running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 class _Line:

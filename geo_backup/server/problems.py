@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from geo_backup.errors import BadValueError, BusyError, LogError, LogFullError, PlaybackError, UnknownIdError
+from geo_backup.server.request_id import REQUEST_ID
 from geo_backup.wire.depth import DEEPEST, too_deep
 
 TITLES = {
@@ -83,8 +84,9 @@ def answer(
     """The response itself. ASCII, since it may quote what is no text (half a surrogate pair)."""
     all_headers = {**({"Retry-After": "5"} if status in (429, 503) else {}), **(headers or {})}
     body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
+    instance = {"instance": found} if (found := REQUEST_ID.get()) else {}
     return Response(
-        json.dumps({**body, "errors": errors or []}),
+        json.dumps({**body, **instance, "errors": errors or []}),
         status,
         headers=all_headers,
         media_type="application/problem+json",
@@ -150,4 +152,4 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def unexpected(_: Request, error: Exception) -> Response:
         """The traceback goes to the server's own log, not to the client."""
-        return answer(500, "this is an error in geo_backup; its log says more")
+        return answer(500, "this is an error in geo_backup; its log says more, at `instance`")

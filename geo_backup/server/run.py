@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
-from geo_backup.server.door import BACKLOG, Door
+from geo_backup.server.door import Door
 from geo_backup.server.tls import Certificate, TlsAtDoor
 
 UNSENT_BYTES = 16_384
@@ -64,10 +64,11 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=door.http if certificate is None else partial(TlsAtDoor, door, certificate.context),  # type: ignore[arg-type]
+        log_config=None,  # its lines are written as all others
         log_level="warning",
         access_log=False,
         ws=door.feed,
-        backlog=BACKLOG,
+        backlog=door.backlog,
         ws_max_size=65_536,
         lifespan="off",
         proxy_headers=False,  # it would believe whoever is on this machine; see `proxy`

@@ -25,7 +25,7 @@ from geo_backup.server.speaker import UNIT_COOKIE, speaking
 from geo_backup.server.versions import told_incident
 from geo_backup.server.writes import incident_of, new_id, record, unit_of
 from geo_backup.wire import documents
-from geo_backup.wire.requests import NewIncident, PageCode, UnitBackup
+from geo_backup.wire.requests import NewIncident, ScannedCode, UnitBackup
 from geo_backup.wire.times import to_text
 from geo_backup.wire.told import Told
 
@@ -89,7 +89,7 @@ async def end_phones(node: TheNode, phones: ThePhones, unit_id: UnitId) -> Told[
 
 @routes.post("/session/unit", status_code=201, responses=may(401, 429))
 async def open_unit_page(
-    node: TheNode, speakers: TheSpeakers, phones: ThePhones, request: Request, body: PageCode
+    node: TheNode, speakers: TheSpeakers, phones: ThePhones, request: Request, body: ScannedCode
 ) -> Told[documents.Session]:
     """A phone shows the code that it has scanned: the answer sets a cookie that scripts cannot read, which speaks for
     that one unit until its shift ends (12 h where nobody said when)."""

@@ -19,6 +19,8 @@ from geo_backup.wire.strict import codec
 
 FORMAT = 1
 PIECE = 500
+UNPACKED_MAX = 1 << 29
+"""Bytes of a live map: many times those of the largest fleet."""
 _CODEC = codec(LiveMap)
 
 
@@ -51,8 +53,15 @@ def _pieces(live_map: LiveMap) -> Iterator[bytes]:
 
 
 def unpacked(data: bytes) -> bytes:
-    """What `dump` wrote, of what either wrote. Raises zlib.error for what neither did."""
-    return data if data[:1] == b"{" else zlib.decompress(data)
+    """What `dump` wrote, of what either wrote. Raises zlib.error for what neither did, or for what is larger than any
+    live map: a few bytes may unpack to all the memory there is."""
+    if data[:1] == b"{":
+        return data
+    opened = zlib.decompressobj()
+    found = opened.decompress(data, UNPACKED_MAX)
+    if not opened.eof:
+        raise zlib.error("it is cut off, or unpacks to more than a live map holds")
+    return found
 
 
 def parse(data: bytes) -> LiveMap:

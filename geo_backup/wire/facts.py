@@ -46,13 +46,22 @@ def check(event: Event) -> None:
 
 def parse(kind: str, body: bytes) -> Event:
     """The event that `dump` wrote. LogError names an unknown kind, an unknown, missing or mistyped field."""
-    known = _CODECS.get(kind)
-    if known is None:
-        raise LogError(f"no fact is called {kind!r}: the log may be of a newer geo_backup")
     try:
         value: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise LogError(f"{kind}: not JSON ({error})") from None
     if type(value) is dict and value.pop("fact", kind) != kind:
         raise LogError(f"/fact: this is not the body of a {kind}")
+    return _event(kind, value)
+
+
+def read(value: dict[str, Any]) -> Event:
+    """The event of a body that is parsed already; it is used up. LogError as `parse` raises it."""
+    return _event(str(value.pop("fact", "")), value)
+
+
+def _event(kind: str, value: Any) -> Event:
+    known = _CODECS.get(kind)
+    if known is None:
+        raise LogError(f"no fact is called {kind!r}: the log may be of a newer geo_backup")
     return cast("Event", known.decode(value, ""))

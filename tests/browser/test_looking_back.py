@@ -200,8 +200,9 @@ def test_replay_plays_pauses_seeks_and_ranks(replay: str, window: Callable[..., 
 
     page.get_by_role("button", name="Play").click()
     page.wait_for_selector("[data-testid=replay-bar][data-playing=true]")
-    page.wait_for_timeout(1500)
-    assert now() > stood + 5000
+    page.wait_for_function(
+        "at => Number(document.querySelector('[data-testid=replay-bar]').dataset.now) > at", arg=stood + 5000
+    )
     page.wait_for_function("Number(document.querySelector('[data-testid=unit-count]').dataset.count) > 0")
 
     call(page, (west + east) / 2, (south + north) / 2)

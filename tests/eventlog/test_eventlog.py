@@ -26,7 +26,7 @@ from geo_backup.eventlog.sqlite import SqliteLog
 from geo_backup.events import Fix, PositionReported
 from geo_backup.wire import facts
 from tests.conformance.event_log import EventLogConformance, everything, fact, ping
-from tests.running import in_time
+from tests.running import GOTHENBURG, Failed, in_time
 
 NAME = "events.log"
 
@@ -384,3 +384,23 @@ def test_a_url_names_the_engine_and_a_path_is_a_file(tmp_path: Path) -> None:
     assert is_log(path.read_bytes())
     with pytest.raises(LogError, match="tape:// is no log that is known here: name a file, or one of sqlite://"):
         open_log("tape://rewind")
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_a_start_on_a_disk_that_is_read_only_says_the_way_out(small_disk: Path, name: str, run: Any) -> None:
+    async def story() -> None:
+        log = SqliteLog.open(small_disk / "old", reserve_bytes=1 << 20)
+        await log.append([fact(1)])
+        log.close()
+
+    asyncio.run(story())
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    path = small_disk / name
+    with pytest.raises(Failed) as failed:
+        run("serve", "--map", GOTHENBURG, "--log", path, "--port", "0")
+    (line,) = str(failed.value).splitlines()
+    assert line.startswith(f"geo-backup: {path} cannot be opened for writing: its disk is read-only")
+    assert "mount it for writing, or copy the log to another disk" in line
+    if name == "old":
+        with pytest.raises(LogError, match="Copy it, with the files beside it"):
+            open_log(path, read_only=True)

@@ -1,4 +1,4 @@
-"""Every codec of trackers under atheris, which looks for bytes that raise what they should not.
+"""Every codec of trackers and nodes under atheris, which looks for bytes that raise what they should not.
 
     pip install atheris
     python tests/fuzz/codecs.py [-max_total_time=600] [CORPUS_FOLDER]
@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl
 
 import atheris
 
-with atheris.instrument_imports(include=["geo_backup.formats", "geo_backup.receivers"]):
-    from geo_backup.errors import BadValueError
-    from geo_backup.formats import cot, osmand, owntracks, traccar
+with atheris.instrument_imports(include=["geo_backup.cluster", "geo_backup.formats", "geo_backup.receivers"]):
+    from geo_backup.cluster import messages
+    from geo_backup.errors import BadValueError, LogError
+    from geo_backup.formats import cot, mqtt, osmand, owntracks, traccar
     from geo_backup.formats.tak_proto import event_of
     from geo_backup.formats.tak_stream import Splitter
     from geo_backup.receivers.avl import Avl, Modem
@@ -57,6 +58,25 @@ def streamed(data: bytes) -> None:
     assert len(splitter) < 20_000, "it holds more than a message"
 
 
+def shared(data: bytes) -> None:
+    """A message of the log that nodes share."""
+    if not messages.referred(data):
+        with suppress(BadValueError, LogError):
+            messages.parsed(data)
+
+
+def from_broker(data: bytes) -> None:
+    """What a broker sends, in two parts, by either version of MQTT."""
+    packets = mqtt.Packets()
+    version: mqtt.Version = 5 if data[:1] < b"\x80" else 3
+    for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+        for packet in packets.feed(part):
+            with suppress(BadValueError):
+                mqtt.message_of(packet, version)
+            with suppress(BadValueError):
+                mqtt.refusal_of(packet, version)
+
+
 CODECS = (
     modems,
     posted,
@@ -64,6 +84,8 @@ CODECS = (
     lambda data: said("owntracks/anna/phone", data),
     lambda data: osmand.read(parse_qsl(data.decode(errors="replace")), NOW_MS),
     cot.parse,
+    shared,
+    from_broker,
 )
 
 

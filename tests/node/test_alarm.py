@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -249,6 +250,43 @@ def test_a_disk_that_fails_alarms_and_the_emergency_stands_on_the_pages(
 
     served(story, tmp_path / "log.sqlite")
     assert any("not on record" in record.getMessage() and "P1" in record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def dying_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own with the file system of most servers, which makes itself read-only when it fails."""
+    image, folder = tmp_path / "image", tmp_path / "dying_disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(24 << 20)
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", "-o", "loop", str(image), str(folder)]):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"only root, with e2fsprogs, may mount a disk: {error}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_makes_itself_read_only_alarms_and_the_remedy_is_said(dying_disk: Path) -> None:
+    async def story(node: Node, http: httpx.AsyncClient) -> None:
+        await http.put("/v1/units/P1", json=unit_body())
+        viewer = node.viewers.watch(["incidents"])
+        subprocess.run(["mount", "-o", "remount,abort", str(dying_disk)], check=True)
+        call = {"unit_id": "P1", "emergency_id": "e1"}
+        pressed = asyncio.create_task(http.post("/v1/emergencies", json=call))
+        await in_time(lambda: any("e1" in frame.incidents for frame in viewer.outbox.take()), within_s=1.0)
+        assert not node.value("incidents", "e1")["recorded"]
+        assert ((await pressed).status_code, (await pressed).json()["recorded"]) == (201, False)
+        refused = problem(await http.put("/v1/units/P2", json=unit_body()), 503)
+        await in_time(lambda: "log_failing" in {one.name for one in node.health.conditions})
+        for words in (refused["detail"], problem(await http.get("/readyz"), 503)["detail"]):
+            assert "read-only" in words
+            assert "mount it for writing" in words
+
+    served(story, dying_disk / "log.sqlite")
 
 
 def test_a_press_is_not_refused_for_a_used_id_a_full_list_or_open_incidents(tmp_path: Path) -> None:

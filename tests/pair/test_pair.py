@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import orjson
 import pytest
 
 from geo_backup.errors import LogError
@@ -21,10 +20,11 @@ from geo_backup.events import Event
 from geo_backup.pair.begin import copy_from, set_apart
 from geo_backup.pair.file import Memory
 from geo_backup.pair.follower import UnacknowledgedError
-from geo_backup.pair.line import Frames, LineLostError, Message, frames
+from geo_backup.pair.line import LineLostError
 from geo_backup.pair.log import PairedLog
 from geo_backup.pair.pair import Pair
 from tests.conformance.event_log import EventLogConformance, fact, ping, registered
+from tests.pair.wire import Wire
 from tests.running import in_time
 
 A, B = "http://a:1", "http://b:1"
@@ -32,38 +32,6 @@ A, B = "http://a:1", "http://b:1"
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class Wire:
-    """One end of a line in memory; what is sent goes through text, as over a port."""
-
-    def __init__(self) -> None:
-        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-        self.other: Wire | None = None
-        self.cut = False
-
-    async def send(self, message: Message) -> None:
-        if self.cut or self.other is None:
-            raise LineLostError
-        frames_ = Frames()
-        for frame in frames(message):
-            whole = frames_.take(frame)
-        assert whole is not None
-        self.other.inbox.put_nowait(orjson.loads(orjson.dumps(whole)))
-        await asyncio.sleep(0)
-
-    async def receive(self) -> Message:
-        message = None if self.cut else await self.inbox.get()
-        if message is None:
-            self.cut = True
-            raise LineLostError
-        return message
-
-    async def close(self) -> None:
-        for end in (self, self.other):
-            if end is not None:
-                end.cut = True
-                end.inbox.put_nowait(None)
 
 
 @dataclass

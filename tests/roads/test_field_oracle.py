@@ -165,6 +165,30 @@ def test_random_pairs_on_gothenburg(gothenburg: RoadNetwork, profile: str, targe
         assert [oracle.eta(field, expected, points, row) for row in range(2_000)] == eta.tolist()
 
 
+def test_any_number_of_closures_are_told_apart(gothenburg: RoadNetwork) -> None:
+    """An arc is shut by a closure that has its end and not its beginning, be there ever so many of them."""
+    chance = np.random.default_rng(7)
+    start, turns = gothenburg.forward
+    turn_from, turn_to = np.asarray(gothenburg.turn_from), np.asarray(gothenburg.turn_to)
+    closures = []
+    for edge in chance.integers(0, gothenburg.edges, 400):
+        part = {int(edge)}
+        for _ in range(int(chance.integers(0, 6))):  # a closure of some edges in a row, many of which touch others
+            one = int(chance.choice(sorted(part)))
+            part |= {int(turn_to[t]) for t in turns[start[one] : start[one + 1]]}
+        closures.append(np.array(sorted(part), np.int64))
+    closures += [closures[0], np.concatenate(closures[:3])]
+    bare = weigh(gothenburg, PROFILES["response"])
+    now = bare.under(closures)
+    shut = np.zeros(gothenburg.turns, bool)
+    for edges in closures:
+        inside = np.zeros(gothenburg.edges, bool)
+        inside[edges] = True
+        shut |= inside[turn_to] & ~inside[turn_from]
+    assert shut.sum() > 1_000
+    np.testing.assert_array_equal(now.arc_ms, np.where(shut, INF_MS, bare.arc_ms))
+
+
 def test_lanes_follow_closures_on_gothenburg(gothenburg: RoadNetwork) -> None:
     rng = np.random.default_rng(8)
     metric = Metric(weigh(gothenburg, PROFILES["response"]))

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.asking import problem
 from tests.running import Server
 from tests.server.test_backup import PLACE, fleet, incident
 
@@ -117,11 +118,13 @@ def test_beats_that_cannot_be_are_named(city: httpx.Client) -> None:
     for features, field in (
         ([good, good], "/features/1/properties/beat_id"),
         ([{**good, "properties": {"beat_id": "1", "floor": -1}}], "/features/0/properties/floor"),
+        ([{**good, "type": "Polygon"}], "/features/0/type"),
         ([{**good, "geometry": {"type": "Point", "coordinates": [0, 0]}}], "/beats/0/geometry"),
     ):
         answer = city.put("/v1/beats", json={"type": "FeatureCollection", "features": features})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == field
+    problem(city.put("/v1/beats", json={"features": [good]}), 422, field="/type")
     assert city.put("/v1/beats", json={"type": "FeatureCollection", "features": [good]}).json() == {"beats": ["1"]}
     (beat,) = city.get("/v1/cover").json()["beats"]
     assert beat["floor"] == 2

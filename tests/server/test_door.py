@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from geo_backup.server.door import HEADER_MAX, URL_MAX, WITHIN_S, Door
+from geo_backup.server.door import FIELDS_MAX, HEADER_MAX, SMALL_HEADER, UNREAD_MAX, URL_MAX, WITHIN_S, Door
 from tests.asking import new_unit, problem
 from tests.rounds import cases
 from tests.running import Server
@@ -39,17 +43,17 @@ def dial(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=20)
 
 
-def press(server: Server, unit_id: str) -> str:
-    """An officer's emergency over a connection of its own; the id of its incident, once a viewer has heard it."""
+def press(server: Server, unit_id: str) -> float:
+    """An officer's emergency over a connection of its own; the seconds until a viewer has heard of it."""
     with connect(server.feed, proxy=None) as viewer:
         viewer.send('{"type": "hello", "topics": ["incidents"]}')
         assert json.loads(viewer.recv(20))["type"] == "snapshot"
+        pressed_s = time.monotonic()
         answer = httpx.post(f"{server.url}/v1/emergencies", json={"unit_id": unit_id}, trust_env=False, timeout=20)
         assert answer.status_code in (200, 201)
-        incident_id: str = answer.json()["incident_id"]
-        while incident_id not in json.loads(viewer.recv(20)).get("incidents", {}):
+        while answer.json()["incident_id"] not in json.loads(viewer.recv(20)).get("incidents", {}):
             pass
-    return incident_id
+        return time.monotonic() - pressed_s
 
 
 @pytest.mark.parametrize("said", [b"", b"POST /v1/emergencies HTTP/1.1\r\nHost: a"])
@@ -100,6 +104,7 @@ def test_trailers_that_never_end_are_cut_off(server: Server, http: httpx.Client)
         (414, lambda http: http.get("/v1/units?bbox=" + "1" * URL_MAX)),
         (431, lambda http: http.get("/v1/units", headers={"X": "1" * (HEADER_MAX + 1)})),
         (431, lambda http: http.get("/v1/units", headers={f"X{n}": "1" * 1_000 for n in range(66)})),
+        (431, lambda http: http.get("/v1/units", headers={f"X{n}": "1" for n in range(FIELDS_MAX)})),
     ],
 )
 def test_what_is_too_long_is_told_so(
@@ -135,6 +140,56 @@ def test_a_feed_that_never_says_hello_gives_way(server: Server, http: httpx.Clie
         for _ in range(server.descriptors + 76):
             held.enter_context(dial(server)).sendall(hand)
         press(server, unit_id)
+
+
+LONG_HEADERS = b"GET /v1/units HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 60_000
+MANY_HEADERS = b"GET /v1/units HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 10_000
+LONG_BODY = b"POST /v1/positions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"[" * 60_000
+
+
+def memory_mb(server: Server) -> float:
+    """The most that the server has held so far."""
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1_000
+
+
+def flood(port: int, attempts: int, said: bytes) -> None:
+    """Connect so often, from an address of its own each time, and hold on to all: in a process of its own, which has
+    descriptors of its own, and gives way to the server as another machine would."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.nice(10)
+    with contextlib.ExitStack() as held:
+        for n in range(attempts):
+            link = held.enter_context(socket.socket())
+            link.settimeout(20)
+            link.bind((f"127.{1 + n // 62_500}.{1 + n // 250 % 250}.{1 + n % 250}", 0))
+            link.connect(("127.0.0.1", port))
+            with contextlib.suppress(OSError):  # it had to give way already, or was refused
+                link.sendall(said)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "said",
+    [b"", LONG_HEADERS, MANY_HEADERS, LONG_BODY],
+    ids=["silent", "long headers", "many headers", "long bodies"],
+)
+def test_ten_thousand_connections_shut_out_no_emergency(tmp_path: Path, said: bytes) -> None:
+    """An officer presses while they come, again and again, and memory stays bounded."""
+    server = Server(tmp_path / "log.sqlite").start()
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        unit_id = new_unit(http)
+    before_mb, took_s = memory_mb(server), [press(server, unit_id)]
+    flooding = get_context("spawn").Process(target=flood, args=(server.port, 10_000, said))
+    flooding.start()
+    while flooding.is_alive():
+        took_s.append(press(server, unit_id))
+    assert flooding.exitcode == 0
+    assert sorted(took_s)[len(took_s) * 9 // 10] < 1.0  # whoever floods shares these two cores
+    assert memory_mb(server) - before_mb < 400
+    assert server.stop() == 0
 
 
 # ---- in process: time is given, not waited for
@@ -186,6 +241,19 @@ def test_the_address_that_holds_most_gives_way(now: list[float]) -> None:
     assert [line.open for line in crowd] == [False, *[True] * 8]
     assert slow_phone.open
     assert newcomer.open
+
+
+def test_of_many_long_headers_that_are_not_whole_the_last_are_refused(now: list[float]) -> None:
+    door = Door(most=10_000)
+    crowd = [enter(door, Line()) for _ in range(UNREAD_MAX // HEADER_MAX)]
+    assert [door.gathers(guest, HEADER_MAX) for guest in crowd] == [""] * len(crowd)
+    newcomer = enter(door, Line())
+    assert door.gathers(newcomer, SMALL_HEADER) == ""
+    assert "many long headers" in door.gathers(newcomer, HEADER_MAX)
+    door.leave(newcomer)
+    door.leave(crowd[0])
+    assert door.gathers(enter(door, Line()), HEADER_MAX - 1) == ""
+    assert door.unread == len(crowd) * HEADER_MAX - 1
 
 
 def test_who_is_served_stays_and_a_newcomer_waits(now: list[float]) -> None:

@@ -32,7 +32,7 @@ from geo_backup.wire.documents.incidents import (
 )
 from geo_backup.wire.documents.messages import Message, MessageList, message
 from geo_backup.wire.documents.pace import PaceList, paces
-from geo_backup.wire.documents.pair import Pair
+from geo_backup.wire.documents.pair import Nodes, Pair
 from geo_backup.wire.documents.people import LogPage, PageCode, PhoneList, Session, Speaker, Ticket
 from geo_backup.wire.documents.places import PlaceName, Places, found_places, place_name
 from geo_backup.wire.documents.plans import Plan, PlanList, plan
@@ -73,6 +73,7 @@ from geo_backup.wire.documents.units import (
 from geo_backup.wire.documents.ways import Reach, Route, Staging, reach, route, staging
 
 __all__ = [
+    "Nodes",
     "Pair",
     "Handover",
     "on_duty",

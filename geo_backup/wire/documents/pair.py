@@ -28,3 +28,34 @@ class Pair(TypedDict):
     standby_has: NotRequired[int]
     clock_off_ms: NotRequired[int | None]
     """How far its clock is ahead of this one's."""
+
+
+class NodeOfMany(TypedDict):
+    """One of the nodes that share a log."""
+
+    url: str
+    """Where it is found, and its name."""
+    leads: bool
+    ready: bool
+    """It has all of the log, and can write it."""
+    message: int
+    """The message of the stream that its copy has come to ..."""
+    seq: int
+    """... and the last event there."""
+    clock_off_ms: int
+    """How far its clock is ahead of the asked one's."""
+
+
+class Nodes(TypedDict):
+    """The nodes that share a log and are heard, by the one that was asked."""
+
+    address: str
+    """Of the stream that puts what they say in order."""
+    replicas: int
+    """NATS servers that the stream stands on."""
+    term: int
+    leader: str | None
+    """None: it is silent, and another one is about to lead."""
+    node: str
+    """The one that was asked."""
+    nodes: list[NodeOfMany]

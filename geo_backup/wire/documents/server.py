@@ -33,6 +33,7 @@ class Problem(TypedDict):
     title: str
     status: int
     detail: str
+    instance: NotRequired[str]
     errors: list[FieldError]
 
 

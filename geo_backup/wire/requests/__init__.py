@@ -16,7 +16,7 @@ from geo_backup.wire.requests.incidents import (
 )
 from geo_backup.wire.requests.messages import MessageAnswer, NewMessage
 from geo_backup.wire.requests.pair import Promotion
-from geo_backup.wire.requests.people import PageCode, SignIn
+from geo_backup.wire.requests.people import ScannedCode, SignIn
 from geo_backup.wire.requests.plans import ByWhom, NewPlan, NewPost, PlanReason
 from geo_backup.wire.requests.questions import EtasQuestion, ReplayControl
 from geo_backup.wire.requests.request import Request, Time
@@ -33,7 +33,7 @@ from geo_backup.wire.requests.units import (
 
 __all__ = [
     "Promotion",
-    "PageCode",
+    "ScannedCode",
     "SignIn",
     "AidApproval",
     "NewAgreement",

@@ -18,7 +18,7 @@ class SignIn(Request):
     token: Annotated[str, Field(max_length=16_384)] = ""
 
 
-class PageCode(Request):
+class ScannedCode(Request):
     """The code that an officer's phone has scanned at a desk."""
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
