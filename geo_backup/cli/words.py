@@ -523,6 +523,10 @@ def joining(address: object) -> str:
     return f"Joining {address}"
 
 
+def change_on_leader(leader: str) -> str:
+    return f"This log is shared: {leader} leads, and what is changed elsewhere is overwritten. Change people there."
+
+
 def joined(address: object, replicas: int, nodes: list[str]) -> str:
     servers = f"{replicas} NATS servers" if replicas > 1 else "one NATS server alone"
     return f"Log {address}, on {servers}; nodes: {', '.join(nodes)}"

@@ -18,6 +18,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
+from geo_backup.errors import LogHeldError
 from geo_backup.eventlog import EventLog, open_log
 from geo_backup.events import Event, Fix, IncidentClosed, IncidentOpened, PositionReported, UnitRegistered
 from geo_backup.live_map import LiveMap, apply
@@ -35,9 +37,10 @@ from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from geo_backup.node.node import CHECKPOINT_EVERY
 from geo_backup.roads.network import RoadNetwork
+from geo_backup.server.run import SWITCH_S
 from geo_backup.wire import checkpoint
 from geo_backup.wire.times import to_text
-from tests.running import CENTRE, GOTHENBURG, Server
+from tests.running import CENTRE, GOTHENBURG, Server, eventually
 
 UNITS, EVERY_MS = 500, 5_000
 AT_ONCE = 5_000
@@ -146,8 +149,8 @@ def measure_refold(folder: Path, events: int, rounds: int) -> None:
     gc.disable()  # as a server has it while it starts
     with closing(open_log(path, read_only=True)) as log:
         for name, folds in (("read", False), ("read and folded", True)):
-            took_us = [asyncio.run(once(log, folds)) for _ in range(rounds)]
-            print(f"{name}: {spread(took_us)} us of CPU an event, {quiet()}")
+            found = spread([asyncio.run(once(log, folds)) for _ in range(rounds)])
+            print(f"{name}: {found} us of CPU an event, {quiet()}")
     gc.enable()
 
 
@@ -176,6 +179,14 @@ def measure_incidents(folder: Path, incidents: int) -> None:
             f"{name} {incidents:,} closed incidents: start {took_s:.1f} s, memory {resident:.0f} MB, snapshot "
             f"{snapshot / 1e3:.0f} kB, {packed(path)}, {quiet()}"
         )
+
+
+def open_or_none(path: Path) -> EventLog | None:
+    """A log for writing, once whoever wrote it has let go of it."""
+    try:
+        return open_log(path)
+    except LogHeldError:
+        return None
 
 
 def packed(path: Path) -> str:
@@ -209,6 +220,7 @@ def memory_mb(server: Server) -> float:
 async def measure_units(folder: Path, units: int) -> None:
     path = folder / "units.sqlite"
     path.unlink(missing_ok=True)
+    sys.setswitchinterval(SWITCH_S)
     node = Node(RoadNetwork.load(GOTHENBURG), open_log(path), Clock("live"))
     await node.start()
     late: list[tuple[float, float]] = []
@@ -235,6 +247,8 @@ async def measure_units(folder: Path, units: int) -> None:
     within = [took for at, took in late if any(begin <= at <= end for begin, end in spans)]
     beside = [took for at, took in late if not any(begin <= at <= end for begin, end in spans)]
     await node.stop()
+    with closing(await asyncio.to_thread(eventually, lambda: open_or_none(path), "the log")):
+        pass
     times = ", ".join(f"{end - begin:.2f}" for begin, end in spans)
     worst, usual = (1e3 * max(those, default=0.0) for those in (within, beside))
     print(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +21,7 @@ from geo_backup.load.floor import Nats, floor
 from geo_backup.load.ground import Ground
 from geo_backup.load.sender import Batches
 from tests.asking import new_incident, new_unit
+from tests.cluster.servers import program
 from tests.receivers.broker import Broker
 from tests.running import Command, Server, eventually, free_port
 
@@ -157,11 +157,9 @@ def test_lines_of_nats_are_read_wherever_they_are_cut() -> None:
     assert [one for n in range(len(said)) for one in speech.payloads(said[n : n + 1])] == [b"a\r\nbc", b"xy"]
 
 
-@pytest.mark.long
 def test_a_bare_nats_server_is_the_floor_too() -> None:
-    program, port = shutil.which("nats-server"), free_port()
-    assert program is not None, "install nats-server"
-    broker = subprocess.Popen([program, "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    port = free_port()
+    broker = subprocess.Popen([program(), "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
     load = Load(pings_per_s=200, units=40, viewers=4, seconds=1.0, batch=10)
 
     def heard() -> dict[str, Any]:
