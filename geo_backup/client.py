@@ -112,7 +112,7 @@ class Client:
         await self._http.aclose()
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One request; a body of bytes goes as it is, any other as JSON.
+        """One request; a body of bytes goes as it is, any other as JSON. An answer that is no JSON is its text.
 
         Raises `ServerError` for an answer that is no success, `GeoBackupError` without an answer.
         """
@@ -124,7 +124,8 @@ class Client:
                 f"{self.url} does not answer ({type(error).__name__}); is the server running?"
             ) from None
         if reply.is_success:
-            return reply.json() if reply.content else None
+            said_json = "json" in reply.headers.get("content-type", "")
+            return None if not reply.content else reply.json() if said_json else reply.text
         try:
             problem = reply.json()
         except json.JSONDecodeError:

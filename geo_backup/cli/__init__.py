@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from rich.markup import escape
 
-from geo_backup.cli import evidence, learning, maps, pairs, people, places, readings, records, servers, tracks
+from geo_backup.cli import evidence, learning, load, maps, pairs, people, places, readings, records, servers, tracks
 from geo_backup.cli.terminal import app, demo_map, say
 from geo_backup.errors import GeoBackupError
 
@@ -20,6 +20,7 @@ __all__ = [
     "demo_map",
     "evidence",
     "learning",
+    "load",
     "main",
     "maps",
     "pairs",

@@ -262,8 +262,12 @@ def list_tokens(log: LogOption = LOG, as_json: JsonOption = False) -> None:
 
 
 def _roster(log: Path) -> Roster:
+    from geo_backup.cli import words
+    from geo_backup.eventlog.copies import shared_leader
     from geo_backup.people import Roster, roster_beside
 
+    if leader := shared_leader(log):
+        say.print(words.change_on_leader(leader), soft_wrap=True)
     return Roster(roster_beside(log))
 
 

@@ -134,10 +134,16 @@ def serve(
     mode: Any = clock
     shared = is_shared(log)
     if not shared and (copy is not None or join):
-        raise BadValueError(
-            "--copy", "log", "--copy and --join are for a log that many nodes share, as nats://HOST/AREA"
+        remedy = "--copy and --join are for a log that many nodes share: name one, as --log nats://HOST/AREA"
+        raise BadValueError("--copy", "log", remedy)
+    if shared and (asynchronous or witness or mode != "live"):
+        remedy = (
+            "a log that many nodes share is live, and its servers are the witness: leave out what is of two machines"
         )
+        raise BadValueError("--log", "pair", remedy)
     file = log if not shared else str(copy or address_of(log).copy)
+    if shared:
+        _bring_people(log, file)
     settings = Settings.of(
         map_folder, file, host=host, port=port, mode=mode, adopt_unknown=adopt_unknown, config=config
     )
@@ -145,10 +151,6 @@ def serve(
     if not shared:
         serve_paired(settings.paired(own_url, not asynchronous, witness))
         return
-    if asynchronous or witness or mode != "live":
-        raise BadValueError(
-            "--log", "pair", "a log that many nodes share is live, and needs no witness: its servers are"
-        )
     run(serve_live(settings.shared(log, own_url, join)))
 
 
@@ -469,16 +471,30 @@ async def _compose(
     await serve(node, server, listener, beside=(*beside, _import_rest, watch), on_ready=ready, certificate=certificate)
 
 
-async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
-    """This node's part of a cluster, and its log, which has all that is shared."""
-    from geo_backup.cli.pairs import copy_for_node
+def _of_cluster(module: str) -> Any:
+    """A part of `geo_backup.cluster`. Raises BadValueError where the client of NATS is not installed."""
+    from importlib import import_module
 
     try:
-        from geo_backup.cluster.cluster import Cluster
+        return import_module(f"geo_backup.cluster.{module}")
     except ModuleNotFoundError as error:
         remedy = f"a log that nodes share needs {error.name}: pip install 'geo-backup[cluster]'"
         raise BadValueError("--log", "missing", remedy) from None
 
+
+def _bring_people(log: str, file: str) -> None:
+    """Who may speak on a shared log is known before anybody is let in."""
+    from geo_backup.cluster.address import address_of
+    from geo_backup.people import roster_beside
+
+    asyncio.run(_of_cluster("people").bring(address_of(log), roster_beside(file)))
+
+
+async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
+    """This node's part of a cluster, and its log, which has all that is shared."""
+    from geo_backup.cli.pairs import copy_for_node
+
+    Cluster = _of_cluster("cluster").Cluster  # noqa: N806
     one_of = Cluster(
         settings.cluster, settings.own_url or settings.url.rstrip("/"), lambda: time.time_ns() // 1_000_000
     )

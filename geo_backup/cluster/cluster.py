@@ -124,6 +124,8 @@ class Cluster:
     async def promote(self, *, force: bool = False) -> None:
         """Have this node lead from now on. Raises LogError with why it does not; what the servers do not take cannot be
         forced."""
+        if self.log.leads:
+            return
         if not self.log.ready:
             raise LogError(self.log.state.words or f"this node has not caught up: {self.log.left:,} messages are left")
         await self._begin_term("handed")
@@ -193,6 +195,10 @@ class Cluster:
             ],
         }
 
+    def elsewhere(self) -> tuple[str, ...]:
+        """The other nodes that have all of the log."""
+        return tuple(name for name, peer in self.there.items() if peer.beat.ready and name != self.url)
+
     def faults(self) -> Iterable[tuple[Fault, str]]:
         """Conditions by their names; see Company."""
         return (("clocks_apart", self.lead.clock_words(time.monotonic())),)
@@ -224,12 +230,24 @@ class Cluster:
                             f"{self.address} has no such stream, and {copy} is a copy of one: see "
                             "`geo_backup/cluster/README.md`, When the servers lost something"
                         )
+                    await self._nobody_there()
                     known = await self.stream.make(epoch or secrets.token_hex(8), seq)
                 return known
             except NotTakenError as error:
                 words = str(error)
                 await asyncio.sleep(0.5)
         raise LogError(f"the servers of {self.address} answer, and do nothing: {words}")
+
+    async def _nobody_there(self) -> None:
+        """Raises LogError where nodes are heard though there is no stream: theirs was lost, and is not begun anew."""
+        heard: set[str] = set()
+        await self.stream.hear("beat", lambda said: heard.add(str(said["node"])))
+        await asyncio.sleep(3 * BEAT_S)
+        if heard:
+            raise LogError(
+                f"{self.address} has no stream, and nodes are there ({', '.join(sorted(heard))}): it was lost. Begin "
+                "no other log; see `geo_backup/cluster/README.md`, When the servers lost something"
+            )
 
     async def _caught_up(self, progress: Callable[[int], None]) -> None:
         log, until_s = self.log, time.monotonic() + CAUGHT_UP_WITHIN_S
@@ -315,7 +333,10 @@ def _begin(copy: Path, known: Known) -> None:
     if mark is not None and epoch == known.epoch:
         return
     if seq and (epoch != known.epoch or seq != known.began):
-        raise LogError(f"{copy} is another log than the one that is shared: name another file with --copy")
+        raise LogError(
+            f"{copy} is another log than the one that is shared: name another file with --copy. If it is to be the "
+            "beginning of a new one, remove the stream first"
+        )
     if not seq and known.began:
         raise LogError(
             f"the shared log had {known.began:,} events before it was shared, which stand in the copies of its nodes "

@@ -222,7 +222,9 @@ class ClusterLog(SqliteLog):
             await self._more.wait()
             self._more.clear()
             while some := self._some():
-                body = messages.message(self.lead.process, [(said.number, said.term, said.body) for said in some])
+                body = messages.message(
+                    self.lead.process, self.epoch, [(said.number, said.term, said.body) for said in some]
+                )
                 await self._offer(some, body, f"{self.lead.process}:{next(self._messages)}")
 
     def _some(self) -> list[_Said]:
@@ -289,6 +291,9 @@ class ClusterLog(SqliteLog):
                 message = await self._read(taken)
             except BadValueError:
                 log_.error("message %d of %s is none that a node says; it is left out", number, self.stream.address)
+                continue
+            if message.log != self.epoch:
+                log_.error("message %d of %s is of another log; it is left out", number, self.stream.address)
                 continue
             for saying in message.sayings:
                 first = len(events)

@@ -38,6 +38,8 @@ class Message(NamedTuple):
 
     node: str
     """The process that said it."""
+    log: str
+    """The epoch of the log that it said it for."""
     sayings: Sequence[Saying]
 
 
@@ -46,10 +48,10 @@ def packed(events: Sequence[Event]) -> bytes:
     return orjson.dumps([orjson.Fragment(facts.dump(event)) for event in events])
 
 
-def message(node: str, sayings: Sequence[tuple[int, int, bytes]]) -> bytes:
+def message(node: str, log: str, sayings: Sequence[tuple[int, int, bytes]]) -> bytes:
     """The bytes of a message: of (number, term, packed events) of each saying."""
     said = [[number, term, orjson.Fragment(events)] for number, term, events in sayings]
-    data = orjson.dumps({"node": node, "said": said})
+    data = orjson.dumps({"node": node, "log": log, "said": said})
     return data if len(data) < DEFLATE_FROM else DEFLATED + zlib.compress(data, 1)
 
 
@@ -74,8 +76,8 @@ def parsed(data: bytes) -> Message:
     LogError for a fact that this one does not know."""
     try:
         found: Any = orjson.loads(_inflated(data))
-        node, said = found["node"], found["said"]
-        whole = type(node) is str and all(
+        node, log, said = found["node"], found["log"], found["said"]
+        whole = type(node) is type(log) is str and all(
             type(number) is type(term) is int and type(events) is list and all(type(body) is dict for body in events)
             for number, term, events in said
         )
@@ -83,7 +85,8 @@ def parsed(data: bytes) -> Message:
         whole = False
     if not whole:
         raise BadValueError("", "message", "a message that no node says")
-    return Message(node, [Saying(number, term, [facts.read(body) for body in events]) for number, term, events in said])
+    sayings = [Saying(number, term, [facts.read(body) for body in events]) for number, term, events in said]
+    return Message(node, log, sayings)
 
 
 def _inflated(data: bytes) -> bytes:

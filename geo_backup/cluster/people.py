@@ -9,8 +9,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
+from geo_backup.cluster.address import Address
 from geo_backup.cluster.stream import NotTakenError, Stream
+from geo_backup.errors import LogError
 from geo_backup.people import Roster
 
 log_ = logging.getLogger("geo_backup.cluster")
@@ -18,6 +22,23 @@ log_ = logging.getLogger("geo_backup.cluster")
 LOOK_S = 1.0
 AGAIN_S = 86_400.0
 """It is told once a day though nothing changed: the servers let go of what is older than a week."""
+
+
+async def bring(address: Address, to: Path) -> None:
+    """At the start, before anybody is let in: take the people that the nodes share, where they share some. Raises
+    LogError where no server answers."""
+    stream = Stream(address, "who may speak")
+    await stream.connect()
+    try:
+        places = await stream.kept()
+        if places:
+            data = await stream.get(places)
+            with closing(Roster(to)) as roster:
+                await asyncio.to_thread(roster.take, data)
+    except NotTakenError as error:
+        raise LogError(f"who may speak on {address} is not known ({error}): is most of its servers there?") from None
+    finally:
+        await stream.close()
 
 
 class SharedPeople:

@@ -86,6 +86,8 @@ class Stream:
         """Why it cannot be followed."""
         self.replicas = 1
         """Servers that it stands on."""
+        self._error = ""
+        """What its servers said last against this node."""
 
     @property
     def connected(self) -> bool:
@@ -112,22 +114,27 @@ class Stream:
                     ping_interval=1,
                     max_outstanding_pings=2,
                     allow_reconnect=True,
-                    error_cb=_tell,
+                    error_cb=self._hear_error,
                     **options,
                 )
         except (OSError, TimeoutError, nats.errors.Error) as error:
             with suppress(Exception):
                 await self._client.close()
-            reason = str(error) or type(error).__name__
+            reason = self._error or str(error) or type(error).__name__
             raise LogError(
                 f"no NATS server of {address} lets this node in ({reason}): is one running, and is the address right?"
             ) from None
-        version = str(self._client.connected_server_version)
-        if _numbers(version) < OLDEST:
-            oldest = ".".join(map(str, OLDEST))
+        served = self._client.connected_server_version
+        if (version := (served.major, served.minor, served.patch)) < OLDEST:
+            await self.close()
+            named, oldest = (".".join(map(str, one)) for one in (version, OLDEST))
             raise LogError(
-                f"{address} is served by NATS {version}, which may lose a stream: update it to {oldest} or newer"
+                f"{address} is served by NATS {named}, which may lose a stream: update it to {oldest} at least"
             )
+
+    async def _hear_error(self, error: Exception) -> None:
+        self._error = str(error) or type(error).__name__
+        log_.debug("NATS: %s", self._error)
 
     async def close(self) -> None:
         """Hang up."""
@@ -376,16 +383,10 @@ def _place(answer: bytes) -> int:
     """Where a message stands, by the answer of who took it. Raises NotTakenError."""
     found = orjson.loads(answer)
     if "error" in found:
-        raise NotTakenError(str(found["error"].get("description")))
+        words = str(found["error"].get("description"))
+        # what was offered before is still on its way to the other servers
+        raise NotTakenError("most of them do not answer" if "duplicate message" in words else words)
     return int(found["seq"])
-
-
-async def _tell(error: Exception) -> None:
-    log_.debug("NATS: %s", error or type(error).__name__)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdigit())
 
 
 def _too_old(address: Address, after: int, first: int) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import orjson
 
 from geo_backup.errors import LogError
 from geo_backup.eventlog.end import EndFile, end_path, read_end
@@ -15,7 +17,7 @@ from geo_backup.eventlog.proof import prove
 from geo_backup.eventlog.salvage import wal_path
 from geo_backup.eventlog.sqlite_chain import SqliteChain
 from geo_backup.eventlog.sqlite_file import connect, explained, hold, make_private, prepare
-from geo_backup.eventlog.sqlite_rows import epoch_of, last_seq
+from geo_backup.eventlog.sqlite_rows import epoch_of, last_seq, meta_of
 
 Progress = Callable[[int, int], None]
 PAGES_AT_ONCE = 1_000
@@ -124,3 +126,18 @@ def restore(
             last = chain.last_seq
             chain.close()
     return Restored(epoch, last, former, wrong)
+
+
+def shared_leader(log: Path) -> str:
+    """Which node leads the shared log that a file is a copy of, as far as the copy goes; empty where it is none, or has
+    none."""
+    if not log.exists() or log.stat().st_size == 0:
+        return ""
+    with suppress(LogError), explained(log), closing(connect(log, "ro")) as connection:
+        prepare(log, connection, writing=False)
+        if meta_of(connection, "stream") is None:
+            return ""
+        find = "SELECT body FROM facts WHERE kind = 'TermBegan' ORDER BY seq DESC LIMIT 1"
+        row = connection.execute(find).fetchone()
+        return "" if row is None else str(orjson.loads(row[0])["leader"])
+    return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from operator import itemgetter
 
 from geo_backup.errors import LogError
 from geo_backup.eventlog.chain import Link, Row
@@ -17,6 +19,7 @@ PARSED_TIMES = 8
 MS_MAX = 2**62
 BATCH_EVENTS = 2_000
 """Events a reader is handed at once."""
+FACT_COLUMNS = 3
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -102,28 +105,34 @@ def next_rows(connection: sqlite3.Connection, after: int, end: int) -> Batch:
         ).fetchall()
     finally:
         connection.execute("COMMIT")
-    batch: Batch = []
-    at_fix = at_other = 0
-    while len(batch) < BATCH_EVENTS and (at_fix < len(fixes) or at_other < len(others)):
-        if at_other == len(others) or (at_fix < len(fixes) and fixes[at_fix][0] < others[at_other][0]):
-            seq, unit_id, device_id, said_by, received_ms, *fix = fixes[at_fix]
-            at_fix += 1
-            event: Event = PositionReported(
-                unit_id=unit_id,
-                device_id=device_id or "",
-                said_by=said_by,
-                received_ms=received_ms,
-                fix=Fix(*fix),
-            )
-        else:
-            seq, kind, body = others[at_other]
-            at_other += 1
-            try:
-                event = facts.parse(kind, body)
-            except LogError as error:
-                raise LogError(f"event {seq} cannot be read: {error}") from None
-        batch.append((seq, event))
-    return batch
+    rows = sorted((*fixes, *others), key=itemgetter(0))[:BATCH_EVENTS] if others else fixes
+    return [(row[0], _position(row) if len(row) > FACT_COLUMNS else _fact(row)) for row in rows]
+
+
+def _position(row: Row) -> PositionReported:
+    """As its class makes it, in a third of the time: a start may read millions of them."""
+    event = object.__new__(PositionReported)
+    _, unit_id, device_id, said_by, received_ms = row[:5]
+    _set_event_id(event, "")
+    _set_received_ms(event, received_ms)
+    _set_said_by(event, said_by)
+    _set_unit_id(event, unit_id)
+    _set_fix(event, tuple.__new__(Fix, row[5:]))
+    _set_device_id(event, device_id or "")
+    return event
+
+
+_set_event_id, _set_received_ms, _set_said_by, _set_unit_id, _set_fix, _set_device_id = (
+    getattr(PositionReported, field.name).__set__ for field in fields(PositionReported)
+)
+
+
+def _fact(row: Row) -> Event:
+    seq, kind, body = row
+    try:
+        return facts.parse(kind, body)
+    except LogError as error:
+        raise LogError(f"event {seq} cannot be read: {error}") from None
 
 
 def rows_between(connection: sqlite3.Connection, first: int, last: int) -> tuple[list[Row], list[Row]]:

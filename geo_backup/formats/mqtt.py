@@ -1,7 +1,8 @@
-"""MQTT 3.1.1 and 5 as a program speaks it that only subscribes: what it sends as bytes, and what a broker sends cut
-into packets, wherever it was cut on its way.
+"""MQTT 3.1.1 and 5 as a program speaks it that subscribes: what it sends as bytes, and what a broker sends cut into
+packets, wherever it was cut on its way.
 
-Messages come at QoS 0 or 1, since no other is asked for. Properties of version 5 that a broker adds are passed over.
+Messages come at QoS 0 or 1, since no other is asked for; what is published goes at QoS 0. Properties of version 5 that
+a broker adds are passed over.
 """
 
 from __future__ import annotations
@@ -127,6 +128,11 @@ def subscribing(number: int, topics: Iterable[str], version: Version) -> bytes:
 def acknowledging(numbers: Iterable[int]) -> bytes:
     """That messages are taken over: a packet for each."""
     return b"".join([b"\x40\x02" + number.to_bytes(2, "big") for number in numbers])
+
+
+def publishing(topic: str, payload: bytes) -> bytes:
+    """A message at QoS 0, by version 3.1.1."""
+    return _packet(0x30, _text(topic) + payload)
 
 
 def message_of(packet: Packet, version: Version) -> Message:

@@ -52,6 +52,8 @@ class Health:
         self._now_ms, self._on_change = now_ms, on_change
         self.conditions: tuple[Condition, ...] = ()
         """In the order in which they came. The tuple is another one after each change."""
+        self.elsewhere: tuple[str, ...] = ()
+        """Where a desk goes on when this process is gone: the other machines that share its log."""
 
     def say(self, name: Name, words: str) -> None:
         """Something is wrong. Said again in the same words it changes nothing."""
@@ -69,6 +71,12 @@ class Health:
         if self._of(name) is not None:
             log_.warning("%s: this is over", name)
             self.conditions = tuple(one for one in self.conditions if one.name != name)
+            self._on_change()
+
+    def others(self, urls: tuple[str, ...]) -> None:
+        """Who shares the log at this moment."""
+        if urls != self.elsewhere:
+            self.elsewhere = urls
             self._on_change()
 
     def hear(self, log: LogState) -> None:

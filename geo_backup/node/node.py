@@ -44,6 +44,7 @@ from geo_backup.node.counter import Counter
 from geo_backup.node.decider import DECIDED_ANEW, Decider
 from geo_backup.node.fields import Fields
 from geo_backup.node.health import Health
+from geo_backup.node.lateness import Lateness
 from geo_backup.node.learner import Learned, Learner, taught_beforehand
 from geo_backup.node.process import Outcome
 from geo_backup.node.ranker import Ranker, whole_ranking
@@ -61,6 +62,7 @@ FRAME_PERIOD_S = 0.1
 """At most ten frames a second leave for a viewer, but urgent things at once."""
 CLOSE_WITHIN_S = 2.0
 DELTAS_KEPT = 50_000
+MISSED_KEPT = 16
 CHECKPOINT_EVERY = 100_000
 CHECKPOINT_EVERY_S = 3_600.0
 CHECKPOINT_LEAST = 2_000
@@ -124,6 +126,7 @@ class Node:
         self.frames_took_s = 0.0
         """To make them and hand them to the viewers' lines, all together."""
         self.ignored: dict[str, int] = {}
+        self.lateness = Lateness()
         self.lists = Counter(share=0.25)
         """Long documents that are made on the event loop."""
         self.files = Counter(share=0.5)
@@ -131,6 +134,10 @@ class Node:
         self.questions = Counter()
         """Large questions for the fields: what is urgent waits for one of them at most."""
         self._fields = Fields(network, self.profiles)
+        self._missed: dict[int, Frame] = {}
+        """What viewers have missed who come back, by where they were ..."""
+        self._missed_of = ("", 0)
+        """... of which log, and since viewers were last told of changes."""
         self._deltas: OrderedDict[int, Delta] = OrderedDict()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,6 +167,7 @@ class Node:
             "alarms": self.alarms.run,
             "historian": self.historian.run,
             "timekeeper": partial(keep_time, self),
+            "lateness": self.lateness.run,
         }
         self._tasks = [asyncio.create_task(_forever(name, job)) for name, job in jobs.items()]
 
@@ -419,17 +427,22 @@ class Node:
             await rung(self.viewers.urgent, max(FRAME_PERIOD_S - (loop.time() - started), 0.001))
 
     def since(self, epoch: str, after_seq: int) -> Frame | None:
-        """What a viewer that saw the log up to a position has missed; None when only a snapshot can tell."""
+        """What a viewer that saw the log up to a position has missed; None when only a snapshot can tell. Viewers who
+        lost their lines together are told the same frame, so that it is encoded once."""
         if epoch != self.log.epoch or after_seq > self.live_map.seq:
             return None
-        missed = self.viewers.since(after_seq)
-        if missed is None:
-            return None
-        return Frame(
-            **{name: missed.topic(name) for name in TOPICS if name != "rankings"},
-            # rankings change with time alone, between two positions of the log: all of them, and those that ended
-            rankings=missed.rankings.union(self.ranker.rankings),
-        )
+        if self._missed_of != (told := (epoch, self.viewers.flushed)) or len(self._missed) >= MISSED_KEPT:
+            self._missed_of, self._missed = told, {}
+        if after_seq not in self._missed:
+            missed = self.viewers.since(after_seq)
+            if missed is None:
+                return None
+            self._missed[after_seq] = Frame(
+                **{name: missed.topic(name) for name in TOPICS if name != "rankings"},
+                # rankings change with time alone, between two positions of the log: all of them, and those that ended
+                rankings=missed.rankings.union(self.ranker.rankings),
+            )
+        return self._missed[after_seq]
 
     def value(self, topic: str, thing: str) -> Value | None:
         """The latest value of one thing as the feed sends it; None when it is gone."""

@@ -72,7 +72,8 @@ async def copy_log(
         draft.replace(log)
         sign_from_here(log, key_file)
     except LineLostError:
-        raise LogError(f"{url} does not answer, or hung up: is its server running?") from None
+        words = "is its server running, and does GEO_BACKUP_PAIR_TOKEN hold a token of the role standby?"
+        raise LogError(f"{url} does not answer, or hung up: {words}") from None
     finally:
         remove(draft)
 

@@ -47,6 +47,10 @@ class Company(Protocol):
         """The nodes that share the log; None for a pair."""
         ...
 
+    def elsewhere(self) -> tuple[str, ...]:
+        """Where else desks can go on: the URLs of the machines that have all of the log, as far as is known."""
+        ...
+
     def faults(self) -> Iterable[tuple[Fault, str]]:
         """Conditions by their names, with words where they hold and without where they do not."""
         ...

@@ -125,6 +125,11 @@ class Pair:
     def nodes(self) -> None:
         """They are two."""
 
+    def elsewhere(self) -> tuple[str, ...]:
+        """Where the other machine is, while it is there."""
+        there = self.leader.standby is not None if self.log.leads else not self.log.silent
+        return (self.log.memory.other_url,) if there and self.log.memory.other_url else ()
+
     def faults(self) -> Iterable[tuple[Fault, str]]:
         """Conditions by their names; see Company."""
         return (("clocks_apart", self.leader.clock_words), ("witness_silent", self.witness_words))

@@ -19,8 +19,8 @@ from websockets.typing import ExtensionParameter
 
 SAME_WORDS_KEPT = 8
 """Viewers that keep up are at most a few frames apart."""
-SAME_WORDS_MAX_BYTES = 262_144
-"""A longer message is a snapshot, which is one viewer's own."""
+SAME_WORDS_MAX_BYTES = 2_000_000
+"""Snapshots too, and what was missed: viewers who lost their lines together come back together."""
 
 
 class SharedDeflate(PerMessageDeflate):

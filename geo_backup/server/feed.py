@@ -234,9 +234,10 @@ async def _send(
             told = known = None
             if company is not None:
                 company.forget()
-        if known is not node.health.conditions and (known is not None or node.health.conditions):
-            known = node.health.conditions
-            wrong = {"type": "health", "conditions": node.health.document()}
+        health = (node.health.conditions, node.health.elsewhere)
+        if known != health and (known is not None or any(health)):
+            known = health
+            wrong = {"type": "health", "conditions": node.health.document(), "elsewhere": health[1]}
             await socket.send_text(orjson.dumps(wrong).decode())
         if rules is not node.live_map.rules:
             rules = node.live_map.rules

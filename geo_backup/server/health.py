@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fastapi import Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from geo_backup import __version__
@@ -115,3 +115,9 @@ class _Figures(Collector):
         yield GaugeMetricFamily("geo_backup_open_incidents", "open incidents", value=len(live_map.open_incidents()))
         yield GaugeMetricFamily("geo_backup_viewers", "websocket viewers", value=len(node.viewers))
         yield GaugeMetricFamily("geo_backup_ranking_seconds", "last round of rankings", value=node.ranker.lag_s)
+        yield HistogramMetricFamily(
+            "geo_backup_loop_late_seconds",
+            "how late the event loop was, looked at fifty times a second",
+            buckets=[(f"{bound_s:g}".replace("inf", "+Inf"), count) for bound_s, count in node.lateness.at_most()],
+            sum_value=node.lateness.sum_s,
+        )

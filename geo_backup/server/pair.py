@@ -88,6 +88,7 @@ async def keep_company(node: Node, pair: Company, roster: Roster | None) -> None
     try:
         while not running.done():
             await asyncio.sleep(LOOK_S)
+            node.health.others(pair.elsewhere())
             for name, words in pair.faults():
                 if words:
                     node.health.say(name, words)

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.page [--units 1000] [--rounds 3] [--seconds 6] [--width 1440] [--height 900] [--json]
 
 A Chromium that draws without a graphics card shows, in turns and in a window of its own each time: a blank page, the
-page of a server that has no units, the page of one whose units each send a position a second (`load.py` drives them,
-forty of them are on the way to incidents), and the same with an incident chosen. Counted is how often the browser asks
-for the next frame; the main thread's share is what DevTools call TaskDuration. "CPU" is what all processes of the
+page of a server that has no units, the page of one whose units each send a position a second (`geo-backup load` drives
+them, forty of them are on the way to incidents), and the same with an incident chosen. Counted is how often the browser
+asks for the next frame; the main thread's share is what DevTools call TaskDuration. "CPU" is what all processes of the
 browser used, in seconds a second: unlike the others it does not depend on who else uses the machine. Server, generator
 and browser share it. The page is ready when it is live and its map takes clicks, and drawn when all its tiles are.
 """
@@ -14,26 +14,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 from playwright.sync_api import sync_playwright
 
 from geo_backup.cli import demo_map
-from tests.benchmarks.load import free_port, post_pings
+from geo_backup.load import own_server
 from tests.browser.chromium import FLAGS, executable
+from tests.running import eventually
 
 COUNT = """seconds => new Promise(done => {
   let frames = 0;
@@ -51,28 +48,17 @@ SENT = 40
 
 
 @contextmanager
-def server(folder: Path, work: str) -> Iterator[str]:
-    """`geo-backup serve` with a log of its own."""
-    port = free_port()
-    command = ["serve", "--map", str(folder), "--log", f"{work}/{port}.sqlite", "--port", str(port)]
-    process = subprocess.Popen([sys.executable, "-m", "geo_backup", *command], stderr=subprocess.DEVNULL)
+def driven(url: str, units: int) -> Iterator[None]:
+    """`geo-backup load` drives units on a server."""
+    asked = ["--units", units, "--pings-per-s", units, "--incidents", 8, "--viewers", 1, "--seconds", 3_600]
+    command = [sys.executable, "-m", "geo_backup", "load", url, *map(str, asked)]
+    load = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).read()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        eventually(lambda: len(httpx.get(f"{url}/v1/incidents", trust_env=False).json()["incidents"]) == 8, within_s=90)
+        yield
     finally:
-        process.terminate()
-        process.wait(30)
-
-
-def drive(url: str, folder: Path, driven: Any, told: Any) -> None:
-    """The generator's process; whoever ends it is not told what it was about to do."""
-    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        post_pings(url, folder, driven, told)
+        load.terminate()
+        load.wait(30)
 
 
 def send_some(url: str) -> None:
@@ -156,27 +142,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Servers, generator and browser; the medians by case."""
     folder = args.map or demo_map()
     rounds: dict[str, list[dict[str, float]]] = {case: [] for case in CASES}
-    driven = SimpleNamespace(units=args.units, incidents=8, seconds=3_600.0)
-    with tempfile.TemporaryDirectory() as work, server(folder, work) as empty, server(folder, work) as full:
-        here, there = multiprocessing.Pipe()
-        generator = multiprocessing.get_context("spawn").Process(target=drive, args=(full, folder, driven, there))
-        generator.start()
-        try:
-            assert here.recv() == "ready"
-            time.sleep(3.0)
-            send_some(full)
-            before = set(children(os.getpid()))
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
-                args.browser_pid = newest_child(before)
-                for _ in range(args.rounds):
-                    for case in CASES:
-                        figures = look(browser, full if case.startswith("units") else empty, case, args)
-                        rounds[case].append(figures)
-                browser.close()
-        finally:
-            generator.terminate()
-            generator.join()
+    with own_server(folder) as empty, own_server(folder) as full, driven(full, args.units):
+        time.sleep(3.0)
+        send_some(full)
+        before = set(children(os.getpid()))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+            args.browser_pid = newest_child(before)
+            for _ in range(args.rounds):
+                for case in CASES:
+                    figures = look(browser, full if case.startswith("units") else empty, case, args)
+                    rounds[case].append(figures)
+            browser.close()
     return {case: {name: spread([row[name] for row in rows]) for name in rows[0]} for case, rows in rounds.items()}
 
 

@@ -5,6 +5,7 @@ One server and one window for all tests of this file; each begins with nothing o
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -359,9 +360,10 @@ def test_the_recommended_stand_by_their_times(desk: httpx.Client, page: Any) -> 
 
 def test_a_lost_link_pretends_nothing(desk: httpx.Client, opened: Callable[..., Any]) -> None:
     """After 3 s without a word sending is off and says so; it comes back with the first word."""
-    forward = True
+    forward, links = True, list[Any]()
 
     def proxy(link: Any) -> None:
+        links.append(link)
         server = link.connect_to_server()
         server.on_message(lambda message: link.send(message) if forward else None)
 
@@ -381,6 +383,13 @@ def test_a_lost_link_pretends_nothing(desk: httpx.Client, opened: Callable[..., 
     forward = True
     page.wait_for_selector("[data-testid=connection][data-state=live]")
     assert page.locator("[data-testid=send-button]").first.is_enabled()
+    links[-1].send(json.dumps({"type": "health", "conditions": [], "elsewhere": ["https://cad-2.example.org:8000"]}))
+    page.route_web_socket("**/v1/feed", lambda link: link.close())
+    links[-1].close()
+    there = page.locator("[data-testid=link-lost] a")
+    assert there.inner_text() == "cad-2.example.org:8000"
+    assert there.get_attribute("href") == "https://cad-2.example.org:8000"
+    shot(page, "elsewhere")
 
 
 def test_an_order_without_an_answer_is_looked_up(desk: httpx.Client, page: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import socket
+import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,7 @@ from geo_backup.cluster import messages
 from geo_backup.cluster.address import address_of
 from geo_backup.cluster.cluster import Cluster
 from geo_backup.cluster.log import ClusterLog
+from geo_backup.cluster.people import bring
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog import open_log
@@ -30,10 +33,11 @@ from geo_backup.pair.begin import copy_log
 from geo_backup.pair.follower import Calls
 from geo_backup.pair.line import Line
 from geo_backup.pair.log import PairedLog
-from tests.cluster.servers import NatsServers
+from geo_backup.people import Roster
+from tests.cluster.servers import NatsServers, program
 from tests.conformance.event_log import T0, EventLogConformance, everything, fact, ping, registered
 from tests.pair.wire import Wire
-from tests.running import in_time
+from tests.running import eventually, free_port, in_time
 
 AREAS = count(1)
 
@@ -156,7 +160,7 @@ def test_when_the_leader_falls_silent_another_leads_and_what_the_former_decided_
                 await a.append([begins(b.term.number + 1, a)])
                 await in_time(lambda: (a.leads and not b.leads) or None, "the lead is handed over")
                 # as if the former had said it before it heard of the other, and been asleep
-                asleep = messages.message(b.lead.process, [(99, 1, messages.packed([late]))])
+                asleep = messages.message(b.lead.process, b.epoch, [(99, 1, messages.packed([late]))])
                 await b.stream.publish(asleep, "asleep")
                 await a.append([fact(2, "after it")])
                 assert late not in [event for _, event in await everything(a)]
@@ -300,6 +304,7 @@ def test_what_is_too_long_for_a_message_stands_in_all_the_same(url: str, tmp_pat
             note = IncidentNoted(received_ms=T0, incident_id="i", note_id="n", text=noise)
             (seq,) = await a.append([note])
             assert await b.append([fact(1)]) > [seq]
+            await in_time(lambda: a.last_seq == b.last_seq or None, "both to have all")
             assert await everything(a) == await everything(b)
             assert (seq, note) in await everything(b)
 
@@ -310,7 +315,9 @@ def test_rubbish_in_the_stream_is_left_out_and_a_fact_of_a_newer_version_is_not(
     async def story() -> None:
         async with node(url, tmp_path / "a.sqlite") as a, node(url, tmp_path / "b.sqlite") as b:
             await b.append([fact(1, "before")])
-            for n, rubbish in enumerate((b"", b"rubbish", b"z" + bytes(9), b"[]", b'{"node":"x","said":[[1,0,[7]]]}')):
+            for n, rubbish in enumerate(
+                (b"", b"rubbish", b"z" + bytes(9), b"[]", b'{"node":"x","log":"y","said":[[1,0,[7]]]}')
+            ):
                 await a.stream.publish(rubbish, f"rubbish {n}")
             with pytest.raises(LogError, match="a position has none"):
                 await a.append([replace(ping("P1", 1), event_id="named")])
@@ -319,8 +326,77 @@ def test_rubbish_in_the_stream_is_left_out_and_a_fact_of_a_newer_version_is_not(
                 "before",
                 "after",
             ]
-            await a.stream.publish(b'{"node":"newer","said":[[1,0,[{"fact":"FutureFact","x":1}]]]}', "newer")
+            foreign = messages.message("x", "another log", [(1, 0, messages.packed([fact(3, "foreign")]))])
+            await a.stream.publish(foreign, "foreign")
+            await b.append([fact(4, "after")])
+            assert "foreign" not in [event.event_id for _, event in await everything(b)]
+            future = messages.message("x", a.epoch, [(1, 0, b'[{"fact":"FutureFact","x":1}]')])
+            await a.stream.publish(future, "newer")
             await in_time(lambda: (a.wrong and b.wrong) or None, "both stop")
             assert "newer geo_backup" in a.state.words
 
     asyncio.run(story())
+
+
+def test_no_second_log_is_begun_while_nodes_of_a_lost_one_are_there(tmp_path: Path) -> None:
+    async def story(own: NatsServers) -> None:
+        url = own.address("area")
+        async with together(url, tmp_path / "a.sqlite") as a:
+            await a.log.append([fact(1, "one")])
+            await a.stream._ask("STREAM.DELETE.geo_backup_area", {})
+            with pytest.raises(LogError, match="it was lost"):
+                await join(url, tmp_path / "b.sqlite")
+
+    own = NatsServers.begin(tmp_path, 1)
+    try:
+        asyncio.run(story(own))
+    finally:
+        own.stop()
+
+
+def test_who_may_speak_is_known_to_a_new_node_before_it_lets_anybody_in(url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        with closing(Roster(tmp_path / "a.roster")) as known:
+            token = known.tokens.issue("cad", "program", agency="*", roles=("viewer",), by="test")
+            async with together(url, tmp_path / "a.sqlite") as a:
+                sharing = asyncio.create_task(a._people.share(known, lambda: True))
+                await in_time_of(a.stream.kept, "people are told")
+                await bring(address_of(url), tmp_path / "b.roster")
+                sharing.cancel()
+        with closing(Roster(tmp_path / "b.roster")) as new:
+            assert new.who(token) is not None
+
+    asyncio.run(story())
+
+
+async def in_time_of(ask: Callable[[], Awaitable[object]], what: str) -> None:
+    until_s = time.monotonic() + 20
+    while not await ask():
+        assert time.monotonic() < until_s, what
+        await asyncio.sleep(0.05)
+
+
+def test_an_old_server_and_a_wrong_password_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "nats.conf"
+    port = free_port()
+    config.write_text(
+        f"listen: 127.0.0.1:{port}\njetstream {{ store_dir: '{tmp_path}' }}\n"
+        "authorization { user: node, password: right }\n"
+    )
+    server = subprocess.Popen([program(), "-c", config], stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: _listens(port), "the server")
+        with pytest.raises(LogError, match="Authorization Violation"):
+            asyncio.run(join(f"nats://node:wrong@127.0.0.1:{port}/area", tmp_path / "a.sqlite"))
+        monkeypatch.setattr("geo_backup.cluster.stream.OLDEST", (99, 0, 0))
+        with pytest.raises(LogError, match=r"update it to 99\.0\.0"):
+            asyncio.run(join(f"nats://node:right@127.0.0.1:{port}/area", tmp_path / "a.sqlite"))
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

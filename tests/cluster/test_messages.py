@@ -20,8 +20,8 @@ from tests.conformance.event_log import fact, ping, registered
 @pytest.mark.parametrize("count", [1, 200])
 def test_what_nodes_say_comes_out_as_it_went_in(count: int) -> None:
     events = [registered("ø 7"), *(ping("P1", n) for n in range(count)), fact(1, "told")]
-    data = messages.message("me", [(1, 0, messages.packed(events)), (2, 7, messages.packed([fact(2)]))])
-    assert messages.parsed(data) == ("me", [(1, 0, events), (2, 7, [fact(2)])])
+    data = messages.message("me", "a log", [(1, 0, messages.packed(events)), (2, 7, messages.packed([fact(2)]))])
+    assert messages.parsed(data) == ("me", "a log", [(1, 0, events), (2, 7, [fact(2)])])
     assert len(data) < 100 * count + 1_000
 
 
@@ -57,7 +57,7 @@ def test_a_bomb_is_not_inflated() -> None:
 
 def test_a_message_that_is_kept_elsewhere_says_where() -> None:
     assert messages.referred(messages.reference([3, 4])) == [3, 4]
-    assert messages.referred(messages.message("me", [])) == []
+    assert messages.referred(messages.message("me", "a log", [])) == []
     assert messages.referred(b'{"parts":["a"]}') == messages.referred(b'{"parts":[1') == []
 
 

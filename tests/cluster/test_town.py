@@ -19,6 +19,7 @@ from geo_backup.feed import TOPICS
 from tests.asking import new_unit
 from tests.cluster.town import SHOWN, Night, Town, town
 from tests.running import ROOT, Server, eventually
+from tests.told import Told
 
 SPOKEN_WITHIN_S = 6.0
 """Another node leads within five seconds, and a machine that is shared may be late."""
@@ -46,7 +47,11 @@ def test_the_leading_node_is_killed_and_most_servers_are(tmp_path: Path) -> None
         leader.start()
         eventually(whole.whole, "both are whole")
         with httpx.Client(base_url=leader.url, trust_env=False, headers=SHOWN) as http:
+            Told.of(http)
             unit_id = new_unit(http)
+            assert [node["ready"] for node in http.get("/v1/nodes").json()["nodes"]] == [True, True]
+            assert http.get("/v1/pair").json()["in_step"]
+            assert http.post("/v1/pair/promote", json={}).json()["role"] == "leading"
         with connect(another(whole, leader).feed, proxy=None, max_size=None, additional_headers=SHOWN) as desk:
             desk.send(json.dumps({"type": "hello", "topics": list(TOPICS)}))
             desk.recv(timeout=10)

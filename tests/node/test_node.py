@@ -26,11 +26,12 @@ from geo_backup.events import (
     NetworkAdopted,
     PositionReported,
 )
-from geo_backup.feed import TOPICS
+from geo_backup.feed import TOPICS, Frame
 from geo_backup.live_map import LiveMap, apply
 from geo_backup.live_map.state import CLOSED_INCIDENTS_KEPT, GENERATION
 from geo_backup.node import Node
 from geo_backup.node.clock import Clock
+from geo_backup.node.node import MISSED_KEPT
 from geo_backup.roads.network import RoadNetwork
 from geo_backup.server.app import create_app
 from geo_backup.wire import checkpoint
@@ -256,6 +257,27 @@ def test_a_jump_begins_a_new_world(tmp_path: Path) -> None:
         node.viewers.unwatch(viewer)
 
     running(story, tmp_path / "first.sqlite", clock=Clock("replay", 1_700_000_000_000))
+
+
+def test_viewers_who_come_back_together_are_told_the_same_frame(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        after = (await node.submit(unit("P1"), unit("P2")))[-1].seq
+
+        def missed() -> Frame:
+            frame = node.since(node.log.epoch, after)
+            assert frame is not None
+            return frame
+
+        for n, moved in enumerate(("P1", "P2")):
+            await node.submit(ping(moved, n))
+            await in_time(lambda moved=moved: moved in missed().positions, "what was missed")  # type: ignore[misc]
+            assert missed() is missed()
+        await node.submit(*(ping("P1", n) for n in range(2, 2 * MISSED_KEPT)))
+        for seq in range(after, node.live_map.seq):
+            node.since(node.log.epoch, seq)
+            assert len(node._missed) <= MISSED_KEPT
+
+    running(story, tmp_path / "log.sqlite")
 
 
 def test_many_writers_are_all_answered(tmp_path: Path) -> None:

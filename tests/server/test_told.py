@@ -36,10 +36,11 @@ def at(s: float = 0.0) -> str:
 
 ELSEWHERE = {
     *("acknowledge_timer", "adopt_traffic", "clear_traffic", "get_replay", "steer_replay", "sign_in"),
-    *("get_pair", "promote"),
+    *("get_pair", "get_nodes", "promote"),
 }
-"""No timer is raised here, this map has no node ids, this server no replay, no second machine and nobody who could sign
-in: `test_timers.py`, `test_traffic.py`, `test_access.py`, `tests/pair` and the test below hold these."""
+"""No timer is raised here, this map has no node ids, this server no replay, no other machine and nobody who could sign
+in: `test_timers.py`, `test_traffic.py`, `test_access.py`, `tests/pair`, `tests/cluster` and the test below hold
+these."""
 
 
 def test_every_operation_answers_as_it_is_told(http: httpx.Client) -> None:

@@ -590,5 +590,6 @@ export type Message =
   | { type: "present"; incidents: Record<string, string[]> }
   /** Units that a message waits for and nothing could show it to. */
   | { type: "no_phone"; units: string[] }
-  | { type: "health"; conditions: Condition[] }
+  /** `elsewhere`: where a desk goes on when this server is gone. */
+  | { type: "health"; conditions: Condition[]; elsewhere?: string[] }
   | { type: "error"; message: string };

@@ -583,6 +583,7 @@ export const en = {
     again: "Connected again.",
     quiet: "No word from the server for 3 seconds: sending is off. What you see may be old.",
     lost: "Link to the server lost: sending is off. What you see may be old; trying again\u2026",
+    elsewhere: "The same map, on another machine:",
     off: "Nothing is sent while the link is lost: say it by radio.",
     unsure: "The server did not answer. It may have been done all the same: that is looked up as soon as the server answers.",
     wasDone: (done: string) => `It was done after all. ${done}`,

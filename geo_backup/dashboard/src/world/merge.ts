@@ -20,10 +20,12 @@ export interface Told {
   noPhone: readonly string[];
   /** What is wrong with the server; a new link begins with nothing, and is told at once if something is. */
   wrong: Condition[];
+  /** Where this desk goes on when the server is gone: it is to be known when nobody can be asked any more. */
+  elsewhere: string[];
 }
 
 export function nothing(): Told {
-  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, messages: {}, present: {}, noPhone: [], wrong: [] };
+  return { epoch: null, seq: 0, mode: "live", area: null, freshness: null, units: {}, positions: {}, incidents: {}, rankings: {}, closures: {}, timers: {}, messages: {}, present: {}, noPhone: [], wrong: [], elsewhere: [] };
 }
 
 /** What is told after a message. Untouched maps keep their identity, so a reader can see by `===` what changed. */
@@ -40,7 +42,7 @@ export function merge(told: Told, message: Message): Told {
     case "no_phone":
       return { ...told, noPhone: message.units };
     case "health":
-      return { ...told, wrong: message.conditions };
+      return { ...told, wrong: message.conditions, elsewhere: message.elsewhere ?? [] };
     case "frame":
       return { ...told, seq: message.seq, ...changed(told, message) };
     default:

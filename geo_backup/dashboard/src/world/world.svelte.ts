@@ -65,6 +65,7 @@ class World {
   present = $derived(this.live.present);
   noPhone = $derived(new Set(this.live.noPhone));
   wrong = $derived(this.live.wrong);
+  elsewhere = $derived(this.live.elsewhere);
   incidents = $derived<Incident[]>(sorted(this.incidentOf));
   #openNow = $derived(this.live.incidents);
   /** Emergencies that stand now, whatever is shown, and those of them that sound. */

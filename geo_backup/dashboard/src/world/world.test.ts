@@ -49,6 +49,8 @@ describe("the feed", () => {
     expect(troubled.wrong).toEqual([full]);
     expect(merge(troubled, { type: "frame", seq: 9 }).wrong).toEqual([full]);
     expect(merge(troubled, { type: "health", conditions: [] }).wrong).toEqual([]);
+    const shared = merge(troubled, { type: "health", conditions: [], elsewhere: ["https://cad-2"] });
+    expect(merge(shared, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).elsewhere).toEqual(["https://cad-2"]);
     expect(merge(troubled, { type: "resumed", epoch: "e", seq: 7, freshness: limits }).wrong).toEqual([]);
     expect(merge(troubled, snapshot).wrong).toEqual([]);
   });
