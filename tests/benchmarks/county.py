@@ -1,6 +1,6 @@
 """A county: real extracts side by side, joined by motorways, built and measured as any map is.
 
-    python tests/benchmarks/county.py [--tiles 44] [--folder DIR] [--stages build,order,...] [--json OUT]
+    python tests/benchmarks/county.py [--tiles 30] [--folder DIR] [--stages build,order,...] [--json OUT]
 
 No real extract of this size is at hand, so one is **made from real ones**: the extracts of ../shared/data (or
 GEO_BACKUP_DATA) are laid in rows like tiles, many times each, with their ids shifted and metres still metres, and
@@ -69,7 +69,7 @@ RUNS = 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiles", type=int, default=44)
+    parser.add_argument("--tiles", type=int, default=30)
     parser.add_argument("--folder", type=Path, help="keep the file and the map here, and use those that are here")
     parser.add_argument("--stages", default=",".join(STAGES))
     parser.add_argument("--json", type=Path)
