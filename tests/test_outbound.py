@@ -230,7 +230,7 @@ OTHERS = {"client.py", "replay/remote.py", "outbound.py", "pair/witness.py"}
 """`client.py` and `replay/remote.py` are programs that speak to a server, and no part of one. `pair/witness.py` asks
 the one address that `--witness` names each second, by a line that stays open, and follows nowhere else."""
 FETCHERS = {"httpx", "httpcore", "requests", "urllib.request", "urllib3", "http.client", "aiohttp", "jwt.jwks_client"}
-APART = ("cli/", "demo/", "lab/", "cartography/")
+APART = ("cli/", "demo/", "lab/", "load/", "cartography/")
 """Commands, and what runs under their hand before or without a server."""
 
 

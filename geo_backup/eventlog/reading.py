@@ -25,6 +25,13 @@ from geo_backup.wire import facts
 FACTS_AT_ONCE = 500
 AHEAD_MS = 3_600_000
 """A fix is received at most so long before its own time: clocks run ahead."""
+DISORDER_MS = 5_000
+"""What a node works out is of the time when it began to, and comes behind what was said meanwhile; clocks of machines
+that share a log differ."""
+FIRST_AFTER = (
+    "SELECT seq FROM fixes WHERE seq > ? AND received_ms > ? ORDER BY seq LIMIT 1",
+    "SELECT seq FROM facts WHERE seq > ? AND CAST(body AS TEXT)->>'received_ms' > ? ORDER BY seq LIMIT 1",
+)
 INDEX = ".index"
 """What the index beside a log ends with; `history` makes it."""
 
@@ -159,17 +166,20 @@ class Reader:
                 yield facts.parse(kind, body)
 
     def seq_at(self, at_ms: int) -> int:
-        """The position that the log had come to at a time, by when its events were received; 0 before the first."""
+        """The position that the log had come to at a time: before the first event that was received later; 0 before the
+        first of all."""
         with explained(self.path):
-            low, high = 0, last_seq(self._connection)
-            while low < high:  # the last position whose event was received by then
+            last = last_seq(self._connection)
+            low, high = 0, last
+            while low < high:  # about where it is, for events do not stand quite in the order of their times
                 middle = (low + high + 1) // 2
                 seq, received_ms = self._received(middle)
-                if seq == 0 or received_ms <= at_ms:
+                if seq == 0 or received_ms <= at_ms - DISORDER_MS:
                     low = middle
                 else:
                     high = min(middle, seq) - 1
-            return low
+            later = [self._connection.execute(query, (low, at_ms)).fetchone() for query in FIRST_AFTER]
+            return min((seq for row in later if row for seq in row), default=last + 1) - 1
 
     def checkpoint(self, until: int) -> tuple[int, bytes] | None:
         """(seq, data) of the newest whole checkpoint at or before a position; None: fold from the first event."""

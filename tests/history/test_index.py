@@ -240,6 +240,13 @@ def test_the_place_in_the_log_at_a_time_is_found(tmp_path: Path) -> None:
         assert reader.span_ms == (ms(0), ms(60))
 
 
+def test_what_comes_late_does_not_hide_what_was_said_before_it(tmp_path: Path) -> None:
+    """A node's answer is of the time when it began to work it out, and stands behind what was said meanwhile."""
+    told = (unit("P1", 0), ping("P1", 10), opened("i1", 20), opened("i2", 11), opened("i3", 12), opened("i4", 21))
+    with Reader(written(tmp_path / "log", *told)) as reader:
+        assert [reader.seq_at(ms(s)) for s in (9, 11, 15, 19.9, 20, 20.5, 21)] == [1, 2, 2, 2, 5, 5, 6]
+
+
 def test_a_track_tells_which_beats_and_closures_it_crossed(tmp_path: Path) -> None:
     shape = {
         "type": "Polygon",

@@ -149,6 +149,7 @@ def witness_in(folder: Path) -> Iterator[str]:
         process.wait(10)
 
 
+@pytest.mark.long
 def test_a_leader_that_is_paused_is_led_past_and_acknowledges_nothing_when_it_wakes(tmp_path: Path) -> None:
     with witness_in(tmp_path) as url, pair_of(tmp_path, more=("--witness", url)) as (a, b):
         with httpx.Client(base_url=a.url, trust_env=False) as http:
