@@ -46,6 +46,8 @@ LONGEST_S = {
     "tests/browser/test_dashboard.py": 80,
     "tests/browser/test_safe_hands.py": 70,
     "tests/browser/test_signing_in.py": 40,
+    "tests/cluster/test_town.py": 40,
+    "tests/server/test_drawn_requests.py": 35,
     "tests/browser/test_units.py": 40,
     "tests/people/test_provider.py": 30,
     "tests/pair/test_two_machines.py": 25,

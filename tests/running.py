@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -336,8 +337,17 @@ def ranked(server: Server) -> float:
     return next(float(line.split()[1]) for line in figures.splitlines() if line.startswith("geo_backup_rankings_total"))
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS_OF_WORKER = 4_000
+_ports = count(os.getpid() * 37)
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that nobody else is about to: each worker has its own, below those that the
+    system gives to whoever calls."""
+    for n in _ports:
+        port = 12_000 + WORKER % 5 * PORTS_OF_WORKER + n % PORTS_OF_WORKER
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there is always another one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,16 +12,14 @@ import httpx
 import pytest
 
 from tests.browser.chromium import built
-from tests.running import START_S, eventually
+from tests.running import START_S, eventually, free_port
 
 
 def serve(*arguments: str, log: Path, opens: Path | None = None) -> Iterator[str]:
     """Runs `geo-backup ... --port <free>` until the test is over; yields its URL. The address that it opens in the
     browser is written to `opens`."""
     built()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "geo_backup", *arguments, "--port", str(port)]
     env = {**os.environ}
     if opens is None:

@@ -42,6 +42,7 @@ class Broker:
             config.flush()
             self.process = subprocess.Popen([program, "-c", config.name])
             eventually(self._answers, "the broker")
+            assert self.process.poll() is None, "another program answers there"
 
     def _answers(self) -> bool:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -56,4 +57,6 @@ class Broker:
     def says(self, topic: str, document: object, *, retain: bool = False) -> None:
         """Publish a message that is handed over at least once."""
         payload = json.dumps(document) if document is not None else b""
+        assert self.process is not None
+        assert self.process.poll() is None, "the broker is gone, and would be called for ever"
         publish.single(topic, payload, 1, retain, "127.0.0.1", self.port)
