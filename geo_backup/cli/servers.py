@@ -494,8 +494,8 @@ async def _joined(settings: Any, reserve_bytes: int) -> tuple[Any, Any]:
     """This node's part of a cluster, and its log, which has all that is shared."""
     from geo_backup.cli.pairs import copy_for_node
 
-    Cluster = _of_cluster("cluster").Cluster  # noqa: N806
-    one_of = Cluster(
+    cluster = _of_cluster("cluster")
+    one_of = cluster.Cluster(
         settings.cluster, settings.own_url or settings.url.rstrip("/"), lambda: time.time_ns() // 1_000_000
     )
     most = 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -303,7 +303,7 @@ class Cluster:
             except LogError as error:
                 self.log.wrong = str(error)
 
-    async def _begin_term(self, how: str) -> None:
+    async def _begin_term(self, how: Literal["first", "claimed", "handed"]) -> None:
         number = self.log.term.number + 1
         fact = TermBegan(
             event_id=f"term:{number}",
@@ -312,7 +312,7 @@ class Cluster:
             term=number,
             leader=self.url,
             url=self.url,
-            how=how,  # type: ignore[arg-type]
+            how=how,
         )
         await self.log.append([fact], urgent=True)
 

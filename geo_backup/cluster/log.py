@@ -17,8 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -27,8 +26,8 @@ from geo_backup.cluster.lead import BEAT_S, Lead
 from geo_backup.cluster.stream import NotTakenError, Stream, Taken
 from geo_backup.custody import TermBegan
 from geo_backup.errors import BadValueError, LogError, LogFullError
-from geo_backup.eventlog.port import Limits, LogState
-from geo_backup.eventlog.sqlite import BULKY, SHARED, SqliteLog
+from geo_backup.eventlog.port import LogState
+from geo_backup.eventlog.sqlite import BULKY, SHARED, Opened, SqliteLog
 from geo_backup.eventlog.sqlite_rows import encoded, last_seq, meta_of
 from geo_backup.events import Event
 from geo_backup.pair.terms import NO_TERM, Term, term_of, terms_in
@@ -80,23 +79,15 @@ class ClusterLog(SqliteLog):
     stream: Stream
     lead: Lead
 
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        lock: IO[bytes] | None,
-        reserve: int,
-        key_file: Path | None,
-        limits: Limits,
-    ) -> None:
-        super().__init__(path, connection, lock, reserve, key_file, limits)
-        self.terms = terms_in(connection)
-        self.mark = mark_of(connection) or Mark("", 0, self._last)
+    def __init__(self, opened: Opened) -> None:
+        super().__init__(opened)
+        self.terms = terms_in(opened.connection)
+        self.mark = mark_of(opened.connection) or Mark("", 0, self._last)
         if self.mark.seq != self._last:
             self.close()
             raise LogError(
-                f"{path} ends at event {self.mark.seq:,}, and had {self._last:,}: it is damaged, or was written by "
-                "another program. Put it away, and begin with the copy of another node (--join URL)"
+                f"{opened.path} ends at event {self.mark.seq:,}, and had {self._last:,}: it is damaged, or another "
+                "program wrote it. Put it away, and begin with the copy of another node (--join URL)"
             )
         self.wrong = ""
         """Why it takes nothing from the stream any more."""
@@ -300,7 +291,8 @@ class ClusterLog(SqliteLog):
                 if saying.term in (0, term):  # else its node led no more when it came here: all copies leave it out
                     events += saying.events
                 spans.append((message.node, saying, first, len(events)))
-                term = max((event.term for event in saying.events if isinstance(event, TermBegan)), default=term)
+                # a claim that comes late is of a term that has begun: it ends none
+                term = max(term, *(event.term for event in saying.events if isinstance(event, TermBegan)), 0)
         seqs = await self._record(events, number)
         for node, saying, first, end in spans:
             self._answer(node, saying, seqs[first:end])

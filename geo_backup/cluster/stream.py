@@ -35,10 +35,13 @@ KEPT_S = 7 * 86_400
 ONCE_WITHIN_S = 120
 PART_BYTES = 768 << 10
 """NATS takes no message of more than 1 MiB unless it is told otherwise (max_payload)."""
-ANSWER_WITHIN_S = 2.0
+ANSWER_WITHIN_S = 2
 TAKEN_WITHIN_S = 0.8
 """A message that is not taken after so long is offered again: the server that had it may be gone."""
 HEARTBEAT_S = 0.4
+LOST_AFTER_S = 15.0
+"""A server that is cut off from the others notices within ten seconds that it leads no stream, and may answer with what
+it had until then: so long nobody believes that messages are lost."""
 SILENT_S = 1.2
 """A consumer that says nothing for so long is dead."""
 AGAIN_S = 0.2
@@ -100,7 +103,7 @@ class Stream:
         tls = None
         if address.servers[0].startswith("tls://") or address.ca is not None:
             tls = ssl.create_default_context(cafile=address.ca)
-        options: dict[str, Any] = {} if tls is None else {"tls": tls}
+        options: dict[str, Any] = {"reconnect_time_wait": AGAIN_S} | ({} if tls is None else {"tls": tls})
         if address.credentials is not None:
             options["user_credentials"] = str(address.credentials)
         try:
@@ -109,7 +112,6 @@ class Stream:
                     list(address.servers),
                     name=f"geo_backup {self._name}",
                     connect_timeout=2,
-                    reconnect_time_wait=AGAIN_S,  # type: ignore[arg-type]  # it sleeps so long
                     max_reconnect_attempts=-1,
                     ping_interval=1,
                     max_outstanding_pings=2,
@@ -224,7 +226,7 @@ class Stream:
                         after = batch[-1].number
                 elif missed_since_s is None:  # a server that has just come back may not know better yet
                     missed_since_s = time.monotonic()
-                elif time.monotonic() - missed_since_s > 2 * SILENT_S:
+                elif time.monotonic() - missed_since_s > LOST_AFTER_S:
                     raise LogError(_not_what_it_was(self.address, after, known, created))
             except NotTakenError as error:
                 self.words = str(error)
@@ -362,7 +364,7 @@ class Stream:
         with suppress(nats.errors.Error, OSError):
             if self._client.is_connected:
                 await self._client.publish(self._subject(what), data)
-                await self._client.flush(ANSWER_WITHIN_S)  # type: ignore[arg-type]  # it waits so long
+                await self._client.flush(ANSWER_WITHIN_S)
 
     async def hear(self, what: str, each: Callable[[dict[str, Any]], None]) -> None:
         """Have `each` called with what any node says, this one among them."""
@@ -370,7 +372,7 @@ class Stream:
         async def heard(message: Msg) -> None:
             try:
                 each(orjson.loads(message.data))
-            except (ValueError, TypeError, KeyError, LogError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, LogError) as error:
                 log_.warning("another node said what this one does not understand (%s: %s)", what, error)
 
         await self._client.subscribe(self._subject(what), cb=heard)

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar, cast
+from typing import IO, Any, NamedTuple, Self, TypeVar, cast
 
 from geo_backup.custody import DoubtAcknowledged
 from geo_backup.errors import LogError, LogFullError
@@ -125,6 +125,18 @@ class _Work:
         self.error: LogError | None = None
 
 
+class Opened(NamedTuple):
+    """A file that was opened, for the log that is made of it."""
+
+    path: Path
+    connection: sqlite3.Connection
+    lock: IO[bytes] | None
+    """Held by whoever writes it; None for who only reads."""
+    reserve_bytes: int
+    key_file: Path | None
+    limits: Limits
+
+
 class SqliteLog:
     """The EventLog in one SQLite file; one process writes, any number read. Made by `open`."""
 
@@ -134,15 +146,8 @@ class SqliteLog:
     _chain: SqliteChain
     """The writer thread's; who only reads has none."""
 
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        lock: IO[bytes] | None,
-        reserve: int,
-        key_file: Path | None,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, opened: Opened) -> None:
+        path, connection, lock, reserve_bytes, key_file, limits = opened
         if lock is not None and not self.is_copy and meta_of(connection, SHARED) is not None:
             raise LogError(
                 f"{path} is a node's copy of a log that is shared: start it with that one's URL (--log nats://...), "
@@ -165,7 +170,7 @@ class SqliteLog:
         """When it was last slow, or full."""
         self._full = False
         self._looked_s = float("-inf")
-        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes)
         self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._doubt = ""
         self._closed = False
@@ -215,7 +220,7 @@ class SqliteLog:
                 try:
                     prepare(path, connection, writing=not read_only)
                     reserve = 0 if read_only else reserve_bytes
-                    return cls(path, connection, lock, reserve, key_file, limits)
+                    return cls(Opened(path, connection, lock, reserve, key_file, limits))
                 except BaseException:
                     connection.close()
                     raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -155,7 +156,7 @@ async def _listen(worker: Worker, url: str, load: Load) -> dict[str, Any]:
     subscribers = [
         (
             await loop.create_connection(
-                lambda n=n: Subscriber(speech(), f"{SUBJECT}_{n}", from_s, n < load.timed),  # type: ignore[misc]
+                partial(Subscriber, speech(), f"{SUBJECT}_{n}", from_s, n < load.timed),
                 host,
                 port,
             )

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
 
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError
-from geo_backup.eventlog.port import Limits, LogState
-from geo_backup.eventlog.sqlite import SqliteLog
+from geo_backup.eventlog.port import LogState
+from geo_backup.eventlog.sqlite import Opened, SqliteLog
 from geo_backup.events import Event
 from geo_backup.pair.file import Memory
 from geo_backup.pair.line import TURN_WITHIN_S
@@ -56,18 +54,10 @@ class Following(Protocol):
 class PairedLog(SqliteLog):
     """The EventLog of one machine of a pair, or of a machine that has no second one (yet). Made by `open`."""
 
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        lock: IO[bytes] | None,
-        reserve: int,
-        key_file: Path | None,
-        limits: Limits,
-    ) -> None:
-        super().__init__(path, connection, lock, reserve, key_file, limits)
-        self.terms = terms_in(connection)
-        self.memory = Memory.of(path)
+    def __init__(self, opened: Opened) -> None:
+        super().__init__(opened)
+        self.terms = terms_in(opened.connection)
+        self.memory = Memory.of(opened.path)
         self.role: Role = "leading"
         self.url = ""
         """Where the other machine finds this one."""

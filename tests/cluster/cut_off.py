@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.machines import machines
@@ -53,7 +54,7 @@ def main(folder: Path, tag: str) -> None:
             machine.cut()
             cut = time.monotonic()
             took_s = night.goes_on(40)
-            eventually(lambda n=n: _leader(whole, n), "one of the others leads", 20)  # type: ignore[misc]
+            eventually(partial(_leader, whole, n), "one of the others leads", 20)
             led_s = time.monotonic() - cut
             print(f"{machine.name} cut off (led: {led}): answered after {took_s:.1f} s, led after {led_s:.1f}")
             time.sleep(3)

@@ -174,6 +174,22 @@ def test_when_the_leader_falls_silent_another_leads_and_what_the_former_decided_
     asyncio.run(story())
 
 
+def test_a_claim_that_comes_late_takes_the_lead_from_nobody(url: str, tmp_path: Path) -> None:
+    """In one message with it stands what the leader of the newest term decided: that is recorded."""
+
+    async def story() -> None:
+        async with node(url, tmp_path / "a.sqlite") as a:
+            await in_time(lambda: a.leads or None, "a first leader")
+            await a.append([begins(2, a)])
+            late, decided = messages.packed([begins(1, a)]), messages.packed([replace(fact(1, "new"), said_by="node")])
+            await a.stream.publish(messages.message("x", a.epoch, [(1, 0, late), (2, 2, decided)]), "late")
+            await a.append([fact(2, "after it")])
+            assert "new" in [event.event_id for _, event in await everything(a)]
+            assert a.term.number == 2
+
+    asyncio.run(story())
+
+
 def test_a_log_of_one_machine_becomes_the_beginning_and_a_new_node_begins_with_a_copy(url: str, tmp_path: Path) -> None:
     async def story() -> None:
         with closing(PairedLog.open(tmp_path / "a.sqlite", reserve_bytes=0)) as alone:
@@ -248,7 +264,9 @@ def test_a_node_goes_on_after_its_server_was_killed_and_says_so_meanwhile(tmp_pa
         own.stop()
 
 
-def test_servers_that_lost_the_stream_are_not_believed(tmp_path: Path) -> None:
+def test_servers_that_lost_the_stream_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geo_backup.cluster.stream.LOST_AFTER_S", 1.0)
+
     async def story(own: NatsServers) -> None:
         async with node(own.address("area"), tmp_path / "a.sqlite") as log:
             await log.append([fact(1, "one")])

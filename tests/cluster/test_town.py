@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from geo_backup.feed import TOPICS
 from tests.asking import new_unit
@@ -73,9 +74,13 @@ def test_the_leading_node_is_killed_and_most_servers_are(tmp_path: Path) -> None
     assert any(viewer.resumed for viewer in night.viewers), "desks resumed at the other node"
 
 
-def _alarm(desk: object) -> str:
+def _another_leads(town: Town, node: Server) -> bool:
+    return leads(town) is not node
+
+
+def _alarm(desk: ClientConnection) -> str:
     while True:
-        frame = json.loads(desk.recv(timeout=5))  # type: ignore[attr-defined]
+        frame = json.loads(desk.recv(timeout=5))
         for incident_id, incident in (frame.get("incidents") or {}).items():
             if incident is not None and incident["kind"] == "officer emergency":
                 return str(incident_id)
@@ -93,9 +98,10 @@ def _stop(town: Town, node: Server) -> Callable[[], object]:
 
 
 def _pause(town: Town, node: Server) -> Callable[[], object]:
-    assert node.process is not None
-    node.process.send_signal(signal.SIGSTOP)
-    return lambda: node.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    process = node.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    return partial(process.send_signal, signal.SIGCONT)
 
 
 @pytest.mark.long
@@ -109,7 +115,7 @@ def test_each_node_and_each_server_is_killed_and_paused_in_turn(tmp_path: Path) 
                 began = time.monotonic()
                 night.goes_on()
                 if led:
-                    eventually(lambda node=node: leads(whole) is not node, "another node leads")  # type: ignore[misc]
+                    eventually(partial(_another_leads, whole, node), "another node leads")
                     assert time.monotonic() - began < SPOKEN_WITHIN_S
                 time.sleep(1)
                 mend()

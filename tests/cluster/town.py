@@ -18,6 +18,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
+from geo_backup.events import IncidentNoted
 from geo_backup.feed import TOPICS
 from tests.asking import at, new_incident, new_unit
 from tests.cluster.machines import Machine
@@ -245,7 +246,7 @@ class Night:
         shortest = min(map(len, logs))
         for log in logs[1:]:
             assert log[:shortest] == logs[0][:shortest], "one log"
-        noted = [event.text for event in logs[0] if type(event).__name__ == "IncidentNoted"]  # type: ignore[attr-defined]
+        noted = [event.text for event in logs[0] if isinstance(event, IncidentNoted)]
         assert len(noted) == len(set(noted)), "nothing is recorded twice"
         told = {text for writer in self.writers for _, text in writer.acknowledged}
         assert told <= set(noted), f"{len(told - set(noted))} acknowledged and lost: {sorted(told - set(noted))[:5]}"

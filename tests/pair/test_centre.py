@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -51,10 +52,11 @@ def test_each_unit_is_one_that_systemd_takes(unit: Path, tmp_path: Path) -> None
 
 
 def test_the_servers_of_the_stream_take_their_file() -> None:
-    told = subprocess.run(
-        [program(), "-c", EXAMPLES / "county" / "nats.conf", "-t"], capture_output=True, text=True, check=False
-    )
+    command = [program(), "-c", EXAMPLES / "county" / "nats.conf", "-t"]
+    known = {**os.environ, "GEO_BACKUP_NATS_PASSWORD": "a-secret"}
+    told = subprocess.run(command, capture_output=True, text=True, check=False, env=known)
     assert told.returncode == 0, told.stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0, "not without a password"
 
 
 def test_the_county_on_one_machine_is_what_compose_takes() -> None:

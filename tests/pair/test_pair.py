@@ -143,6 +143,22 @@ def test_what_is_acknowledged_stands_on_both(tmp_path: Path) -> None:
     assert sum(1 for _, event in same(tmp_path) if event == ping("P1", 199)) == 1
 
 
+def test_what_one_cannot_record_the_other_hears_all_the_same(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        heard = list[tuple[str, str, Event]]()
+        a.listen(lambda unit_id, event: heard.append(("a", unit_id, event)))
+        b.listen(lambda unit_id, event: heard.append(("b", unit_id, event)))
+        a.shout("P1", fact(1, "pressed at a"))
+        b.shout("P2", fact(2, "pressed at b"))
+        await in_time(lambda: len(heard) == 2 or None, "both are heard")
+        assert sorted(heard, key=lambda one: one[0]) == [
+            ("a", "P2", fact(2, "pressed at b")),
+            ("b", "P1", fact(1, "pressed at a")),
+        ]
+
+    story(tell, tmp_path)
+
+
 def test_what_is_said_to_the_standby_is_written_by_the_leader(tmp_path: Path) -> None:
     async def tell(net: Net, a: Pair, b: Pair) -> None:
         seqs = await b.log.append([fact(1, "once"), ping("P1", 1)])
