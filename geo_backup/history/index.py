@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from geo_backup.live_map import Incident, LiveMap, apply
 from geo_backup.wire import checkpoint
 from geo_backup.wire.strict import codec
 
-FORMAT = 1
+FORMAT = 2
 FIXES_AT_ONCE = 20_000
 FACTS_AT_ONCE = 500
 SAID_CHARS = 20_000
@@ -82,6 +82,8 @@ class Index:
         with explained(self.path):
             self._connection = self._open(epoch, last_seq)
         self._live_map: LiveMap | None = None
+        self._at = 0
+        """What facts up to here have made."""
 
     def _open(self, epoch: str, last_seq: int) -> sqlite3.Connection:
         make_private(self.path)
@@ -117,30 +119,30 @@ class Index:
 
     def add_fixes(self, reader: Reader) -> bool:
         """Index the next fixes of the log, some thousands; whether there may be more."""
-        with explained(self.path):
+        with explained(self.path), self._transaction():  # a server that ends may still write to it
             after, end = self.reached("fixes"), reader.last_seq
             rows = reader.fixes_from(after, end, FIXES_AT_ONCE)
             more = len(rows) == FIXES_AT_ONCE
-            with self._transaction():
-                if rows:
-                    self._connection.executemany("INSERT INTO fixes VALUES (?,?,?,?)", _blocks(rows))
-                self._reach("fixes", rows[-1][0] if more else end)
+            if rows:
+                self._connection.executemany("INSERT INTO fixes VALUES (?,?,?,?)", _blocks(rows))
+            self._reach("fixes", rows[-1][0] if more else end)
             return more
 
     def add_facts(self, reader: Reader) -> bool:
         """Index the next facts of the log, some hundreds; whether there may be more."""
         with explained(self.path):
-            after, end = self.reached("facts"), reader.last_seq
-            live_map = self._map_at(reader, after)
-            seq, count = after, 0
             try:
                 with self._transaction():
+                    after, end = self.reached("facts"), reader.last_seq
+                    live_map = self._map_at(reader, after)
+                    seq, count = after, 0
                     for seq, event in reader.facts(after, end):
                         self._add_fact(live_map, seq, event)
                         count += 1
                         if count == FACTS_AT_ONCE:
                             break
-                    self._reach("facts", seq if count == FACTS_AT_ONCE else end)
+                    self._at = seq if count == FACTS_AT_ONCE else end
+                    self._reach("facts", self._at)
             except BaseException:
                 self._live_map = None  # it is ahead of what was kept
                 raise
@@ -148,7 +150,7 @@ class Index:
 
     def _map_at(self, reader: Reader, seq: int) -> LiveMap:
         """What the facts up to a position make, without the fixes."""
-        if self._live_map is None:
+        if self._live_map is None or self._at != seq:
             found = reader.checkpoint(seq)
             live_map = LiveMap()
             if found is not None:
@@ -312,10 +314,10 @@ def _said(event: Event) -> list[str]:
     return [text for text in texts if isinstance(text, str) and text]
 
 
-def _blocks(rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, int, int, bytes]]:
+def _blocks(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, int, int, bytes]]:
     """Fixes as (unit_id, hour, first_seq, packed rows)."""
-    rows.sort(key=lambda row: row[1])  # stable: each unit's stay in their order
-    seqs, units, *columns = zip(*rows, strict=True)
+    by_unit = sorted(rows, key=lambda row: row[1])  # stable: each unit's stay in their order
+    seqs, units, *columns = zip(*by_unit, strict=True)
     hours, packed = pack(columns)
     hour_of = hours.tolist()
     start = 0

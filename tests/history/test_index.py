@@ -79,6 +79,20 @@ def test_a_track_is_whole_whether_its_fixes_are_indexed_or_not(tmp_path: Path) -
     assert track_of(path, "P9", 0, 300).fixes == []
 
 
+@pytest.mark.parametrize("at_once", [7, 20, 300])
+def test_fixes_are_indexed_once_however_many_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("geo_backup.history.index.FIXES_AT_ONCE", at_once)
+    path = tmp_path / "log"
+    written(path, *(ping(f"P{(n * 7) % 10}", n) for n in range(300)))
+    indexed(path)
+    with closing(Lookup(path)) as lookup:
+        fixes = {unit_id: lookup.fixes(unit_id, 0, 2**60) for unit_id in (f"P{n}" for n in range(10))}
+    counts = {unit_id: len(unpack(rows)[0]) for unit_id, rows in fixes.items()}
+    assert counts == dict.fromkeys(fixes, 30)
+
+
 def test_a_track_has_late_fixes_in_their_place_and_leaves_out_what_says_nothing(tmp_path: Path) -> None:
     path = written(
         tmp_path / "log",
