@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,8 @@ CHECKPOINT_LEAST = 2_000
 """Events between two checkpoints: at most so many, or what an hour brings if that is worth one."""
 COPIED_AT_ONCE = 500
 """Units that are copied for a checkpoint between two turns of the loop."""
+REST_S = 0.002
+"""After each piece of a checkpoint: the loop goes on meanwhile."""
 RECORDING = "a recording of a log is played here: what was is not changed"
 JUMPED = "the replay jumped meanwhile; send it again"
 
@@ -361,7 +364,7 @@ class Node:
                 await asyncio.sleep(0)
         finally:
             self._freezing = None
-        await asyncio.to_thread(_save, self.log, freezing.whole())
+        await asyncio.to_thread(_save, self.log, freezing.whole(), REST_S)
 
     def _checkpoint_due(self) -> bool:
         events, now_s = self.live_map.seq - self._checkpoint_seq, asyncio.get_running_loop().time()
@@ -492,9 +495,9 @@ async def _forever(name: str, job: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(1.0)
 
 
-def _save(log: EventLog, live_map: LiveMap) -> None:
+def _save(log: EventLog, live_map: LiveMap, rest_s: float = 0.0) -> None:
     """Write a checkpoint; blocks. Without one the facts are all there, and the next start folds them instead."""
     try:
-        log.save_snapshot(live_map.seq, checkpoint.pack(live_map))
+        log.save_snapshot(live_map.seq, checkpoint.pack(live_map, rest=partial(time.sleep, rest_s)))
     except LogError as error:
         log_.warning("no checkpoint at seq %d: %s", live_map.seq, error)

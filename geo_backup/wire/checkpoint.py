@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -18,10 +20,11 @@ from geo_backup.live_map import LiveMap
 from geo_backup.wire.strict import codec
 
 FORMAT = 1
-PIECE = 500
+PIECE = 50
+"""Units (incidents, ...) that are written at once."""
 UNPACKED_MAX = 1 << 29
 """Bytes of a live map: many times those of the largest fleet."""
-_CODEC = codec(LiveMap)
+_CODEC, _EMPTY = codec(LiveMap), LiveMap()
 
 
 def dump(live_map: LiveMap) -> bytes:
@@ -29,27 +32,37 @@ def dump(live_map: LiveMap) -> bytes:
     return b"".join(_pieces(live_map))
 
 
-def pack(live_map: LiveMap) -> bytes:
-    """The same in a fifth of the room, as a log keeps it."""
+def pack(live_map: LiveMap, rest: Callable[[], None] = lambda: None) -> bytes:
+    """The same in a fifth of the room, as a log keeps it. After each piece it rests, which lets other threads go on."""
     packer = zlib.compressobj(1)
-    return b"".join([*(packer.compress(piece) for piece in _pieces(live_map)), packer.flush()])
+    packed = []
+    for piece in _pieces(live_map):
+        packed.append(packer.compress(piece))
+        rest()
+    return b"".join([*packed, packer.flush()])
 
 
 def _pieces(live_map: LiveMap) -> Iterator[bytes]:
     """The JSON in pieces: one call for all of a large fleet would keep every other thread waiting."""
-    before = b"{"
-    for name, value in {"format": FORMAT, **_CODEC.encode(live_map, "")}.items():
-        yield b"%b%b:" % (before, orjson.dumps(name))
-        before = b","
-        if type(value) is not dict or not value:
-            yield orjson.dumps(value)
+    yield orjson.dumps({"format": FORMAT})[:-1]
+    for name in (each.name for each in fields(live_map)):
+        value = getattr(live_map, name)
+        before = b',"%b":' % name.encode()
+        if type(value) is not dict or len(value) <= PIECE:
+            yield from (before + orjson.dumps(written) for written in _written(name, value))
             continue
-        items, start = list(value.items()), b"{"
-        for at in range(0, len(items), PIECE):
-            yield start + orjson.dumps(dict(items[at : at + PIECE]))[1:-1]
-            start = b","
+        items, bracket = iter(value.items()), b"{"
+        while part := dict(islice(items, PIECE)):
+            yield from (before + bracket + orjson.dumps(written)[1:-1] for written in _written(name, part))
+            before, bracket = b"", b","
         yield b"}"
     yield b"}"
+
+
+def _written(name: str, value: Any) -> list[Any]:
+    """One field of a map as JSON has it; nothing if it is at its default."""
+    encoded = _CODEC.encode(replace(_EMPTY, **{name: value}), "")
+    return [encoded[name]] if name in encoded else []
 
 
 def unpacked(data: bytes) -> bytes:

@@ -453,10 +453,10 @@ def test_what_is_folded_while_a_checkpoint_is_written_is_not_in_it(
     monkeypatch.setattr("geo_backup.node.node.CHECKPOINT_EVERY", 3)
     pack, at_it, go_on = checkpoint.pack, threading.Event(), threading.Event()
 
-    def slow(live_map: LiveMap) -> bytes:
+    def slow(live_map: LiveMap, rest: Callable[[], None]) -> bytes:
         at_it.set()
         assert go_on.wait(20)
-        return pack(live_map)
+        return pack(live_map, rest)
 
     monkeypatch.setattr(checkpoint, "pack", slow)
 
