@@ -120,6 +120,8 @@ class Door:
         self.most = room.connections if most is None else most
         self.watchers_most = self.most * 3 // 4
         """Feeds stay for hours: a quarter of the room is left for requests."""
+        self.ended = 0
+        """Connections that are over."""
         self.unread = 0
         """What the parsers hold of all guests."""
         self._guests: dict[asyncio.Transport, Guest] = {}
@@ -157,6 +159,7 @@ class Door:
 
     def leave(self, guest: Guest) -> None:
         """A connection is over."""
+        self.ended += 1
         if self._guests.get(guest.transport) is guest:
             del self._guests[guest.transport]
             self._unstage(guest)

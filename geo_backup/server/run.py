@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from geo_backup.errors import BadValueError
 from geo_backup.node import Node
+from geo_backup.server import garbage
 from geo_backup.server.door import Door
 from geo_backup.server.tls import Certificate, TlsAtDoor
 
@@ -75,7 +76,8 @@ async def serve(
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    watches = (door.watch,) if certificate is None else (door.watch, certificate.watch)
+    collecting = partial(garbage.collect, lambda: door.ended)
+    watches = (door.watch, collecting, *(() if certificate is None else (certificate.watch,)))
     tasks = [asyncio.create_task(task()) for task in (*watches, *beside)]
 
     async def announce() -> None:
