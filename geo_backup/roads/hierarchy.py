@@ -23,6 +23,9 @@ from geo_backup.roads.weights import Weights
 FEW_SHARE = 400
 """Up to one turn in so many may change for shortcuts to be mended one by one; beyond, all are made anew."""
 
+CELL_EDGES = 2_048
+"""Most edges of a cell. Smaller ones fit closer about what a field reaches; larger ones have fewer bounds to see."""
+
 
 class Shortcuts(NamedTuple):
     """Shortcuts of one direction, by their lower end and by their upper end.
@@ -38,6 +41,19 @@ class Shortcuts(NamedTuple):
     under_slot: Array
 
 
+class Cells(NamedTuple):
+    """Parts of the network that touch the rest of it at few edges: each is an edge with all below it, in a row.
+
+    `begin`, `end` uint32[C]: the numbers of a cell's edges, ascending; edges that separate larger parts are in none.
+    `start` uint32[C + 1] into `bound` uint32[B]: the ancestors outside to which shortcuts up lead from inside.
+    """
+
+    begin: Array
+    end: Array
+    start: Array
+    bound: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
     """Where shortcuts lie: those `up` lead from an edge to its ancestors, those `down` from its ancestors to it.
@@ -50,6 +66,7 @@ class Hierarchy:
     up: Shortcuts
     down: Shortcuts
     turn_slot: Array
+    cells: Cells
 
     @classmethod
     def of(cls, network: RoadNetwork) -> Hierarchy:
@@ -117,7 +134,7 @@ def _make(network: RoadNetwork) -> Hierarchy:
     up, up_slot = _kept(start, above, up_ms)
     down, down_slot = _kept(start, above, down_ms)
     turn_slot = np.where(slot >= 0, up_slot[np.maximum(slot, 0)], ~down_slot[np.maximum(~slot, 0)]).astype(np.int32)
-    return Hierarchy(parent, up, down, turn_slot)
+    return Hierarchy(parent, up, down, turn_slot, Cells(*_cells(parent, up, CELL_EDGES)))
 
 
 def _neighbours(turn_from: Array, turn_to: Array, edges: int) -> tuple[Array, Array]:
@@ -196,6 +213,37 @@ def _eliminate(start: Array, low: Array) -> tuple[Array, Array, Array]:
             at += 1
         out_start[v + 1] = at
     return out_start, out, parent
+
+
+@kernel
+def _cells(parent: Array, up: Shortcuts, most: int) -> tuple[Array, Array, Array, Array]:
+    """See `Cells`: the largest parts of at most so many edges, which are in a row."""
+    n = parent.size
+    size, last = np.ones(n, np.int64), np.arange(n)
+    for v in range(n - 1, -1, -1):
+        if parent[v] >= 0:
+            size[parent[v]] += size[v]
+            last[parent[v]] = max(last[parent[v]], last[v])
+    begin, end, start = np.empty(n, np.uint32), np.empty(n, np.uint32), np.zeros(n + 1, np.uint32)
+    bound, seen = np.empty(n, np.uint32), np.full(n, -1, np.int64)
+    cells, bounds, v = 0, 0, 0
+    while v < n:
+        if size[v] > most or last[v] - v + 1 != size[v]:
+            v += 1
+            continue
+        begin[cells], end[cells] = v, last[v] + 1
+        for j in range(up.start[v], up.start[last[v] + 1]):
+            x = up.above[j]
+            if x < v and seen[x] != v:
+                seen[x] = v
+                if bounds == bound.size:
+                    bound = np.concatenate((bound, np.empty(bounds, np.uint32)))
+                bound[bounds] = x
+                bounds += 1
+        v = last[v] + 1
+        cells += 1
+        start[cells] = bounds
+    return begin[:cells].copy(), end[:cells].copy(), start[: cells + 1].copy(), bound[:bounds].copy()
 
 
 @kernel

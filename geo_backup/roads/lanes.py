@@ -2,7 +2,8 @@
 
 A pass over 170,000 edges is bound by fetching their shortcuts, so sixteen fields cost little more than one: each has a
 lane of a SIMD vector, and the sixteen times at one edge share a cache line. When weights change, only those edges are
-passed again whose shortcuts or whose ancestors' times have changed.
+passed again whose shortcuts or whose ancestors' times have changed. What lies beyond the horizon of the new targets is
+passed over a cell at a time: an incident opened in a county costs what it reaches of it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from geo_backup.roads.hierarchy import Change, Metric, Shortcuts
-from geo_backup.roads.kernel import INF_MS, Array, kernel
+from geo_backup.roads.hierarchy import Cells, Change, Metric, Shortcuts
+from geo_backup.roads.kernel import INF_MS, Array, Number, kernel
 
 LANES = 16
+ALL = (1 << LANES) - 1
+"""All lanes, a bit for each."""
 
 FEW_SHARE = 256
 """When shortcuts up from more than one edge in so many have changed, a whole pass is cheaper than following doubts."""
@@ -37,7 +40,10 @@ class Lanes:
         self._seeds: dict[int, tuple[Array, Array]] = {}
         self._tops: dict[int, tuple[Array, Array]] = {}
         self._merged: tuple[Array, Array, Array] | None = None
-        self._settled = True
+        self._fresh = 0
+        """Lanes that `settle` is to fill in, a bit for each."""
+        self._reached = np.zeros(len(metric.hierarchy.cells.begin), np.uint16)
+        """Lanes that may have times in a cell; in no other cell have they any."""
 
     @property
     def free(self) -> list[int]:
@@ -48,7 +54,8 @@ class Lanes:
         """Give a lane its target as seeds (edge uint32[S], ms int32[S]); `settle` then fills in the times."""
         self._seeds[lane] = (seed_edge, seed_ms)
         self._tops[lane] = ascend(self.metric, seed_edge, seed_ms)
-        self._merged, self._settled = None, False
+        self._merged = None
+        self._fresh |= 1 << lane
 
     def drop(self, lane: int) -> None:
         """Take a lane's target away; its times stay until `settle` has something else to do."""
@@ -57,10 +64,13 @@ class Lanes:
 
     def settle(self) -> None:
         """Make all lanes right after `put`."""
-        if not self._settled:
+        if self._fresh:
             h = self.metric.hierarchy
-            _sweep(h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, self.values)
-            self._settled = True
+            _sweep(
+                h.up, self.metric.up_ms, h.cells, *self._ancestors(), self.horizon_ms, self._fresh, self._reached,
+                self.values,
+            )  # fmt: skip
+            self._fresh = 0
 
     def follow(self, change: Change) -> None:
         """Make all lanes right after the metric has adopted other weights."""
@@ -69,16 +79,17 @@ class Lanes:
             if change.down is None or change.down[edge].any():
                 self._tops[lane] = ascend(self.metric, *self._seeds[lane])
                 self._merged = None
-        if change.up is None or np.count_nonzero(change.up) > len(h.parent) // FEW_SHARE:
-            self._settled = False
-        if not self._settled or change.up is None:
+        if self._fresh or change.up is None or np.count_nonzero(change.up) > len(h.parent) // FEW_SHARE:
+            self._fresh = ALL
             self.settle()
             return
         doubt = change.up.copy()
         for lane, (edge, _) in self._tops.items():
             if self._tops[lane] is not before[lane]:
                 doubt[before[lane][0]] = doubt[edge] = True
-        _sweep_doubtful(h.up, self.metric.up_ms, *self._ancestors(), self.horizon_ms, doubt, self.values)
+        _sweep_doubtful(
+            h.up, self.metric.up_ms, h.cells, *self._ancestors(), self.horizon_ms, doubt, self._reached, self.values
+        )
 
     def _ancestors(self) -> tuple[Array, Array, Array]:
         """The lanes' ancestors by number: edge uint32[M + 1] (the last beyond all edges), lane, ms int32[M]."""
@@ -204,28 +215,60 @@ def _probe(
 
 @kernel
 def _sweep(
-    up: Shortcuts, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, values: Array
-) -> None:
-    """All lanes of all edges, from the first to the last."""
+    up: Shortcuts, up_ms: Array, cells: Cells, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int,
+    fresh: int, reached: Array, values: Array,
+) -> None:  # fmt: skip
+    """All edges from the first to the last, but for the cells where no lane of `fresh` has or had a time."""
+    least = np.empty(LANES, np.int32)
+    at, e = 0, np.int64(0)
+    for c in range(cells.begin.size):
+        begin, end = np.int64(cells.begin[c]), np.int64(cells.end[c])
+        at = _pass(up, up_ms, e, begin, top_edge, top_lane, top_ms, at, horizon_ms, values)
+        e = end
+        least[:] = INF_MS
+        for i in range(cells.start[c], cells.start[c + 1]):
+            for k in range(LANES):
+                least[k] = min(least[k], values[cells.bound[i], k])
+        now = 0
+        for k in range(LANES):
+            now |= (least[k] < INF_MS) << k
+        i = at
+        while top_edge[i] < end:
+            now |= 1 << top_lane[i]
+            i += 1
+        if ((now | reached[c]) & fresh) == 0:
+            at = i
+            continue
+        at = _pass(up, up_ms, begin, end, top_edge, top_lane, top_ms, at, horizon_ms, values)
+        reached[c] = (reached[c] & ~fresh) | (now & fresh)
+    _pass(up, up_ms, e, up.start.size - 1, top_edge, top_lane, top_ms, at, horizon_ms, values)
+
+
+@kernel
+def _pass(
+    up: Shortcuts, up_ms: Array, begin: Number, end: Number, top_edge: Array, top_lane: Array, top_ms: Array, at: int,
+    horizon_ms: int, values: Array,
+) -> int:  # fmt: skip
+    """All lanes of the edges from `begin` to `end`; `at` is the first of the ancestors there, the answer the next."""
     start, above = up.start, up.above
-    at = 0
-    for e in range(start.size - 1):
+    for e in range(begin, end):
         for k in range(LANES):
             values[e, k] = INF_MS
         while top_edge[at] == e:
             values[e, top_lane[at]] = top_ms[at]
             at += 1
         _settle(values, e, above, up_ms, start[e], start[e + 1], horizon_ms)
+    return at
 
 
 @kernel
 def _sweep_doubtful(
-    up: Shortcuts, up_ms: Array, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int, doubt: Array,
-    values: Array,
+    up: Shortcuts, up_ms: Array, cells: Cells, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int,
+    doubt: Array, reached: Array, values: Array,
 ) -> None:  # fmt: skip
     """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed."""
     start, above = up.start, up.above
-    at, e = 0, -1
+    at, e, c = 0, -1, 0
     before = np.empty(LANES, np.int32)
     eights = doubt[: doubt.size & ~7].view(np.uint64)
     while True:
@@ -249,6 +292,10 @@ def _sweep_doubtful(
         for k in range(LANES):
             same &= before[k] == values[e, k]
         if not same:
+            while c < cells.end.size and cells.end[c] <= e:
+                c += 1
+            if c < cells.end.size and cells.begin[c] <= e:
+                reached[c] = ALL
             for j in range(up.under_start[e], up.under_start[e + 1]):
                 doubt[up.under[j]] = True
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from geo_backup.roads import hierarchy
 from geo_backup.roads import lanes as lanes_module
 from geo_backup.roads.field import ArrivalField, Seeds, Starts
-from geo_backup.roads.hierarchy import Metric
+from geo_backup.roads.hierarchy import Hierarchy, Metric
 from geo_backup.roads.kernel import INF_MS
-from geo_backup.roads.lanes import Lanes, Probe
+from geo_backup.roads.lanes import LANES, Lanes, Probe
 from geo_backup.roads.network import EdgeFlag, RoadNetwork, WayClass
 from geo_backup.roads.profile import PROFILES
 from geo_backup.roads.snap import RoadPoint, RoadPoints, Target
@@ -105,13 +105,15 @@ def beside(metric: Metric, target: Target, horizon: int, enterable: np.ndarray) 
     return seeds, lanes
 
 
+@pytest.mark.parametrize("cell_edges", [3, 2_048])
 @pytest.mark.parametrize("share", [1, 1 << 30], ids=["mend", "pour anew"])
-@settings(max_examples=rounds(200), deadline=None)
+@settings(max_examples=rounds(100), deadline=None)
 @given(question=questions(), data=st.data())
-def test_every_engine_finds_the_same_field(share: int, question: tuple, data: st.DataObject) -> None:
+def test_every_engine_finds_the_same_field(share: int, cell_edges: int, question: tuple, data: st.DataObject) -> None:
     network, profile, target, closed, points, horizon = question
     bare = weigh(network, PROFILES[profile])
-    metric = Metric(bare)
+    with patch.object(hierarchy, "CELL_EDGES", cell_edges):
+        metric = Metric(bare)
     seeds, lanes = beside(metric, target, horizon, np.array(closed, np.int32))
     for _ in range(3):
         edges = st.lists(st.integers(0, network.edges - 1), max_size=3)
@@ -187,6 +189,49 @@ def test_any_number_of_closures_are_told_apart(gothenburg: RoadNetwork) -> None:
         shut |= inside[turn_to] & ~inside[turn_from]
     assert shut.sum() > 1_000
     np.testing.assert_array_equal(now.arc_ms, np.where(shut, INF_MS, bare.arc_ms))
+
+
+def test_a_cell_is_left_by_its_bound_alone(gothenburg: RoadNetwork) -> None:
+    h = Hierarchy.of(gothenburg)
+    cells, inside = h.cells, 0
+    assert (cells.begin[1:] >= cells.end[:-1]).all()
+    for c, (begin, end) in enumerate(zip(cells.begin.tolist(), cells.end.tolist(), strict=True)):
+        above = h.up.above[h.up.start[begin] : h.up.start[end]]
+        assert above.max(initial=0) < end
+        np.testing.assert_array_equal(
+            np.unique(above[above < begin]), np.sort(cells.bound[cells.start[c] : cells.start[c + 1]])
+        )
+        inside += end - begin
+    assert inside > 0.9 * gothenburg.edges
+
+
+def test_lanes_of_a_near_horizon_leave_the_rest_of_the_city_alone(gothenburg: RoadNetwork) -> None:
+    """Targets come and go, roads close, and each lane is as if it were alone and new."""
+    rng, horizon_ms = np.random.default_rng(9), 240_000
+    metric = Metric(weigh(gothenburg, PROFILES["response"]))
+    main = np.flatnonzero(np.asarray(gothenburg.edge_flags) & EdgeFlag.MAIN)
+    lanes = Lanes(metric, horizon_ms)
+    targets: dict[int, Target] = {}
+    shares = []
+    for step in range(40):
+        for lane in rng.choice(LANES, 3, replace=False).tolist():
+            if lane in targets:
+                lanes.drop(lane)
+                del targets[lane]
+            if rng.random() < 0.7:
+                targets[lane] = Target.on_edge(int(rng.choice(main)), 30_000)
+                seeds = Seeds.of(metric.weights, targets[lane])
+                lanes.put(lane, seeds.edge, seeds.ms)
+        if step % 4 == 3:
+            closed = rng.choice(main, (0, 1, 40, 4_000)[step // 4 % 4], replace=False)
+            kept = [edge for target in targets.values() for edge in target.edges]
+            lanes.follow(metric.adopt(metric.weights.with_closed(np.setdiff1d(closed, kept))))
+        lanes.settle()
+        for lane, target in targets.items():
+            alone = ArrivalField.build(metric.weights, target, horizon_ms)
+            np.testing.assert_array_equal(lanes.values[:-1, lane], alone.at_end_ms)
+        shares.append(np.mean([lanes._reached & 1 << lane != 0 for lane in targets]) if targets else 0)
+    assert np.median(shares) < 0.5
 
 
 def test_lanes_follow_closures_on_gothenburg(gothenburg: RoadNetwork) -> None:
