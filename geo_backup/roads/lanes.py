@@ -22,6 +22,9 @@ LANES = 16
 ALL = (1 << LANES) - 1
 """All lanes, a bit for each."""
 
+MANY_SHARE = 32
+"""When the times at one edge in so many have changed, most of what is left will change."""
+
 FEW_SHARE = 256
 """When shortcuts up from more than one edge in so many have changed, a whole pass is cheaper than following doubts."""
 
@@ -42,6 +45,10 @@ class Lanes:
         self._merged: tuple[Array, Array, Array] | None = None
         self._fresh = 0
         """Lanes that `settle` is to fill in, a bit for each."""
+        self._stale: set[int] = set()
+        """Lanes whose times from their targets' ancestors are of former weights."""
+        self._doubt: Array | None = None
+        """Edges (bool[E]) whose times may be others since weights changed; None: none are."""
         self._reached = np.zeros(len(metric.hierarchy.cells.begin), np.uint16)
         """Lanes that may have times in a cell; in no other cell have they any."""
 
@@ -56,40 +63,42 @@ class Lanes:
         self._tops[lane] = ascend(self.metric, seed_edge, seed_ms)
         self._merged = None
         self._fresh |= 1 << lane
+        self._stale.discard(lane)
 
     def drop(self, lane: int) -> None:
         """Take a lane's target away; its times stay until `settle` has something else to do."""
         del self._seeds[lane], self._tops[lane]
+        self._stale.discard(lane)
         self._merged = None
 
     def settle(self) -> None:
-        """Make all lanes right after `put`."""
+        """Make all lanes right after `put` and `follow`."""
+        h, up_ms = self.metric.hierarchy, self.metric.up_ms
+        for lane in self._stale:
+            before, self._tops[lane] = self._tops[lane], ascend(self.metric, *self._seeds[lane])
+            self._merged = None
+            if self._doubt is not None:
+                self._doubt[before[0]] = self._doubt[self._tops[lane][0]] = True
+        self._stale.clear()
+        if self._doubt is not None:
+            _sweep_doubtful(
+                h.up, up_ms, h.cells, *self._ancestors(), self.horizon_ms, self._doubt, self._reached, self.values
+            )
         if self._fresh:
-            h = self.metric.hierarchy
             _sweep(
-                h.up, self.metric.up_ms, h.cells, *self._ancestors(), self.horizon_ms, self._fresh, self._reached,
-                self.values,
-            )  # fmt: skip
-            self._fresh = 0
+                h.up, up_ms, h.cells, *self._ancestors(), self.horizon_ms, self._fresh, self._reached, self.values, 0
+            )
+        self._doubt, self._fresh = None, 0
 
     def follow(self, change: Change) -> None:
-        """Make all lanes right after the metric has adopted other weights."""
-        before, h = dict(self._tops), self.metric.hierarchy
-        for lane, (edge, _) in before.items():
-            if change.down is None or change.down[edge].any():
-                self._tops[lane] = ascend(self.metric, *self._seeds[lane])
-                self._merged = None
-        if self._fresh or change.up is None or np.count_nonzero(change.up) > len(h.parent) // FEW_SHARE:
-            self._fresh = ALL
-            self.settle()
-            return
-        doubt = change.up.copy()
-        for lane, (edge, _) in self._tops.items():
-            if self._tops[lane] is not before[lane]:
-                doubt[before[lane][0]] = doubt[edge] = True
-        _sweep_doubtful(
-            h.up, self.metric.up_ms, h.cells, *self._ancestors(), self.horizon_ms, doubt, self._reached, self.values
-        )
+        """The metric has adopted other weights: `settle` then brings the times up to them."""
+        self._stale |= {
+            lane for lane, (edge, _) in self._tops.items() if change.down is None or change.down[edge].any()
+        }
+        if change.up is None or np.count_nonzero(change.up) > len(change.up) // FEW_SHARE:
+            self._doubt, self._fresh = None, ALL
+        elif self._fresh != ALL:
+            self._doubt = change.up.copy() if self._doubt is None else self._doubt | change.up
 
     def _ancestors(self) -> tuple[Array, Array, Array]:
         """The lanes' ancestors by number: edge uint32[M + 1] (the last beyond all edges), lane, ms int32[M]."""
@@ -105,7 +114,7 @@ class Lanes:
 def ascend(metric: Metric, seed_edge: Array, seed_ms: Array) -> tuple[Array, Array]:
     """Times from the ancestors of a target: edge uint32[M] ascending, ms int32[M], over edges below them only."""
     h = metric.hierarchy
-    return _ascend(h.parent, h.down, metric.down_ms, seed_edge, seed_ms, metric.scratch)
+    return _ascend(h.parent, h.down.start, h.down.above, metric.down_ms, seed_edge, seed_ms, metric.scratch)
 
 
 class Probe:
@@ -119,14 +128,15 @@ class Probe:
         self._ms = np.empty(len(metric.hierarchy.parent), np.int32)
         self._mark = np.zeros(len(metric.hierarchy.parent), np.int64)
         self._round = 0
+        self._chain = np.empty(len(metric.hierarchy.parent), np.uint32)
 
     def at_end_ms(self, seed_edge: Array, seed_ms: Array, edges: Array, horizon_ms: int) -> Array:
         """int32[...] from the end of each of the edges (uint32[...], E = none) to the target, INF_MS = none."""
         h, self._round = self.metric.hierarchy, self._round + 2
         top_edge, top_ms = ascend(self.metric, seed_edge, seed_ms)
         flat = _probe(
-            h.parent, h.up, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
-            self._ms, self._mark, self._round,
+            h.parent, h.up.start, h.up.above, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
+            self._ms, self._mark, self._round, self._chain,
         )  # fmt: skip
         return flat.reshape(edges.shape)
 
@@ -140,10 +150,9 @@ def _aligned(rows: int) -> Array:
 
 @kernel
 def _ascend(
-    parent: Array, down: Shortcuts, down_ms: Array, seed_edge: Array, seed_ms: Array, scratch: Array
+    parent: Array, start: Array, above: Array, down_ms: Array, seed_edge: Array, seed_ms: Array, scratch: Array
 ) -> tuple[Array, Array]:
-    """See `ascend`; `scratch` int32[E] holds anything."""
-    start, above = down.start, down.above
+    """See `ascend`; `start` and `above` are of the shortcuts down, `scratch` int32[E] holds anything."""
     # the chains from the seeds up to the root, merged: the next is always the last of their heads, and chains meet soon
     heads = seed_edge.astype(np.int64)
     left, count = heads.size, 0
@@ -182,13 +191,12 @@ def _ascend(
 
 @kernel
 def _probe(
-    parent: Array, up: Shortcuts, up_ms: Array, top_edge: Array, top_ms: Array, edges: Array, horizon_ms: int,
-    ms: Array, mark: Array, round_: int,
+    parent: Array, start: Array, above: Array, up_ms: Array, top_edge: Array, top_ms: Array, edges: Array,
+    horizon_ms: int, ms: Array, mark: Array, round_: int, chain: Array,
 ) -> Array:  # fmt: skip
-    """See `Probe`; `mark` is `round_` where `ms` holds a start, `round_ + 1` where it is settled."""
-    start, above = up.start, up.above
+    """See `Probe`; `start` and `above` are of the shortcuts up, `mark` is `round_` where `ms` holds a start, and
+    `round_ + 1` where it is settled; `chain` uint32[E] holds anything."""
     out = np.full(edges.size, INF_MS, np.int32)
-    chain = np.empty(parent.size, np.uint32)
     for i in range(top_edge.size):
         ms[top_edge[i]] = top_ms[i]
         mark[top_edge[i]] = round_
@@ -216,14 +224,22 @@ def _probe(
 @kernel
 def _sweep(
     up: Shortcuts, up_ms: Array, cells: Cells, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int,
-    fresh: int, reached: Array, values: Array,
+    fresh: int, reached: Array, values: Array, begin: Number,
 ) -> None:  # fmt: skip
-    """All edges from the first to the last, but for the cells where no lane of `fresh` has or had a time."""
+    """All edges from `begin` to the last, but for the cells where no lane of `fresh` has or had a time."""
     least = np.empty(LANES, np.int32)
-    at, e = 0, np.int64(0)
+    at, e = 0, np.int64(begin)
+    while top_edge[at] < e:
+        at += 1
     for c in range(cells.begin.size):
-        begin, end = np.int64(cells.begin[c]), np.int64(cells.end[c])
-        at = _pass(up, up_ms, e, begin, top_edge, top_lane, top_ms, at, horizon_ms, values)
+        first, end = np.int64(cells.begin[c]), np.int64(cells.end[c])
+        if end <= e:
+            continue
+        if first < e:  # it is begun
+            at = _pass(up, up_ms, e, end, top_edge, top_lane, top_ms, at, horizon_ms, values)
+            e, reached[c] = end, reached[c] | fresh
+            continue
+        at = _pass(up, up_ms, e, first, top_edge, top_lane, top_ms, at, horizon_ms, values)
         e = end
         least[:] = INF_MS
         for i in range(cells.start[c], cells.start[c + 1]):
@@ -239,7 +255,7 @@ def _sweep(
         if ((now | reached[c]) & fresh) == 0:
             at = i
             continue
-        at = _pass(up, up_ms, begin, end, top_edge, top_lane, top_ms, at, horizon_ms, values)
+        at = _pass(up, up_ms, first, end, top_edge, top_lane, top_ms, at, horizon_ms, values)
         reached[c] = (reached[c] & ~fresh) | (now & fresh)
     _pass(up, up_ms, e, up.start.size - 1, top_edge, top_lane, top_ms, at, horizon_ms, values)
 
@@ -266,9 +282,10 @@ def _sweep_doubtful(
     up: Shortcuts, up_ms: Array, cells: Cells, top_edge: Array, top_lane: Array, top_ms: Array, horizon_ms: int,
     doubt: Array, reached: Array, values: Array,
 ) -> None:  # fmt: skip
-    """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed."""
+    """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed. Where these are
+    many, a sweep over all that is left takes less."""
     start, above = up.start, up.above
-    at, e, c = 0, -1, 0
+    at, e, c, left = 0, -1, 0, doubt.size // MANY_SHARE
     before = np.empty(LANES, np.int32)
     eights = doubt[: doubt.size & ~7].view(np.uint64)
     while True:
@@ -296,6 +313,10 @@ def _sweep_doubtful(
                 c += 1
             if c < cells.end.size and cells.begin[c] <= e:
                 reached[c] = ALL
+            left -= 1
+            if left < 0:
+                _sweep(up, up_ms, cells, top_edge, top_lane, top_ms, horizon_ms, ALL, reached, values, np.int64(e + 1))
+                break
             for j in range(up.under_start[e], up.under_start[e + 1]):
                 doubt[up.under[j]] = True
 

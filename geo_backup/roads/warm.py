@@ -59,6 +59,7 @@ def warm_hierarchy() -> None:
     Probe(metric).at_end_ms(edge, ms, np.zeros((1, 1), np.uint32), 60_000)
     metric.mend(np.zeros(0, np.uint32))
     lanes.follow(Change(np.zeros(network.edges, np.bool_), np.zeros(network.edges, np.bool_)))
+    lanes.settle()
     track = [(0, 0.001, 0.0, None, None, None), (1_000, 0.002, 0.0, None, None, None)]
     match_units(network, Tracks.of([track]), SnapRules())
 

@@ -247,6 +247,7 @@ def test_lanes_follow_closures_on_gothenburg(gothenburg: RoadNetwork) -> None:
     for size in (0, 1, 0, 1, 2, 40, 0, 4_000, 1, 0):
         closed = rng.choice(main, size, replace=False)
         lanes.follow(metric.adopt(metric.weights.with_closed(np.setdiff1d(closed, [t.edges[0] for t in targets]))))
+        lanes.settle()
         for lane in (0, 3, 15):
             alone = ArrivalField.build(metric.weights, targets[lane])
             np.testing.assert_array_equal(lanes.values[:-1, lane], alone.at_end_ms)
