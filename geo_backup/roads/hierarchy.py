@@ -23,7 +23,7 @@ from geo_backup.roads.weights import Weights
 FEW_SHARE = 400
 """Up to one turn in so many may change for shortcuts to be mended one by one; beyond, all are made anew."""
 
-CELL_EDGES = 2_048
+CELL_EDGES = 16_384
 """Most edges of a cell. Smaller ones fit closer about what a field reaches; larger ones have fewer bounds to see."""
 
 
@@ -45,13 +45,15 @@ class Cells(NamedTuple):
     """Parts of the network that touch the rest of it at few edges: each is an edge with all below it, in a row.
 
     `begin`, `end` uint32[C]: the numbers of a cell's edges, ascending; edges that separate larger parts are in none.
-    `start` uint32[C + 1] into `bound` uint32[B]: the ancestors outside to which shortcuts up lead from inside.
+    `start` uint32[C + 1] into `bound` uint32[B]: the ancestors outside to which shortcuts up lead from inside. `of`
+    int32[E]: the cell of each edge, -1 for those that are in none.
     """
 
     begin: Array
     end: Array
     start: Array
     bound: Array
+    of: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +218,7 @@ def _eliminate(start: Array, low: Array) -> tuple[Array, Array, Array]:
 
 
 @kernel
-def _cells(parent: Array, up: Shortcuts, most: int) -> tuple[Array, Array, Array, Array]:
+def _cells(parent: Array, up: Shortcuts, most: int) -> tuple[Array, Array, Array, Array, Array]:
     """See `Cells`: the largest parts of at most so many edges, which are in a row."""
     n = parent.size
     size, last = np.ones(n, np.int64), np.arange(n)
@@ -226,12 +228,14 @@ def _cells(parent: Array, up: Shortcuts, most: int) -> tuple[Array, Array, Array
             last[parent[v]] = max(last[parent[v]], last[v])
     begin, end, start = np.empty(n, np.uint32), np.empty(n, np.uint32), np.zeros(n + 1, np.uint32)
     bound, seen = np.empty(n, np.uint32), np.full(n, -1, np.int64)
+    of = np.full(n, -1, np.int32)
     cells, bounds, v = 0, 0, 0
     while v < n:
         if size[v] > most or last[v] - v + 1 != size[v]:
             v += 1
             continue
         begin[cells], end[cells] = v, last[v] + 1
+        of[v : last[v] + 1] = cells
         for j in range(up.start[v], up.start[last[v] + 1]):
             x = up.above[j]
             if x < v and seen[x] != v:
@@ -243,7 +247,7 @@ def _cells(parent: Array, up: Shortcuts, most: int) -> tuple[Array, Array, Array
         v = last[v] + 1
         cells += 1
         start[cells] = bounds
-    return begin[:cells].copy(), end[:cells].copy(), start[: cells + 1].copy(), bound[:bounds].copy()
+    return begin[:cells].copy(), end[:cells].copy(), start[: cells + 1].copy(), bound[:bounds].copy(), of
 
 
 @kernel

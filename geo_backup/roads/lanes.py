@@ -120,7 +120,8 @@ def ascend(metric: Metric, seed_edge: Array, seed_ms: Array) -> tuple[Array, Arr
 class Probe:
     """Times from a few edges only, without a field: what a new question about N units costs. One thread's own.
 
-    Each edge needs its ancestors and no others, many of which it shares with the edges before it.
+    Each edge needs its ancestors and no others, many of which it shares with the edges before it. In a cell that the
+    target is not within the horizon of, it needs only those of the cell.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -128,6 +129,7 @@ class Probe:
         self._ms = np.empty(len(metric.hierarchy.parent), np.int32)
         self._mark = np.zeros(len(metric.hierarchy.parent), np.int64)
         self._round = 0
+        self._seen = np.zeros(len(metric.hierarchy.cells.end), np.int64)
         self._chain = np.empty(len(metric.hierarchy.parent), np.uint32)
 
     def at_end_ms(self, seed_edge: Array, seed_ms: Array, edges: Array, horizon_ms: int) -> Array:
@@ -135,8 +137,8 @@ class Probe:
         h, self._round = self.metric.hierarchy, self._round + 2
         top_edge, top_ms = ascend(self.metric, seed_edge, seed_ms)
         flat = _probe(
-            h.parent, h.up.start, h.up.above, self.metric.up_ms, top_edge, top_ms, edges.ravel(), horizon_ms,
-            self._ms, self._mark, self._round, self._chain,
+            h.parent, h.up.start, h.up.above, self.metric.up_ms, h.cells, top_edge, top_ms, edges.ravel(),
+            horizon_ms, self._ms, self._mark, self._seen, self._round, self._chain,
         )  # fmt: skip
         return flat.reshape(edges.shape)
 
@@ -191,34 +193,66 @@ def _ascend(
 
 @kernel
 def _probe(
-    parent: Array, start: Array, above: Array, up_ms: Array, top_edge: Array, top_ms: Array, edges: Array,
-    horizon_ms: int, ms: Array, mark: Array, round_: int, chain: Array,
+    parent: Array, start: Array, above: Array, up_ms: Array, cells: Cells, top_edge: Array, top_ms: Array,
+    edges: Array, horizon_ms: int, ms: Array, mark: Array, seen: Array, round_: int, chain: Array,
 ) -> Array:  # fmt: skip
-    """See `Probe`; `start` and `above` are of the shortcuts up, `mark` is `round_` where `ms` holds a start, and
-    `round_ + 1` where it is settled; `chain` uint32[E] holds anything."""
+    """See `Probe`; `start` and `above` are of the shortcuts up. `mark` is `round_` where `ms` holds a start, and
+    `round_ + 1` where it is settled; `seen` int64[C] is `round_` where a cell is reached, and `round_ + 1` where it is
+    not; `chain` uint32[E] holds anything."""
     out = np.full(edges.size, INF_MS, np.int32)
     for i in range(top_edge.size):
         ms[top_edge[i]] = top_ms[i]
         mark[top_edge[i]] = round_
     for k in range(edges.size):
-        if edges[k] >= parent.size:
-            continue
-        length = 0
         v = np.int64(edges[k])
-        while v >= 0 and mark[v] != round_ + 1:
-            chain[length] = v
-            length += 1
-            v = parent[v]
-        for i in range(length - 1, -1, -1):
-            v = chain[i]
-            best = ms[v] if mark[v] == round_ else INF_MS
-            for j in range(start[v], start[v + 1]):
-                best = min(best, up_ms[j] + ms[above[j]])
-            ms[v] = best
-            mark[v] = round_ + 1
-        if ms[edges[k]] <= horizon_ms:
-            out[k] = ms[edges[k]]
+        if v >= parent.size:
+            continue
+        c = cells.of[v]
+        if c >= 0:
+            if seen[c] < round_:
+                begin = cells.begin[c]
+                _climb(parent[begin], parent, start, above, up_ms, ms, mark, round_, chain)
+                seen[c] = round_ + 1
+                for i in range(top_edge.size):
+                    if begin <= top_edge[i] < cells.end[c]:
+                        seen[c] = round_
+                for i in range(cells.start[c], cells.start[c + 1]):
+                    if ms[cells.bound[i]] <= horizon_ms:
+                        seen[c] = round_
+            if seen[c] == round_ + 1:
+                continue
+        _climb(v, parent, start, above, up_ms, ms, mark, round_, chain)
+        if ms[v] <= horizon_ms:
+            out[k] = ms[v]
     return out
+
+
+@kernel
+def _climb(
+    v: Number,
+    parent: Array,
+    start: Array,
+    above: Array,
+    up_ms: Array,
+    ms: Array,
+    mark: Array,
+    round_: int,
+    chain: Array,
+) -> None:
+    """Settle an edge (-1: none) and its ancestors."""
+    length = 0
+    v = np.int64(v)
+    while v >= 0 and mark[v] != round_ + 1:
+        chain[length] = v
+        length += 1
+        v = parent[v]
+    for i in range(length - 1, -1, -1):
+        v = chain[i]
+        best = ms[v] if mark[v] == round_ else INF_MS
+        for j in range(start[v], start[v + 1]):
+            best = min(best, up_ms[j] + ms[above[j]])
+        ms[v] = best
+        mark[v] = round_ + 1
 
 
 @kernel
@@ -285,7 +319,7 @@ def _sweep_doubtful(
     """All lanes of the edges in doubt (bool[E], used up), and of those below an edge that has changed. Where these are
     many, a sweep over all that is left takes less."""
     start, above = up.start, up.above
-    at, e, c, left = 0, -1, 0, doubt.size // MANY_SHARE
+    at, e, left = 0, -1, doubt.size // MANY_SHARE
     before = np.empty(LANES, np.int32)
     eights = doubt[: doubt.size & ~7].view(np.uint64)
     while True:
@@ -309,10 +343,8 @@ def _sweep_doubtful(
         for k in range(LANES):
             same &= before[k] == values[e, k]
         if not same:
-            while c < cells.end.size and cells.end[c] <= e:
-                c += 1
-            if c < cells.end.size and cells.begin[c] <= e:
-                reached[c] = ALL
+            if cells.of[e] >= 0:
+                reached[cells.of[e]] = ALL
             left -= 1
             if left < 0:
                 _sweep(up, up_ms, cells, top_edge, top_lane, top_ms, horizon_ms, ALL, reached, values, np.int64(e + 1))
