@@ -213,6 +213,66 @@ def test_a_standby_that_is_gone_is_not_waited_for_and_comes_back_in_step(tmp_pat
     same(tmp_path)
 
 
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_only_a_synchronous_pair_waits_for_the_standby(tmp_path: Path, synchronous: bool) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        a.log.synchronous = synchronous
+        take, go_on = b.log.take, asyncio.Event()
+
+        async def slow(pairs: list[tuple[int, Event]]) -> None:
+            await go_on.wait()
+            await take(pairs)
+
+        b.log.take = slow  # type: ignore[method-assign, assignment]
+        said = asyncio.create_task(a.log.append([fact(1)]))
+        await asyncio.sleep(0.1)
+        assert said.done() is not synchronous
+        go_on.set()
+        (seq,) = await said
+        await in_time(lambda: b.log.last_seq == seq, "the standby has it")
+
+    story(tell, tmp_path)
+    same(tmp_path)
+
+
+def test_a_standby_whose_disk_is_full_is_not_waited_for_and_comes_back_in_step(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        take_room(b.log)
+        seqs = [await a.log.append([ping("P1", n) for n in range(500)]) for _ in range(4)]
+        await in_time(lambda: "stands on this machine alone" in a.log.state.alone, "the standby left behind")
+        assert b.log.state.name == "full"
+        give_room(b.log)
+        await in_time(lambda: a.log.in_step, "the standby in step")
+        assert b.log.last_seq == seqs[-1][-1]
+
+    story(tell, tmp_path)
+    same(tmp_path)
+
+
+def test_a_leader_whose_disk_is_full_refuses_whoever_asks_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        take_room(a.log)
+        with pytest.raises(LogError, match="full"):
+            await b.log.append([ping("P1", n) for n in range(20_000)])
+        assert a.log.state.name == "full"
+        give_room(a.log)
+        assert await b.log.append([fact(99, "after")])
+        assert a.log.in_step
+
+    story(tell, tmp_path)
+    assert same(tmp_path)[-1][1].event_id == "after"
+
+
+def take_room(log: PairedLog) -> None:
+    """The disk of a log takes no more."""
+    pages = log._connection.execute("PRAGMA page_count").fetchone()[0]
+    log._connection.execute(f"PRAGMA max_page_count={pages}")
+
+
+def give_room(log: PairedLog) -> None:
+    log._connection.execute("PRAGMA max_page_count=1000000")
+
+
 def test_a_leader_that_was_led_past_writes_no_more(tmp_path: Path) -> None:
     async def tell(net: Net, a: Pair, b: Pair) -> None:
         await net.cut()

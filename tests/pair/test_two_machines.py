@@ -25,8 +25,10 @@ from geo_backup.feed import TOPICS
 from geo_backup.pair.begin import copy_from
 from geo_backup.pair.call import WebsocketCalls
 from geo_backup.people import Role, Roster, roster_beside
+from geo_backup.server.tls import Certificate
 from tests.asking import at, new_incident, new_unit
 from tests.running import CENTRE, Failed, Server, ServerInThread, events_in, eventually, free_port
+from tests.server.test_tls import write
 
 
 @contextmanager
@@ -190,6 +192,32 @@ def test_a_leader_that_is_paused_is_led_past_and_acknowledges_nothing_when_it_wa
 
 def _post(url: str, text: str) -> int:
     return httpx.post(url, json={"text": text}, trust_env=False, timeout=12).status_code
+
+
+def test_the_line_between_two_machines_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a certificate that both machines trust; where one does not, it follows nobody."""
+    files, stranger = write(tmp_path, "centre"), WebsocketCalls("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    a = ServerInThread(tmp_path / "a.sqlite", paired=True, certificate=Certificate(*files)).start()
+    with pytest.raises(LogError, match="certificate that is not trusted here"):
+        asyncio.run(copy_from(a.url, stranger, tmp_path / "b.sqlite", lambda done, total: None))
+    asyncio.run(copy_from(a.url, WebsocketCalls(""), tmp_path / "b.sqlite", lambda done, total: None))
+    b = ServerInThread(tmp_path / "b.sqlite", paired=True, certificate=Certificate(*files)).start()
+
+    def of_pair(server: ServerInThread, ask: str = "GET", where: str = "") -> Any:
+        body = None if ask == "GET" else {}
+        asked = httpx.request(ask, f"{server.url}/v1/pair{where}", json=body, verify=str(files[0]), timeout=20)
+        return asked.raise_for_status().json()
+
+    try:
+        eventually(lambda: of_pair(a)["in_step"], "in step")
+        of_pair(b, "POST", "/promote")
+        eventually(lambda: of_pair(b)["in_step"], "in step the other way round")
+        assert of_pair(a)["role"] == "following"
+    finally:
+        a.stop()
+        b.stop()
+    assert "Traceback" not in a.said() + b.said()
 
 
 def test_people_are_the_same_on_both_machines(tmp_path: Path) -> None:
