@@ -14,6 +14,7 @@ import pytest
 from tests.asking import NORTH, at, new_unit
 from tests.browser.chromium import built
 from tests.browser.conftest import browser as browser
+from tests.browser.conftest import launch as launch
 from tests.receivers.broker import Broker
 from tests.receivers.saying import lon_lat, rev, rpv
 from tests.receivers.talking import Client, event
