@@ -18,7 +18,7 @@ from geo_backup.cluster.address import Address
 from geo_backup.cluster.lead import BEAT_S, SILENT_S, Beat, Lead, Peer
 from geo_backup.cluster.log import ClusterLog, Mark, keep_mark, mark_of
 from geo_backup.cluster.people import SharedPeople
-from geo_backup.cluster.stream import Known, NotTakenError, Stream
+from geo_backup.cluster.stream import Known, NotTakenError, Stream, end_all
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError
 from geo_backup.eventlog.port import Limits
@@ -92,9 +92,7 @@ class Cluster:
 
     async def leave(self) -> None:
         """Say nothing more, and hang up; the log is the caller's to close."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
         if hasattr(self, "log"):
             await self.log.leave()
         await self.stream.close()
@@ -102,12 +100,16 @@ class Cluster:
     async def run(self, roster: Roster | None) -> None:
         """As long as the server runs: know the people that the others know. Leaves the cluster at its end."""
         self._roster = roster
+        sharing = []
+        if roster is not None:
+            sharing.append(asyncio.create_task(self._people.share(roster, lambda: self.log.leads)))
         try:
-            if roster is None:
+            if not sharing:
                 await asyncio.get_running_loop().create_future()
-            else:
-                await self._people.share(roster, lambda: self.log.leads)
+            await asyncio.wait(sharing)
+            sharing[0].result()
         finally:
+            await end_all(sharing)
             await self.leave()
 
     async def serve(self, line: Line) -> None:

@@ -23,7 +23,7 @@ import orjson
 
 from geo_backup.cluster import messages
 from geo_backup.cluster.lead import BEAT_S, Lead
-from geo_backup.cluster.stream import NotTakenError, Stream, Taken
+from geo_backup.cluster.stream import NotTakenError, Stream, Taken, end_all
 from geo_backup.custody import TermBegan
 from geo_backup.errors import BadValueError, LogError, LogFullError
 from geo_backup.eventlog.port import LogState
@@ -113,9 +113,7 @@ class ClusterLog(SqliteLog):
 
     async def leave(self) -> None:
         """Take and say nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
         for said in list(self._said.values()):
             self._fail(said, LogError("this node stops: whether it was recorded is not known"))
 

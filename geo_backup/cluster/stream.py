@@ -13,7 +13,7 @@ import hashlib
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -45,8 +45,20 @@ it had until then: so long nobody believes that messages are lost."""
 SILENT_S = 1.2
 """A consumer that says nothing for so long is dead."""
 AGAIN_S = 0.2
+END_AGAIN_S = 0.2
 READ_AHEAD_BYTES = 64 << 20
 NO_STREAM, NO_ROOM = 10_059, (10_005, 10_023, 10_047, 10_074)
+
+
+async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended. The client of NATS waits by `asyncio.wait_for`, which before Python 3.12
+    loses a cancellation that comes at the moment of an answer."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        ended, waiting = await asyncio.wait(waiting, timeout=END_AGAIN_S)
+        await asyncio.gather(*ended, return_exceptions=True)
 
 
 class NotTakenError(Exception):

@@ -22,6 +22,7 @@ from geo_backup.cluster.address import address_of
 from geo_backup.cluster.cluster import Cluster
 from geo_backup.cluster.log import ClusterLog
 from geo_backup.cluster.people import bring
+from geo_backup.cluster.stream import end_all
 from geo_backup.custody import TermBegan
 from geo_backup.errors import LogError, LogFullError
 from geo_backup.eventlog import open_log
@@ -99,6 +100,29 @@ def calls_to(cluster: Cluster) -> Calls:
 
     serving: list[asyncio.Task[None]] = []
     return call
+
+
+def test_what_loses_a_cancellation_ends_all_the_same() -> None:
+    async def story() -> None:
+        lost = 0
+
+        async def loses() -> None:
+            nonlocal lost
+            while lost < 3:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    lost += 1  # as `asyncio.wait_for` does before Python 3.12 where an answer comes at that moment
+            await asyncio.sleep(60)
+
+        task = asyncio.create_task(loses())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await end_all([task])
+        assert task.cancelled()
+        assert lost == 3
+
+    asyncio.run(story())
 
 
 class NobodyLeads(Cluster):
