@@ -59,12 +59,11 @@ class Starts(NamedTuple):
     def of(cls, weights: Weights, points: RoadPoints, advance_m: Array | None = None) -> Starts:
         """`advance_m` float32[N] moves each unit on along its edge, at most to its end."""
         advance = np.zeros(len(points), np.float32) if advance_m is None else np.asarray(advance_m, np.float32)
-        columns = max(1, int((points.edge >= 0).any(axis=0).sum()))
         length_m = weights.network.graph.length_m
         return cls(
             *search.stand(
                 points.edge, points.fraction, points.turn_round, points.lead_ms, advance, length_m,
-                weights.edge_ms, weights.profile.u_turn_ms, columns,
+                weights.edge_ms, weights.profile.u_turn_ms,
             )
         )  # fmt: skip
 

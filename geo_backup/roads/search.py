@@ -127,11 +127,16 @@ def stand(
     length_m: Array,
     edge_ms: Array,
     u_turn_ms: int,
-    columns: int,
 ) -> tuple[Array, Array, Array, Array]:
-    """Candidates of N units ([N, 4], `leg_ms` to the road) as columns [C, N] under some weights: edge uint32, E = none;
-    fraction int32 moved on by `advance_m`, ms int32 before the unit drives on the edge, and until it is at its end."""
-    units = edge.shape[0]
+    """Candidates of N units ([N, 4], `leg_ms` to the road) as columns [C, N] under some weights, as many as any unit
+    has: edge uint32, E = none; fraction int32 moved on by `advance_m`, ms int32 before the unit drives on the edge, and
+    until it is at its end."""
+    units, columns = edge.shape[0], 1
+    for c in range(1, edge.shape[1]):
+        for n in range(units):
+            if edge[n, c] >= 0:
+                columns = c + 1
+                break
     at_edge = np.full((columns, units), edge_ms.size, np.uint32)
     at = np.zeros((columns, units), np.int32)
     lead_ms = np.zeros((columns, units), np.int32)
