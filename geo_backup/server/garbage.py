@@ -15,7 +15,7 @@ YOUNG, OLDER, NEVER = 10_000, 10, 1 << 30
 """As `gc.set_threshold` has them: objects made, looks at those, and looks at all of these."""
 LOOK_S = 5.0
 ENDED = 500
-EVERY_S = 600.0
+LEAST_S, EVERY_S = 20.0, 600.0
 
 
 def leave_old_alone() -> Callable[[], None]:
@@ -26,12 +26,13 @@ def leave_old_alone() -> Callable[[], None]:
 
 
 async def collect(ended: Callable[[], int]) -> None:
-    """Look through all objects when so many more connections have ended, or so much time has passed; for ever."""
+    """Look through all objects when so many more connections have ended, though not at every such moment where they are
+    short and many, or when so much time has passed; for ever."""
     go_back, loop = leave_old_alone(), asyncio.get_running_loop()
     try:
         while True:
-            before, due_s = ended(), loop.time() + EVERY_S
-            while ended() - before < ENDED and loop.time() < due_s:
+            before, began_s = ended(), loop.time()
+            while loop.time() < began_s + (EVERY_S if ended() - before < ENDED else LEAST_S):
                 await asyncio.sleep(LOOK_S)
             gc.collect()
     finally:
