@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.asking import NORTH, at, new_unit
-from tests.browser.chromium import built
-from tests.browser.conftest import browser as browser
-from tests.browser.conftest import launch as launch
+from tests.browser.chromium import LEAN, built, executable
 from tests.receivers.broker import Broker
 from tests.receivers.saying import lon_lat, rev, rpv
 from tests.receivers.talking import Client, event
@@ -22,6 +21,15 @@ from tests.running import ServerInThread, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 HERE = {"longitude": NORTH[0], "latitude": NORTH[1], "accuracy": 5}
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """For this test alone: Playwright keeps an event loop in the thread where other tests run theirs."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable(), args=[*LEAN])
+        yield chromium
+        chromium.close()
 
 
 def traccar(http: httpx.Client, unit_id: str, **more: str) -> None:
