@@ -175,7 +175,8 @@ async def _until_left(socket: WebSocket, company: Company | None) -> None:
 
 async def _hello(socket: WebSocket) -> Hello | None:
     try:
-        text = await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN_S)
+        async with asyncio.timeout(HELLO_WITHIN_S):
+            text = await socket.receive_text()
         hello = Hello.model_validate(parse(text))
         unknown = [name for name in hello.topics if name not in TOPICS]
         if not unknown:

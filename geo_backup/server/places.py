@@ -62,7 +62,8 @@ async def words_for(places: Gazetteer, lon: float, lat: float) -> str:
     """What a place is called, as it goes on record; empty where nothing near has a name, or it takes too long: nobody
     waits for a name."""
     try:
-        named = await asyncio.wait_for(asyncio.to_thread(places.name, lon, lat), NAMED_WITHIN_S)
+        async with asyncio.timeout(NAMED_WITHIN_S):
+            named = await asyncio.to_thread(places.name, lon, lat)
     except TimeoutError:
         return ""
     except Exception:
