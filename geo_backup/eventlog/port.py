@@ -91,6 +91,10 @@ class EventLog(Protocol):
         """Keep `data` as the state after event `seq`; blocks until it is on the disk. Older ones may go."""
         ...
 
+    async def retire(self) -> None:
+        """The server is about to end: lines to other machines close next, and what these would not have is refused."""
+        ...
+
     def close(self) -> None:
         """Finish what was begun, then refuse everything; blocks. May be called twice."""
         ...

@@ -335,6 +335,9 @@ class SqliteLog:
                     return seq, data
         return None
 
+    async def retire(self) -> None:
+        """Nobody else has a part in this log."""
+
     def close(self) -> None:
         """Commit what waits, wake the followers to their end, and let go of the file."""
         with self._guard:

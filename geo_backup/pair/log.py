@@ -33,6 +33,8 @@ PATIENCE_S = 1.0
 hang on it."""
 
 
+RETIRE_WITHIN_S = 2.0
+"""What is on its way at the end of a server has so long."""
 SURE_WITHIN_S = 3.0
 """A process that was held up for a while asks its witness again, and is answered within this."""
 UNSURE = "neither the standby nor the witness answers, so the other machine may lead by now"
@@ -75,6 +77,7 @@ class PairedLog(SqliteLog):
         self._missed = ""
         self._news = asyncio.Event()
         self._turn = asyncio.Event()
+        self._retired = False
         self._writing = 0
         """Appends of this machine that are under way."""
 
@@ -163,6 +166,8 @@ class PairedLog(SqliteLog):
 
     async def write(self, events: Sequence[Event], *, urgent: bool = False) -> list[int]:
         """Record events as the one who leads, and wait for the standby to have them."""
+        if self._retired:
+            raise LogError("this machine stops: say it to the other one, once that leads")
         await self._sure()
         self._writing += 1
         try:
@@ -173,6 +178,14 @@ class PairedLog(SqliteLog):
             self._writing -= 1
             self._ring()
         return seqs
+
+    async def retire(self) -> None:
+        """Acknowledge nothing more that the standby, whose line closes next, would not have."""
+        self._retired = self._in_step
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETIRE_WITHIN_S):
+                while self._writing:
+                    await asyncio.sleep(0.01)
 
     async def _sure(self) -> None:
         """Nobody else leads: known at once, or within `SURE_WITHIN_S`. Raises LogError where it is not."""

@@ -48,6 +48,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """One whose log knows of the end before the first connection is closed."""
+
+    def __init__(self, config: uvicorn.Config, node: Node) -> None:
+        super().__init__(config)
+        self._node = node
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._node.log.retire()
+        await super().shutdown(sockets)
+
+
 async def serve(
     node: Node,
     app: ASGIApp,
@@ -75,7 +87,7 @@ async def serve(
         proxy_headers=False,  # it would believe whoever is on this machine; see `proxy`
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, node)
     collecting = partial(garbage.collect, lambda: door.ended)
     watches = (door.watch, collecting, *(() if certificate is None else (certificate.watch,)))
     tasks = [asyncio.create_task(task()) for task in (*watches, *beside)]

@@ -213,6 +213,21 @@ def test_a_standby_that_is_gone_is_not_waited_for_and_comes_back_in_step(tmp_pat
     same(tmp_path)
 
 
+def test_a_leader_that_is_about_to_stop_records_nothing_that_the_standby_would_not_have(tmp_path: Path) -> None:
+    async def tell(net: Net, a: Pair, b: Pair) -> None:
+        last = asyncio.create_task(a.log.append([fact(1)]))
+        await asyncio.sleep(0)
+        await a.log.retire()
+        assert last.done()
+        await net.cut()
+        for urgent in (False, True):
+            with pytest.raises(LogError, match="this machine stops"):
+                await a.log.append([fact(2)], urgent=urgent)
+
+    story(tell, tmp_path)
+    same(tmp_path)
+
+
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_only_a_synchronous_pair_waits_for_the_standby(tmp_path: Path, synchronous: bool) -> None:
     async def tell(net: Net, a: Pair, b: Pair) -> None:
