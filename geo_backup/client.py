@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 import websockets
@@ -24,6 +23,7 @@ from websockets.asyncio.client import connect
 
 from geo_backup.errors import GeoBackupError
 from geo_backup.feed import TOPICS
+from geo_backup.outbound import server_in
 
 SILENCE_S = 12.0
 """The server sends a heartbeat every second: after this long without a word the link is lost."""
@@ -92,8 +92,8 @@ class Client:
     """One server, by its URL. Use it as an async context manager."""
 
     def __init__(self, url: str, *, token: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        parts = server_in(url)
+        if parts is None:
             raise GeoBackupError(f"{url!r} is no server address; it looks like http://127.0.0.1:8000")
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 import certifi
 import httpx
@@ -173,6 +174,16 @@ def is_public(address: Address) -> bool:
 async def _resolve(host: str, port: int) -> list[str]:
     rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(row[4][0]) for row in rows))
+
+
+def server_in(url: str) -> SplitResult | None:
+    """The parts of a server's address, by http or https; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which says what is wrong with it when it is asked for
+    except ValueError:
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def _port(url: httpx.URL) -> int:

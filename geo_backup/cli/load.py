@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from geo_backup.cli import words
-from geo_backup.cli.terminal import JsonOption, app, progress_bar, show
+from geo_backup.cli.terminal import JsonOption, app, finite, progress_bar, show
 from geo_backup.errors import BadValueError
 
 
@@ -23,7 +23,9 @@ def load(
     map_folder: Annotated[
         Path | None, typer.Option("--map", help="Instead: start a server on this map, with a log of its own.")
     ] = None,
-    pings_per_s: Annotated[float, typer.Option(min=0.1, max=100_000, help="Positions a second, of all units.")] = 1_000,
+    pings_per_s: Annotated[
+        float, typer.Option(min=0.1, max=100_000, callback=finite, help="Positions a second, of all units.")
+    ] = 1_000,
     units: Annotated[int, typer.Option(min=1, max=100_000, help="Simulated units; they report in turn.")] = 1_000,
     incidents: Annotated[int, typer.Option(min=0, max=5_000, help="Open incidents, each with its ranking.")] = 20,
     viewers: Annotated[int, typer.Option(min=1, max=900, help="Desks that follow the map.")] = 50,
@@ -31,7 +33,7 @@ def load(
     storm: Annotated[
         bool, typer.Option("--storm", help="Half-way all viewers lose their line, and come back at once.")
     ] = False,
-    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long it counts.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, callback=finite, help="How long it counts.")] = 20.0,
     batch: Annotated[int, typer.Option(min=1, max=1_000, help="Positions in one request.")] = 50,
     broker: Annotated[
         str | None,

@@ -72,15 +72,21 @@ def follow(
     fetch_kernels()
     write_log_as(log_format)
     from geo_backup.eventlog import file_of
-    from geo_backup.pair.begin import set_apart
+    from geo_backup.pair.begin import rename, set_apart
     from geo_backup.pair.call import checked
     from geo_backup.pair.file import Memory
     from geo_backup.settings import Settings
 
     leader, path = checked(leader), file_of(log)
     if apart and path.exists():
-        say.print(words.set_apart(set_apart(path)))
-    if not path.exists():
+        aside = set_apart(path)
+        try:
+            _copy(leader, path)
+        except BaseException:  # nobody is there, say: it is as it was
+            rename(aside, path)
+            raise
+        say.print(words.set_apart(aside))
+    elif not path.exists():
         _copy(leader, path)
     elif not Memory.of(path).other_url:
         Memory.of(path).keep(other_url=leader)

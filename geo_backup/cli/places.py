@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from geo_backup.cli import words
-from geo_backup.cli.terminal import JsonOption, app, contents, demo_map, say, show
+from geo_backup.cli.terminal import JsonOption, app, contents, demo_map, finite, say, show
 from geo_backup.errors import BadValueError
 from geo_backup.formats.own_places import read_own_places
 from geo_backup.places import MOST_FOUND, Gazetteer, own
@@ -46,8 +46,8 @@ def find_places(
 
 @places_app.command("name")
 def name_place(
-    lon: Annotated[float, typer.Argument(min=-180, max=180, help="Longitude in degrees.")],
-    lat: Annotated[float, typer.Argument(min=-90, max=90, help="Latitude in degrees.")],
+    lon: Annotated[float, typer.Argument(min=-180, max=180, callback=finite, help="Longitude in degrees.")],
+    lat: Annotated[float, typer.Argument(min=-90, max=90, callback=finite, help="Latitude in degrees.")],
     folder: FolderOption = None,
 ) -> None:
     """What a place is called.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from importlib import resources
 from pathlib import Path
@@ -50,6 +51,15 @@ ProxyOption = Annotated[
 UrlOption = Annotated[
     str, typer.Option("--url", help="Where the other machine of a pair finds this one (pair/README.md).")
 ]
+
+
+def finite(value: float) -> float:
+    """A number of the command line. `nan` is within every range."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that counts")
+    return value
+
+
 AsynchronousOption = Annotated[
     bool, typer.Option("--asynchronous", help="Acknowledge what is written before the standby has it.")
 ]

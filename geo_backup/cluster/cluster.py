@@ -245,7 +245,7 @@ class Cluster:
         heard: set[str] = set()
         await self.stream.hear("beat", lambda said: heard.add(str(said["node"])))
         await asyncio.sleep(3 * BEAT_S)
-        if heard:
+        if heard and await self.stream.known() is None:  # else one of them has just begun it
             raise LogError(
                 f"{self.address} has no stream, and nodes are there ({', '.join(sorted(heard))}): it was lost. Begin "
                 "no other log; see `geo_backup/cluster/README.md`, When the servers lost something"

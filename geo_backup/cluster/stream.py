@@ -217,7 +217,9 @@ class Stream:
                 self._subject("log"), data, timeout=TAKEN_WITHIN_S, headers={"Nats-Msg-Id": message_id}
             )
         except nats.errors.NoRespondersError:
-            raise NotTakenError("the stream has no leader: most of its servers are gone") from None
+            raise NotTakenError(
+                "its servers choose one that leads (up to nine seconds), or most of them are gone"
+            ) from None
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise NotTakenError(f"the servers do not answer ({type(error).__name__})") from None
         return _place(answer.data)

@@ -178,7 +178,7 @@ def hold(path: Path) -> IO[bytes]:
     except OSError as error:
         file.close()
         raise LogHeldError(
-            f"{path} is being written by another process: stop that one, or name another file with --log"
+            f"{path} is being written by another process: stop that one, or name another file"
         ) from error
     return file
 

@@ -108,11 +108,16 @@ def set_apart(log: Path) -> Path:
     """Put a log aside whose last events the other machine never had; where it lies now. Its key stays."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = log.with_name(f"{log.stem}.apart-{stamp}{log.suffix}")
+    rename(log, aside)
+    return aside
+
+
+def rename(log: Path, other: Path) -> None:
+    """Give a log another name, and what lies beside it."""
     for suffix in ("", ".end", "-wal", "-shm"):
         beside = log.with_name(log.name + suffix)
         if beside.exists():
-            beside.rename(aside.with_name(aside.name + suffix))
-    return aside
+            beside.rename(other.with_name(other.name + suffix))
 
 
 def _made(path: Path) -> IO[bytes]:

@@ -11,6 +11,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from geo_backup.errors import BadValueError, LogError
+from geo_backup.outbound import server_in
 from geo_backup.pair.line import Frames, LineLostError, Message, frames
 
 PATH = "/v1/pair/line"
@@ -21,8 +22,8 @@ CLOSE_WITHIN_S = 0.2
 
 def checked(url: str) -> str:
     """A server's address without a path. Raises BadValueError for what is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
+    parts = server_in(url)
+    if parts is None or "@" in parts.netloc:
         raise BadValueError("URL", "url", f"{url!r} is no server address; it looks like https://cad-1.example.org:8000")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -122,6 +122,13 @@ def test_what_cannot_be_measured_is_said(command: Command, args: tuple[str, ...]
     assert words in " ".join(err.split())
 
 
+@pytest.mark.parametrize("option", ["--seconds", "--pings-per-s"])
+def test_what_is_no_number_is_within_no_range(command: Command, option: str) -> None:
+    code, _, err = command("load", "http://127.0.0.1:9", option, "nan")
+    assert code == 2
+    assert "nan is no number that counts" in err
+
+
 def test_units_drive_on_without_a_leap() -> None:
     around = np.array([[11.97, 57.70], [11.971, 57.70], [11.971, 57.701], [11.97, 57.701]])
     ground, which = Ground([around], 100), np.arange(100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -20,14 +21,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from geo_backup.errors import LogError
+from geo_backup.eventlog import open_log
 from geo_backup.eventlog.proof import prove
+from geo_backup.events import IncidentNoted
 from geo_backup.feed import TOPICS
 from geo_backup.pair.begin import copy_from
 from geo_backup.pair.call import WebsocketCalls
 from geo_backup.people import Role, Roster, roster_beside
 from geo_backup.server.tls import Certificate
 from tests.asking import at, new_incident, new_unit
-from tests.running import CENTRE, Failed, Server, ServerInThread, events_in, eventually, free_port
+from tests.running import CENTRE, GOTHENBURG, Failed, Server, ServerInThread, events_in, eventually, free_port
 from tests.server.test_tls import write
 
 
@@ -194,6 +197,18 @@ def _post(url: str, text: str) -> int:
     return httpx.post(url, json={"text": text}, trust_env=False, timeout=12).status_code
 
 
+def test_a_log_is_set_apart_only_where_there_is_another_to_copy(tmp_path: Path, command: Any) -> None:
+    with contextlib.closing(open_log(tmp_path / "b.sqlite")):
+        pass
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    code, _, err = command(
+        "follow", f"http://127.0.0.1:{free_port()}", "--map", GOTHENBURG, "--log", tmp_path / "b.sqlite", "--apart"
+    )
+    assert code != 0
+    assert "does not answer" in err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_the_line_between_two_machines_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a certificate that both machines trust; where one does not, it follows nobody."""
     files, stranger = write(tmp_path, "centre"), WebsocketCalls("")
@@ -218,6 +233,29 @@ def test_the_line_between_two_machines_is_sealed(tmp_path: Path, monkeypatch: py
         a.stop()
         b.stop()
     assert "Traceback" not in a.said() + b.said()
+
+
+def test_a_leader_that_is_told_to_stop_acknowledges_nothing_that_the_standby_does_not_have(tmp_path: Path) -> None:
+    a = ServerInThread(tmp_path / "a.sqlite", paired=True).start()
+    with httpx.Client(base_url=a.url, trust_env=False) as http:
+        incident_id = new_incident(http)
+    asyncio.run(copy_from(a.url, WebsocketCalls(""), tmp_path / "b.sqlite", lambda done, total: None))
+    b = ServerInThread(tmp_path / "b.sqlite", paired=True).start()
+    try:
+        eventually(lambda: stands(a)["in_step"], "in step")
+        writers = [Writers([a.url], incident_id) for _ in range(4)]
+        for writer in writers:
+            writer.start()
+        eventually(lambda: all(len(writer.acknowledged) > 5 for writer in writers), "writing")
+        a.stop()
+        for writer in writers:
+            writer.over.set()
+            writer.join(20)
+    finally:
+        a.stop()
+        b.stop()
+    notes = {event.text for event in events_in(tmp_path / "b.sqlite") if isinstance(event, IncidentNoted)}
+    assert {text for writer in writers for _, text in writer.acknowledged} <= notes
 
 
 def test_people_are_the_same_on_both_machines(tmp_path: Path) -> None:
