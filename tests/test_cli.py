@@ -71,6 +71,8 @@ def test_help_names_every_command() -> None:
         (["serve", *MAP, "--port", "0", "--log", "/nowhere/log.sqlite"], "/nowhere"),
         (["serve", *MAP, "--port", "0", "--log", "tape://reel"], "tape:// is no log that is known here"),
         (["verify", "tape://reel", *MAP], "name a file, or one of sqlite://"),
+        (["audit", "verify", "nats://127.0.0.1/area"], "serve --copy"),
+        (["log", "repair", "nats://127.0.0.1/area"], "serve --copy"),
         (["map", "info", "nowhere"], "nowhere"),
         (["map", "build", "nowhere.osm.pbf", "--out", "x"], "nowhere.osm.pbf"),
         (["etas", *MAP, "--target", "here", "x.csv"], "LON,LAT"),

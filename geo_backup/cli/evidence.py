@@ -23,8 +23,16 @@ from geo_backup.wording import so_many
 if TYPE_CHECKING:
     from geo_backup.eventlog.retention import Purge, Terms
 
-LogArgument = Annotated[Path, typer.Argument(help="Event log.")]
-LogOption = Annotated[Path, typer.Option("--log", help="Event log.")]
+
+def path(log: str) -> Path:
+    """The file of a log; --help shows this name."""
+    from geo_backup.eventlog import file_of
+
+    return file_of(log)
+
+
+LogArgument = Annotated[Path, typer.Argument(help="Event log.", parser=path)]
+LogOption = Annotated[Path, typer.Option("--log", help="Event log.", parser=path)]
 KeyOption = Annotated[
     Path | None, typer.Option("--key", envvar="GEO_BACKUP_LOG_KEY", help="Key file; LOG.key when none is named.")
 ]

@@ -576,8 +576,9 @@ def load(figures: Mapping[str, Any]) -> Table:
     rows["server: share of a core"] = "not told" if cpu is None else f"{cpu:.2f}"
     rows["server: memory, MB"] = "not told" if memory is None else f"{memory[0]:,} to {memory[1]:,}"
     rows["frames a second: all, a viewer"] = f"{server['frames_per_s'] or 0:,}, {figures['frames_per_s_and_viewer']}"
-    rows["kB/s a viewer: on the line, unpacked"] = (
-        f"{figures['wire_kB_per_s_and_viewer']}, {figures['text_kB_per_s_and_viewer']}"
+    per_viewer = (figures[f"{what}_kB_per_s_and_viewer"] for what in ("wire", "text"))
+    rows["kB/s a viewer: on the line, unpacked"] = ", ".join(
+        "not told" if one is None else f"{one}" for one in per_viewer
     )
     if "wire_kB_per_s_and_slow_viewer" in figures:
         rows["kB/s a slow viewer"] = f"{figures['wire_kB_per_s_and_slow_viewer']}"

@@ -239,7 +239,8 @@ class _Walk:
         if end is not None and end.seal.epoch == proof.epoch and end.seal.state == "closed" and end.seal.seq < last:
             proof.say_wrong(f"{tail} were put in after the log was closed at event {end.seal.seq:,}")
         else:
-            proof.noted.append(f"{tail} are not sealed yet: the server runs, or the next start seals them")
+            are = "is" if tail.size == 1 else "are"
+            proof.noted.append(f"{tail} {are} not sealed yet: the server runs, or the next start does it")
 
     def _snapshots(self) -> None:
         for seq, data in self.connection.execute("SELECT seq, data FROM snapshots ORDER BY seq"):
