@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
@@ -16,11 +17,14 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from geo_backup import cli
+from geo_backup.server import garbage
 from tests.rounds import register
 from tests.running import Command, Done, Failed, Server, ServerInThread
 from tests.told import Told
 
 register()
+# a process of tests has many maps that nobody needs any more, and each has many files open
+garbage.YOUNG, garbage.OLDER, garbage.NEVER = gc.get_threshold()
 COMPILE = "from geo_backup.roads import warm; warm.warm_{}()"
 
 

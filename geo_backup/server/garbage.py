@@ -18,11 +18,22 @@ ENDED = 500
 LEAST_S, EVERY_S = 20.0, 600.0
 
 
+_before: list[tuple[int, int, int]] = []
+"""How it was before each of the servers of this process."""
+
+
 def leave_old_alone() -> Callable[[], None]:
-    """Look through young objects only; what is called to go back to how it was."""
-    before = gc.get_threshold()
+    """Look through young objects only. What is called to end that: with the last of several, it is as it was."""
+    _before.append(gc.get_threshold())
     gc.set_threshold(YOUNG, OLDER, NEVER)
-    return lambda: gc.set_threshold(*before)
+
+    def go_back() -> None:
+        _before.pop()
+        if not _before:
+            gc.set_threshold(*first)
+
+    first = _before[0]
+    return go_back
 
 
 async def collect(ended: Callable[[], int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import socket
@@ -40,6 +41,9 @@ class Broker:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
             config.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nlog_type none\n{self.more}\n")
             config.flush()
+            # the client of the tests waits by select(), which takes no descriptor beyond 1,023, and calls for ever
+            # then: maps of tests that are over are open until somebody looks for them
+            gc.collect()
             self.process = subprocess.Popen([program, "-c", config.name])
             eventually(self._answers, "the broker")
             assert self.process.poll() is None, "another program answers there"
@@ -59,4 +63,6 @@ class Broker:
         payload = json.dumps(document) if document is not None else b""
         assert self.process is not None
         assert self.process.poll() is None, "the broker is gone, and would be called for ever"
+        with socket.socket() as next_one:
+            assert next_one.fileno() < 1_000, "select() takes no such descriptor: the broker would be called for ever"
         publish.single(topic, payload, 1, retain, "127.0.0.1", self.port)
