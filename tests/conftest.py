@@ -23,8 +23,8 @@ from tests.running import Command, Done, Failed, Server, ServerInThread
 from tests.told import Told
 
 register()
-# a process of tests has many maps that nobody needs any more, and each has many files open
-garbage.YOUNG, garbage.OLDER, garbage.NEVER = gc.get_threshold()
+# a process of tests has many servers, and many maps that nobody needs any more, each with many files open
+garbage.THRESHOLDS = gc.get_threshold()
 COMPILE = "from geo_backup.roads import warm; warm.warm_{}()"
 
 

@@ -1,4 +1,4 @@
-"""The command that measures what a server bears."""
+"""The command that measures what a server bears, and how it shows what it found."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from geo_backup.cli import words
 from geo_backup.cli.terminal import JsonOption, app, finite, progress_bar, show
 from geo_backup.errors import BadValueError
+from geo_backup.wording import so_many
+
+BUSY = 0.9
+BEHIND_MS = 250.0
+"""What drives a load keeps up with up to here: a share of a core, and how late it is."""
 
 
 @app.command()
@@ -79,4 +87,61 @@ def load(
     if as_json:
         print(json.dumps(figures))
     else:
-        show(words.load(figures), *words.load_in_doubt(figures))
+        show(as_table(figures), *in_doubt(figures))
+
+
+def _ms(found: Mapping[str, float | None]) -> str:
+    return "  ".join(f"{name} {'-' if value is None else f'{value:,g}'}" for name, value in found.items())
+
+
+def as_table(figures: Mapping[str, Any]) -> Table:
+    """What a server did under a load, in the order in which one asks."""
+    asked, pings, server = figures["asked"], figures["pings"], figures["server"]
+    lost = pings["sent"] - pings["accepted"] + pings["unsent"]
+    memory, cpu = server["memory_MB"], server["cpu_share_of_one_core"]
+    table = Table("figure", "value", title=(
+        f"{asked['pings_per_s']:,g} pings/s of {so_many(asked['units'], 'unit')}, "
+        f"{so_many(asked['incidents'], 'incident')}, {so_many(asked['viewers'], 'viewer')}, {asked['seconds']:g} s"
+    ), show_header=False)  # fmt: skip
+    rows: dict[str, str] = {"ping to frame, ms": _ms(figures["latency_ms"])}
+    if "floor" in figures:
+        floor = figures["floor"]
+        rows["the same by the bare broker, ms"] = _ms(floor["latency_ms"])
+        rows["messages that the broker lost"] = f"{floor['messages_lost']:,}"
+    rows["ping to answer, ms"] = _ms(figures["post_ms"])
+    rows["pings sent, lost"] = f"{pings['sent']:,}, {lost:,}"
+    rows["pings that changed nothing"] = f"{pings['ignored']:,}"
+    rows.update({f"  {why}": f"{count:,}" for why, count in figures["why_not"].items()})
+    rows["last places missing on viewers"] = f"{figures['last_values_missing']:,}"
+    late_ms = server["loop_late_at_most_ms"]
+    rows["server: its loop late by at most, ms"] = "not told" if late_ms is None else f"{late_ms:,g}"
+    rows["server: share of a core"] = "not told" if cpu is None else f"{cpu:.2f}"
+    rows["server: memory, MB"] = "not told" if memory is None else f"{memory[0]:,} to {memory[1]:,}"
+    rows["frames a second: all, a viewer"] = f"{server['frames_per_s'] or 0:,}, {figures['frames_per_s_and_viewer']}"
+    per_viewer = (figures[f"{what}_kB_per_s_and_viewer"] for what in ("wire", "text"))
+    rows["kB/s a viewer: on the line, unpacked"] = ", ".join(
+        "not told" if one is None else f"{one}" for one in per_viewer
+    )
+    if "wire_kB_per_s_and_slow_viewer" in figures:
+        rows["kB/s a slow viewer"] = f"{figures['wire_kB_per_s_and_slow_viewer']}"
+    if "storm" in figures:
+        storm = figures["storm"]
+        rows["lines cut: first word again after, ms"] = f"{_ms(storm['back_ms'])}; not back: {storm['not_back']:,}"
+    ours = figures["load_cpu_share_of_one_core"]
+    rows["this load's own shares of a core"] = f"sender {ours['sender']:.2f}, viewers {ours['viewers']:.2f}"
+    rows["sender late by at most, ms"] = f"{figures['behind_ms']:,g}"
+    average = figures["machine"]["load_average"]
+    rows["load average here"] = "not told" if average is None else " ".join(f"{one:g}" for one in average)
+    for name, value in rows.items():
+        table.add_row(escape(name), escape(value))
+    return table
+
+
+def in_doubt(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps the figures from being the server's own."""
+    busy = [name for name, share in figures["load_cpu_share_of_one_core"].items() if share > BUSY]
+    if busy or figures["behind_ms"] > BEHIND_MS:
+        yield (
+            f"The load itself was late ({', '.join(busy) or 'the sender'}): the figures are worse than the server's. "
+            "Run it on another machine, or ask for less."
+        )

@@ -51,15 +51,6 @@ ProxyOption = Annotated[
 UrlOption = Annotated[
     str, typer.Option("--url", help="Where the other machine of a pair finds this one (pair/README.md).")
 ]
-
-
-def finite(value: float) -> float:
-    """A number of the command line. `nan` is within every range."""
-    if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number that counts")
-    return value
-
-
 AsynchronousOption = Annotated[
     bool, typer.Option("--asynchronous", help="Acknowledge what is written before the standby has it.")
 ]
@@ -70,6 +61,13 @@ LogFormatOption = Annotated[
     str, typer.Option(help="How the server writes of itself: text, or json, with a line for each request.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+def finite(value: float) -> float:
+    """A number of the command line. `nan` is within every range."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that counts")
+    return value
 
 
 def demo_map() -> Path:

@@ -100,16 +100,13 @@ class Cluster:
     async def run(self, roster: Roster | None) -> None:
         """As long as the server runs: know the people that the others know. Leaves the cluster at its end."""
         self._roster = roster
-        sharing = []
-        if roster is not None:
-            sharing.append(asyncio.create_task(self._people.share(roster, lambda: self.log.leads)))
+        share = asyncio.Event().wait() if roster is None else self._people.share(roster, lambda: self.log.leads)
+        sharing: asyncio.Task[object] = asyncio.create_task(share)
         try:
-            if not sharing:
-                await asyncio.get_running_loop().create_future()
-            await asyncio.wait(sharing)
-            sharing[0].result()
+            await asyncio.wait([sharing])
+            sharing.result()
         finally:
-            await end_all(sharing)
+            await end_all([sharing])
             await self.leave()
 
     async def serve(self, line: Line) -> None:

@@ -11,35 +11,18 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-YOUNG, OLDER, NEVER = 10_000, 10, 1 << 30
-"""As `gc.set_threshold` has them: objects made, looks at those, and looks at all of these."""
+THRESHOLDS = 10_000, 10, 1 << 30
+"""As `gc.set_threshold` has them: objects made, looks at those, and looks at all of these, which never come."""
 LOOK_S = 5.0
 ENDED = 500
 LEAST_S, EVERY_S = 20.0, 600.0
 
 
-_before: list[tuple[int, int, int]] = []
-"""How it was before each of the servers of this process."""
-
-
-def leave_old_alone() -> Callable[[], None]:
-    """Look through young objects only. What is called to end that: with the last of several, it is as it was."""
-    _before.append(gc.get_threshold())
-    gc.set_threshold(YOUNG, OLDER, NEVER)
-
-    def go_back() -> None:
-        _before.pop()
-        if not _before:
-            gc.set_threshold(*first)
-
-    first = _before[0]
-    return go_back
-
-
 async def collect(ended: Callable[[], int]) -> None:
     """Look through all objects when so many more connections have ended, though not at every such moment where they are
     short and many, or when so much time has passed; for ever."""
-    go_back, loop = leave_old_alone(), asyncio.get_running_loop()
+    loop, by_itself = asyncio.get_running_loop(), gc.get_threshold()
+    gc.set_threshold(*THRESHOLDS)
     try:
         while True:
             before, began_s = ended(), loop.time()
@@ -47,4 +30,4 @@ async def collect(ended: Callable[[], int]) -> None:
                 await asyncio.sleep(LOOK_S)
             gc.collect()
     finally:
-        go_back()
+        gc.set_threshold(*by_itself)

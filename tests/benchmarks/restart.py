@@ -37,7 +37,7 @@ from geo_backup.node import Node
 from geo_backup.node.clock import Clock
 from geo_backup.node.node import CHECKPOINT_EVERY
 from geo_backup.roads.network import RoadNetwork
-from geo_backup.server.garbage import leave_old_alone
+from geo_backup.server.garbage import THRESHOLDS
 from geo_backup.server.run import SWITCH_S
 from geo_backup.wire import checkpoint
 from geo_backup.wire.times import to_text
@@ -222,7 +222,7 @@ async def measure_units(folder: Path, units: int) -> None:
     path = folder / "units.sqlite"
     path.unlink(missing_ok=True)
     sys.setswitchinterval(SWITCH_S)
-    leave_old_alone()
+    gc.set_threshold(*THRESHOLDS)
     node = Node(RoadNetwork.load(GOTHENBURG), open_log(path), Clock("live"))
     await node.start()
     late: list[tuple[float, float]] = []

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,16 @@ LEAN = [
     f"--disable-features={','.join(WITHOUT)}",
 ]
 """For tests: a page and a map cost a third of what they cost by `FLAGS`."""
+
+
+@contextmanager
+def launcher() -> Iterator[Callable[..., Any]]:
+    """Starts a Chromium, with these flags besides. Until the end of this Playwright keeps an event loop in the thread,
+    where others run theirs."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = executable()
+    with sync_api.sync_playwright() as playwright:
+        yield lambda *flags: playwright.chromium.launch(executable_path=path, args=[*LEAN, *flags])
 
 
 def absent(reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.browser.chromium import LEAN, built, executable
+from tests.browser.chromium import built, launcher
 from tests.running import GOTHENBURG, UNCHANGED, ServerInThread
 from tests.server.test_backup import fleet
 
@@ -30,13 +30,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")  # no longer: Playwright keeps an event loop in this thread, where others run theirs
+@pytest.fixture(scope="package")  # no longer: see `launcher`
 def launch() -> Iterator[Callable[..., Any]]:
     """Starts a Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = executable()
-    with sync_api.sync_playwright() as playwright:
-        yield lambda *flags: playwright.chromium.launch(executable_path=path, args=[*LEAN, *flags])
+    with launcher() as launch:
+        yield launch
 
 
 @pytest.fixture(scope="package")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from geo_backup.cli import words
+from geo_backup.cli.load import as_table, in_doubt
 from geo_backup.errors import BadValueError
 from geo_backup.load.figures import Load, Metrics, Stamp, quantiles
 from geo_backup.load.floor import Nats, floor
@@ -77,11 +77,11 @@ def test_every_ping_is_timed_to_the_screens(
     assert found["server"]["loop_late_at_most_ms"] > 0
     assert left_over(http) == []
     shown = io.StringIO()
-    Console(file=shown, width=120).print(words.load(found))
+    Console(file=shown, width=120).print(as_table(found))
     for said in ("ping to frame", "bare broker", "pings sent, lost", "its loop late by at most", "lines cut"):
         assert said in shown.getvalue()
-    assert list(words.load_in_doubt({**found, "behind_ms": 0.0})) == []
-    assert "another machine" in " ".join(words.load_in_doubt({**found, "behind_ms": 900.0}))
+    assert list(in_doubt({**found, "behind_ms": 0.0})) == []
+    assert "another machine" in " ".join(in_doubt({**found, "behind_ms": 900.0}))
 
 
 def test_a_map_in_use_is_left_alone(server: Server, http: httpx.Client, command: Command) -> None:

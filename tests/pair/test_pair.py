@@ -229,7 +229,9 @@ def test_a_leader_that_is_about_to_stop_records_nothing_that_the_standby_would_n
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
-def test_only_a_synchronous_pair_waits_for_the_standby(tmp_path: Path, synchronous: bool) -> None:
+def test_only_a_synchronous_pair_waits_for_the_standby(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synchronous: bool
+) -> None:
     async def tell(net: Net, a: Pair, b: Pair) -> None:
         a.log.synchronous = synchronous
         take, go_on = b.log.take, asyncio.Event()
@@ -238,7 +240,7 @@ def test_only_a_synchronous_pair_waits_for_the_standby(tmp_path: Path, synchrono
             await go_on.wait()
             await take(pairs)
 
-        b.log.take = slow  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(b.log, "take", slow)
         said = asyncio.create_task(a.log.append([fact(1)]))
         await asyncio.sleep(0.1)
         assert said.done() is not synchronous

@@ -27,6 +27,7 @@ from geo_backup.events import IncidentNoted
 from geo_backup.feed import TOPICS
 from geo_backup.pair.begin import copy_from
 from geo_backup.pair.call import WebsocketCalls
+from geo_backup.pair.log import PairedLog
 from geo_backup.people import Role, Roster, roster_beside
 from geo_backup.server.tls import Certificate
 from tests.asking import at, new_incident, new_unit
@@ -235,7 +236,16 @@ def test_the_line_between_two_machines_is_sealed(tmp_path: Path, monkeypatch: py
     assert "Traceback" not in a.said() + b.said()
 
 
-def test_a_leader_that_is_told_to_stop_acknowledges_nothing_that_the_standby_does_not_have(tmp_path: Path) -> None:
+def test_a_leader_that_is_told_to_stop_acknowledges_nothing_that_the_standby_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retire, in_step = PairedLog.retire, list[bool]()
+
+    async def retires(log: PairedLog) -> None:
+        in_step.append(log.in_step)
+        await retire(log)
+
+    monkeypatch.setattr(PairedLog, "retire", retires)
     a = ServerInThread(tmp_path / "a.sqlite", paired=True).start()
     with httpx.Client(base_url=a.url, trust_env=False) as http:
         incident_id = new_incident(http)
@@ -248,6 +258,7 @@ def test_a_leader_that_is_told_to_stop_acknowledges_nothing_that_the_standby_doe
             writer.start()
         eventually(lambda: all(len(writer.acknowledged) > 5 for writer in writers), "writing")
         a.stop()
+        assert in_step == [True], "its log knows of the end before the line to the standby closes"
         for writer in writers:
             writer.over.set()
             writer.join(20)

@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.asking import NORTH, at, new_unit
-from tests.browser.chromium import LEAN, built, executable
+from tests.browser.chromium import built, launcher
 from tests.receivers.broker import Broker
 from tests.receivers.saying import lon_lat, rev, rpv
 from tests.receivers.talking import Client, event
@@ -25,9 +24,9 @@ HERE = {"longitude": NORTH[0], "latitude": NORTH[1], "accuracy": 5}
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    """For this test alone: Playwright keeps an event loop in the thread where other tests run theirs."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable(), args=[*LEAN])
+    """For this test alone: see `launcher`."""
+    with launcher() as launch:
+        chromium = launch()
         yield chromium
         chromium.close()
 

@@ -20,7 +20,7 @@ class Circle:
 def test_garbage_is_collected_when_many_connections_have_ended_or_time_has_passed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(garbage, "NEVER", 1 << 30)
+    monkeypatch.setattr(garbage, "THRESHOLDS", (10_000, 10, 1 << 30))
     monkeypatch.setattr(garbage, "LOOK_S", 0.001)
     monkeypatch.setattr(garbage, "LEAST_S", 0.01)
     before = gc.get_threshold()
